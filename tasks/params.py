@@ -24,7 +24,10 @@ class Section(BaseModel):
 def _as_utc(value: object) -> object:
     """ISO dates and times, quoted or not, become UTC; a time without a zone is taken to be UTC."""
     if isinstance(value, str):
-        value = datetime.fromisoformat(value)
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("write a date or time as 2002-09-01 or 2002-09-01T12:00:00+00:00") from None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
     if isinstance(value, datetime):
