@@ -1,0 +1,55 @@
+"""Split the validated reference rows into train, validation and test, so that nothing leaks and nothing ever moves.
+
+``python -m tasks.split`` reads ``data/reference/validated.parquet`` and writes ``data/splits/``. Rows are taken in the
+order of the source. A row with no earlier near-duplicate and no earlier member of its group is placed by ``by``; any
+other joins the split of those it resembles, so that none of them stand on two sides. One that resembles rows of two
+splits is quarantined (``bridges_splits``). Because a row is placed by what came before it, rows appended to the source
+never move an old one.
+
+Not covered: texts with the same meaning in other words. Near-duplicates share their words, not their sense.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from tasks.params import Section, UtcTime
+
+Name = Literal["train", "validation", "test"]
+NAMES: tuple[Name, ...] = get_args(Name)
+
+
+class Params(Section):
+    """Section ``split``."""
+
+    by: Literal["hash", "time", "given"] = "hash"
+    validation: float = Field(default=0.1, gt=0, lt=1)
+    """Share of rows; with ``by: hash``."""
+    test: float = Field(default=0.2, gt=0, lt=1)
+    """Share of rows; with ``by: hash``."""
+    stratify: bool = False
+    """Keep the shares within one row for each label; then a row's place also depends on how many came before it."""
+    validation_from: UtcTime | None = None
+    """With ``by: time``: earlier rows are train."""
+    test_from: UtcTime | None = None
+    """With ``by: time``: from here on rows are test."""
+    given: str | None = None
+    """With ``by: given``: the column that says train, validation or test."""
+    group: str | None = None
+    """A column of the source; rows that share its value never stand in two splits."""
+    similarity: float | None = Field(default=0.7, gt=0, le=1)
+    """Jaccard similarity of two texts' word pairs from which they count as near-duplicates; null: do not look."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.validation + self.test >= 1:
+            raise ValueError("validation and test leave nothing to train on")
+        if self.by == "time" and not (
+            self.validation_from and self.test_from and self.validation_from < self.test_from
+        ):
+            raise ValueError("by: time needs validation_from and a later test_from")
+        if self.by == "given" and self.given is None:
+            raise ValueError("by: given needs given, the column that holds train, validation or test")
+        return self

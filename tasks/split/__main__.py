@@ -1,0 +1,77 @@
+"""Read the validated reference rows and write the splits: ``python -m tasks.split``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from tasks import params, paths
+from tasks.artefacts import read_table, write_json, write_table
+from tasks.cli import run
+from tasks.errors import Refused
+from tasks.schema import REASONS
+from tasks.split import NAMES, Params
+from tasks.split.neighbours import Pairs, earlier, near_duplicates
+from tasks.split.place import column_of, own_places, settle
+
+
+def split(rows: pa.Table, section: Params, seed: int) -> tuple[dict[str, pa.Table], dict[str, object]]:
+    """The tables train, validation, test and quarantine (with ``reasons``) in source order, and their figures."""
+    pairs = _near_duplicates(rows, section)
+    groups = column_of(rows, section.group, "group") if section.group else None
+    places = settle(own_places(rows, section, seed), earlier(pairs), groups, joins=section.by == "hash")
+    tables: dict[str, pa.Table] = {name: rows.filter(pa.array([place == name for place in places])) for name in NAMES}
+    _refuse_empty(tables, len(rows))
+    left_out = rows.filter(pa.array([place is None for place in places]))
+    reasons = pa.array([["bridges_splits"]] * len(left_out), REASONS.type)
+    tables["quarantine"] = left_out.append_column(REASONS, reasons)
+    return tables, _figures(tables, pairs)
+
+
+def _near_duplicates(rows: pa.Table, section: Params) -> Pairs:
+    if section.similarity is None:
+        return np.empty((0, 2), np.int64)
+    return near_duplicates([text or "" for text in rows["text"].to_pylist()], section.similarity)
+
+
+def _refuse_empty(tables: dict[str, pa.Table], rows: int) -> None:
+    empty = [name for name, table in tables.items() if not len(table)]
+    if empty:
+        raise Refused(
+            f"split: nothing fell to {' and '.join(empty)} of {rows} reference rows: widen windows.reference, "
+            "add data, or change split.validation and split.test"
+        )
+
+
+def _figures(tables: dict[str, pa.Table], pairs: Pairs) -> dict[str, object]:
+    return {
+        "rows": {name: len(table) for name, table in tables.items()},
+        "labels": {name: _counts(tables[name]["label"]) for name in NAMES},
+        "near_duplicate_rows": int(np.unique(pairs).size),
+        "reasons": {"bridges_splits": len(tables["quarantine"])},
+    }
+
+
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    return {str(entry["values"]): entry["counts"] for entry in sorted(column.value_counts().to_pylist(), key=str)}
+
+
+def write(tables: dict[str, pa.Table], folder: Path) -> None:
+    """One parquet file for each table."""
+    for name, table in tables.items():
+        write_table(table, folder / f"{name}.parquet")
+
+
+def main() -> None:
+    """Run the stage on the repository's paths."""
+    rows = read_table(paths.window("reference").validated)
+    tables, figures = split(rows, params.load(Params, "split"), params.general().seed)
+    write(tables, paths.SPLITS)
+    write_json(figures, paths.metrics("split"))
+    print("  ".join(f"{name} {len(table)}" for name, table in tables.items()))
+
+
+if __name__ == "__main__":
+    run(main)
