@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
 
 from tasks.errors import Refused
 from tasks.paths import PARAMS
@@ -120,12 +120,12 @@ class General(Section):
 
 
 def read(file: Path = PARAMS) -> dict[str, Any]:
-    """The whole of ``params.yaml``, its top-level names checked."""
+    """The whole of ``params.yaml``, its top-level names checked; read by the parser that DVC reads it with."""
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Refused(f"{file} does not exist: run this from the top of the repository") from None
-    except yaml.YAMLError as error:
+    except YAMLError as error:
         raise Refused(f"{file} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise Refused(f"{file} must hold a mapping of sections")
@@ -163,9 +163,8 @@ def _explain(fault: Any, cls: type[Section], section: str, file: Path) -> str:
     if fault["type"] == "missing":
         return f"{file}: {key} is missing"
     message = fault["msg"].removeprefix("Value error, ")
-    hint = "; YAML needs a point in it: 2.0e-5" if fault["type"] == "float_type" and "e" in str(fault["input"]) else ""
     value = "" if isinstance(fault["input"], (dict, BaseModel)) else f", not {fault['input']!r}"
-    return f"{file}: {key or section}: {message}{value}{hint}"
+    return f"{file}: {key or section}: {message}{value}"
 
 
 def _names(cls: type[Section], path: list[str]) -> list[str]:

@@ -31,8 +31,7 @@ def write(tmp_path, text):
     [
         ("finetune: {rats: 1.0}", ["unknown key finetune.rats", "rate, inner"]),
         ("finetune: {inner: {sizes: 1}}", ["unknown key finetune.inner.sizes", "size"]),
-        ("finetune: {rate: 2e-5}", ["finetune.rate", "2e-5", "2.0e-5"]),
-        ("finetune: {rate: yes}", ["finetune.rate", "True"]),
+            ("finetune: {rate: yes}", ["finetune.rate", "number", "'yes'"]),
         ("finetun: {}", ["unknown key 'finetun'", "finetune"]),
         ("finetune: [1, 2]", ["finetune"]),
         ("finetune: {rate: ", ["not valid YAML"]),
@@ -80,6 +79,10 @@ def test_a_missing_section_has_its_defaults_and_is_frozen(tmp_path):
     assert section == Outer()
     with pytest.raises(ValidationError, match="frozen"):
         section.rate = 1.0
+
+
+def test_numbers_are_read_as_dvc_reads_them(tmp_path):
+    assert params.load(Outer, "finetune", write(tmp_path, "finetune: {rate: 2e-5}")).rate == 2e-5
 
 
 def test_a_missing_file_says_where_to_stand(tmp_path):

@@ -1,0 +1,150 @@
+"""dvc.yaml says what the code does: DVC sees no imports, so a dep that is missing here means stale output there."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+from tasks import environment, params, paths
+
+TOP = Path(__file__).parent.parent
+SHARED = {"tasks"}  # the package's __init__ only switches telemetry off
+DECIDED_BY_VERSIONS = {"tokenize", "finetune", "score@reference", "score@current"}
+
+
+@cache
+def stages():
+    return {stage.addressing: stage for stage in Repo(str(TOP)).index.stages}
+
+
+def stage_names():
+    return sorted(YAML(typ="safe").load((TOP / "dvc.yaml").read_text())["stages"])
+
+
+def modules_of(stage):
+    """Every tasks.* module that running ``python -m tasks.<stage>`` can import, as files."""
+    package = TOP / "tasks" / stage
+    todo = sorted(package.glob("**/*.py")) if package.is_dir() else [package.with_suffix(".py")]
+    seen = set()
+    while todo:
+        file = todo.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        todo += [found for name in imports(file) for found in files_of(name)]
+    return seen
+
+
+@cache
+def imports(file):
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative imports hide what is imported"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.split(".")[0] == "tasks"}
+
+
+def files_of(module):
+    path = TOP.joinpath(*module.split("."))
+    found = [path.with_suffix(".py"), path / "__init__.py"]
+    return [file for file in found if file.exists() and module not in SHARED]
+
+
+def covered(file, deps):
+    return any(file == TOP / dep or (TOP / dep) in file.parents for dep in deps)
+
+
+def deps_of(stage):
+    return {str(Path(dep.fs_path).relative_to(TOP)) for dep in stage.deps if not hasattr(dep, "params")}
+
+
+@pytest.mark.parametrize("name", sorted(stages()))
+def test_the_command_is_the_module_of_the_stage(name):
+    stage, _, window = name.partition("@")
+    expected = f"python -m tasks.{stage}" + (f" --window {window}" if window else "")
+    assert stages()[name].cmd == expected
+
+
+@pytest.mark.parametrize("name", sorted(stages()))
+def test_every_module_a_stage_imports_is_a_dep(name):
+    deps = deps_of(stages()[name])
+    missing = {str(f.relative_to(TOP)) for f in modules_of(name.partition("@")[0]) if not covered(f, deps)}
+    assert not missing
+
+
+@pytest.mark.parametrize("name", sorted(stages()))
+def test_no_stage_knows_another_or_prefect(name):
+    own = name.partition("@")[0]
+    for file in modules_of(own):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(import|from) (prefect|flows)\b", text, re.M), file
+    others = {f"tasks.{other}" for other in stage_names()} - {f"tasks.{own}"}
+    reached = {name for file in modules_of(own) for name in imports(file)}
+    assert not {name for name in reached for other in others if name == other or name.startswith(f"{other}.")}
+
+
+@pytest.mark.parametrize("name", sorted(stages()))
+def test_the_params_of_a_stage_exist(name):
+    values = params.read(TOP / "params.yaml")
+    for dep in stages()[name].deps:
+        for key in getattr(dep, "params", []):
+            here = values
+            for part in key.split("."):
+                assert part in here, f"{name}: {key} is not in params.yaml"
+                here = here[part]
+
+
+def known_paths():
+    """Every path that tasks/paths.py names."""
+    constants = [value for value in vars(paths).values() if isinstance(value, Path)]
+    windows = [paths.window(name) for name in paths.WINDOWS]
+    kinds = [name for name, value in vars(paths.WindowPaths).items() if isinstance(value, property)]
+    return {str(path) for path in [*constants, *(getattr(window, kind) for window in windows for kind in kinds)]}
+
+
+@pytest.mark.parametrize("name", sorted(stages()))
+def test_every_artefact_path_is_in_paths(name):
+    stage, _, window = name.partition("@")
+    outs = {str(Path(out.fs_path).relative_to(TOP)) for out in stages()[name].outs}
+    metrics = {str(paths.metrics(stage, window or None))}
+    assert outs <= known_paths() | metrics
+    made = {str(Path(out.fs_path).relative_to(TOP)) for other in stages().values() for out in other.outs}
+    artefacts = {
+        dep for dep in deps_of(stages()[name]) if not dep.startswith(("tasks", "data/samples", "data/landing"))
+    }
+    assert artefacts <= made | {"environment.json"}
+
+
+def test_metrics_are_tracked_by_git_and_everything_else_by_dvc():
+    for stage in stages().values():
+        for out in stage.outs:
+            is_metric = Path(out.fs_path).relative_to(TOP).parts[0] == "metrics"
+            assert out.use_cache is not is_metric, out
+
+
+def test_every_section_belongs_to_a_stage_and_every_stage_has_one():
+    assert set(params.read(TOP / "params.yaml")) - set(params.General.model_fields) == set(stage_names())
+    assert set(params.STAGES) == set(stage_names())
+
+
+def test_the_versions_that_decide_results_are_those_of_the_lock():
+    lock = (TOP / "requirements.lock").read_text(encoding="utf-8")
+    written = (TOP / paths.ENVIRONMENT).read_text(encoding="utf-8")
+    assert json.loads(written) == environment.decisive_versions(lock), "run python -m tasks.environment"
+    for name in DECIDED_BY_VERSIONS:
+        assert str(paths.ENVIRONMENT) in deps_of(stages()[name])
+
+
+def test_the_lock_names_no_place_and_pins_everything():
+    for line in (TOP / "requirements.lock").read_text(encoding="utf-8").splitlines():
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!]+", line), line
