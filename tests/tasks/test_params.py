@@ -31,7 +31,7 @@ def write(tmp_path, text):
     [
         ("finetune: {rats: 1.0}", ["unknown key finetune.rats", "rate, inner"]),
         ("finetune: {inner: {sizes: 1}}", ["unknown key finetune.inner.sizes", "size"]),
-            ("finetune: {rate: yes}", ["finetune.rate", "number", "'yes'"]),
+        ("finetune: {rate: yes}", ["finetune.rate", "number", "'yes'"]),
         ("finetun: {}", ["unknown key 'finetun'", "finetune"]),
         ("finetune: [1, 2]", ["finetune"]),
         ("finetune: {rate: ", ["not valid YAML"]),

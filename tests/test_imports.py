@@ -1,0 +1,28 @@
+"""A stage imports only what it uses: naming its parameters must not load a framework."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tasks.params import STAGES
+
+HEAVY = ("torch", "transformers", "datasets", "sklearn", "great_expectations", "evidently", "prefect", "dvc")
+
+
+def loaded_by(statement):
+    code = f"import sys; {statement}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(result.stdout.split())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_parameters_of_a_stage_are_light_to_import(stage):
+    assert loaded_by(f"from tasks.{stage} import Params; Params()") == set()
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "drift", "report", "split", "ingest"])
+def test_what_only_reads_scores_loads_no_torch(stage):
+    assert "torch" not in loaded_by(f"import tasks.{stage}.__main__")

@@ -1,0 +1,184 @@
+"""The whole pipeline through ``dvc repro``, on a tiny model, in repositories of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from ruamel.yaml import YAML
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+TOP = Path(__file__).parent.parent
+IDENTITY = {f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+SAMPLE = Path("data/samples/spamassassin.parquet")
+
+
+def run(folder, *command, ok=True, **environment):
+    env = {**os.environ, **IDENTITY, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **environment}
+    done = subprocess.run(command, cwd=folder, env=env, text=True, capture_output=True, check=False)
+    assert not ok or done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done
+
+
+def commit(folder):
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "commit", "-qm", "state")
+
+
+def edit(folder, **changes):
+    """Change values of params.yaml, named by their dotted path."""
+    yaml, file = YAML(), folder / "params.yaml"
+    values = yaml.load(file)
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        here = values
+        for part in parents:
+            here = here.setdefault(part, {})
+        here[last] = value
+    yaml.dump(values, file)
+
+
+def few_rows(folder):
+    """Every eighth mail: enough for both windows."""
+    rows = pq.read_table(TOP / SAMPLE)
+    pq.write_table(rows.take(list(range(0, len(rows), 8))), folder / SAMPLE)
+
+
+def make(folder, checkpoint):
+    """A copy of this working tree as a repository of its own, pointed at a tiny checkpoint and few rows."""
+    names = run(TOP, "git", "ls-files", "-co", "--exclude-standard").stdout.splitlines()
+    for name in names:
+        if (TOP / name).is_file() and not name.startswith("tests/") and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TOP / name, folder / name)
+    shutil.copytree(checkpoint, folder / "models/tiny")
+    few_rows(folder)
+    run(folder, "git", "init", "-q")
+    edit(folder, model__name="models/tiny", tokenize__max_length=32, finetune__epochs=1)
+    commit(folder)
+    return folder
+
+
+def repro(folder, **environment):
+    """Run the pipeline; the names of the stages that ran."""
+    done = run(folder, "dvc", "repro", **environment)
+    return {line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")}
+
+
+def locked(folder, *, reports=False):
+    """The md5 of every output in dvc.lock."""
+    lock = YAML(typ="safe").load((folder / "dvc.lock").read_text())
+    outs = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
+    return {path: md5 for path, md5 in outs.items() if reports or not path.startswith("reports/")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_checkpoint):
+    """A repository in which the pipeline has run once."""
+    folder = make(tmp_path_factory.mktemp("pipeline"), tiny_checkpoint)
+    repro(folder, PYTHONPATH=str(TOP / "tests/netguard"), NETGUARD_LOG=str(folder / ".git/left-the-machine"))
+    commit(folder)
+    return folder
+
+
+def test_nothing_leaves_the_machine(finished, tmp_path):
+    assert not (finished / ".git/left-the-machine").exists()
+    log = tmp_path / "log"  # and the guard guards
+    code = "import urllib.request; urllib.request.urlopen('http://example.org')"
+    run(tmp_path, sys.executable, "-c", code, ok=False, PYTHONPATH=str(TOP / "tests/netguard"), NETGUARD_LOG=str(log))
+    assert "example.org" in log.read_text()
+
+
+def test_every_output_is_there_and_says_something(finished):
+    page = (finished / "reports/index.html").read_text()
+    metrics = json.loads((finished / "metrics/evaluate.json").read_text())
+    assert 0 <= metrics["macro_f1"] <= 1
+    assert {"accuracy", "macro_f1"} <= metrics["baseline"].keys()
+    assert json.loads((finished / "metrics/drift.json").read_text())["drifted"] in (True, False)
+    for path in locked(finished, reports=True):
+        assert (finished / path).exists()
+    assert "macro-F1" in page
+    assert not list(finished.glob(".checkpoints/*")), "a finished training leaves no checkpoint"
+
+
+def test_no_row_is_lost_between_the_source_and_the_splits(finished):
+    def ids(*paths):
+        return sorted(key for path in paths for key in pq.read_table(finished / path)["id"].to_pylist())
+
+    data = "data/{}/{}.parquet".format
+    source = pq.read_table(finished / SAMPLE)
+    raw = ids(data("reference", "raw"), data("current", "raw"))
+    assert len(raw) == len(set(raw)) <= len(source)
+    for window in ("reference", "current"):
+        assert ids(data(window, "raw")) == ids(data(window, "validated"), data(window, "quarantine"))
+    splits = [data("splits", name) for name in ("train", "validation", "test", "quarantine")]
+    assert ids(data("reference", "validated")) == ids(*splits)
+    assert ids(data("reference", "scored")) == ids(data("splits", "validation"), data("splits", "test"))
+
+
+def test_the_same_commit_makes_the_same_bytes_elsewhere(finished, tmp_path):
+    other = tmp_path / "a folder with a much longer name than the other"
+    run(tmp_path, "git", "clone", "-q", str(finished), str(other))
+    (other / "dvc.lock").unlink()
+    ran = repro(other, TZ="Asia/Kathmandu", LC_ALL="C", PYTHONHASHSEED="1234")
+    assert "finetune" in ran
+    assert locked(other) == locked(finished)
+
+
+def test_what_changes_decides_what_runs(finished):
+    assert repro(finished) == set()
+    edit(finished, windows__current={"from": "2002-09-08", "until": "2002-10-08"})
+    branch = {"ingest@current", "validate@current", "score@current", "drift", "report"}
+    assert repro(finished) == branch
+
+    before = locked(finished)
+    rows = pq.read_table(finished / SAMPLE)
+    late = rows.slice(0, 40)
+    moved = pa.array([f"late/{i}" for i in range(40)]), pa.array([t + timedelta(days=60) for t in times(late)])
+    late = late.set_column(0, "id", moved[0]).set_column(
+        rows.column_names.index("received_at"), "received_at", moved[1].cast(rows.schema.field("received_at").type)
+    )
+    pq.write_table(pa.concat_tables([rows, late.cast(rows.schema)]), finished / SAMPLE)
+    assert repro(finished) <= {"ingest@reference", *branch}
+    unmoved = {p: md5 for p, md5 in before.items() if not p.startswith("data/current/") and "current" not in p}
+    after = locked(finished)
+    assert {path: after[path] for path in unmoved if path != "metrics/drift.json"} == {
+        path: md5 for path, md5 in unmoved.items() if path != "metrics/drift.json"
+    }
+    run(finished, "git", "checkout", "-q", ".")
+    run(finished, "dvc", "checkout")
+
+
+def times(rows):
+    return rows["received_at"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"validate__max_quarantine": 0.1}, ["validate.max_quarantine", "max_quarantined"]),
+        ({"ingest__source": "data/nosuch.csv"}, ["data/nosuch.csv"]),
+        ({"ingest__columns": {"text": "text", "label": "klass"}}, ["klass", "label"]),
+        ({"windows__current": {"from": "2002-08-01", "until": "2002-10-01"}}, ["overlap"]),
+        ({"windows__current": {"from": "2031-01-01", "until": "2031-02-01"}}, ["windows.current", "2031"]),
+    ],
+)
+def test_a_fault_ends_in_one_clear_message_and_leaves_nothing_half_written(finished, changes, words):
+    edit(finished, **changes)
+    done = run(finished, "dvc", "repro", ok=False)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert all(word in said for word in words), said
+    assert "Traceback" not in said
+    assert not list(finished.rglob(".*.part"))
+    run(finished, "git", "checkout", "-q", ".")
+    run(finished, "dvc", "checkout")
