@@ -1,0 +1,81 @@
+"""What can be told of a text without a model: counted over its bytes, so that a million texts take seconds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+CHUNK = 50_000  # texts in memory at once
+HASHES = 2**18  # words are hashed into this many columns: a collision among the frequent ones is rare
+TERMS_FROM = 2_000  # the words are read from this many characters of a text: the rest is of the same kind
+URL = r"(?i)https?://|www\."
+WORD = r"(?u)\b[^\W\d_]{2,}\b"
+
+UPPER, DIGIT, LETTER, SPACE = (
+    np.isin(np.arange(256), list(characters))
+    for characters in (
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        b"0123456789",
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+        b" \t\n\r\v\f",
+    )
+)
+BYTE = np.arange(256)
+CONTINUES = (BYTE >= 0x80) & (BYTE < 0xC0)  # the later bytes of a character in UTF-8
+FOREIGN = BYTE >= 0xC0  # the first byte of a character outside ASCII
+
+
+def describe(text: pa.Array) -> dict[str, NDArray[np.float64]]:
+    """Length and composition of each text [n]; shares are of its characters, letters outside ASCII are "foreign"."""
+    chunks = [_describe(text.slice(start, CHUNK)) for start in range(0, max(len(text), 1), CHUNK)]
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def _describe(text: pa.Array) -> dict[str, NDArray[np.float64]]:
+    data, offsets = _bytes(text)
+    characters = _per_text(~CONTINUES[data], offsets)
+    least = np.maximum(characters, 1)
+    space = SPACE[data]
+    starts = ~space
+    starts[1:] &= space[:-1]
+    first = offsets[:-1][offsets[:-1] < offsets[1:]]  # of each text that is not empty: no word reaches in from before
+    starts[first] = ~space[first]
+    signs = ~(LETTER | DIGIT | SPACE | (BYTE >= 0x80))
+    return {
+        "words": _per_text(starts, offsets),
+        "characters": characters,
+        "share of capitals": _per_text(UPPER[data], offsets) / least,
+        "share of digits": _per_text(DIGIT[data], offsets) / least,
+        "share of signs": _per_text(signs[data], offsets) / least,
+        "share of foreign characters": _per_text(FOREIGN[data], offsets) / least,
+        "links": pc.count_substring_regex(text, URL).to_numpy().astype(np.float64),
+    }
+
+
+def _bytes(text: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The UTF-8 bytes of the texts in a row, and where each begins and the last ends [n + 1]."""
+    lengths = pc.binary_length(text).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    whole = "".join(text.to_pylist()).encode()
+    return np.frombuffer(whole, dtype=np.uint8), offsets
+
+
+def _per_text(mask: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How often the mask is set in each text [n]."""
+    running = np.concatenate([[0], np.cumsum(mask)])
+    counts: NDArray[np.float64] = (running[offsets[1:]] - running[offsets[:-1]]).astype(np.float64)
+    return counts
+
+
+def terms(text: pa.Array) -> csr_array:
+    """[n, HASHES], one where the text holds a word that hashes there."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    hasher = HashingVectorizer(
+        n_features=HASHES, binary=True, norm=None, alternate_sign=False, token_pattern=WORD, dtype=np.float32
+    )
+    start = pc.utf8_slice_codeunits(text, 0, TERMS_FROM)
+    return csr_array(hasher.transform(start.to_pylist()))

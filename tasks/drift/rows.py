@@ -1,0 +1,108 @@
+"""One side of the comparison: which columns a table has, and what is read off each row by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from tasks.drift.descriptors import describe, terms
+from tasks.errors import Refused
+
+CATEGORIES = ("prediction", "label")
+MISSING = "(none)"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is known of n rows; what a table does not have is absent.
+
+    ``numbers``: name → float64 [n]. ``categories``: name → str [n], a missing label is None. ``terms``: [n, hashes],
+    one where the text holds the word. ``embeddings``: [n, width]. ``groups``: str [n].
+    """
+
+    count: int
+    text: pa.Array | None = None
+    numbers: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    categories: dict[str, NDArray[np.object_]] = field(default_factory=dict)
+    terms: csr_array | None = None
+    embeddings: NDArray[np.float32] | None = None
+    groups: NDArray[np.object_] | None = None
+
+    def take(self, index: NDArray[np.int64]) -> Rows:
+        """The rows at these positions, without reading anything anew."""
+        return Rows(
+            len(index),
+            None if self.text is None else self.text.take(pa.array(index)),
+            {name: values[index] for name, values in self.numbers.items()},
+            {name: values[index] for name, values in self.categories.items()},
+            None if self.terms is None else self.terms[index],
+            None if self.embeddings is None else self.embeddings[index],
+            None if self.groups is None else self.groups[index],
+        )
+
+
+def observe(table: pa.Table, embeddings: NDArray[np.float32] | None, group: str | None, place: str | Path) -> Rows:
+    """Read text, prediction, confidence and label, whichever the table has, and the column of groups if one is named.
+
+    Raises Refused where the embeddings or a column do not fit; ``place`` names the table in the message.
+    """
+    if table.num_rows == 0:
+        return Rows(0)
+    columns = set(table.column_names)
+    if embeddings is not None:
+        _fits(embeddings, table.num_rows, place)
+    if group is not None and group not in columns:
+        raise Refused(f"{place} has no column {group!r}: drift.group must name one of {', '.join(sorted(columns))}")
+    text = _strings(table, "text").fill_null("") if "text" in columns else None
+    return Rows(
+        count=table.num_rows,
+        text=text,
+        numbers={
+            **({} if text is None else describe(text)),
+            **({"confidence": _confidence(table, place)} if "confidence" in columns else {}),
+        },
+        categories={name: _category(table, name) for name in CATEGORIES if name in columns},
+        terms=None if text is None else terms(text),
+        embeddings=embeddings,
+        groups=None if group is None else _strings(table, group).fill_null("").to_numpy(zero_copy_only=False),
+    )
+
+
+def _fits(embeddings: NDArray[np.float32], rows: int, place: str | Path) -> None:
+    if embeddings.ndim != 2 or len(embeddings) != rows:
+        raise Refused(f"{place} has {rows} rows, but its embeddings have the shape {embeddings.shape}: score it again")
+    if not np.isfinite(embeddings).all():
+        raise Refused(f"the embeddings of {place} hold NaN or infinite values: score it again")
+
+
+def _strings(table: pa.Table, name: str) -> pa.Array:
+    column = table.column(name).combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        return pc.cast(column, pa.large_string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise Refused(f"column {name!r} holds {column.type}, where text or plain values are needed") from None
+
+
+def _category(table: pa.Table, name: str) -> NDArray[np.object_]:
+    column = _strings(table, name)
+    filled = column if name == "label" else column.fill_null(MISSING)
+    values: NDArray[np.object_] = filled.to_numpy(zero_copy_only=False)
+    return values
+
+
+def _confidence(table: pa.Table, place: str | Path) -> NDArray[np.float64]:
+    try:
+        values: NDArray[np.float64] = pc.cast(table.column("confidence"), pa.float64()).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise Refused(f"{place}: confidence must hold numbers: {error}") from None
+    if not np.isfinite(values).all():
+        raise Refused(f"{place}: {int((~np.isfinite(values)).sum())} rows have no confidence: leave them or it out")
+    return values

@@ -1,0 +1,127 @@
+"""From two sides' rows to the questions that the permutation test asks.
+
+Whatever is learnt here (quantiles, frequent words, axes, centres) is learnt from both sides pooled, without knowing
+which row is whose: that keeps the test exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
+
+from tasks.drift import SmallestEffects
+from tasks.drift.embeddings import axes, near_centres
+from tasks.drift.permutation import Bools, Floats, Integers, Part, Population, Signal
+from tasks.drift.rows import Rows
+
+GRID = (0.005, 0.01, 0.02, 0.05, *np.arange(0.1, 0.91, 0.1), 0.95, 0.98, 0.99, 0.995)  # the tails count as much
+FREQUENT = 1000  # words under watch
+
+
+def populations(reference: Rows, current: Rows, smallest: SmallestEffects, seed: int) -> list[Population]:
+    """Everything both sides have, as signals; labels stand alone where some rows have none."""
+    side = np.repeat([False, True], [reference.count, current.count])
+    groups = _groups(reference, current)
+    signals = [
+        *_text(reference, current, smallest),
+        *_embedded(reference, current, smallest, np.random.default_rng([seed, 1])),
+        *_predicted(reference, current, smallest),
+    ]
+    labels, labelled = _labels(reference, current, smallest)
+    if labels and labelled.all():
+        return [Population(side, (*signals, labels), groups)]
+    found = [Population(side, tuple(signals), groups)] if signals else []
+    if labels:
+        found.append(Population(side[labelled], (labels,), None if groups is None else groups[labelled]))
+    return found
+
+
+def quantity(name: str, values: Floats) -> Part:
+    """Is it at most x, for the quantiles x of the pooled values [rows]."""
+    edges = np.unique(np.quantile(values, GRID, method="inverted_cdf"))
+    bins = np.searchsorted(edges, values)
+    return Part(one_hot(bins, len(edges) + 1), (*(f"{name} ≤ {edge:.3g}" for edge in edges), f"any {name}"), True)
+
+
+def category(name: str, values: NDArray[np.object_]) -> Part:
+    """Is it this one, for each of the values [rows]."""
+    names, codes = np.unique(values.astype(str), return_inverse=True)
+    return Part(one_hot(codes, len(names)), tuple(f"{name} = {value}" for value in names))
+
+
+def one_hot(codes: Integers, width: int) -> csr_array:
+    """[rows, width], one at each row's code."""
+    rows = len(codes)
+    return csr_array((np.ones(rows, dtype=np.float32), codes, np.arange(rows + 1)), shape=(rows, width))
+
+
+def _groups(reference: Rows, current: Rows) -> Integers | None:
+    if reference.groups is None or current.groups is None:
+        return None
+    codes: Integers = np.unique(np.concatenate([reference.groups, current.groups]).astype(str), return_inverse=True)[1]
+    return codes
+
+
+def _text(reference: Rows, current: Rows, smallest: SmallestEffects) -> list[Signal]:
+    names = [name for name in reference.numbers if name in current.numbers and name != "confidence"]
+    signals = [
+        Signal(f"text: {name}", (quantity(name, _both(reference.numbers, current.numbers, name)),), smallest.text)
+        for name in names
+    ]
+    if reference.terms is None or current.terms is None:
+        return signals
+    return [*signals, Signal("vocabulary", (frequent(reference.terms, current.terms),), smallest.vocabulary)]
+
+
+def frequent(reference: csr_array, current: csr_array) -> Part:
+    """Does the text hold this word, for the words that most of the pooled texts hold; all columns are hashes."""
+    both = vstack([reference, current], format="csc")
+    held = np.diff(both.indptr)
+    columns = np.sort(np.argsort(-held, kind="stable")[:FREQUENT])
+    columns = columns[held[columns] > 0]
+    return Part(csr_array(both[:, columns]), tuple(f"word #{column}" for column in columns))
+
+
+def _embedded(reference: Rows, current: Rows, smallest: SmallestEffects, rng: np.random.Generator) -> list[Signal]:
+    if reference.embeddings is None or current.embeddings is None:
+        return []
+    scores = axes(reference.embeddings, current.embeddings, rng)
+    along = tuple(quantity(f"axis {i + 1}", scores[:, i]) for i in range(scores.shape[1]))
+    nearest, centres = near_centres(scores, rng)
+    near = one_hot(nearest, centres)
+    each = tuple(Part(near[:, [i]], (f"nearest to centre {i + 1}",)) for i in range(centres))
+    return [
+        Signal("embeddings: axes", along, smallest.embeddings),
+        Signal("embeddings: centres", each, smallest.embeddings),
+    ]
+
+
+def _predicted(reference: Rows, current: Rows, smallest: SmallestEffects) -> list[Signal]:
+    signals = []
+    if "prediction" in reference.categories and "prediction" in current.categories:
+        values = _both(reference.categories, current.categories, "prediction")
+        signals.append(Signal("predictions", (category("prediction", values),), smallest.predictions))
+    if "confidence" in reference.numbers and "confidence" in current.numbers:
+        confidence = _both(reference.numbers, current.numbers, "confidence")
+        signals.append(Signal("confidence", (quantity("confidence", confidence),), smallest.confidence))
+    return signals
+
+
+def _labels(reference: Rows, current: Rows, smallest: SmallestEffects) -> tuple[Signal | None, Bools]:
+    """The labels' signal over the rows that have one, and which rows those are [rows]."""
+    if "label" not in reference.categories or "label" not in current.categories:
+        return None, np.zeros(0, dtype=bool)
+    values = _both(reference.categories, current.categories, "label")
+    labelled: Bools = np.array([value is not None for value in values])
+    sides = labelled[: reference.count].any() and labelled[reference.count :].any()
+    signal = Signal("labels", (category("label", values[labelled]),), smallest.labels) if sides else None
+    return signal, labelled
+
+
+def _both(
+    reference: Mapping[str, NDArray[np.generic]], current: Mapping[str, NDArray[np.generic]], name: str
+) -> NDArray:  # type: ignore[type-arg]
+    return np.concatenate([reference[name], current[name]])

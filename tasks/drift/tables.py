@@ -1,0 +1,100 @@
+"""Where the two sides come from: the pipeline's artefacts, or any two tables."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from tasks import paths
+from tasks.artefacts import read_table
+from tasks.drift.rows import Rows, observe
+from tasks.errors import Refused
+
+USED = ("text", "prediction", "confidence", "label")
+
+
+def held_out(group: str | None) -> Rows:
+    """The reference rows of the pipeline that nothing was trained on: validation, then test, as they were scored."""
+    splits = [read_table(paths.split(name)) for name in ("validation", "test")]
+    return _scored(pa.concat_tables(splits, promote_options="default"), paths.window("reference"), group)
+
+
+def current(group: str | None) -> Rows:
+    """The current rows of the pipeline that passed validation; none, where there is no current data."""
+    window = paths.window("current")
+    return _scored(read_table(window.validated), window, group)
+
+
+def _scored(rows: pa.Table, window: paths.WindowPaths, group: str | None) -> Rows:
+    scored = read_table(window.scored)
+    if not rows.column("id").equals(scored.column("id")):
+        raise Refused(f"{window.scored} does not hold the rows it should, in their order: run `dvc repro`")
+    table = _useful(rows, ("text", "label"), group)
+    for name in ("prediction", "confidence"):
+        table = table.append_column(name, scored.column(name))
+    return observe(table, read_embeddings(window.embeddings), group, window.scored)
+
+
+def read_rows(path: Path, embeddings: Path | None, group: str | None) -> Rows:
+    """The rows of a table on its own: csv, tsv, jsonl or parquet with any of text, prediction, confidence and label."""
+    table = _read(path)
+    useful = _useful(table, USED, group)
+    if not set(useful.column_names) & set(USED) and embeddings is None:
+        raise Refused(f"{path} has none of the columns {', '.join(USED)}; it has {', '.join(table.column_names)}")
+    return observe(useful, None if embeddings is None else read_embeddings(embeddings), group, path)
+
+
+def _useful(table: pa.Table, names: tuple[str, ...], group: str | None) -> pa.Table:
+    """Those of the columns that the table has; a column of labels without a single label counts as absent."""
+    kept = [name for name in dict.fromkeys((*names, *([group] if group else []))) if name in table.column_names]
+    if "label" in kept and table.column("label").null_count == table.num_rows:
+        kept.remove("label")
+    return table.select(kept)
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        return _reader(path)(path)
+    except FileNotFoundError:
+        raise Refused(f"{path} does not exist") from None
+    except pa.ArrowInvalid as error:
+        raise Refused(f"{path} cannot be read as {path.suffix}: {error}") from None
+
+
+def _reader(path: Path) -> Any:
+    readers = {
+        ".parquet": pa.parquet.read_table,
+        ".csv": partial(_separated, delimiter=","),
+        ".tsv": partial(_separated, delimiter="\t"),
+        ".jsonl": pa.json.read_json,
+    }
+    if path.suffix not in readers:
+        raise Refused(f"{path}: a table ends in {', '.join(readers)}")
+    return readers[path.suffix]
+
+
+def _separated(path: Path, delimiter: str) -> pa.Table:
+    return pa.csv.read_csv(
+        path,
+        parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        convert_options=pa.csv.ConvertOptions(null_values=[""], strings_can_be_null=True),
+    )
+
+
+def read_embeddings(path: Path) -> NDArray[np.float32]:
+    """Embeddings [rows, width], left on disk until they are used."""
+    try:
+        values: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise Refused(f"{path} does not exist: run `dvc repro` to make it") from None
+    except ValueError as error:
+        raise Refused(f"{path} is not an array of numbers: {error}") from None
+    return values
