@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import HashingVectorizer
 
 CHUNK = 50_000  # texts in memory at once
 HASHES = 2**18  # words are hashed into this many columns: a collision among the frequent ones is rare
@@ -72,10 +79,22 @@ def _per_text(mask: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np
 
 def terms(text: pa.Array) -> csr_array:
     """[n, HASHES], one where the text holds a word that hashes there."""
+    start = pc.utf8_slice_codeunits(text, 0, TERMS_FROM)
+    return csr_array(_hasher().transform(start.to_pylist()))
+
+
+def word_of(column: int, texts: Sequence[str]) -> str:
+    """The word behind a hash: of those that hash to this column, the one that most of these texts hold."""
+    split = _hasher().build_analyzer()
+    words = Counter(word for text in texts for word in set(split(text[:TERMS_FROM])))
+    names = sorted(words, key=lambda word: (-words[word], word))
+    hashed = _hasher().transform(names).indices if names else []  # each name is one word, so one column
+    return next((name for name, found in zip(names, hashed, strict=True) if found == column), f"#{column}")
+
+
+def _hasher() -> HashingVectorizer:
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    hasher = HashingVectorizer(
+    return HashingVectorizer(
         n_features=HASHES, binary=True, norm=None, alternate_sign=False, token_pattern=WORD, dtype=np.float32
     )
-    start = pc.utf8_slice_codeunits(text, 0, TERMS_FROM)
-    return csr_array(hasher.transform(start.to_pylist()))

@@ -7,7 +7,7 @@ numbers (exact in float32 below 2^24, whatever the order of summation), and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,11 +28,12 @@ BATCH = 128  # permutations per product
 class Part:
     """Questions that are judged together: ``answers`` [rows, questions] is one where a row says yes.
 
-    Where ``ordered``, the columns are the bins of one quantity, and the questions become "at most this bin".
+    ``question`` puts one of them into words. Where ``ordered``, the columns are the bins of one quantity, and a
+    question is "at most this bin".
     """
 
     answers: csr_array
-    questions: tuple[str, ...]
+    question: Callable[[int], str]
     ordered: bool = False
 
 
@@ -191,12 +192,13 @@ def _statistics(change: _Change, signals: Sequence[Signal]) -> Floats:
 def _moves(change: _Change, signals: Sequence[Signal]) -> list[Move]:
     current = change.yes[0] / change.rows[0]
     reference = (change.total - change.yes[0]) / (change.all_rows - change.rows[0])
+    effects = np.abs(current - reference)
     moves = []
     for signal, spans in _spans(signals):
-        columns = np.arange(spans[0].start, spans[-1].stop)
-        most = columns[np.argmax(np.abs(current - reference)[columns])]
-        question = [question for part in signal.parts for question in part.questions][most - columns[0]]
-        moves.append(Move(question, float(reference[most]), float(current[most])))
+        part, span = max(zip(signal.parts, spans, strict=True), key=lambda pair: effects[pair[1]].max())
+        most = int(np.argmax(effects[span]))
+        place = span.start + most
+        moves.append(Move(part.question(most), float(reference[place]), float(current[place])))
     return moves
 
 

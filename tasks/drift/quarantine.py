@@ -24,7 +24,7 @@ def population(reference: Mapping[str, Any], current: Mapping[str, Any], params:
         return ()
     answers = vstack([_answers(rows, [counts.get(name, 0) for name in reasons]) for rows, counts in windows], "csr")
     side = np.repeat([False, True], [rows for rows, _ in windows])
-    part = Part(csr_array(answers), tuple(f"quarantined: {name}" for name in reasons))
+    part = Part(csr_array(answers), [f"quarantined: {name}" for name in reasons].__getitem__)
     return (Population(side, (Signal("quarantine", (part,), params.smallest_effect.quarantine),)),)
 
 

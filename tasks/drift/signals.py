@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from tasks.drift import SmallestEffects
+from tasks.drift.descriptors import word_of
 from tasks.drift.embeddings import axes, near_centres
 from tasks.drift.permutation import Bools, Floats, Integers, Part, Population, Signal
 from tasks.drift.rows import Rows
 
 GRID = (0.005, 0.01, 0.02, 0.05, *np.arange(0.1, 0.91, 0.1), 0.95, 0.98, 0.99, 0.995)  # the tails count as much
 FREQUENT = 1000  # words under watch
+NAMED_FROM = 50  # texts that are read to tell which word a hash stands for
 
 
 def populations(reference: Rows, current: Rows, smallest: SmallestEffects, seed: int) -> list[Population]:
@@ -43,13 +45,13 @@ def quantity(name: str, values: Floats) -> Part:
     """Is it at most x, for the quantiles x of the pooled values [rows]."""
     edges = np.unique(np.quantile(values, GRID, method="inverted_cdf"))
     bins = np.searchsorted(edges, values)
-    return Part(one_hot(bins, len(edges) + 1), (*(f"{name} ≤ {edge:.3g}" for edge in edges), f"any {name}"), True)
+    return Part(one_hot(bins, len(edges) + 1), lambda i: f"{name} ≤ {edges[i]:.4g}" if i < len(edges) else name, True)
 
 
 def category(name: str, values: NDArray[np.object_]) -> Part:
     """Is it this one, for each of the values [rows]."""
     names, codes = np.unique(values.astype(str), return_inverse=True)
-    return Part(one_hot(codes, len(names)), tuple(f"{name} = {value}" for value in names))
+    return Part(one_hot(codes, len(names)), lambda i: f"{name} = {names[i]}")
 
 
 def one_hot(codes: Integers, width: int) -> csr_array:
@@ -73,16 +75,26 @@ def _text(reference: Rows, current: Rows, smallest: SmallestEffects) -> list[Sig
     ]
     if reference.terms is None or current.terms is None:
         return signals
-    return [*signals, Signal("vocabulary", (frequent(reference.terms, current.terms),), smallest.vocabulary)]
+    return [*signals, Signal("vocabulary", (frequent(reference, current),), smallest.vocabulary)]
 
 
-def frequent(reference: csr_array, current: csr_array) -> Part:
-    """Does the text hold this word, for the words that most of the pooled texts hold; all columns are hashes."""
-    both = vstack([reference, current], format="csc")
+def frequent(reference: Rows, current: Rows) -> Part:
+    """Does the text hold this word, for the words that most of the pooled texts hold."""
+    both = vstack([reference.terms, current.terms], format="csc")
     held = np.diff(both.indptr)
     columns = np.sort(np.argsort(-held, kind="stable")[:FREQUENT])
     columns = columns[held[columns] > 0]
-    return Part(csr_array(both[:, columns]), tuple(f"word #{column}" for column in columns))
+
+    def question(i: int) -> str:
+        rows = both.indices[both.indptr[columns[i]] :][: min(held[columns[i]], NAMED_FROM)]
+        return f"the word “{word_of(int(columns[i]), [_text_of(reference, current, row) for row in rows])}”"
+
+    return Part(csr_array(both[:, columns]), question)
+
+
+def _text_of(reference: Rows, current: Rows, row: int) -> str:
+    side, place = (reference, row) if row < reference.count else (current, row - reference.count)
+    return "" if side.text is None else str(side.text[int(place)])
 
 
 def _embedded(reference: Rows, current: Rows, smallest: SmallestEffects, rng: np.random.Generator) -> list[Signal]:
@@ -92,7 +104,7 @@ def _embedded(reference: Rows, current: Rows, smallest: SmallestEffects, rng: np
     along = tuple(quantity(f"axis {i + 1}", scores[:, i]) for i in range(scores.shape[1]))
     nearest, centres = near_centres(scores, rng)
     near = one_hot(nearest, centres)
-    each = tuple(Part(near[:, [i]], (f"nearest to centre {i + 1}",)) for i in range(centres))
+    each = tuple(Part(near[:, [i]], [f"nearest to centre {i + 1}"].__getitem__) for i in range(centres))
     return [
         Signal("embeddings: axes", along, smallest.embeddings),
         Signal("embeddings: centres", each, smallest.embeddings),

@@ -54,7 +54,7 @@ def side(seed, rows, shift=0.0, **kwargs):
 def tiny(rng, rows=14):
     """Two signals over a few rows: a category with three values, and a quantity."""
     answers = csr_array(np.eye(3, dtype=np.float32)[rng.integers(3, size=rows)])
-    parts = (Part(answers, ("a", "b", "c")),), (quantity("size", rng.normal(size=rows).round(1)),)
+    parts = (Part(answers, "abc".__getitem__),), (quantity("size", rng.normal(size=rows).round(1)),)
     current = np.arange(rows) < rows // 2
     return Population(current, tuple(Signal(str(i), part, 0.1) for i, part in enumerate(parts)))
 
