@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ CHUNK = 50_000  # texts in memory at once
 HASHES = 2**18  # words are hashed into this many columns: a collision among the frequent ones is rare
 TERMS_FROM = 2_000  # the words are read from this many characters of a text: the rest is of the same kind
 URL = r"(?i)https?://|www\."
+ADDRESS = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*"  # of mail: its parts are no words, and name people
 WORD = r"(?u)\b[^\W\d_]{2,}\b"
 
 UPPER, DIGIT, LETTER, SPACE = (
@@ -79,14 +79,20 @@ def _per_text(mask: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np
 
 def terms(text: pa.Array) -> csr_array:
     """[n, HASHES], one where the text holds a word that hashes there."""
+    return csr_array(_hasher().transform(read_for_words(text)))
+
+
+def read_for_words(text: pa.Array) -> list[str]:
+    """The beginnings of the texts, without mail addresses."""
     start = pc.utf8_slice_codeunits(text, 0, TERMS_FROM)
-    return csr_array(_hasher().transform(start.to_pylist()))
+    without: list[str] = pc.replace_substring_regex(start, ADDRESS, " ").to_pylist()
+    return without
 
 
-def word_of(column: int, texts: Sequence[str]) -> str:
+def word_of(column: int, text: pa.Array) -> str:
     """The word behind a hash: of those that hash to this column, the one that most of these texts hold."""
     split = _hasher().build_analyzer()
-    words = Counter(word for text in texts for word in set(split(text[:TERMS_FROM])))
+    words = Counter(word for read in read_for_words(text) for word in set(split(read)))
     names = sorted(words, key=lambda word: (-words[word], word))
     hashed = _hasher().transform(names).indices if names else []  # each name is one word, so one column
     return next((name for name, found in zip(names, hashed, strict=True) if found == column), f"#{column}")

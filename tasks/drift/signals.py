@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
@@ -86,15 +87,17 @@ def frequent(reference: Rows, current: Rows) -> Part:
     columns = columns[held[columns] > 0]
 
     def question(i: int) -> str:
-        rows = both.indices[both.indptr[columns[i]] :][: min(held[columns[i]], NAMED_FROM)]
-        return f"the word “{word_of(int(columns[i]), [_text_of(reference, current, row) for row in rows])}”"
+        begin, end = both.indptr[columns[i]], both.indptr[columns[i] + 1]
+        text = _texts_of(reference, current, both.indices[begin : min(end, begin + NAMED_FROM)])
+        return f"the word “{word_of(int(columns[i]), text)}”"
 
     return Part(csr_array(both[:, columns]), question)
 
 
-def _text_of(reference: Rows, current: Rows, row: int) -> str:
-    side, place = (reference, row) if row < reference.count else (current, row - reference.count)
-    return "" if side.text is None else str(side.text[int(place)])
+def _texts_of(reference: Rows, current: Rows, rows: Integers) -> pa.Array:
+    """The texts of some of the pooled rows."""
+    sides = (reference, rows[rows < reference.count]), (current, rows[rows >= reference.count] - reference.count)
+    return pa.concat_arrays([side.text.take(pa.array(chosen)) for side, chosen in sides if side.text is not None])
 
 
 def _embedded(reference: Rows, current: Rows, smallest: SmallestEffects, rng: np.random.Generator) -> list[Signal]:

@@ -166,6 +166,16 @@ def test_every_kind_of_shift_has_a_signal_that_sees_it(change, signal):
     assert verdict["signals"][signal]["alarm"]
 
 
+def test_the_word_that_moved_is_named_but_never_from_a_mail_address():
+    rng = np.random.default_rng(0)
+    reference, current = table(rng, 200), table(rng, 200)
+    texts = [f"{text} wombat jane.doe@secret.org" for text in current["text"].to_pylist()]
+    current = current.set_column(0, "text", pa.array(texts))
+    found = judge(observe(reference, None, None, "a"), observe(current, None, None, "b"), Params(), seed=7)
+    assert found["signals"]["vocabulary"]["where"] == "the word “wombat”"
+    assert "jane" not in json.dumps(found) and "secret" not in json.dumps(found)
+
+
 def test_a_cluster_of_new_rows_is_seen_in_the_embeddings():
     reference, current = side(1, 500), side(2, 500)
     current.embeddings[:40] = np.random.default_rng(0).normal(3, 0.1, size=(40, 24))

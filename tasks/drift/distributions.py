@@ -1,0 +1,83 @@
+"""Evidently's part of the page: how each column is distributed on the two sides, with the gate's verdict on it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tasks.drift.rows import CATEGORIES, Rows
+
+if TYPE_CHECKING:
+    from tasks.drift.verdict import Verdict
+
+METHOD = "driftline"
+SIGNALS = {"confidence": "confidence", "prediction": "predictions", "label": "labels"}
+# Text from the data goes into a script and from there into plotly, which reads a few HTML tags: neither sees any.
+HARMLESS = str.maketrans({"<": "‹", ">": "›", "\u2028": " ", "\u2029": " "})
+IDENTITY = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?<=metric_)[0-9a-f]{32}")
+
+
+def html(verdict: Verdict, reference: Rows, current: Rows) -> str:
+    """A page of Evidently's on these rows: one section for each column that is a signal, those that alarm first.
+
+    Its own tests, whose false-alarm rate nobody states, are off: "drift detected" is the gate's alarm, and the drift
+    score its effect, over all rows.
+    """
+    columns = _columns(verdict, reference)
+    if not columns:
+        return "<!DOCTYPE html>\n<html lang='en'><head><meta charset='UTF-8'></head><body></body></html>"
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import ValueDrift
+
+    _register(verdict["signals"], columns)
+    names = [name for name in columns if name in CATEGORIES]
+    definition = DataDefinition(
+        numerical_columns=[name for name in columns if name not in names], categorical_columns=names
+    )
+    now, before = (
+        Dataset.from_pandas(_frame(rows, list(columns)), data_definition=definition) for rows in (current, reference)
+    )
+    metrics = [ValueDrift(column=name, method=METHOD, threshold=None) for name in columns]
+    return _steady(str(Report(metrics, include_tests=False).run(now, before).get_html_str(as_iframe=False)))
+
+
+def _columns(verdict: Verdict, rows: Rows) -> dict[str, str]:
+    """The columns that are signals, and which; alarms first, then by effect."""
+    found = {name: SIGNALS.get(name, f"text: {name}") for name in (*rows.categories, *rows.numbers)}
+    signals = verdict["signals"]
+    known = [(name, signal) for name, signal in found.items() if signal in signals]
+    return dict(sorted(known, key=lambda pair: (not signals[pair[1]]["alarm"], -signals[pair[1]]["effect"])))
+
+
+def _frame(rows: Rows, columns: list[str]) -> pd.DataFrame:
+    categories = {
+        name: [None if value is None else str(value).translate(HARMLESS) for value in values]
+        for name, values in rows.categories.items()
+    }
+    return pd.DataFrame({**rows.numbers, **categories})[columns]
+
+
+def _register(signals: dict[str, Any], columns: dict[str, str]) -> None:
+    """Make the gate a test that Evidently knows by name; it answers what the verdict says of that column."""
+    from evidently.legacy.calculations.stattests import StatTest, register_stattest
+    from evidently.legacy.core import ColumnType
+
+    def gate(
+        reference: pd.Series[Any], _current: pd.Series[Any], _kind: object, _threshold: float
+    ) -> tuple[float, bool]:
+        signal = signals[columns[str(reference.name)]]
+        return signal["effect"], signal["alarm"]
+
+    name = "the gate's (score: largest change in a share of rows)"
+    register_stattest(StatTest(METHOD, name, [ColumnType.Numerical, ColumnType.Categorical]), gate)
+
+
+def _steady(page: str) -> str:
+    """Evidently names its parts at random; numbered instead, the same rows give the same page."""
+    found = dict.fromkeys(IDENTITY.findall(page))
+    numbers = {
+        old: f"{i:08x}-0000-0000-0000-000000000000" if "-" in old else f"{i:032x}" for i, old in enumerate(found)
+    }
+    return IDENTITY.sub(lambda match: numbers[match[0]], page)

@@ -1,0 +1,176 @@
+"""The drift page: what it says, that it hides what is personal, and that nothing from the data can run in it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tasks.drift import Params
+from tasks.drift.distributions import _frame
+from tasks.drift.examples import mask, what_changed
+from tasks.drift.page import write
+from tasks.drift.rows import Rows, observe
+from tasks.drift.verdict import judge
+
+CALM = [
+    "the",
+    "list",
+    "of",
+    "kernel",
+    "patches",
+    "for",
+    "the",
+    "meeting",
+    "was",
+    "sent",
+    "to",
+    "all",
+    "of",
+    "us",
+    "today",
+]
+HOSTILE = [
+    "</script><script>document.title = 'ran'</script>",
+    "<img src=x onerror=\"document.title='ran'\">",
+    "--><svg onload=document.title='ran'>&lt;script&gt;document.title='ran'&lt;/script&gt;",
+    '</style><a href="javascript:document.title=1">spam</a>{{ 7 * 7 }}',
+]
+
+
+def rows(seed, count, labels=("ham", "spam"), extra=""):
+    rng = np.random.default_rng(seed)
+    texts = [" ".join([*rng.choice(CALM, size=12), *extra.split(" ")]) for _ in range(count)]
+    label = rng.choice(np.array(labels, dtype=object), size=count)
+    columns = {"text": texts, "prediction": label, "confidence": rng.random(count), "label": label}
+    return observe(pa.table(columns), None, None, "here")
+
+
+class Parsed(HTMLParser):
+    """What a browser would make of a page: its scripts' number, its tags with attributes, and its words."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.words, self.within = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.within = [tag] if tag in ("script", "style") else []
+
+    def handle_endtag(self, tag):
+        self.within = []
+
+    def handle_data(self, data):
+        if not self.within:
+            self.words.append(" ".join(data.split()))
+
+
+def page_of(tmp_path, reference, current, **params):
+    params = Params(permutations=199, **params)
+    path = tmp_path / "drift.html"
+    write(judge(reference, current, params, seed=7), reference, current, params, 7, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """A page of harmless rows, and one where every text and label of the current rows attacks."""
+    found = {}
+    for name, labels in (("harmless", ("ham", "spam")), ("hostile", HOSTILE)):
+        extra = "" if name == "harmless" else " ".join(HOSTILE)
+        found[name] = page_of(tmp_path_factory.mktemp(name), rows(1, 80), rows(2, 80, labels, extra))
+    return found
+
+
+def test_nothing_in_the_data_becomes_a_part_of_the_page(pages):
+    harmless, hostile = (Parsed(pages[name].read_text()) for name in ("harmless", "hostile"))
+    assert {tag for tag, _ in hostile.tags} <= {tag for tag, _ in harmless.tags}
+    assert [tag for tag, _ in hostile.tags].count("script") == [tag for tag, _ in harmless.tags].count("script") == 4
+    assert not [key for _, attributes in hostile.tags for key in attributes if key.startswith("on")]
+    assert any(HOSTILE[0] in words for words in hostile.words), "the text is shown, as text"
+    assert not any("49" in words for words in hostile.words if "7" in words and "{{" in words)
+
+
+def test_the_page_asks_nobody_for_anything(pages):
+    for page in pages.values():
+        parsed = Parsed(page.read_text())
+        assert not [a for tag, a in parsed.tags if tag in ("link", "iframe", "img", "base") or "src" in a]
+        (policy,) = [a["content"] for tag, a in parsed.tags if a.get("http-equiv") == "Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'") and "http" not in policy
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on this machine")
+def test_a_browser_draws_the_page_and_runs_nothing_from_the_data(pages, tmp_path):
+    switches = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    call = ["chromium", *switches.split(), "--disable-component-update", f"--user-data-dir={tmp_path}"]
+    page = pages["hostile"].as_uri()
+    done = subprocess.run([*call, "--virtual-time-budget=15000", "--dump-dom", page], capture_output=True, text=True)
+    drawn = Parsed(done.stdout)
+    assert "<title>Drift</title>" in done.stdout
+    assert "Drift in column 'label'" in drawn.words, "Evidently's part was drawn"
+    assert not [a for _, a in drawn.tags if "javascript:" in str(a.get("href"))]
+
+
+def test_the_page_says_what_moved_and_why(tmp_path):
+    page = page_of(tmp_path, rows(1, 100), rows(2, 100, extra="viagra winner casino lottery jackpot"), examples=3)
+    words = Parsed(page.read_text()).words
+    assert "Drift" in words and any("signals moved enough for an alarm" in text for text in words)
+    assert "alarm" in words and "as before" in words
+    assert {"viagra", "winner", "casino", "lottery", "jackpot"} & set(words)
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    first, second = (page_of(tmp_path, rows(1, 60), rows(2, 60)).read_bytes() for _ in range(2))
+    assert first == second
+
+
+def test_many_rows_are_sampled_and_the_page_says_so(tmp_path):
+    page = page_of(tmp_path, rows(1, 150), rows(2, 150), report_rows=100)
+    words = " ".join(Parsed(page.read_text()).words)
+    assert "a seeded sample of 100 of 150 current and 100 of 150 reference rows" in words
+
+
+@pytest.mark.parametrize(("count", "reason"), [(0, "No current data."), (5, "Only 5 current rows")])
+def test_without_a_verdict_the_page_is_small_and_says_why(tmp_path, count, reason):
+    page = page_of(tmp_path, rows(1, 60), rows(2, count) if count else Rows(0))
+    words = Parsed(page.read_text()).words
+    assert "No verdict" in words and any(text.startswith(reason) for text in words)
+    assert page.stat().st_size < 20_000
+
+
+def test_columns_that_are_not_text_are_enough_for_a_page(tmp_path):
+    numbers = {"confidence": np.linspace(0, 1, 50)}
+    page = page_of(tmp_path, Rows(50, numbers=numbers), Rows(50, numbers=numbers))
+    assert "No drift" in Parsed(page.read_text()).words
+
+
+def test_what_is_personal_is_masked():
+    text = "call +353 1 555 0199 or write to jane.doe+x@mail.example.ie, see https://a.b/c?user=jane now"
+    assert mask(text) == "call +### # ### #### or write to [mail], see [link] now"
+
+
+def test_the_words_and_texts_that_changed_are_found_and_shown_once():
+    reference, current = rows(1, 200), rows(2, 200)
+    new = "viagra winner casino lottery jackpot now"
+    texts = current.text.to_pylist()
+    texts[10:40] = [f"{new} jane@a.b {i}" for i in range(30)]
+    current = observe(pa.table({"text": texts}), None, None, "here")
+    words, examples = what_changed(reference, current, 4)
+    assert {word.word for word in words} <= {*new.split(), *CALM}
+    assert words[0].reference == 0 and words[0].current == pytest.approx(30 / 200)
+    assert examples[0].text.startswith("viagra winner") and "[mail]" in examples[0].text
+    assert "jane" not in examples[0].text
+    assert sum("viagra" in example.text for example in examples) == 1
+    assert what_changed(reference, current, 0) == ([], [])
+    assert what_changed(*(observe(pa.table({"text": ["1", "2"]}), None, None, "x") for _ in "ab"), 4) == ([], [])
+
+
+def test_what_evidently_is_given_holds_no_markup():
+    frame = _frame(rows(1, 20, HOSTILE), ["prediction", "label", "confidence"])
+    assert not frame["label"].str.contains("[<>\u2028]").any()
