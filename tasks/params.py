@@ -139,16 +139,17 @@ def read(file: Path = PARAMS) -> dict[str, Any]:
 
 def load(cls: type[S], section: str, file: Path = PARAMS) -> S:
     """The section of that name as its class; every fault is named with its key, value and place."""
-    return _parse(cls, read(file).get(section) or {}, section, file)
+    return parse(cls, read(file).get(section) or {}, section, file)
 
 
 def general(file: Path = PARAMS) -> General:
     """The top-level values that belong to no single stage."""
     values = read(file)
-    return _parse(General, {key: values[key] for key in General.model_fields if key in values}, "", file)
+    return parse(General, {key: values[key] for key in General.model_fields if key in values}, "", file)
 
 
-def _parse(cls: type[S], values: object, section: str, file: Path) -> S:
+def parse(cls: type[S], values: object, section: str, file: Path) -> S:
+    """The values of a section as its class; ``section`` and ``file`` say where a fault is."""
     try:
         return cls.model_validate(values)
     except ValidationError as error:

@@ -11,6 +11,7 @@ WINDOWS: tuple[Window, ...] = get_args(Window)
 
 PARAMS = Path("params.yaml")
 ENVIRONMENT = Path("environment.json")
+LANDING = Path("data/landing")
 SPLITS = Path("data/splits")
 TOKENS = Path("data/tokens")
 CLASSIFIER = Path("models/classifier")
