@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 Window = Literal["reference", "current"]
 WINDOWS: tuple[Window, ...] = get_args(Window)
@@ -22,7 +22,7 @@ INDEX = REPORTS / "index.html"
 DRIFT_REPORT = REPORTS / "drift.html"
 CURVES = REPORTS / "curves.csv"
 FINETUNE_COST = REPORTS / "finetune_cost.json"
-SCORED_SPLITS = ("validation", "test")
+SCORED_SPLITS: Final = ("validation", "test")
 
 
 def metrics(stage: str, window: Window | None = None) -> Path:
