@@ -19,25 +19,25 @@ from tasks.drift.rows import Rows, observe
 from tasks.errors import Refused
 
 USED = ("text", "prediction", "confidence", "label")
+HELD = ("id", "text", "label")  # what the pipeline knows of a row before it is scored
 
 
 def held_out(group: str | None) -> Rows:
     """The reference rows of the pipeline that nothing was trained on: validation, then test, as they were scored."""
-    splits = [read_table(paths.split(name)) for name in ("validation", "test")]
+    splits = [_useful(read_table(paths.split(name)), HELD, group) for name in paths.SCORED_SPLITS]
     return _scored(pa.concat_tables(splits, promote_options="default"), paths.window("reference"), group)
 
 
 def current(group: str | None) -> Rows:
     """The current rows of the pipeline that passed validation; none, where there is no current data."""
     window = paths.window("current")
-    return _scored(read_table(window.validated), window, group)
+    return _scored(_useful(read_table(window.validated), HELD, group), window, group)
 
 
-def _scored(rows: pa.Table, window: paths.WindowPaths, group: str | None) -> Rows:
+def _scored(table: pa.Table, window: paths.WindowPaths, group: str | None) -> Rows:
     scored = read_table(window.scored)
-    if not rows.column("id").equals(scored.column("id")):
+    if not table.column("id").equals(scored.column("id")):
         raise Refused(f"{window.scored} does not hold the rows it should, in their order: run `dvc repro`")
-    table = _useful(rows, ("text", "label"), group)
     for name in ("prediction", "confidence"):
         table = table.append_column(name, scored.column(name))
     return observe(table, read_embeddings(window.embeddings), group, window.scored)
