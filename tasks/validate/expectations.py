@@ -1,0 +1,64 @@
+"""Great Expectations runs the rules and writes Data Docs."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import great_expectations as gx
+import pandas as pd
+from great_expectations.data_context.types.base import ProgressBarsConfig
+
+from tasks.validate.rules import Rule
+
+KEY = "id"  # of every table that is judged: what a failing row is called
+
+
+class Judge:
+    """A file context of Great Expectations that judges tables and remembers what it found for Data Docs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._context = gx.get_context(mode="file", project_root_dir=folder)
+        self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        self._source = self._context.data_sources.add_pandas("driftline")
+        self._site = folder / "gx/uncommitted/data_docs/local_site"
+
+    def failures(self, name: str, rows: pd.DataFrame, rules: Sequence[Rule]) -> dict[str, list[str]]:
+        """The keys of the rows that break each rule, by its reason. ``rows`` has the column ``id``, unique."""
+        if rows.empty or not rules:
+            return {}
+        suite = self._context.suites.add(gx.ExpectationSuite(name=name))
+        for rule in rules:
+            kind = getattr(gx.expectations, rule.expectation)
+            suite.add_expectation(kind(column=rule.column, meta={"reason": rule.reason}, **rule.limits))
+        batch = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
+        definition = self._context.validation_definitions.add(
+            gx.ValidationDefinition(name=name, data=batch, suite=suite)
+        )
+        outcome = definition.run(
+            batch_parameters={"dataframe": rows},
+            result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [KEY]},
+        )
+        return {result.expectation_config.meta["reason"]: _keys(result) for result in outcome.results}
+
+    def write_docs(self, folder: Path) -> None:
+        """Data Docs of everything judged so far, in place of what ``folder`` held."""
+        self._context.build_data_docs()
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self._site, folder)
+
+
+def _keys(result: gx.core.ExpectationValidationResult) -> list[str]:
+    if result.exception_info and result.exception_info.get("raised_exception"):
+        raise RuntimeError(f"Great Expectations could not judge {result.expectation_config}: {result.exception_info}")
+    return [str(entry[KEY]) for entry in result.result.get("unexpected_index_list") or []]
+
+
+@contextmanager
+def judge() -> Iterator[Judge]:
+    """A judge whose working files are gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Judge(Path(folder))

@@ -1,0 +1,71 @@
+"""The contract as rules: which expectation, on which column, and what its failure is called.
+
+Rules look at what is derived from a text (its length, the id of its first copy), never at the text itself, so that no
+page of results shows what somebody wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.paths import Window
+from tasks.validate import Params
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One Great Expectations expectation by its class name, and the reason given where it fails."""
+
+    reason: str
+    expectation: str
+    column: str
+    limits: Mapping[str, Any] = field(default_factory=dict)
+
+
+def row_rules(params: Params, window: Window) -> list[Rule]:
+    """What each row must meet by itself."""
+    rules = [
+        Rule("unreadable", "ExpectColumnValuesToBeNull", "problem"),  # its value says what was wrong, and is the reason
+        Rule("text_missing", "ExpectColumnValuesToNotBeNull", "characters"),
+        _between("text_too_short", "characters", params.min_characters, None),
+        Rule("label_missing", "ExpectColumnValuesToNotBeNull", "label"),
+    ]
+    if window == "current":
+        rules.pop()  # labels may come later
+    if params.max_characters is not None:
+        rules.append(_between("text_too_long", "characters", None, params.max_characters))
+    if params.labels is not None:
+        rules.append(Rule("label_not_allowed", "ExpectColumnValuesToBeInSet", "label", {"value_set": params.labels}))
+    return rules
+
+
+def copy_rules() -> list[Rule]:
+    """What the rows that meet the row rules must meet among each other."""
+    return [
+        Rule("conflicting_label", "ExpectColumnValuesToBeNull", "labelled_otherwise"),
+        Rule("duplicate_text", "ExpectColumnValuesToBeNull", "copy_of"),
+    ]
+
+
+def table_rules(params: Params) -> list[Rule]:
+    """What the window as a whole must meet; columns of a table with one row, or one row for each label."""
+    return [
+        _between("max_quarantined", "share_quarantined", None, params.max_quarantined),
+        _between("min_rows", "rows_validated", params.min_rows, None),
+    ]
+
+
+def class_rules(params: Params) -> list[Rule]:
+    """What the share of each label must meet."""
+    rules = []
+    if params.min_class_share is not None:
+        rules.append(_between("min_class_share", "share_of_class", params.min_class_share, None))
+    if params.max_class_share is not None:
+        rules.append(_between("max_class_share", "share_of_class", None, params.max_class_share))
+    return rules
+
+
+def _between(reason: str, column: str, least: float | None, most: float | None) -> Rule:
+    return Rule(reason, "ExpectColumnValuesToBeBetween", column, {"min_value": least, "max_value": most})
