@@ -25,8 +25,7 @@ def copies(ids: Sequence[str], texts: Sequence[str], labels: Sequence[str | None
     disagree = by_text["label"].transform("nunique") > 1
     other = pd.Series([None] * len(rows), dtype=object)
     for _, group in rows[disagree].groupby("key", sort=False):
-        for row, label in zip(group.index, group["label"], strict=True):
-            other.loc[row] = next(
-                key for key, its in zip(group["id"], group["label"], strict=True) if its not in (label, None)
-            )
+        one, another = group.dropna(subset="label").drop_duplicates("label")["id"].iloc[:2]
+        label = group.loc[group["id"] == one, "label"].iloc[0]
+        other.loc[group.index] = [another if its == label else one for its in group["label"]]
     return pd.DataFrame({"copy_of": first.where(first != rows["id"]).astype(object), "labelled_otherwise": other})
