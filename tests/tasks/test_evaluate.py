@@ -1,0 +1,93 @@
+"""The figures of the test rows: joined by id, equal to scikit-learn's, the same twice."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+
+from tasks.artefacts import write_json
+from tasks.errors import Refused
+from tasks.evaluate import Params
+from tasks.evaluate.__main__ import evaluate
+from tasks.evaluate.probabilities import calibration_error
+
+LABELS = ["ham", "spam"]
+
+
+def mails(n, seed):
+    random = np.random.default_rng(seed)
+    label = random.choice(LABELS, n)
+    words = {"ham": ["meeting", "notes", "attached", "agenda"], "spam": ["free", "winner", "money", "click"]}
+    text = [" ".join(random.choice(words[its] + ["the", "of", "and"], 8)) for its in label]
+    return pa.table({"id": [f"{seed}/{i}" for i in range(n)], "text": text, "label": label.tolist()})
+
+
+def scores(rows, seed=0):
+    """Scores of a fair model for the rows and a few more, shuffled."""
+    random = np.random.default_rng(seed)
+    spam = np.clip((np.array(rows["label"].to_pylist()) == "spam") * 0.6 + random.random(len(rows)) * 0.5 - 0.05, 0, 1)
+    columns = {"prediction": [LABELS[int(p > 0.5)] for p in spam], "confidence": np.maximum(spam, 1 - spam)}
+    table = pa.table({"id": rows["id"], **columns, "probability_ham": 1 - spam, "probability_spam": spam})
+    other = table.slice(0, 3).set_column(0, "id", pa.array(["x", "y", "z"]))
+    both = pa.concat_tables([other, table])
+    return both.take(random.permutation(len(both)))
+
+
+@pytest.fixture(scope="module")
+def figures():
+    test = mails(150, 2)
+    return test, scores(test), evaluate(mails(300, 1), test, scores(test), Params(), 7)
+
+
+def test_figures_equal_those_of_scikit_learn_on_rows_joined_by_id(figures):
+    test, scored, found = figures
+    place = {key: i for i, key in enumerate(scored["id"].to_pylist())}
+    order = [place[key] for key in test["id"].to_pylist()]
+    truth, said = test["label"].to_pylist(), [scored["prediction"][i].as_py() for i in order]
+    assert found["rows"] == 150
+    assert found["accuracy"] == pytest.approx(accuracy_score(truth, said))
+    assert found["macro_f1"] == pytest.approx(f1_score(truth, said, average="macro"))
+    spam = [scored["probability_spam"][i].as_py() for i in order]
+    assert found["roc_auc"] == pytest.approx(roc_auc_score([its == "spam" for its in truth], spam))
+    assert np.sum(found["confusion"]["counts"]) == 150
+    assert found["classes"]["spam"]["support"] == truth.count("spam")
+
+
+def test_every_interval_holds_its_figure(figures):
+    _, _, found = figures
+    for name in ("accuracy", "macro_f1", "difference"):
+        low, high = found["intervals"][name]
+        assert low <= found[name] <= high
+    assert found["baseline"]["macro_f1"] > 0.9, "the baseline learns what is easy"
+    assert found["difference"] == pytest.approx(found["macro_f1"] - found["baseline"]["macro_f1"])
+
+
+def test_the_same_rows_give_the_same_bytes(figures, tmp_path):
+    test, scored, found = figures
+    write_json(found, tmp_path / "one.json")
+    write_json(evaluate(mails(300, 1), test, scored, Params(), 7), tmp_path / "two.json")
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+    assert json.loads((tmp_path / "one.json").read_text())["rows"] == 150
+
+
+def test_a_row_without_a_score_or_with_a_label_unknown_to_the_model_is_refused(figures):
+    test, scored, _ = figures
+    with pytest.raises(Refused, match="have no score"):
+        evaluate(test, test, scored.slice(0, 10), Params(), 7)
+    strange = test.set_column(2, "label", pa.array(["eggs"] * len(test)))
+    with pytest.raises(Refused, match="eggs"):
+        evaluate(test, strange, scored, Params(), 7)
+
+
+def test_calibration_error_is_none_for_a_calibrated_model_and_the_gap_for_a_boastful_one():
+    random = np.random.default_rng(3)
+    confidence = random.uniform(0.5, 1, 200_000)
+    truth = (random.random(200_000) > confidence).astype(int)
+    honest = np.column_stack([confidence, 1 - confidence])
+    assert calibration_error(truth, honest, 15) < 0.01
+    boastful = np.column_stack([np.full(200_000, 0.95), np.full(200_000, 0.05)])
+    assert calibration_error(truth, boastful, 15) == pytest.approx(0.95 - (truth == 0).mean(), abs=1e-9)
