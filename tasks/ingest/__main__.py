@@ -1,0 +1,82 @@
+"""Write the rows of one window as they came: ``python -m tasks.ingest --window reference|current``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks import ingest, params, paths
+from tasks.artefacts import write_json, write_table
+from tasks.cli import run, window_argument
+from tasks.errors import Refused
+from tasks.ingest import fields, ids, late, sources, windows
+from tasks.ingest.part import Part
+from tasks.schema import RAW
+
+
+def read(plan: windows.Plan) -> tuple[pa.Table, dict[str, Any]]:
+    """The window's rows, in the order of the source, and its figures."""
+    account, kept = windows.Account(), []
+    for part in _parts(plan):
+        rows = windows.take(fields.rows(part, plan.columns), plan, account)
+        if len(rows):
+            kept.append(_without_unused(rows) if part.sparse else rows)
+    account.settle(plan)
+    rows = ids.complete(_together(kept))
+    if plan.columns.id:
+        ids.refuse_twins(rows, plan.columns.id)
+    joined = None
+    if plan.labels:
+        rows, joined = late.join(rows, late.labels(plan.labels, f"windows.{plan.window}.labels"))
+    return rows, _figures(rows, plan, account) | ({"late_labels": joined} if joined else {})
+
+
+def _parts(plan: windows.Plan) -> list[Part]:
+    """The files of the source, each with the columns that ``params.yaml`` names."""
+    parts = [sources.read(file) for file in sources.files(plan.source, plan.source_key)]
+    used = [name for part in parts if part.sparse for name in part.table.column_names]
+    for part in parts:
+        if part.sparse and not part.records:
+            continue
+        fields.require(part, plan.columns, used if part.sparse else part.table.column_names, plan.columns_key)
+    return parts
+
+
+def _without_unused(rows: pa.Table) -> pa.Table:
+    return rows.select([name for name in rows.column_names if name in RAW.names or rows[name].null_count < len(rows)])
+
+
+def _together(tables: list[pa.Table]) -> pa.Table:
+    try:
+        return pa.concat_tables([RAW.empty_table(), *tables], promote_options="default")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise Refused(f"ingest.source: its files do not agree on the type of a column: {error}") from None
+
+
+def _figures(rows: pa.Table, plan: windows.Plan, account: windows.Account) -> dict[str, Any]:
+    """What the window holds; the reference's figures say nothing of rows outside it, so that those can grow."""
+    problems = {entry["values"]: entry["counts"] for entry in pc.value_counts(rows["problem"].drop_null()).to_pylist()}
+    files = {entry["values"]: entry["counts"] for entry in pc.value_counts(rows["source_file"]).to_pylist()}
+    figures = {"window": plan.window, "rows": len(rows), "files": files, "problems": dict(sorted(problems.items()))}
+    if plan.window == "reference":
+        return figures
+    counts = {"reference": account.other} if plan.other else {}
+    counts |= {"current": account.inside, "undated": account.undated, "outside": account.outside}
+    return figures | {"source": {"path": plan.source, "records": account.records, **counts}}
+
+
+def main() -> None:
+    """Run the stage on the repository's paths."""
+    window = window_argument(__doc__)
+    section = params.load(ingest.Params, "ingest")
+    plan = windows.plan(window, params.general().windows, section)
+    rows, figures = read(plan)
+    write_table(rows, paths.window(window).raw)
+    write_json(figures, paths.metrics("ingest", window))
+    print(f"{window}: {len(rows)} rows of {plan.source}, {sum(figures['problems'].values())} with a problem")
+
+
+if __name__ == "__main__":
+    run(main)

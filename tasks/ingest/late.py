@@ -1,0 +1,40 @@
+"""Labels that arrived after the rows they belong to."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.errors import Refused
+from tasks.ingest import sources
+from tasks.params import LateLabels
+
+
+def labels(late: LateLabels, key: str) -> dict[str, str]:
+    """The label of each id; ``key`` is where ``params.yaml`` names the table. Refused: two labels for one id."""
+    found: dict[str, str] = {}
+    for file in sources.files(late.source, f"{key}.source"):
+        part = sources.read(file)
+        for name in (late.id, late.label):
+            if name not in part.table.column_names:
+                has = ", ".join(part.table.column_names)
+                raise Refused(f"{key}: {file} has no column {name!r}; it has {has}")
+        ids, values = (part.table[name].cast(pa.string()).to_pylist() for name in (late.id, late.label))
+        for name, label in zip(ids, values, strict=True):
+            if name and label and found.setdefault(name, label) != label:
+                raise Refused(f"{key}: {file} gives {name!r} two labels, {found[name]!r} and {label!r}")
+    return found
+
+
+def join(rows: pa.Table, late: dict[str, str]) -> tuple[pa.Table, dict[str, int]]:
+    """The rows with the labels that came later, which win over those they had, and what became of them."""
+    ids, old = rows["id"].to_pylist(), rows["label"].to_pylist()
+    new = [late.get(name, label) for name, label in zip(ids, old, strict=True)]
+    figures = {
+        "labels": len(late),
+        "joined": sum(name in late for name in ids),
+        "replaced": sum(before is not None and before != after for before, after in zip(old, new, strict=True)),
+        "unlabelled": pc.sum(pa.array([label is None for label in new], pa.bool_())).as_py() or 0,
+    }
+    place = rows.column_names.index("label")
+    return rows.set_column(place, rows.schema.field("label"), pa.array(new, pa.string())), figures

@@ -1,0 +1,137 @@
+"""Which rows of a source belong to a window, and the account of all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.errors import Refused
+from tasks.ingest import Params
+from tasks.params import Columns, LateLabels, WindowRange, Windows
+from tasks.paths import Window
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one window reads and keeps."""
+
+    window: Window
+    range: WindowRange
+    source: str
+    columns: Columns
+    labels: LateLabels | None
+    other: WindowRange | None
+    """The other window's range, where both read the same source."""
+
+    @property
+    def source_key(self) -> str:
+        """Where ``params.yaml`` names the source."""
+        return f"windows.{self.window}.source" if self.range.source else "ingest.source"
+
+    @property
+    def columns_key(self) -> str:
+        """Where ``params.yaml`` names the columns."""
+        return f"windows.{self.window}.columns" if self.range.columns else "ingest.columns"
+
+    @property
+    def dated(self) -> bool:
+        return self.columns.timestamp is not None
+
+    @property
+    def takes_undated(self) -> bool:
+        """Rows without a time go to current, so that the reference stays as it is; or to whoever alone reads them."""
+        return self.window == "current" or self.other is None
+
+    @property
+    def has_data(self) -> bool:
+        """Without times all rows of a shared source are reference."""
+        return self.dated or self.window == "reference" or self.other is None
+
+
+def plan(window: Window, windows: Windows, section: Params) -> Plan:
+    """Resolve what the window says itself and what it takes from ``ingest``."""
+    own = getattr(windows, window)
+    other = windows.current if window == "reference" else windows.reference
+    source = own.source or section.source
+    shared = (other.source or section.source) == source
+    made = Plan(window, own, source, own.columns or section.columns, own.labels, other if shared else None)
+    if not made.dated and (own.from_ or own.until):
+        raise Refused(
+            f"windows.{window} names a range of time, but {made.columns_key}.timestamp names no column: "
+            f"name one, or take from and until out of windows.{window}"
+        )
+    return made
+
+
+def within(times: pa.ChunkedArray, window: WindowRange) -> pa.ChunkedArray:
+    """For each time whether it falls into the half-open range; false where there is none."""
+    inside = pc.is_valid(times)
+    if window.from_:
+        inside = pc.and_(inside, pc.fill_null(pc.greater_equal(times, pa.scalar(window.from_, times.type)), False))
+    if window.until:
+        inside = pc.and_(inside, pc.fill_null(pc.less(times, pa.scalar(window.until, times.type)), False))
+    return inside
+
+
+@dataclass
+class Account:
+    """How many records of the source went where; every one is counted once."""
+
+    records: int = 0
+    inside: int = 0
+    undated: int = 0
+    other: int = 0
+    outside: int = 0
+    earliest: datetime | None = None
+    latest: datetime | None = None
+
+    def settle(self, plan: Plan) -> None:
+        """Refuse a window without rows, and make sure that nothing is unaccounted for."""
+        if self.records != self.inside + self.undated + self.other + self.outside:
+            raise AssertionError(f"records of {plan.source} are lost: {self}")
+        if self.inside or not plan.has_data:
+            return
+        if not plan.dated:
+            raise Refused(f"{plan.source_key}: {plan.source} holds no records")
+        raise Refused(
+            f"windows.{plan.window} is empty: of {self.records} records of {plan.source} none falls in "
+            f"[{_shown(plan.range.from_)}, {_shown(plan.range.until)}); its times run from {_shown(self.earliest)} to "
+            f"{_shown(self.latest)}, and {self.undated} records have none that can be read (ISO 8601)"
+        )
+
+
+def take(rows: pa.Table, plan: Plan, account: Account) -> pa.Table:
+    """The rows that the window keeps, in their order; all are entered into the account."""
+    everything = pa.chunked_array([pa.repeat(pa.scalar(True), len(rows))])
+    nothing = pc.invert(everything)
+    times = rows["timestamp"]
+    if plan.dated:
+        inside, undated = within(times, plan.range), pc.is_null(times)
+        other = within(times, plan.other) if plan.other else nothing
+    elif plan.has_data:
+        inside, undated, other = everything, nothing, nothing
+    else:
+        inside, undated, other = nothing, nothing, everything
+    if _count(pc.and_(inside, other)):
+        raise Refused(
+            f"windows.reference and windows.current overlap in {plan.source}: let one end where the other begins"
+        )
+    account.records += len(rows)
+    account.inside += _count(inside)
+    account.undated += _count(undated)
+    account.other += _count(other)
+    account.outside += _count(pc.invert(pc.or_(pc.or_(inside, undated), other)))
+    account.earliest = min(filter(None, (account.earliest, pc.min(times).as_py())), default=None)
+    account.latest = max(filter(None, (account.latest, pc.max(times).as_py())), default=None)
+    return rows.filter(pc.or_(inside, undated) if plan.takes_undated else inside)
+
+
+def _count(mask: pa.ChunkedArray) -> int:
+    return int(pc.sum(mask).as_py() or 0)
+
+
+def _shown(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else "…"
