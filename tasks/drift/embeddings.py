@@ -10,7 +10,7 @@ from scipy.cluster.vq import kmeans2
 
 from tasks.drift.permutation import Floats, Integers
 
-AXES = 16
+AXES = 32  # the plane that centres are sought in; its axes keep their lengths, so that the long ones count
 CENTRES = 64
 ROWS_PER_CENTRE = 10  # fewer centres where rows are few
 LEARNT_FROM = 10_000  # rows, a seeded sample: axes and centres hardly change beyond it
@@ -18,15 +18,14 @@ CHUNK = 50_000
 
 
 def axes(reference: NDArray[np.float32], current: NDArray[np.float32], rng: np.random.Generator) -> Floats:
-    """Pooled rows [n, width] projected on their principal axes [n, ≤ AXES], in units of each axis' deviation."""
+    """Pooled rows [n, width] projected on their principal axes [n, ≤ AXES], the longest first."""
     sample = _sample(reference, current, rng).astype(np.float64)
     mean = sample.mean(axis=0)
     values, vectors = np.linalg.eigh((sample - mean).T @ (sample - mean) / len(sample))
     kept = np.argsort(-values)[:AXES]
     kept = kept[values[kept] > 1e-9 * max(values[-1], 1e-300)]
-    basis = vectors[:, kept] / np.sqrt(values[kept])
     chunks = [side[start : start + CHUNK] for side in (reference, current) for start in range(0, len(side), CHUNK)]
-    return np.vstack([(chunk - mean) @ basis for chunk in chunks])
+    return np.vstack([(chunk - mean) @ vectors[:, kept] for chunk in chunks])
 
 
 def _sample(

@@ -21,6 +21,7 @@ from tasks.drift.rows import Rows
 
 GRID = (0.005, 0.01, 0.02, 0.05, *np.arange(0.1, 0.91, 0.1), 0.95, 0.98, 0.99, 0.995)  # the tails count as much
 FREQUENT = 1000  # words under watch
+AXES_WATCHED = 16  # of the embeddings, one by one
 NAMED_FROM = 50  # texts that are read to tell which word a hash stands for
 
 
@@ -104,7 +105,7 @@ def _embedded(reference: Rows, current: Rows, smallest: SmallestEffects, rng: np
     if reference.embeddings is None or current.embeddings is None:
         return []
     scores = axes(reference.embeddings, current.embeddings, rng)
-    along = tuple(quantity(f"axis {i + 1}", scores[:, i]) for i in range(scores.shape[1]))
+    along = tuple(quantity(f"axis {i + 1}", scores[:, i]) for i in range(min(scores.shape[1], AXES_WATCHED)))
     nearest, centres = near_centres(scores, rng)
     near = one_hot(nearest, centres)
     each = tuple(Part(near[:, [i]], [f"nearest to centre {i + 1}"].__getitem__) for i in range(centres))
