@@ -1,0 +1,42 @@
+"""Read ``landing.yaml``: a mapping from a source's name to what it is, as strictly as ``params.yaml`` is read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from tasks.errors import Refused
+from tasks.land import LANDING_FILE, Source
+from tasks.params import parse
+
+EXAMPLE = """\
+tickets:
+  source: postgresql://reader@db.example.com/crm   # no password in here: it is in DRIFTLINE_SECRET_CRM_PASSWORD
+  secret: CRM_PASSWORD
+  query: SELECT id, body AS text, queue AS label, created_at FROM tickets
+  cursor: id"""
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+def declared(file: Path = LANDING_FILE) -> dict[str, Source]:
+    """Every source by its name. A fault is named with its key and place; values that may be secret are not shown."""
+    try:
+        entries = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused(f"{file} does not exist: write one at the top of the repository, such as\n{EXAMPLE}") from None
+    except YAMLError as error:  # its own words quote the line, which may hold what should not be shown
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        raise Refused(f"{file}: line {mark.line + 1 if mark else '?'} is not valid YAML") from None
+    if not entries:
+        raise Refused(f"{file} names no source: write one, such as\n{EXAMPLE}")
+    if not isinstance(entries, dict):
+        raise Refused(f"{file} must hold a mapping from names to sources, such as\n{EXAMPLE}")
+    for name in entries:
+        if not (isinstance(name, str) and _NAME.fullmatch(name)):
+            raise Refused(f"{file}: {name!r} cannot be a name: take small letters, digits, - and _")
+        if not isinstance(entries[name], dict):
+            raise Refused(f"{file}: {name} must be a mapping, such as\n{EXAMPLE}")
+    return {name: parse(Source, entry, name, file) for name, entry in entries.items()}

@@ -1,0 +1,109 @@
+"""Land what an http(s) address answers with, as its own bytes; a download that was cut off goes on where it stopped.
+
+It goes on only where the server says that the file is still the same one (``ETag`` and ``If-Range``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+from tqdm import tqdm
+
+from tasks.errors import Refused
+from tasks.land import Address, Source, Transient
+from tasks.land.files import CHUNK, format_of, land_bytes
+from tasks.land.parts import Parts
+
+SECONDS = 30.0
+_AGAIN = {408, 425, 429, 502, 503, 504}
+
+
+def land_url(name: str, source: Source, address: Address, parts: Parts, _: bool = False) -> list[str]:
+    """Land what is new behind the address; what to tell the user."""
+    file = Path(urlsplit(address.url).path).name
+    extension = source.format or format_of(file, f"{name} (say `format: csv` or the like where the address does not)")
+    copy = parts.scratch.with_name(f"{name}.download")
+    fetch(name, address, copy)
+    try:
+        return land_bytes(copy, extension, parts, name, alone=True)
+    finally:
+        copy.unlink(missing_ok=True)
+        _tag_of(copy).unlink(missing_ok=True)
+
+
+def fetch(name: str, address: Address, copy: Path) -> None:
+    """Bring the whole answer into ``copy``, from where an earlier try of the same version left off."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    headers = {"Accept-Encoding": "identity"} | _onwards(copy, address)
+    if address.secret:
+        headers["Authorization"] = f"Bearer {address.secret}"
+    try:
+        with httpx.stream("GET", address.url, headers=headers, follow_redirects=True, timeout=SECONDS) as answer:
+            _refuse_status(name, answer)
+            _receive(name, address, answer, copy)
+    except httpx.TransportError as error:
+        raise Transient(
+            f"{name}: the address cannot be reached or broke off: {error or type(error).__name__}"
+        ) from None
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise Refused(f"{name}: not an address that can be fetched: {error}") from None
+
+
+def _tag_of(copy: Path) -> Path:
+    return copy.with_suffix(".version")
+
+
+def _onwards(copy: Path, address: Address) -> dict[str, str]:
+    """The headers that ask for the rest of an interrupted download."""
+    if not (copy.exists() and _tag_of(copy).exists()):
+        return {}
+    version = json.loads(_tag_of(copy).read_text(encoding="utf-8"))
+    if version["address"] != _fingerprint(address):
+        return {}
+    return {"Range": f"bytes={copy.stat().st_size}-", "If-Range": version["etag"]}
+
+
+def _fingerprint(address: Address) -> str:
+    return address.hide(address.url)
+
+
+def _refuse_status(name: str, answer: httpx.Response) -> None:
+    code = answer.status_code
+    said = f"{name}: the server answered {code} {answer.reason_phrase}"
+    if code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise Refused(f"{said}: name a secret that may read it")
+    if code in _AGAIN:
+        raise Transient(f"{said}: try again later")
+    if code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+        raise Refused(f"{said}: see whether the address is right")
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        raise Refused(f"{name}: the server answered with a web page, not with data: see whether it asks for a login")
+
+
+def _receive(name: str, address: Address, answer: httpx.Response, copy: Path) -> None:
+    """Write the answer down: appended where it is the rest of what is there, from the start otherwise."""
+    here = copy.stat().st_size if copy.exists() else 0
+    if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if answer.headers.get("content-range") == f"bytes */{here}":
+            return
+        _tag_of(copy).unlink(missing_ok=True)
+        raise Transient(f"{name}: what was left of an earlier download fits no more: it begins anew")
+    rest = answer.status_code == HTTPStatus.PARTIAL_CONTENT
+    if rest and not re.match(rf"bytes {here}-", answer.headers.get("content-range", "")):
+        raise Refused(f"{name}: the server sent another range of bytes than it was asked for")
+    _tag_of(copy).unlink(missing_ok=True)
+    etag = answer.headers.get("etag", "")
+    with copy.open("ab" if rest else "wb") as target:
+        if etag.startswith('"'):  # a weak one (W/"…") promises no equal bytes
+            version = {"address": _fingerprint(address), "etag": etag}
+            _tag_of(copy).write_text(json.dumps(version), encoding="utf-8")
+        length = int(answer.headers.get("content-length", 0)) or None
+        with tqdm(total=length, desc=name, unit="B", unit_scale=True, delay=1, disable=None) as bar:
+            for chunk in answer.iter_bytes(CHUNK):
+                target.write(chunk)
+                bar.update(len(chunk))

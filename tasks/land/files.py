@@ -1,0 +1,157 @@
+"""Land files as their own bytes: ``ingest`` reads these formats itself and is the one who judges their rows.
+
+A file whose bytes have landed is left alone. A source of one file that has only grown (csv, tsv, jsonl, not
+compressed) lands what was appended, under the header it had. One that changed in any other way lands whole.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+from glob import has_magic
+from pathlib import Path
+
+from tqdm import tqdm
+
+from tasks.errors import Refused
+from tasks.land import FORMATS, Address, Source
+from tasks.land.parts import Parts, digest
+
+CHUNK = 2**20
+_FORMAT = re.compile(rf"\.({FORMATS})$", re.I)
+
+
+def land_files(name: str, _source: Source, address: Address, parts: Parts, _: bool = False) -> list[str]:
+    """Land what is new among the files of a path, a folder or a glob, in name order; what to tell the user."""
+    files = _matching(name, address.url)
+    for file in files:  # all of them are looked at before the first one lands
+        format_of(file.name, name)
+        _refuse_special(file, name)
+    alone = Path(address.url).expanduser().is_file()
+    notes: list[str] = []
+    for file in tqdm(files, desc=name, unit=" files", delay=1, disable=None):
+        copy = parts.scratch.with_name(f"{name}.copy")
+        try:
+            _copy(file, copy, name)
+            notes += land_bytes(copy, format_of(file.name, name), parts, file.name, alone=alone)
+        finally:
+            copy.unlink(missing_ok=True)
+    return notes
+
+
+def _matching(name: str, path: str) -> list[Path]:
+    here = Path(path).expanduser()
+    if here.is_dir():
+        files = sorted(here.iterdir())
+    elif here.exists() or not has_magic(path):
+        files = [here]
+    else:
+        top = Path(here.anchor)
+        files = sorted(top.glob(str(here.relative_to(top))))
+    if not files:
+        raise Refused(f"{name}: no file matches {path}")
+    return files
+
+
+def format_of(file: str, where: str) -> str:
+    """The format that a file's name ends in."""
+    if (match := _FORMAT.search(file)) is None:
+        raise Refused(f"{where}: {file} is not csv, tsv, jsonl or parquet (or .gz, .zst of these): leave it out")
+    return match[1].lower()
+
+
+def _refuse_special(file: Path, where: str) -> os.stat_result:
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise Refused(f"{where}: {file} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise Refused(f"{where}: {file} is no regular file (a folder, pipe or device): leave it out")
+    return status
+
+
+def _copy(file: Path, copy: Path, where: str) -> None:
+    before = _refuse_special(file, where)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    # Not to wait at a pipe that has taken the file's place since.
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as source, copy.open("wb") as target:
+        shutil.copyfileobj(source, target, CHUNK)
+    after = _refuse_special(file, where)
+    if (before.st_size, before.st_mtime_ns) != (
+        after.st_size,
+        after.st_mtime_ns,
+    ) or copy.stat().st_size != after.st_size:
+        raise Refused(f"{where}: {file} changed while it was read: land it again when it is complete")
+
+
+def land_bytes(copy: Path, extension: str, parts: Parts, file: str, alone: bool) -> list[str]:
+    """Land a copy of a file, or what it has grown by; ``alone``: every part is of this one file."""
+    if copy.stat().st_size == 0:
+        return [f"{file} is empty"]
+    if digest(copy) in parts.digests():
+        return []
+    for first in range(len(parts.files)):
+        chain = parts.files[first:] if alone else [parts.files[first]]
+        if (end := _grown_from(copy, chain, extension)) is None:
+            continue
+        if not alone:
+            parts.add_file(copy, extension)
+            return [
+                f"{file} begins with all of {chain[0].name}: if it grew, its rows are now there twice; name it as "
+                "a source of its own, then only what was appended lands"
+            ]
+        if end < copy.stat().st_size:
+            _cut(copy, end, extension)
+            parts.add_file(copy, extension)
+        return []
+    changed = alone and parts.files
+    parts.add_file(copy, extension)
+    return (
+        [
+            f"{file} has changed, not only grown: it has landed whole, so rows that landed before are there twice, "
+            "and validate will quarantine them as duplicates"
+        ]
+        if changed
+        else []
+    )
+
+
+def _grown_from(copy: Path, chain: list[Path], extension: str) -> int | None:
+    """Where a file's new bytes begin, if it begins with the records of these parts, whole lines of text each."""
+    if extension not in ("csv", "tsv", "jsonl") or any(part.name.partition(".")[2] != extension for part in chain):
+        return None
+    with copy.open("rb") as file:
+        first = file.readline()
+        if b"\0" in first or (b'"' in first and extension != "jsonl"):  # UTF-16, or names that may go over lines
+            return None
+        file.seek(0)
+        for number, part in enumerate(chain):
+            with part.open("rb") as landed:
+                if number:
+                    landed.seek(len(_header(part, extension)))
+                last = b""
+                while chunk := landed.read(CHUNK):
+                    if file.read(len(chunk)) != chunk:
+                        return None
+                    last = chunk
+                if not last.endswith(b"\n"):
+                    return None
+        return file.tell()
+
+
+def _header(file: Path, extension: str) -> bytes:
+    """The line that names the columns; none in jsonl."""
+    with file.open("rb") as lines:
+        return b"" if extension == "jsonl" else lines.readline()
+
+
+def _cut(copy: Path, start: int, extension: str) -> None:
+    """Leave of a file its header and what stands from ``start`` on."""
+    tail = copy.with_suffix(".tail")
+    with copy.open("rb") as file, tail.open("wb") as target:
+        target.write(_header(copy, extension))
+        file.seek(start)
+        shutil.copyfileobj(file, target, CHUNK)
+    tail.replace(copy)

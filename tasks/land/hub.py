@@ -1,0 +1,72 @@
+"""Land one split of a dataset of the Hugging Face hub at a given revision: ``hf://name@revision[/config][:split]``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.errors import Refused
+from tasks.land import Address, Source, Transient
+from tasks.land.parts import Parts
+from tasks.land.rows import gone, land_rows, landed_rows, landed_schema, same_columns
+
+BATCH = 2_000
+_ADDRESS = re.compile(r"hf://(?P<path>[^@:]+)@(?P<revision>[^/:@]+)(/(?P<config>[^:]+))?(:(?P<split>\w+))?")
+
+
+def land_hub(name: str, source: Source, address: Address, parts: Parts, _: bool = False) -> list[str]:
+    """Land the rows of the split that have not landed yet; class labels land as their names."""
+    dataset = _load(name, address)
+    columns = source.columns or dataset.column_names
+    if missing := [column for column in columns if column not in dataset.column_names]:
+        raise Refused(f"{name}: no column {', '.join(missing)}; there are {', '.join(dataset.column_names)}")
+    before = landed_schema(parts)
+    if before is not None:
+        same_columns(columns, before, name)
+        columns = before.names
+    known = landed_rows(parts)
+    land_rows(parts, _batches(dataset.select_columns(columns), before, name), known, len(dataset))
+    return gone(known)
+
+
+def _load(name: str, address: Address) -> Any:
+    match = _ADDRESS.fullmatch(address.url)
+    if match is None:
+        raise Refused(f"{name}: write hf://name@revision, hf://name@revision:split or …@revision/config:split")
+    from datasets import get_dataset_split_names, load_dataset
+    from datasets.exceptions import DatasetsError
+
+    where = {"path": match["path"], "revision": match["revision"], "token": address.secret}
+    try:
+        split = match["split"]
+        if split is None:
+            split, *more = get_dataset_split_names(config_name=match["config"], **where)
+            if more:
+                raise Refused(f"{name}: name one of the splits {split}, {', '.join(more)}, as in {address.url}:{split}")
+        return load_dataset(name=match["config"], split=split, **where)
+    except ConnectionError as error:
+        raise Transient(f"{name}: the hub cannot be reached: {error}") from None
+    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
+        raise Refused(f"{name}: {address.url} cannot be loaded: {error}") from None
+
+
+def _batches(dataset: Any, before: pa.Schema | None, where: str) -> Iterator[pa.Table]:
+    labels = {name: feature.names for name, feature in dataset.features.items() if hasattr(feature, "names")}
+    for batch in dataset.with_format("arrow").iter(BATCH):
+        table = pa.table({name: _plain(batch[name], labels.get(name)) for name in batch.column_names})
+        for field in before or ():
+            if (found := table.schema.field(field.name).type) != field.type:
+                raise Refused(
+                    f"{where}: column {field.name} was {field.type} and is now {found}: land it under a new name"
+                )
+        yield table
+
+
+def _plain(column: pa.ChunkedArray, labels: list[str] | None) -> pa.ChunkedArray:
+    if labels is not None:  # -1 is the hub's way to say: no label
+        indices = pa.array([None if one is None or one < 0 else one for one in column.to_pylist()], pa.int64())
+        return pa.array(labels, pa.string()).take(indices)
+    return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column

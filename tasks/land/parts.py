@@ -1,0 +1,94 @@
+"""The parts of one landing: immutable files ``<sequence>-<hash>.<format>``, so that name order is order of arrival.
+
+The parts are the only record of what has landed; there is no other state that could disagree with them. Their names
+hold the beginning of the sha256 of their bytes, and every landing checks them against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from tasks.artefacts import write_table
+from tasks.errors import Refused
+from tasks.land import FORMATS
+
+_NAME = re.compile(rf"(\d{{6}})-([0-9a-f]{{16}})\.{FORMATS}")
+
+
+def digest(path: Path) -> str:
+    """The first 16 hex digits of the sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+class Parts:
+    """The parts of the landing in ``folder``; with ``dry`` nothing is added to it."""
+
+    def __init__(self, folder: Path, dry: bool = False) -> None:
+        self.folder, self.dry = folder, dry
+        self.scratch = folder.parent / ".partial" / folder.name
+        """Where a part grows before it takes its place: the folder itself never holds anything but whole parts."""
+        self.files = self._whole()
+        self.added: list[str] = []
+        self.rows = 0
+
+    def _whole(self) -> list[Path]:
+        files = sorted(self.folder.iterdir()) if self.folder.exists() else []
+        again = f"restore it with `dvc checkout {self.folder}`, or land under another name"
+        for number, file in enumerate(files, 1):
+            match = _NAME.fullmatch(file.name)
+            if match is None:
+                raise Refused(f"{file} is not a part that was landed: the folder holds nothing else, so take it away")
+            if int(match[1]) != number:
+                raise Refused(f"{self.folder}: part {number:06d} is missing or there twice: {again}")
+            if digest(file) != match[2]:
+                raise Refused(f"{file} is not what was landed: its bytes have changed; {again}")
+        return files
+
+    def digests(self) -> set[str]:
+        """The hashes of the parts' bytes."""
+        return {file.name[7:23] for file in self.files}
+
+    def add_rows(self, table: pa.Table) -> None:
+        """Land rows as one part of parquet."""
+        if self.dry:
+            self._count("parquet", len(table))
+            return
+        path = self.scratch.with_name(f"{self.scratch.name}.parquet")
+        write_table(table, path)
+        self.add_file(path, "parquet", len(table))
+
+    def add_file(self, path: Path, extension: str, rows: int = 0) -> None:
+        """Land a file of the scratch folder as the next part; it is whole in its place or not there at all."""
+        if not self.dry:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            target = self.folder / f"{len(self.files) + 1:06d}-{digest(path)}.{extension}"
+            path.replace(target)
+            self.files.append(target)
+        self._count(extension, rows)
+
+    def _count(self, extension: str, rows: int) -> None:
+        self.added.append(f"{len(self.files):06d}.{extension}")
+        self.rows += rows
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the landing of that folder; a crash lets go of it. Raises Refused while another process holds it."""
+    lock = folder.parent / ".partial" / f"{folder.name}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, timeout=0):
+            yield
+    except Timeout:
+        raise Refused(f"{folder.name}: another landing of it is running: wait for it to end") from None

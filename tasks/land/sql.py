@@ -1,0 +1,219 @@
+"""Land a table or a query of SQLite or PostgreSQL: read-only, one snapshot, streamed in batches.
+
+With a cursor column only rows from its last landed value on are read: rows *at* that value are compared with those
+that landed, row by row, so none is lost or landed twice. Without one, or with ``full``, every row is read and compared.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from tasks.errors import Refused
+from tasks.land import Address, Source, Transient
+from tasks.land.parts import Parts
+from tasks.land.rows import Position, gone, land_rows, landed_rows, landed_schema, position, same_columns
+from tasks.schema import TIMESTAMP
+
+BATCH = 2_000
+CONNECT_SECONDS = 15
+TYPES: dict[type, pa.DataType] = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), bytes: pa.binary()}
+TYPES |= {str: pa.string(), Decimal: pa.string(), UUID: pa.string(), date: pa.date32()}
+CURSOR_TYPES = (int, str, date, datetime)
+
+
+def land_sql(name: str, source: Source, address: Address, parts: Parts, full: bool) -> list[str]:
+    """Land what is new in the query's rows; what to tell the user beside the figures."""
+    with _refusing(name), _connection(address) as connection:
+        query = _Query(connection, source, name)
+        before = landed_schema(parts)
+        if before is not None:
+            same_columns(query.columns, before, name)
+        schema = before or query.schema()
+        if source.cursor is None:
+            return _land_all(query, schema, parts)
+        return _land_onwards(query, schema, parts, source.cursor, full)
+
+
+def _land_all(query: _Query, schema: pa.Schema, parts: Parts) -> list[str]:
+    known = landed_rows(parts)
+    land_rows(parts, query.batches("", schema), known)
+    return gone(known)
+
+
+def _land_onwards(query: _Query, schema: pa.Schema, parts: Parts, cursor: str, full: bool) -> list[str]:
+    key = query.ordered(cursor)
+    since = position(parts, cursor)
+    rows, undated, below = query.count(cursor, key, since)
+    if undated:
+        raise Refused(
+            f"{query.where}: {undated:,} rows have no {cursor}, so they can be put nowhere: leave them out in the "
+            "query, or land without a cursor"
+        )
+    if full or since is None:
+        known = landed_rows(parts)
+        land_rows(parts, query.batches(f"ORDER BY {key}", schema), known, rows)
+        return gone(known)
+    land_rows(parts, query.batches(f"WHERE {key} >= :last ORDER BY {key}", schema, since.last), since.at, rows - below)
+    return gone(since.at) + _moved(query.where, cursor, since, below)
+
+
+def _moved(name: str, cursor: str, since: Position, below: int) -> list[str]:
+    """Whether rows came or went behind the cursor's back."""
+    if below == since.below:
+        return []
+    words = f"{below - since.below:,} more" if below > since.below else f"{since.below - below:,} fewer"
+    return [
+        f"{words} rows than landed have a {cursor} before {since.last}: "
+        f"`python -m tasks.land {name} --full` reads everything again and lands what is missing"
+    ]
+
+
+class _Query:
+    """A SELECT over an open connection."""
+
+    def __init__(self, connection: sa.Connection, source: Source, where: str) -> None:
+        self.connection, self.where = connection, where
+        quoted = connection.dialect.identifier_preparer.quote_identifier
+        self.quoted = quoted
+        if source.table is not None:
+            self.sql = f"SELECT * FROM {'.'.join(map(quoted, source.table.split('.')))}"
+        else:
+            self.sql = (source.query or "").strip().rstrip(";")
+        self.columns = list(self._run("WHERE 1 = 0").keys())
+        names = Counter(re.sub(r":\d+$", "", name) for name in self.columns)  # SQLite tells twins apart as id and id:1
+        if twice := [name for name, times in names.items() if times > 1]:
+            raise Refused(f"{where}: the query selects {', '.join(twice)} more than once: give each its own name")
+        if source.cursor is not None and source.cursor not in self.columns:
+            raise Refused(f"{where}: no column {source.cursor} for cursor; there are {', '.join(self.columns)}")
+
+    def _run(self, clause: str, select: str = "*", stream: bool = False, **values: Any) -> sa.CursorResult[Any]:
+        # The query is the user's own, so nothing in it is a parameter of ours; its last line may be a comment.
+        sql = f"SELECT {select} FROM (\n{_verbatim(self.sql)}\n) AS landed {clause}"
+        options = {"stream_results": True, "max_row_buffer": BATCH} if stream else {}
+        return self.connection.execute(sa.text(sql), values, execution_options=options)
+
+    def schema(self) -> pa.Schema:
+        """The type of each column, by the first values that are not null."""
+        first = self._run("LIMIT 1000").fetchall()
+        return pa.schema([(name, self._type(name, [row[i] for row in first])) for i, name in enumerate(self.columns)])
+
+    def _type(self, name: str, values: list[Any]) -> pa.DataType:
+        value = next((value for value in values if value is not None), None)
+        if value is None:
+            value = self._one(name)
+        return pa.string() if value is None else arrow_type(value, name, self.where)
+
+    def _one(self, name: str) -> Any:
+        quoted = _verbatim(self.quoted(name))
+        return self._run(f"WHERE {quoted} IS NOT NULL LIMIT 1", quoted).scalar()
+
+    def ordered(self, cursor: str) -> str:
+        """The cursor as an expression whose order is the one its values have here: text goes by code point."""
+        value = self._one(cursor)
+        if value is not None and type(value) not in CURSOR_TYPES:
+            raise Refused(
+                f"{self.where}: the cursor {cursor} is of type {type(value).__name__}: take a column of whole numbers, "
+                "text, dates or times, or cast it in the query"
+            )
+        collation = {"postgresql": '"C"', "sqlite": "BINARY"}[self.connection.dialect.name]
+        quoted = _verbatim(self.quoted(cursor))
+        return f"({quoted} COLLATE {collation})" if isinstance(value, str) else quoted
+
+    def count(self, cursor: str, key: str, since: Position | None) -> tuple[int, int, int]:
+        """How many rows there are, without a cursor value, and before the position."""
+        before = f"SUM(CASE WHEN {key} < :last THEN 1 ELSE 0 END)" if since else "0"
+        values = {"last": since.last} if since else {}
+        select = f"COUNT(*), COUNT(*) - COUNT({_verbatim(self.quoted(cursor))}), {before}"
+        rows, undated, below = self._run("", select, **values).one()
+        return rows, undated, below or 0
+
+    def batches(self, clause: str, schema: pa.Schema, last: Any = None) -> Iterator[pa.Table]:
+        """The rows as tables of the schema, in its order of columns."""
+        result = self._run(clause, stream=True, **({} if last is None else {"last": last}))
+        order = [self.columns.index(name) for name in schema.names]
+        for rows in result.partitions(BATCH):
+            columns = list(zip(*rows, strict=True))
+            yield pa.table([_array(columns[i], schema.field(n), self.where) for n, i in enumerate(order)], schema)
+
+
+def _array(values: tuple[Any, ...], field: pa.Field, where: str) -> pa.Array:
+    """The values as the field's type; raises Refused when any of them has another."""
+    for value in {type(value): value for value in values if value is not None}.values():
+        if (found := arrow_type(value, field.name, where)) != field.type:
+            raise Refused(
+                f"{where}: column {field.name} was {field.type} and now also holds {found}: cast it to {field.type} in "
+                "the query, or land under a new name"
+            )
+        if isinstance(value, (Decimal, UUID)):
+            values = tuple(None if one is None else str(one) for one in values)
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowInvalid, OverflowError) as error:
+        raise Refused(
+            f"{where}: column {field.name} cannot be held as {field.type}: {error}; cast it to text"
+        ) from None
+
+
+def arrow_type(value: object, name: str, where: str) -> pa.DataType:
+    """The column type that holds a value exactly."""
+    if isinstance(value, datetime):
+        return TIMESTAMP if value.tzinfo else pa.timestamp("us")
+    if (found := TYPES.get(type(value))) is None:
+        raise Refused(f"{where}: column {name} is of type {type(value).__name__}: cast it to text in the query")
+    return found
+
+
+def _verbatim(sql: str) -> str:
+    return re.sub(r":(?=\w)", r"\:", sql)
+
+
+@contextmanager
+def _connection(address: Address) -> Iterator[sa.Connection]:
+    """A read-only transaction that sees one state of the database."""
+    url = sa.make_url(address.url)
+    if url.get_backend_name() == "sqlite":
+        path = f"file:{quote(url.database or '')}?mode=ro"
+        engine = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(path, uri=True))
+    else:
+        url = url.set(drivername="postgresql+psycopg")
+        url = url.set(password=address.secret) if address.secret else url
+        engine = sa.create_engine(
+            url, isolation_level="REPEATABLE READ", connect_args={"connect_timeout": CONNECT_SECONDS}
+        )
+    try:
+        with engine.connect() as connection:
+            if engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection = connection.execution_options(postgresql_readonly=True)
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _refusing(where: str) -> Iterator[None]:
+    """The database's own words, as a refusal; a lost or unreachable server is worth another try."""
+    try:
+        yield
+    except DBAPIError as error:
+        words = str(error.orig).strip().partition("\n")[0]
+        lost = error.connection_invalidated or (isinstance(error, OperationalError) and error.statement is None)
+        if lost and "FATAL" not in words and not isinstance(error.orig, sqlite3.Error):
+            raise Transient(f"{where}: the database cannot be reached: {words}") from None
+        raise Refused(f"{where}: the database refused: {words}") from None
+    except SQLAlchemyError as error:
+        raise Refused(f"{where}: not an address or a query that can be used: {error}") from None

@@ -1,0 +1,38 @@
+"""DVC's side of a landing: its parts are restored before anything is added, and tracked afterwards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from tasks.errors import Refused
+
+
+def restore(folder: Path) -> None:
+    """Check a tracked landing out where it is not there, so that none begins anew beside its own history."""
+    pointer = folder.with_name(f"{folder.name}.dvc")
+    if not pointer.exists():
+        return
+    if not folder.exists():
+        _dvc(["checkout", str(pointer)], f"{folder} is tracked but not here: run `dvc pull {folder}` first")
+    recorded = YAML(typ="safe").load(pointer.read_text(encoding="utf-8"))["outs"][0].get("nfiles", 0)
+    if (there := len(list(folder.iterdir()))) < recorded:
+        raise Refused(f"{folder} holds {there} of its {recorded} parts: run `dvc pull {folder}` first")
+
+
+def track(folders: list[Path]) -> None:
+    """Have DVC track the folders as they are now."""
+    _dvc(["add", "--quiet", *map(str, folders)], "what landed is in its place but DVC does not track it")
+
+
+def _dvc(arguments: list[str], wrong: str) -> None:
+    here = str(Path(sys.executable).parent)
+    environment = os.environ | {"PATH": f"{here}{os.pathsep}{os.environ.get('PATH', '')}"}
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Refused(f"{wrong}\n{done.stderr.strip()}")
