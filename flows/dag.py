@@ -1,0 +1,104 @@
+"""What DVC knows: the stages in order, what is stale, and why. Nothing is declared here a second time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import networkx as nx
+from dvc.dependency.param import MissingParamsError, ParamsDependency
+from dvc.repo import Repo
+from dvc.stage import Stage
+
+OTHER = "pipelines file"  # what DVC calls dvc.yaml among a stage's changes
+
+
+@dataclass
+class Dag:
+    """The pipeline of the repository at ``root`` (default: here), read once."""
+
+    root: str | None = None
+    _stages: dict[str, Stage] = field(init=False)
+    _graph: nx.DiGraph = field(init=False)
+    _repo: Repo = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._repo = Repo(self.root)
+        graph = self._repo.index.graph
+        self._stages = {stage.addressing: stage for stage in graph}
+        self._graph = nx.relabel_nodes(graph, {stage: stage.addressing for stage in graph})
+
+    def order(self, targets: Iterable[str] | None = None) -> list[str]:
+        """The stages, each after those it reads from; with ``targets``, those and what they need."""
+        # DVC's edges point from a stage to what it depends on, and names settle ties the same way every time
+        ordered = list(nx.lexicographical_topological_sort(self._graph.reverse(copy=False)))
+        ordered = [name for name in ordered if not name.endswith(".dvc")]
+        if targets is None:
+            return ordered
+        wanted = {name for target in targets for one in self._expand(target) for name in (one, *self.needs(one))}
+        return [name for name in ordered if name in wanted]
+
+    def _expand(self, target: str) -> list[str]:
+        """``ingest`` stands for ``ingest@reference`` and ``ingest@current``."""
+        found = [name for name in self._stages if name == target or name.startswith(f"{target}@")]
+        if not found:
+            raise KeyError(f"no stage {target!r}; the stages are {', '.join(self.order())}")
+        return found
+
+    def needs(self, name: str) -> set[str]:
+        """Every stage that comes before ``name``."""
+        return set(nx.descendants(self._graph, name))
+
+    def reads_from(self, name: str) -> set[str]:
+        """The stages whose outputs ``name`` reads."""
+        return set(self._graph.successors(name))
+
+    def stale(self, name: str | None = None) -> dict[str, list[str]]:
+        """The stages that are not up to date, each with its reasons in words; of all, or of one."""
+        found: dict[str, Any] = self._repo.status(targets=[name] if name else None)
+        return {stage: list(self._reasons(stage, changes)) for stage, changes in found.items() if stage in self._stages}
+
+    def _reasons(self, name: str, changes: list[Any]) -> Iterator[str]:
+        stage = self._stages[name]
+        for change in changes:
+            if isinstance(change, str):
+                yield {"always changed": "runs always"}.get(change, change)
+                continue
+            for path, what in change.get("changed deps", {}).items():
+                yield from self._params(stage, what) if isinstance(what, Mapping) else [_of_file(path, what)]
+            for path, what in change.get("changed outs", {}).items():
+                yield _of_file(path, what)
+
+    def _params(self, stage: Stage, keys: Mapping[str, str]) -> Iterator[str]:
+        for dep in stage.deps:
+            if isinstance(dep, ParamsDependency):
+                old = flat(dep.hash_info.value or {})
+                try:
+                    new = flat(dep.read_params(flatten=False, track_data=False))
+                except MissingParamsError as error:
+                    yield str(error)
+                    continue
+                changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+                if old:
+                    yield from (f"{key} {_show(old, key)} → {_show(new, key)}" for key in changed)
+                else:
+                    yield from (f"{key} is new" for key in keys)
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by their dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
+    return found
+
+
+def _show(values: Mapping[str, Any], key: str) -> str:
+    return repr(values[key]) if key in values else "(none)"
+
+
+def _of_file(path: str, what: str) -> str:
+    words = {"modified": "changed", "new": "is new", "deleted": "is missing", "not in cache": "is not in the cache"}
+    return f"{path} {words.get(what, what)}"

@@ -1,0 +1,116 @@
+"""The one generic Prefect task: bring one DVC stage up to date, and say what that took."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+Outcome = Literal["ran", "restored", "unchanged"]
+RESTORED = re.compile(r"Stage '.*' is cached - skipping run, checking out outputs")
+UNCHANGED = re.compile(r"Stage '.*' didn't change, skipping")
+KEPT_LINES = 20  # of a failed stage's output
+
+
+class StageFailed(Exception):
+    """A stage ended with an error; the message is its last output."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one stage."""
+
+    stage: str
+    outcome: Outcome
+    reason: str
+    seconds: float
+
+
+def lines(chunks: Iterator[bytes], on_progress: Callable[[str], None]) -> Iterator[str]:
+    """Whole lines of a byte stream.
+
+    Of one redrawn with carriage returns, a progress bar, only the last state counts; each goes to ``on_progress``.
+    """
+    decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+    rest = state = ""
+    for chunk in chunks:
+        *parts, rest = re.split(r"(\r|\n)", rest + decode(chunk))
+        for text, end in zip(parts[::2], parts[1::2], strict=True):
+            state = text or state
+            if end == "\r":
+                on_progress(state)
+            else:
+                yield state
+                state = ""
+    if rest or state:
+        yield rest or state
+
+
+def guarded(command: list[str], say: Callable[[str], None]) -> tuple[int, list[str]]:
+    """Run a command that dies with this process: its exit code and last lines; every line goes to ``say``."""
+    guard = subprocess.Popen(
+        [sys.executable, "-m", "flows.guard", *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # a Ctrl-C must reach the guard as a closed pipe, not as a signal
+    )
+    assert guard.stdin and guard.stdout
+    last: deque[str] = deque(maxlen=KEPT_LINES)
+    try:
+        for line in lines(iter(lambda: os.read(guard.stdout.fileno(), 65536), b""), _redraw):  # type: ignore[union-attr]
+            last.append(line)
+            say(line)
+    finally:
+        guard.stdin.close()
+        code = guard.wait()
+        guard.stdout.close()
+    return code, list(last)
+
+
+def _redraw(state: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{state}", end="", file=sys.stderr, flush=True)
+
+
+def outcome_of(output: list[str]) -> Outcome:
+    """What DVC says that it did with the stage."""
+    if any(RESTORED.fullmatch(line) for line in output):
+        return "restored"
+    return "unchanged" if any(UNCHANGED.fullmatch(line) for line in output) else "ran"
+
+
+def reproduce(stage: str, reasons: list[str], say: Callable[[str], None]) -> Result:
+    """Run ``dvc repro --single-item`` for the stage; ``StageFailed`` when it does not end well."""
+    start = time.monotonic()
+    said: list[str] = []
+
+    def hear(line: str) -> None:
+        if RESTORED.fullmatch(line) or UNCHANGED.fullmatch(line):
+            said.append(line)
+        say(line)
+
+    code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", stage], hear)
+    if code:
+        raise StageFailed("\n".join(last) or f"stage {stage} ended with exit code {code} and said nothing")
+    return Result(stage, outcome_of(said), "; ".join(reasons), time.monotonic() - start)
+
+
+@task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False, retries=0)
+def bring_up_to_date(stage: str, reasons: list[str]) -> Result:
+    """Bring a stage up to date; without ``reasons`` it is so already."""
+    log = get_run_logger()
+    result = reproduce(stage, reasons, log.info) if reasons else Result(stage, "unchanged", "nothing changed", 0.0)
+    log.info("%s: %s (%s)", stage, result.outcome, result.reason)
+    return result
