@@ -101,7 +101,10 @@ def kind_of(url: str) -> Kind:
 
 def _refuse_secret_parts(url: str) -> None:
     """What the drivers themselves would take for a password, and keys of the query that carry one."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its own words quote the address
+        raise ValueError("source is not an address") from None
     login = url.partition("://")[2].rpartition("@")[0]
     in_web = parts.scheme in ("http", "https") and "@" in parts.netloc
     in_database = KINDS.get(parts.scheme) == "sql" and ":" in login and not login.startswith("/")
@@ -139,9 +142,9 @@ def resolve(name: str, source: Source, environment: Mapping[str, str] | None = N
     try:
         kind = kind_of(secret)
         source.check(kind)
+        return Address(secret, kind, None, _forms(_secret_parts(secret)))
     except ValueError:
         raise Refused(f"{name}: the secret {source.secret} is not an address that goes with this entry") from None
-    return Address(secret, kind, None, _forms(_secret_parts(secret)))
 
 
 def _secret_parts(url: str) -> set[str]:

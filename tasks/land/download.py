@@ -5,6 +5,7 @@ It goes on only where the server says that the file is still the same one (``ETa
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from tasks.errors import Refused
 from tasks.land import Address, Source, Transient
-from tasks.land.files import CHUNK, format_of, land_bytes
+from tasks.land.files import format_of, land_bytes
 from tasks.land.parts import Parts
 
 SECONDS = 30.0
@@ -60,7 +61,7 @@ def _tag_of(copy: Path) -> Path:
 
 def _onwards(copy: Path, address: Address) -> dict[str, str]:
     """The headers that ask for the rest of an interrupted download."""
-    if not (copy.exists() and _tag_of(copy).exists()):
+    if not (copy.exists() and copy.stat().st_size and _tag_of(copy).exists()):
         return {}
     version = json.loads(_tag_of(copy).read_text(encoding="utf-8"))
     if version["address"] != _fingerprint(address):
@@ -69,7 +70,7 @@ def _onwards(copy: Path, address: Address) -> dict[str, str]:
 
 
 def _fingerprint(address: Address) -> str:
-    return address.hide(address.url)
+    return hashlib.sha256(address.url.encode()).hexdigest()
 
 
 def _refuse_status(name: str, answer: httpx.Response) -> None:
@@ -99,11 +100,11 @@ def _receive(name: str, address: Address, answer: httpx.Response, copy: Path) ->
     _tag_of(copy).unlink(missing_ok=True)
     etag = answer.headers.get("etag", "")
     with copy.open("ab" if rest else "wb") as target:
-        if etag.startswith('"'):  # a weak one (W/"…") promises no equal bytes
+        if etag.startswith('"') and "content-encoding" not in answer.headers:  # W/"…" promises no equal bytes
             version = {"address": _fingerprint(address), "etag": etag}
             _tag_of(copy).write_text(json.dumps(version), encoding="utf-8")
         length = int(answer.headers.get("content-length", 0)) or None
         with tqdm(total=length, desc=name, unit="B", unit_scale=True, delay=1, disable=None) as bar:
-            for chunk in answer.iter_bytes(CHUNK):
+            for chunk in answer.iter_bytes():  # as they come, so that all that came is there to go on from
                 target.write(chunk)
                 bar.update(len(chunk))

@@ -37,6 +37,7 @@ class Parts:
         self.scratch = folder.parent / ".partial" / folder.name
         """Where a part grows before it takes its place: the folder itself never holds anything but whole parts."""
         self.files = self._whole()
+        self._before = len(self.files)
         self.added: list[str] = []
         self.rows = 0
 
@@ -78,7 +79,7 @@ class Parts:
         self._count(extension, rows)
 
     def _count(self, extension: str, rows: int) -> None:
-        self.added.append(f"{len(self.files):06d}.{extension}")
+        self.added.append(f"{self._before + len(self.added) + 1:06d}.{extension}")
         self.rows += rows
 
 

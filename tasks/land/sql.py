@@ -183,7 +183,10 @@ def _verbatim(sql: str) -> str:
 @contextmanager
 def _connection(address: Address) -> Iterator[sa.Connection]:
     """A read-only transaction that sees one state of the database."""
-    url = sa.make_url(address.url)
+    try:
+        url = sa.make_url(address.url)
+    except ValueError as error:
+        raise sa.exc.ArgumentError(str(error)) from None
     if url.get_backend_name() == "sqlite":
         path = f"file:{quote(url.database or '')}?mode=ro"
         engine = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(path, uri=True))
