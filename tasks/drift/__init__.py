@@ -10,6 +10,13 @@ from pydantic import Field
 
 from tasks.params import Section
 
+BY_CONSTRUCTION = (  # their shares differ between two windows of the same rows
+    "conflicting_label",  # the longer a window, the more copies it holds
+    "duplicate_text",
+    "label_missing",  # the reference needs labels, current does not
+    "timestamp_unreadable",  # rows without a time all go to current
+)
+
 
 class SmallestEffects(Section):
     """What a signal must have moved by before somebody is woken: the largest change in a share of rows, 0 to 1."""
@@ -39,9 +46,8 @@ class Params(Section):
     """Fewer rows (or groups) than this on either side: no verdict."""
     group: str | None = None
     """Column that tells which rows belong together; its groups are permuted whole. None: every row stands alone."""
-    reasons_not_compared: list[str] = Field(default=["timestamp_unreadable", "duplicate"])
-    """Reasons of quarantine whose share differs between windows by construction: undated rows all go to current, and
-    a longer window holds more duplicates."""
+    reasons_not_compared: list[str] = Field(default=list(BY_CONSTRUCTION))
+    """Reasons of quarantine that tell nothing of a change."""
     report_rows: int = Field(default=2000, ge=100)
     """The page shows a seeded sample of this many rows of each side; the verdict uses all of them."""
     examples: int = Field(default=8, ge=0)

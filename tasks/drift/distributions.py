@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from tasks.drift.rows import CATEGORIES, Rows
@@ -12,6 +13,7 @@ from tasks.drift.rows import CATEGORIES, Rows
 if TYPE_CHECKING:
     from tasks.drift.verdict import Verdict
 
+DRAWN = 0.99  # of the rows; the rest is drawn at the edge
 METHOD = "driftline"
 SIGNALS = {"confidence": "confidence", "prediction": "predictions", "label": "labels"}
 # Text from the data goes into a script and from there into plotly, which reads a few HTML tags: neither sees any.
@@ -36,8 +38,10 @@ def html(verdict: Verdict, reference: Rows, current: Rows) -> str:
     definition = DataDefinition(
         numerical_columns=[name for name in columns if name not in names], categorical_columns=names
     )
+    most = _margins(reference, current)
     now, before = (
-        Dataset.from_pandas(_frame(rows, list(columns)), data_definition=definition) for rows in (current, reference)
+        Dataset.from_pandas(_frame(rows, most)[list(columns)], data_definition=definition)
+        for rows in (current, reference)
     )
     metrics = [ValueDrift(column=name, method=METHOD, threshold=None) for name in columns]
     return _steady(str(Report(metrics, include_tests=False).run(now, before).get_html_str(as_iframe=False)))
@@ -51,12 +55,21 @@ def _columns(verdict: Verdict, rows: Rows) -> dict[str, str]:
     return dict(sorted(known, key=lambda pair: (not signals[pair[1]]["alarm"], -signals[pair[1]]["effect"])))
 
 
-def _frame(rows: Rows, columns: list[str]) -> pd.DataFrame:
+def _margins(reference: Rows, current: Rows) -> dict[str, float]:
+    """What is drawn at most of each number: one text of a million words would leave nothing to see of the others."""
+    both = {
+        name: [reference.numbers[name], values] for name, values in current.numbers.items() if name in reference.numbers
+    }
+    return {name: float(np.quantile(np.concatenate(values), DRAWN)) for name, values in both.items()}
+
+
+def _frame(rows: Rows, most: dict[str, float]) -> pd.DataFrame:
+    numbers = {name: np.minimum(values, most[name]) for name, values in rows.numbers.items() if name in most}
     categories = {
         name: [None if value is None else str(value).translate(HARMLESS) for value in values]
         for name, values in rows.categories.items()
     }
-    return pd.DataFrame({**rows.numbers, **categories})[columns]
+    return pd.DataFrame({**numbers, **categories})
 
 
 def _register(signals: dict[str, Any], columns: dict[str, str]) -> None:

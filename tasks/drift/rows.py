@@ -23,7 +23,8 @@ class Rows:
     """What is known of n rows; what a table does not have is absent.
 
     ``numbers``: name → float64 [n]. ``categories``: name → str [n], a missing label is None. ``terms``: [n, hashes],
-    one where the text holds the word. ``embeddings``: [n, width]. ``groups``: str [n].
+    one where the text holds the word. ``embeddings``: [n, width]. ``groups``: str [n], None where a row stands
+    alone.
     """
 
     count: int
@@ -70,7 +71,7 @@ def observe(table: pa.Table, embeddings: NDArray[np.float32] | None, group: str 
         categories={name: _category(table, name) for name in CATEGORIES if name in columns},
         terms=None if text is None else terms(text),
         embeddings=embeddings,
-        groups=None if group is None else _strings(table, group).fill_null("").to_numpy(zero_copy_only=False),
+        groups=None if group is None else _strings(table, group).to_numpy(zero_copy_only=False),
     )
 
 

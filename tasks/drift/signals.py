@@ -65,8 +65,16 @@ def one_hot(codes: Integers, width: int) -> csr_array:
 def _groups(reference: Rows, current: Rows) -> Integers | None:
     if reference.groups is None or current.groups is None:
         return None
-    codes: Integers = np.unique(np.concatenate([reference.groups, current.groups]).astype(str), return_inverse=True)[1]
-    return codes
+    return group_codes(np.concatenate([reference.groups, current.groups]))
+
+
+def group_codes(groups: NDArray[np.object_]) -> Integers:
+    """A number for each row's group [rows]; rows without a group have one each."""
+    grouped = np.array([group is not None for group in groups], dtype=bool)
+    names, codes = np.unique(groups[grouped].astype(str), return_inverse=True)
+    numbers = len(names) + np.arange(len(groups))
+    numbers[grouped] = codes
+    return numbers
 
 
 def _text(reference: Rows, current: Rows, smallest: SmallestEffects) -> list[Signal]:

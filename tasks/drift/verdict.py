@@ -9,7 +9,7 @@ import numpy as np
 from tasks.drift import Params
 from tasks.drift.permutation import Move, Population, Signal, adjusted, p_values, permuted
 from tasks.drift.rows import Rows
-from tasks.drift.signals import populations
+from tasks.drift.signals import group_codes, populations
 
 Verdict = dict[str, Any]
 
@@ -36,9 +36,9 @@ def _silent(reference: Rows, current: Rows, params: Params) -> str | None:
     if current.count == 0:
         return "no current data"
     for name, side in (("reference", reference), ("current", current)):
-        what, count = (
-            ("rows", side.count) if side.groups is None else ("groups", len(np.unique(side.groups.astype(str))))
-        )
+        what, count = ("rows", side.count)
+        if side.groups is not None:
+            what, count = ("groups", len(np.unique(group_codes(side.groups))))
         if count < params.minimum_rows:
             return f"only {count} {name} {what}: at least {params.minimum_rows} are needed for a verdict"
     return None

@@ -28,7 +28,7 @@ from tasks.drift.permutation import (
 )
 from tasks.drift.quarantine import population
 from tasks.drift.rows import observe
-from tasks.drift.signals import quantity
+from tasks.drift.signals import group_codes, quantity
 from tasks.drift.verdict import judge
 from tasks.errors import Refused
 
@@ -118,6 +118,15 @@ def test_groups_move_whole_and_many_rows_move_in_equal_blocks():
     drawn = np.vstack(list(assignments(blocked, 50, rng)))
     assert (drawn[:, ~blocked.moving] == blocked.current[~blocked.moving]).all()
     assert len(np.unique(drawn, axis=0)) == 51
+
+
+def test_rows_without_a_group_stand_alone():
+    codes = group_codes(np.array(["b", None, "a", "b", None], dtype=object))
+    assert codes[0] == codes[3] and len(np.unique(codes)) == 4
+    groups = pa.table({"group": ["one"] * 20 + [None] * 29, "confidence": [0.5] * 49})
+    few = observe(groups, None, "group", "here")
+    assert judge(few, few, Params(minimum_rows=31), 7)["reason"].startswith("only 30 reference groups")
+    assert judge(few, few, Params(minimum_rows=30), 7)["significant"] is False
 
 
 @pytest.mark.slow
@@ -235,6 +244,9 @@ def test_quarantine_is_compared_over_all_rows_that_came_in_and_artefacts_are_lef
     assert (found["reference_share"], found["current_share"]) == (0.01, 0.12)
     only_dates = {"rows": 500, "reasons": {"timestamp_unreadable": 100}}
     assert population(calm | {"reasons": {}}, only_dates, Params()) == ()
+    several = {"rows": 50, "reasons": {"a": 40, "b": 30}}  # more reasons than rows: some have two
+    (only,) = population(several, several, Params())
+    assert only.signals[0].parts[0].answers.sum(axis=0).tolist() == [80, 60]
 
 
 def test_the_descriptors_are_those_of_a_count_by_hand():

@@ -172,5 +172,6 @@ def test_the_words_and_texts_that_changed_are_found_and_shown_once():
 
 
 def test_what_evidently_is_given_holds_no_markup():
-    frame = _frame(rows(1, 20, HOSTILE), ["prediction", "label", "confidence"])
+    frame = _frame(rows(1, 20, HOSTILE), {"confidence": 0.5})
+    assert frame["confidence"].max() == 0.5
     assert not frame["label"].str.contains("[<>\u2028]").any()
