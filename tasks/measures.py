@@ -42,15 +42,15 @@ class Cells:
         return right
 
     def f1(self, model: int, counts: Counts) -> Floats:
-        """F1 of each class under each row of ``counts`` [n, cells]: [n, classes]; 0 where nothing is of the class."""
+        """F1 of each class under each row of ``counts`` [n, cells]: [n, classes]; NaN where it has no row at all."""
         truth, said = np.eye(self.classes)[self.truth], np.eye(self.classes)[self.predictions[model]]
         together = counts @ truth + counts @ said
-        scores: Floats = 2 * (counts @ (truth * said)) / np.where(together == 0, 1, together)
+        scores: Floats = 2 * (counts @ (truth * said)) / np.where(together == 0, np.nan, together)
         return scores
 
     def macro_f1(self, model: int, counts: Counts) -> Floats:
-        """Unweighted mean of F1 over the classes under each row of ``counts`` [n, cells]: [n]."""
-        mean: Floats = self.f1(model, counts).mean(axis=-1)
+        """Mean of F1 over the classes that are true or said of some row, under each row of ``counts``: [n]."""
+        mean: Floats = np.nanmean(self.f1(model, counts), axis=-1)
         return mean
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,15 @@ from tasks.evaluate.baseline import baseline_predictions
 from tasks.evaluate.probabilities import of_probabilities
 from tasks.measures import Cells, cells, interval
 
+Splits = Mapping[str, pa.Table]
+
 MODEL, BASELINE = 0, 1
 
 
-def evaluate(train: pa.Table, test: pa.Table, scored: pa.Table, section: Params, seed: int) -> dict[str, Any]:
-    """Every figure of the test rows. ``scored`` may hold more rows than ``test``, but must hold all of those."""
-    scored = of_rows(scored, test)
+def evaluate(splits: Splits, scored: pa.Table, section: Params, seed: int) -> dict[str, Any]:
+    """Every figure of the test rows; ``scored`` holds them and the validation rows, in any order, and no others."""
+    train, test = splits["train"], splits["test"]
+    scored = of_test(scored, splits)
     truth, said = test["label"].to_pylist(), scored["prediction"].to_pylist()
     labels = [name.removeprefix("probability_") for name in scored.column_names if name.startswith("probability_")]
     _refuse_unknown(truth, labels)
@@ -42,14 +46,19 @@ def evaluate(train: pa.Table, test: pa.Table, scored: pa.Table, section: Params,
     }
 
 
-def of_rows(scored: pa.Table, rows: pa.Table) -> pa.Table:
-    """The scores of these rows, in their order."""
+def of_test(scored: pa.Table, splits: Splits) -> pa.Table:
+    """The scores of the test rows, in their order."""
     place = {key: i for i, key in enumerate(scored["id"].to_pylist())}
-    ids = rows["id"].to_pylist()
-    missing = [key for key in ids if key not in place]
-    if missing:
-        raise Refused(f"{len(missing)} test rows have no score, {missing[0]!r} for one: run `dvc repro score`")
-    return scored.take([place[key] for key in ids])
+    expected = [key for name in paths.SCORED_SPLITS for key in splits[name]["id"].to_pylist()]
+    for what, ids in (
+        ("held-out rows have no score", set(expected) - place.keys()),
+        ("scores are of no held-out row", place.keys() - set(expected)),
+    ):
+        if ids:
+            raise Refused(f"{len(ids)} {what}, {min(ids)!r} for one: run `dvc repro` to score these splits")
+    if len(place) != len(scored):
+        raise Refused(f"{len(scored) - len(place)} scores are of a row that has one already: run `dvc repro`")
+    return scored.take([place[key] for key in splits["test"]["id"].to_pylist()])
 
 
 def _refuse_unknown(truth: list[str], labels: list[str]) -> None:
@@ -92,10 +101,13 @@ def _by_class(truth: list[str], said: list[str], labels: list[str]) -> dict[str,
 
 def main() -> None:
     """Run the stage on the repository's paths."""
-    train = read_table(paths.split("train"), ["text", "label"])
-    test = read_table(paths.split("test"))
+    splits = {
+        "train": read_table(paths.split("train"), ["text", "label"]),
+        "validation": read_table(paths.split("validation"), ["id"]),
+        "test": read_table(paths.split("test"), ["id", "text", "label"]),
+    }
     scored = read_table(paths.window("reference").scored)
-    figures = evaluate(train, test, scored, params.load(Params, "evaluate"), params.general().seed)
+    figures = evaluate(splits, scored, params.load(Params, "evaluate"), params.general().seed)
     write_json(figures, paths.metrics("evaluate"))
     low, high = figures["intervals"]["macro_f1"]
     print(f"macro-F1 {figures['macro_f1']:.4f} [{low:.4f}, {high:.4f}], baseline {figures['baseline']['macro_f1']:.4f}")

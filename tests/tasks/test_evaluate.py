@@ -37,10 +37,14 @@ def scores(rows, seed=0):
     return both.take(random.permutation(len(both)))
 
 
+def splits(test):
+    return {"train": mails(300, 1), "validation": pa.table({"id": ["x", "y", "z"]}), "test": test}
+
+
 @pytest.fixture(scope="module")
 def figures():
     test = mails(150, 2)
-    return test, scores(test), evaluate(mails(300, 1), test, scores(test), Params(), 7)
+    return test, scores(test), evaluate(splits(test), scores(test), Params(), 7)
 
 
 def test_figures_equal_those_of_scikit_learn_on_rows_joined_by_id(figures):
@@ -69,18 +73,27 @@ def test_every_interval_holds_its_figure(figures):
 def test_the_same_rows_give_the_same_bytes(figures, tmp_path):
     test, scored, found = figures
     write_json(found, tmp_path / "one.json")
-    write_json(evaluate(mails(300, 1), test, scored, Params(), 7), tmp_path / "two.json")
+    write_json(evaluate(splits(test), scored, Params(), 7), tmp_path / "two.json")
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
     assert json.loads((tmp_path / "one.json").read_text())["rows"] == 150
 
 
-def test_a_row_without_a_score_or_with_a_label_unknown_to_the_model_is_refused(figures):
+def test_scores_are_of_the_held_out_rows_and_of_no_others(figures):
     test, scored, _ = figures
-    with pytest.raises(Refused, match="have no score"):
-        evaluate(test, test, scored.slice(0, 10), Params(), 7)
+    for other, words in (
+        (scored.slice(0, 10), "143 held-out rows have no score"),
+        (pa.concat_tables([scored, scored.slice(0, 4)]), "4 scores are of a row that has one already"),
+        (pa.concat_tables([scored, scored.slice(0, 1).set_column(0, "id", pa.array(["w"]))]), "no held-out row, 'w'"),
+    ):
+        with pytest.raises(Refused, match=words):
+            evaluate(splits(test), other, Params(), 7)
+
+
+def test_a_label_unknown_to_the_model_is_refused(figures):
+    test, scored, _ = figures
     strange = test.set_column(2, "label", pa.array(["eggs"] * len(test)))
     with pytest.raises(Refused, match="eggs"):
-        evaluate(test, strange, scored, Params(), 7)
+        evaluate(splits(strange), scored, Params(), 7)
 
 
 def test_calibration_error_is_none_for_a_calibrated_model_and_the_gap_for_a_boastful_one():

@@ -21,9 +21,9 @@ def test_measures_equal_those_of_scikit_learn(rows):
     for number, said in enumerate(models):
         now = counted.counts[None]
         assert counted.accuracy(number, now)[0] == pytest.approx(accuracy_score(truth, said))
-        expected = f1_score(truth, said, labels=LABELS, average=None, zero_division=0)
-        assert counted.f1(number, now)[0] == pytest.approx(expected)
-        assert counted.macro_f1(number, now)[0] == pytest.approx(expected.mean())
+        expected = f1_score(truth, said, labels=LABELS, average=None, zero_division=np.nan)
+        assert counted.f1(number, now)[0] == pytest.approx(expected, nan_ok=True)
+        assert counted.macro_f1(number, now)[0] == pytest.approx(f1_score(truth, said, average="macro"))
 
 
 def test_resampling_cells_is_the_bootstrap_over_rows():
@@ -31,15 +31,10 @@ def test_resampling_cells_is_the_bootstrap_over_rows():
     truth = random.choice(LABELS, 200, p=[0.6, 0.3, 0.1])
     models = [np.where(random.random(200) < skill, truth, random.choice(LABELS, 200)) for skill in (0.9, 0.7)]
     counted = cells(LABELS, truth, *models)
-    draws = counted.resampled(5, 3000)
+    draws = counted.resampled(5, 1000)
     ours = counted.macro_f1(0, draws) - counted.macro_f1(1, draws)
-    picks = random.integers(0, 200, (3000, 200))
-    naive = np.array(
-        [
-            np.subtract(*(f1_score(truth[p], m[p], labels=LABELS, average="macro", zero_division=0) for m in models))
-            for p in picks
-        ]
-    )
+    picks = random.integers(0, 200, (1000, 200))
+    naive = np.array([np.subtract(*(f1_score(truth[p], m[p], average="macro") for m in models)) for p in picks])
     assert ours.mean() == pytest.approx(naive.mean(), abs=0.005)
     assert interval(ours) == pytest.approx(interval(naive), abs=0.015)
 
