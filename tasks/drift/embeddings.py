@@ -40,8 +40,9 @@ def _sample(
 
 def near_centres(scores: Floats, rng: np.random.Generator) -> tuple[Integers, int]:
     """Which of k centres each row [n] is nearest to, and k; the centres are k-means' over a sample of the rows."""
-    count = max(1, min(CENTRES, len(scores) // ROWS_PER_CENTRE))
     sample = scores[rng.choice(len(scores), min(len(scores), LEARNT_FROM), replace=False)]
+    distinct = len(np.unique(sample.astype(np.float32), axis=0))
+    count = max(1, min(CENTRES, len(scores) // ROWS_PER_CENTRE, distinct))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "One of the clusters is empty")  # it then attracts no row: harmless
         centres, _ = kmeans2(sample, count, minit="++", rng=rng)

@@ -7,6 +7,7 @@ which row is whose: that keeps the test exact.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from tasks.drift.descriptors import word_of
 from tasks.drift.embeddings import axes, near_centres
 from tasks.drift.permutation import Bools, Floats, Integers, Part, Population, Signal
 from tasks.drift.rows import Rows
+from tasks.errors import Refused
 
 GRID = (0.005, 0.01, 0.02, 0.05, *np.arange(0.1, 0.91, 0.1), 0.95, 0.98, 0.99, 0.995)  # the tails count as much
 FREQUENT = 1000  # words under watch
@@ -85,7 +87,8 @@ def _text(reference: Rows, current: Rows, smallest: SmallestEffects) -> list[Sig
     ]
     if reference.terms is None or current.terms is None:
         return signals
-    return [*signals, Signal("vocabulary", (frequent(reference, current),), smallest.vocabulary)]
+    words = frequent(reference, current)
+    return [*signals, Signal("vocabulary", (words,), smallest.vocabulary)] if words.answers.shape[1] else signals
 
 
 def frequent(reference: Rows, current: Rows) -> Part:
@@ -112,7 +115,12 @@ def _texts_of(reference: Rows, current: Rows, rows: Integers) -> pa.Array:
 def _embedded(reference: Rows, current: Rows, smallest: SmallestEffects, rng: np.random.Generator) -> list[Signal]:
     if reference.embeddings is None or current.embeddings is None:
         return []
+    if reference.embeddings.shape[1] != current.embeddings.shape[1]:
+        widths = f"{reference.embeddings.shape[1]} and {current.embeddings.shape[1]}"
+        raise Refused(f"the embeddings of reference and current are {widths} wide: score both with one model")
     scores = axes(reference.embeddings, current.embeddings, rng)
+    if scores.shape[1] == 0:  # all alike
+        return []
     along = tuple(quantity(f"axis {i + 1}", scores[:, i]) for i in range(min(scores.shape[1], AXES_WATCHED)))
     nearest, centres = near_centres(scores, rng)
     near = one_hot(nearest, centres)
@@ -145,7 +153,5 @@ def _labels(reference: Rows, current: Rows, smallest: SmallestEffects) -> tuple[
     return signal, labelled
 
 
-def _both(
-    reference: Mapping[str, NDArray[np.generic]], current: Mapping[str, NDArray[np.generic]], name: str
-) -> NDArray:  # type: ignore[type-arg]
+def _both(reference: Mapping[str, NDArray[Any]], current: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
     return np.concatenate([reference[name], current[name]])

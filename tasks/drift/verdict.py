@@ -77,7 +77,7 @@ def _finding(signal: Signal, move: Move, statistic: float, p: float, family_wise
 def _sentence(signals: dict[str, Any], alarms: dict[str, Any], params: Params) -> str:
     moved = {name: signal for name, signal in signals.items() if signal["significant"]}
     if not moved:
-        return f"none of {len(signals)} signals moved by more than chance explains at the {params.level:.0%} level"
+        return f"none of {len(signals)} signals moved by more than chance explains at the {params.level * 100:g}% level"
     name, most = max(
         (alarms or moved).items(), key=lambda item: item[1]["effect"] / max(item[1]["smallest_effect"], 1e-9)
     )

@@ -292,10 +292,22 @@ def test_tables_that_cannot_be_compared_are_refused_by_name(tmp_path):
     assert done.returncode == 2 and "go together" in done.stderr
 
 
+def test_rows_that_are_all_alike_are_no_drift():
+    """Neither a text with a word in it, nor two embeddings, nor two confidences that differ."""
+    same = pa.table({"text": ["12345"] * 50, "prediction": ["ham"] * 50, "confidence": [1.0] * 50})
+    for embeddings in (np.ones((50, 4), np.float32), np.eye(4, dtype=np.float32)[np.arange(50) % 3]):
+        one = observe(same, embeddings, None, "here")
+        verdict = judge(one, one, Params(permutations=99), seed=7)
+        assert (verdict["drifted"], verdict["significant"]) == (False, False)
+        assert all(signal["effect"] == 0 for signal in verdict["signals"].values())
+
+
 def test_what_does_not_fit_is_refused():
     rows = table(np.random.default_rng(0), 50)
     with pytest.raises(Refused, match="50 rows, but its embeddings have the shape"):
         observe(rows, np.zeros((49, 3), np.float32), None, "a.parquet")
+    with pytest.raises(Refused, match="24 and 3 wide"):
+        judge(side(1, 50), observe(rows, np.zeros((50, 3), np.float32), None, "b"), Params(), seed=7)
     with pytest.raises(Refused, match="no column 'thread'"):
         observe(rows, None, "thread", "a.parquet")
     with pytest.raises(Refused, match="confidence must hold numbers"):
