@@ -11,7 +11,9 @@ from dvc.dependency.param import MissingParamsError, ParamsDependency
 from dvc.repo import Repo
 from dvc.stage import Stage
 
-OTHER = "pipelines file"  # what DVC calls dvc.yaml among a stage's changes
+
+class UnknownStage(Exception):
+    """A stage was named that dvc.yaml does not have."""
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Dag:
         """``ingest`` stands for ``ingest@reference`` and ``ingest@current``."""
         found = [name for name in self._stages if name == target or name.startswith(f"{target}@")]
         if not found:
-            raise KeyError(f"no stage {target!r}; the stages are {', '.join(self.order())}")
+            raise UnknownStage(f"no stage {target!r}; the stages are {', '.join(self.order())}")
         return found
 
     def needs(self, name: str) -> set[str]:
@@ -61,16 +63,19 @@ class Dag:
 
     def _reasons(self, name: str, changes: list[Any]) -> Iterator[str]:
         stage = self._stages[name]
+        if not any(out.hash_info for out in stage.outs):
+            yield "never run"
+            return
         for change in changes:
             if isinstance(change, str):
                 yield {"always changed": "runs always"}.get(change, change)
                 continue
             for path, what in change.get("changed deps", {}).items():
-                yield from self._params(stage, what) if isinstance(what, Mapping) else [_of_file(path, what)]
+                yield from self._params(stage) if isinstance(what, Mapping) else [_of_file(path, what)]
             for path, what in change.get("changed outs", {}).items():
                 yield _of_file(path, what)
 
-    def _params(self, stage: Stage, keys: Mapping[str, str]) -> Iterator[str]:
+    def _params(self, stage: Stage) -> Iterator[str]:
         for dep in stage.deps:
             if isinstance(dep, ParamsDependency):
                 old = flat(dep.hash_info.value or {})
@@ -80,10 +85,7 @@ class Dag:
                     yield str(error)
                     continue
                 changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-                if old:
-                    yield from (f"{key} {_show(old, key)} → {_show(new, key)}" for key in changed)
-                else:
-                    yield from (f"{key} is new" for key in keys)
+                yield from (f"{key} {_show(old, key)} → {_show(new, key)}" for key in changed)
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -15,11 +15,14 @@ from typing import Literal
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
+from prefect.states import Failed
 
 Outcome = Literal["ran", "restored", "unchanged"]
 RESTORED = re.compile(r"Stage '.*' is cached - skipping run, checking out outputs")
 UNCHANGED = re.compile(r"Stage '.*' didn't change, skipping")
+CHATTER = re.compile(r"\s*|.*lock file 'dvc.lock'|To (track|enable) .*:|\s+(git add|dvc config) .*|Use `dvc push` .*")
 KEPT_LINES = 20  # of a failed stage's output
 
 
@@ -70,8 +73,9 @@ def guarded(command: list[str], say: Callable[[str], None]) -> tuple[int, list[s
     last: deque[str] = deque(maxlen=KEPT_LINES)
     try:
         for line in lines(iter(lambda: os.read(guard.stdout.fileno(), 65536), b""), _redraw):  # type: ignore[union-attr]
-            last.append(line)
-            say(line)
+            if not CHATTER.fullmatch(line):  # DVC's hints on what to type next, at every stage
+                last.append(line)
+                say(line)
     finally:
         guard.stdin.close()
         code = guard.wait()
@@ -108,9 +112,12 @@ def reproduce(stage: str, reasons: list[str], say: Callable[[str], None]) -> Res
 
 
 @task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False, retries=0)
-def bring_up_to_date(stage: str, reasons: list[str]) -> Result:
+def bring_up_to_date(stage: str, reasons: list[str]) -> Result | State[Result]:
     """Bring a stage up to date; without ``reasons`` it is so already."""
     log = get_run_logger()
-    result = reproduce(stage, reasons, log.info) if reasons else Result(stage, "unchanged", "nothing changed", 0.0)
+    try:
+        result = reproduce(stage, reasons, log.info) if reasons else Result(stage, "unchanged", "nothing changed", 0.0)
+    except StageFailed as failure:
+        return Failed(message=str(failure))  # a state, not an exception: the stage has said what was wrong
     log.info("%s: %s (%s)", stage, result.outcome, result.reason)
     return result

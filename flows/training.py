@@ -8,57 +8,72 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
 
 from flows.artifacts import publish
-from flows.dag import Dag
+from flows.dag import Dag, UnknownStage
 from flows.stage import Result, StageFailed, bring_up_to_date
 from flows.summary import closing_lines, table
 
 
-@flow(name="training", persist_result=False, validate_parameters=True)
-def training(stages: list[str] | None = None) -> list[Result]:
+@flow(name="training", persist_result=False)
+def training(stages: list[str] | None = None) -> list[Result] | State[Any]:
     """Bring the pipeline, or the named stages and what they need, up to date in this working tree."""
-    results = in_order(Dag(), stages, bring_up_to_date)
+    results: list[Result] = []
+    try:
+        results += in_order(Dag(), stages, _as_task)
+    except StageFailed as failure:
+        return Failed(message=str(failure))
     publish(results, Path())
     return results
 
 
-def in_order(dag: Dag, stages: list[str] | None, bring_up_to_date: Callable[[str, list[str]], Result]) -> list[Result]:
-    """Go through the stages in DVC's order; one look at the whole finds what is stale, and what follows a stage that
-    did something is looked at again.
+def _as_task(stage: str, reasons: list[str]) -> Result:
+    state = bring_up_to_date(stage, reasons, return_state=True)
+    if state.is_failed():
+        raise StageFailed(f"{stage} failed; it said last:\n{state.message}")
+    return cast("Result", state.result())
+
+
+def in_order(dag: Dag, stages: list[str] | None, bring: Callable[[str, list[str]], Result]) -> Iterator[Result]:
+    """Go through the stages in DVC's order.
+
+    One look at the whole finds what is stale; only what reads from a stage that did something is looked at again.
     """
     stale = dag.stale()
-    touched: set[str] = set()  # stages whose outputs may have changed in this run
-    results = []
+    touched: set[str] = set()
     for name in dag.order(stages):
         if touched & dag.reads_from(name):
-            stale = {**stale, name: dag.stale(name).get(name, [])}
-        result = bring_up_to_date(name, stale.get(name, []))
+            stale[name] = dag.stale(name).get(name, [])
+        result = bring(name, stale.get(name, []))
         if result.outcome != "unchanged":
             touched.add(name)
-        results.append(result)
-    return results
+        yield result
 
 
 def main() -> None:
-    """The command line: 0 when all is up to date, 1 when a stage failed, 130 when interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m flows.training", description=__doc__.split("\n\n")[0])
+    """The command line: 0 when all is up to date, 1 when a stage failed, 2 for an unknown one, 130 when interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m flows.training", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("stages", nargs="*", metavar="STAGE", help="as in dvc.yaml; `ingest` means both its windows")
     wanted = parser.parse_args().stages
     try:
-        results = training(wanted or None)
-    except StageFailed as failure:
-        sys.exit(f"error: a stage failed; it said last:\n{failure}")
-    except KeyError as unknown:
-        sys.exit(f"error: {unknown.args[0]}")
+        if wanted:
+            Dag().order(wanted)  # an unknown name is known now, not after a server has started
+        state = training(wanted or None, return_state=True)
+    except UnknownStage as unknown:
+        parser.error(str(unknown))
     except KeyboardInterrupt:
         print("interrupted: the running stage was stopped; run again to go on", file=sys.stderr)
         sys.exit(130)
-    print(table(results))
+    if not state.is_completed():
+        sys.exit(f"error: {state.message}")
+    print(table(cast("list[Result]", state.result())))
     print("\n".join(closing_lines(Path())))
 
 
