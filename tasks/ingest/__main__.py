@@ -41,6 +41,7 @@ def _parts(plan: windows.Plan) -> list[Part]:
         if part.sparse and not part.records:
             continue
         fields.require(part, plan.columns, used if part.sparse else part.table.column_names, plan.columns_key)
+    windows.refuse_undated_range(plan)
     return parts
 
 

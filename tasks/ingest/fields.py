@@ -58,6 +58,8 @@ def extras(part: Part, columns: Columns) -> list[str]:
 
 def require(part: Part, columns: Columns, known: Iterable[str], key: str) -> None:
     """Refuse a file without a column that ``params.yaml`` names (``key`` says where); ``known`` are those it has."""
+    if columns.image:
+        raise Refused(f"{key}.image: images are not read yet: name a text column")
     has = list(dict.fromkeys(known))
     for role in ("text", "label", "timestamp", "id"):
         name = getattr(columns, role)
@@ -91,12 +93,10 @@ def _empty_is_none(values: list[str | None]) -> list[str | None]:
 
 
 def _texts(part: Part, columns: Columns) -> list[str | None]:
-    if columns.text is None:
-        raise Refused("ingest.columns.image: images are not read yet: name a text column")
     found = column(part, columns.text)
     if found is None or not (pa.types.is_string(found.type) or pa.types.is_null(found.type)):
         raise Refused(f"{part.file}: column {columns.text!r} is {found.type if found else None}, not text")
-    not_strings = part.not_strings.get(columns.text, ())
+    not_strings = part.not_strings.get(columns.text or "", ())
     return [None if i in not_strings else text for i, text in enumerate(found.to_pylist())]
 
 

@@ -57,13 +57,16 @@ def plan(window: Window, windows: Windows, section: Params) -> Plan:
     other = windows.current if window == "reference" else windows.reference
     source = own.source or section.source
     shared = (other.source or section.source) == source
-    made = Plan(window, own, source, own.columns or section.columns, own.labels, other if shared else None)
-    if not made.dated and (own.from_ or own.until):
+    return Plan(window, own, source, own.columns or section.columns, own.labels, other if shared else None)
+
+
+def refuse_undated_range(plan: Plan) -> None:
+    """Refuse a range of time where no column tells the time."""
+    if not plan.dated and (plan.range.from_ or plan.range.until):
         raise Refused(
-            f"windows.{window} names a range of time, but {made.columns_key}.timestamp names no column: "
-            f"name one, or take from and until out of windows.{window}"
+            f"windows.{plan.window} names a range of time, but {plan.columns_key}.timestamp names no column: "
+            f"name one, or take from and until out of windows.{plan.window}"
         )
-    return made
 
 
 def within(times: pa.ChunkedArray, window: WindowRange) -> pa.ChunkedArray:
