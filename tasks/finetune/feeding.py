@@ -1,0 +1,93 @@
+"""What the trainer is fed: rows as they were tokenized or as the frozen layers left them, in batches of like length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import Dataset, Sampler
+from transformers import PreTrainedModel
+
+REGION = 50  # batches that are sorted by length together: large enough for little padding, small enough to stay random
+
+
+@dataclass(frozen=True)
+class Rows(Dataset[dict[str, Any]]):
+    """Ragged rows: ``values[starts[i]:starts[i + 1]]`` is row i, [tokens] of ids or [tokens, hidden] of activations."""
+
+    key: str  # the model's argument: input_ids or inputs_embeds
+    values: npt.NDArray[Any]
+    starts: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        return {self.key: self.values[self.starts[i] : self.starts[i + 1]], "labels": self.labels[i]}
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each row."""
+        return np.diff(self.starts)
+
+
+class LengthBatches(Sampler[list[int]]):
+    """Row numbers in batches of like length. The order is a pure function of (seed, epoch); without a seed it is fixed,
+    from short to long."""
+
+    def __init__(self, lengths: npt.NDArray[np.int64], batch_size: int, seed: int | None) -> None:
+        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """The trainer says which epoch comes next."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-len(self.lengths) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        if self.seed is None:
+            return iter(self._cut(np.argsort(self.lengths, kind="stable")))
+        random = np.random.default_rng([self.seed, self.epoch])
+        order = random.permutation(len(self.lengths))
+        size = self.batch_size * REGION
+        regions = [order[i : i + size] for i in range(0, len(order), size)]
+        batches = [batch for region in regions for batch in self._cut(region[np.argsort(self.lengths[region])])]
+        return (batches[i] for i in random.permutation(len(batches)))
+
+    def _cut(self, order: npt.NDArray[np.int64]) -> list[list[int]]:
+        return [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Rows to tensors, padded on the right to the longest of the batch: ids with ``pad``, activations with zeros."""
+
+    pad: int
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        key = next(iter(rows[0]))
+        lengths = np.array([len(row[key]) for row in rows])
+        first = rows[0][key]
+        fill, dtype = (self.pad, np.int64) if first.ndim == 1 else (0, np.float32)
+        values = np.full((len(rows), lengths.max(), *first.shape[1:]), fill, dtype)
+        for i, row in enumerate(rows):
+            values[i, : lengths[i]] = row[key]
+        mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
+        labels = np.array([row["labels"] for row in rows])
+        return {
+            key: torch.from_numpy(values),
+            "attention_mask": torch.from_numpy(mask),
+            "labels": torch.from_numpy(labels),
+        }
+
+
+def model_inputs(model: PreTrainedModel, rows: Rows, batch: Sequence[int]) -> dict[str, torch.Tensor]:
+    """Those rows as the model takes them, without their labels."""
+    made = Padded(model.config.pad_token_id or 0)([rows[i] for i in batch])
+    return {name: tensor.to(model.device) for name, tensor in made.items() if name != "labels"}

@@ -1,0 +1,131 @@
+"""The whole of a training, from a checkpoint to calibrated weights; nothing is read or written but a temporary file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from tasks.finetune import Params, frozen, record, temperature
+from tasks.finetune.engine import Device, Trained, device_for, train
+from tasks.finetune.feeding import Rows
+from tasks.finetune.probe import begin_at_probe
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training leaves beside the weights."""
+
+    figures: Figures
+    """What was done and how well it went; the same for the same inputs."""
+    curves: list[dict[str, float | int]]
+    """One row for each epoch."""
+    cost: Figures
+    """Seconds, tokens/s and the machine; never the same twice."""
+
+
+class Clock:
+    """Seconds by what they were spent on."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = perf_counter()
+
+    def lap(self, name: str) -> None:
+        """What went by since the last lap was spent on ``name``."""
+        now = perf_counter()
+        self.seconds[name] = round(now - self._since, 3)
+        self._since = now
+
+
+def fit(model: PreTrainedModel, rows: Rows, validation: Rows, section: Params, seed: int) -> Fitted:
+    """Train ``model`` in place and fold its temperature in; it ends on the CPU, ready to predict."""
+    device, clock = device_for(section), Clock()
+    torch.nn.Module.to(model, device.torch)
+    with _trained_part(model, section, rows, validation) as part:
+        if section.probe:
+            begin_at_probe(model, part.rows, section.batch_size)
+        clock.lap("prepare")
+        trained = sum(p.numel() for p in model.parameters())
+        _announce(device, section, trained, part.narrow)
+        done = train(model, part.rows, part.validation, section, seed, device)
+        clock.lap("train")
+    torch.nn.Module.to(model, "cpu").train(False)
+    warmth = temperature.fit(done.logits, done.labels)
+    temperature.fold(model, warmth)
+    curves = record.curves(done.log)
+    figures = (
+        _figures(model, done, warmth)
+        | {k: curves[-1][k] for k in record.LOSSES}
+        | {
+            "trained_parameters": trained,
+            "frozen_layers": section.frozen_layers,
+            "last_layer_for_first_token_only": part.narrow,
+            "precision": device.precision,
+        }
+    )
+    return Fitted(figures, curves, _cost(clock, rows, section, device))
+
+
+@dataclass(frozen=True)
+class _Part:
+    rows: Rows
+    validation: Rows
+    narrow: bool
+
+
+@contextmanager
+def _trained_part(model: PreTrainedModel, section: Params, rows: Rows, validation: Rows) -> Iterator[_Part]:
+    """The model as its trained part, and the rows as this part takes them."""
+    depth = section.frozen_layers
+    frozen.refuse_too_many(model, depth)
+    with tempfile.TemporaryDirectory() as folder:
+        given, held_out = rows, validation
+        if depth:
+            frozen.refuse_too_large(model, rows, Path(folder))
+            given, held_out = (
+                frozen.activations(model, depth, part, Path(folder) / f"{name}.npy", section.batch_size)
+                for name, part in (("train", rows), ("validation", validation))
+            )
+        narrow = frozen.can_narrow(model, depth, validation, held_out)
+        with frozen.trained_part(model, depth, narrow):
+            yield _Part(given, held_out, narrow)
+
+
+def _announce(device: Device, section: Params, parameters: int, narrow: bool) -> None:
+    print(
+        f"training {parameters:,} parameters on {device.name} in {device.precision}, {section.threads} threads, "
+        f"{section.frozen_layers} layers frozen" + (", the last layer for its first token alone" if narrow else ""),
+        flush=True,
+    )
+
+
+def _figures(model: PreTrainedModel, done: Trained, warmth: float) -> Figures:
+    return {
+        "labels": list(model.config.label2id or {}),
+        "steps": done.steps,
+        "temperature": round(warmth, 6),
+        "validation_loss_at_temperature": round(temperature.cross_entropy(done.logits / warmth, done.labels), 6),
+        "parameters": model.num_parameters(),
+    }
+
+
+def _cost(clock: Clock, rows: Rows, section: Params, device: Device) -> Figures:
+    tokens = int(rows.starts[-1]) * section.epochs
+    return {
+        "seconds": clock.seconds,
+        "trained_tokens": tokens,
+        "tokens_per_second": round(tokens / clock.seconds["train"], 1),
+        "device": device.name,
+        "threads": section.threads,
+        **record.host(),
+    }

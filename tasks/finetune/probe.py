@@ -1,0 +1,62 @@
+"""The last layer's first weights: a logistic regression on what the model makes of the rows before it is trained.
+
+Kumar et al. 2022 ("Fine-Tuning can Distort Pretrained Features"): with a random last layer the first steps pull the
+layers below towards it; with a fitted one they do not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from tqdm import tqdm
+from transformers import PreTrainedModel
+
+from tasks.checkpoint import last_layer
+from tasks.finetune.feeding import LengthBatches, Rows, model_inputs
+
+Array = npt.NDArray[np.float64]
+
+
+@torch.inference_mode()
+def embeddings(model: PreTrainedModel, rows: Rows, batch_size: int) -> npt.NDArray[np.float32]:
+    """The input of the last layer for every row, [rows, hidden], without dropout."""
+    seen: list[torch.Tensor] = []
+
+    def remember(_: nn.Module, given: tuple[Any, ...]) -> None:
+        seen.append(given[0])
+
+    made = np.empty((len(rows), last_layer(model).in_features), np.float32)
+    hook = last_layer(model).register_forward_pre_hook(remember)
+    model.train(False)
+    batches = LengthBatches(rows.lengths, batch_size, seed=None)
+    try:
+        for batch in tqdm(batches, desc=f"probe, {len(rows)} rows", unit=" batches", mininterval=1):
+            model(**model_inputs(model, rows, batch))
+            made[batch] = seen.pop().float().cpu().numpy()
+    finally:
+        hook.remove()
+    return made
+
+
+def fitted(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> tuple[Array, Array]:
+    """Weights [labels, hidden] and biases [labels] of a logistic regression with scikit-learn's own L2 penalty."""
+    from sklearn.linear_model import LogisticRegression
+
+    regression = LogisticRegression(max_iter=1000).fit(features.astype(np.float64), labels)
+    weights, biases = regression.coef_, regression.intercept_
+    if len(weights) == 1:  # two labels: scikit-learn gives the difference of their logits
+        return np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
+    return weights, biases
+
+
+@torch.no_grad()
+def begin_at_probe(model: PreTrainedModel, rows: Rows, batch_size: int) -> None:
+    """Set the last layer's weights."""
+    weights, biases = fitted(embeddings(model, rows, batch_size), rows.labels)
+    layer = last_layer(model)
+    layer.weight.copy_(torch.from_numpy(weights))
+    layer.bias.copy_(torch.from_numpy(biases))

@@ -1,0 +1,58 @@
+"""What is written down of a training: the curves, the figures, and what it cost."""
+
+from __future__ import annotations
+
+import csv
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from tasks.artefacts import replacing
+
+COLUMNS = {
+    "epoch": "epoch",
+    "step": "step",
+    "train_loss": "loss",
+    "validation_loss": "eval_loss_mean",
+    "validation_accuracy": "eval_accuracy",
+}
+LOSSES = ("epoch", "train_loss", "validation_loss", "validation_accuracy")  # of the last epoch, for the metrics
+PACKAGES = ("torch", "transformers", "tokenizers", "accelerate")
+
+
+def curves(log: Sequence[Mapping[str, float]]) -> list[dict[str, float | int]]:
+    """One row for each epoch of the trainer's log: losses are means over the epoch's steps and the validation rows."""
+    by_step: dict[int, dict[str, float]] = {}
+    for entry in log:
+        by_step.setdefault(int(entry["step"]), {}).update(entry)
+    done = [entry for _, entry in sorted(by_step.items()) if COLUMNS["validation_loss"] in entry]
+    return [_row(entry) for entry in done]
+
+
+def _row(entry: Mapping[str, float]) -> dict[str, float | int]:
+    whole = {"epoch": round(entry["epoch"]), "step": int(entry["step"])}
+    return whole | {name: round(entry[key], 6) for name, key in COLUMNS.items() if name not in whole}
+
+
+def write_curves(rows: Sequence[Mapping[str, float | int]], path: Path) -> None:
+    """CSV with COLUMNS as its header."""
+    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(COLUMNS), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def host() -> dict[str, object]:
+    """The machine and the versions: what two costs have to share to be comparable."""
+    return {"cpu": _cpu(), "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    names = (
+        [line for line in info.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
+        if info.exists()
+        else []
+    )
+    return names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()

@@ -1,0 +1,27 @@
+"""Run the trained classifier: the only place where the model is applied.
+
+``python -m tasks.score --window reference`` (or ``current``) scores the pipeline's rows: for reference the validation
+rows, then the test rows, nothing trained on. It writes ``scored.parquet`` and ``embeddings.npy``, row for row.
+
+By hand, without touching the pipeline's outputs::
+
+    python -m tasks.score --text "Dear friend, you have won"
+    python -m tasks.score --input mails.csv --output scored.csv --column text
+
+Not covered: abstention. ``decision`` is the prediction.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tasks.params import Section
+
+
+class Params(Section):
+    """Section ``score``."""
+
+    batch_size: int = Field(default=32, ge=1)
+    """Texts run at once."""
+    threads: int = Field(default=2, ge=1)
+    """Of a CPU. The last digits of the result depend on it."""

@@ -1,0 +1,94 @@
+"""Score the pipeline's rows (``--window``), one text (``--text``) or a table (``--input`` and ``--output``)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from tasks import params, paths
+from tasks.artefacts import read_table, replacing, write_json, write_table
+from tasks.cli import run
+from tasks.errors import Refused
+from tasks.score import Params, byhand
+from tasks.score.predict import Predicted, predict
+
+
+def rows_of(window: paths.Window) -> pa.Table:
+    """Columns id and text of what is to be scored: held-out rows of reference, all rows of current."""
+    files = [paths.window("current").validated]
+    if window == "reference":
+        files = [paths.split(name) for name in paths.SCORED_SPLITS]
+    return pa.concat_tables([read_table(file, ["id", "text"]) for file in files])
+
+
+def figures(predicted: Predicted) -> dict[str, object]:
+    """What is said of the scores: the same bytes for the same scores."""
+    best = predicted.probabilities.argmax(axis=1)
+    counts = np.bincount(best, minlength=len(predicted.labels)).tolist()
+    rows = len(best)
+    return {
+        "rows": rows,
+        "truncated_share": round(predicted.cut / rows, 6) if rows else None,
+        "predictions": dict(zip(predicted.labels, counts, strict=True)),
+        "mean_confidence": round(float(predicted.probabilities.max(axis=1).mean()), 6) if rows else None,
+    }
+
+
+def score_window(window: paths.Window, section: Params) -> None:
+    """Write a window's ``scored.parquet``, ``embeddings.npy`` and figures."""
+    rows, to = rows_of(window), paths.window(window)
+    texts = rows["text"].to_pylist()
+    if None in texts:
+        raise Refused(f"{window}: the row {rows['id'][texts.index(None)]} has no text; validate lets none through")
+    predicted = predict(texts, paths.CLASSIFIER, section)
+    write_table(predicted.table(rows["id"]), to.scored)
+    with replacing(to.embeddings) as part, part.open("wb") as file:
+        np.save(file, predicted.embeddings)
+    write_json(figures(predicted), paths.metrics("score", window))
+    print(f"{window}: {len(texts)} rows scored")
+
+
+def score_text(text: str, section: Params) -> None:
+    """Print the label of one text, and every label's probability."""
+    predicted = predict([text], paths.CLASSIFIER, section)
+    shares = dict(zip(predicted.labels, predicted.probabilities[0].tolist(), strict=True))
+    print(max(shares, key=lambda label: shares[label]))
+    for label, share in sorted(shares.items(), key=lambda item: -item[1]):
+        print(f"  {label}\t{share:.4f}")
+
+
+def score_file(source: Path, target: Path, column: str, section: Params) -> None:
+    """Write ``source`` to ``target`` with the columns of ``scored.parquet``, but for its id, added."""
+    table = byhand.read(source)
+    texts = byhand.texts(table, column, source)
+    made = predict(texts, paths.CLASSIFIER, section).table(pa.array([""] * len(texts)))
+    byhand.write(table, made.drop_columns(["id"]), target)
+    print(f"{len(texts)} rows scored into {target}")
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tasks.score", description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--window", choices=paths.WINDOWS, help="score the pipeline's rows")
+    what.add_argument("--text", help="score this text and print what it is")
+    what.add_argument("--input", type=Path, help="score this csv, tsv, jsonl or parquet file")
+    parser.add_argument("--output", type=Path, help="with --input: the file to write, of any of those kinds")
+    parser.add_argument("--column", default="text", help="with --input: the column that holds the texts")
+    given = parser.parse_args()
+    if (given.input is None) != (given.output is None):
+        parser.error("--input and --output go together")
+    section = params.load(Params, "score")
+    if given.window:
+        score_window(given.window, section)
+    elif given.text is not None:
+        score_text(given.text, section)
+    else:
+        score_file(given.input, given.output, given.column, section)
+
+
+if __name__ == "__main__":
+    run(main)

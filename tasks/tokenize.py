@@ -1,0 +1,147 @@
+"""Turn the texts of the splits into token ids: ``python -m tasks.tokenize``.
+
+Reads ``data/splits/`` and the checkpoint's tokenizer; writes ``data/tokens/``: one table for each split,
+``labels.json`` with the labels of train in order, and ``tokenizer/``, which cuts texts exactly as it was done here and
+goes into the trained model, so that whoever loads the model sees the same ids.
+
+Not covered: pairs of texts, and texts longer than ``max_length`` other than by cutting them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+from tqdm import tqdm
+
+from tasks import checkpoint, params, paths
+from tasks.artefacts import read_table, write_json, write_table
+from tasks.cli import run
+from tasks.errors import Refused
+from tasks.params import Section
+from tasks.schema import TOKENS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
+CHUNK = 512  # texts handed to the tokenizer at once
+UNKNOWN_WARNING = 0.05  # share of unknown tokens from which the checkpoint probably does not speak this language
+
+
+class Params(Section):
+    """Section ``tokenize``."""
+
+    max_length: int = Field(default=128, ge=4)
+    """Tokens a text is cut to, special ones included."""
+    truncation_side: Literal["right", "left"] = "right"
+    """Which end of a long text is cut off."""
+
+
+def prepared(source: checkpoint.Checkpoint, section: Params) -> PreTrainedTokenizerFast:
+    """The checkpoint's tokenizer, made to cut at ``max_length``."""
+    tokenizer = checkpoint.tokenizer(source)
+    limit = checkpoint.longest_input(source, tokenizer)
+    if section.max_length > limit:
+        raise Refused(f"tokenize.max_length is {section.max_length}, but {source.source} takes {limit} tokens at most")
+    tokenizer.model_max_length = section.max_length
+    tokenizer.truncation_side = section.truncation_side
+    tokenizer.init_kwargs.pop("max_length", None)  # of a truncation that an earlier owner saved: it is not ours
+    return tokenizer
+
+
+def label_ids(splits: dict[str, pa.Table]) -> dict[str, int]:
+    """Position of each label of train, in order of their names."""
+    labels = sorted(set(splits["train"]["label"].to_pylist()) - {None})
+    if len(labels) < 2:
+        have = f"only {labels[0]!r}" if labels else "no label at all"
+        raise Refused(f"data/splits/train.parquet has {have} in {len(splits['train'])} rows: a classifier needs two")
+    for name, table in splits.items():
+        strange = sorted(set(table["label"].to_pylist()) - set(labels), key=str)
+        if strange:
+            what = ", ".join("rows without a label" if label is None else repr(label) for label in strange)
+            raise Refused(
+                f"data/splits/{name}.parquet has {what}, which train has not: move the boundary of the split, "
+                "or leave such rows out with validate.labels"
+            )
+    return {label: i for i, label in enumerate(labels)}
+
+
+def tokens(table: pa.Table, name: str, tokenizer: PreTrainedTokenizerFast, ids: dict[str, int]) -> tuple[pa.Table, int]:
+    """The rows of one split as schema.TOKENS, in order, and how many of them were cut."""
+    rows: list[list[int]] = []
+    cut = 0
+    texts = table["text"].to_pylist()
+    if None in texts:
+        raise Refused(f"data/splits/{name}.parquet: row {texts.index(None)} has no text; validate lets none through")
+    for chunk in tqdm(list(_chunks(texts)), desc=f"tokenize {name}", unit_scale=CHUNK, unit=" texts", mininterval=1):
+        encoded = tokenizer(chunk, truncation=True, padding=False, add_special_tokens=True)
+        rows += encoded["input_ids"]
+        cut += sum(bool(one.overflowing) for one in encoded.encodings or [])
+    labels = [ids[label] for label in table["label"].to_pylist()]
+    return pa.table([table["id"], rows, labels], schema=TOKENS), cut
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (texts[i : i + CHUNK] for i in range(0, len(texts), CHUNK))
+
+
+def figures(table: pa.Table, cut: int, tokenizer: PreTrainedTokenizerFast) -> dict[str, int | float]:
+    """Rows, tokens, share of rows cut, and share of unknown among the tokens that are not special."""
+    flat = pc.list_flatten(table["input_ids"])
+    unknown = tokenizer.unk_token_id
+    special = [i for i in tokenizer.all_special_ids if i != unknown]
+    ordinary = len(flat) - pc.sum(pc.is_in(flat, value_set=pa.array(special, pa.int32()))).as_py() if len(flat) else 0
+    strange = (pc.sum(pc.equal(flat, unknown)).as_py() or 0) if unknown is not None else 0
+    return {
+        "rows": len(table),
+        "tokens": len(flat),
+        "truncated_share": round(cut / len(table), 6) if len(table) else 0.0,
+        "unknown_share": round(strange / ordinary, 6) if ordinary else 0.0,
+    }
+
+
+def tokenize(splits: dict[str, pa.Table], tokenizer: PreTrainedTokenizerFast, folder: Path) -> dict[str, object]:
+    """Write ``folder`` and give its figures, by split."""
+    ids = label_ids(splits)
+    tokenizer.save_pretrained(folder / "tokenizer")
+    found: dict[str, object] = {}
+    for name, table in splits.items():
+        made, cut = tokens(table, name, tokenizer, ids)
+        found[name] = shares = figures(made, cut, tokenizer)
+        write_table(made, folder / f"{name}.parquet")
+        _say(name, shares)
+    write_json({"labels": list(ids)}, folder / "labels.json")
+    return found
+
+
+def _say(name: str, shares: dict[str, int | float]) -> None:
+    print(
+        f"{name}: {shares['rows']} rows, {shares['tokens']} tokens, {shares['truncated_share']:.1%} of rows cut, "
+        f"{shares['unknown_share']:.2%} of tokens unknown"
+    )
+    if shares["unknown_share"] > UNKNOWN_WARNING:
+        print(
+            f"warning: {shares['unknown_share']:.1%} of the tokens of {name} are unknown to this checkpoint "
+            f"(above {UNKNOWN_WARNING:.0%}): it may not know the language or script of these texts; try another model"
+        )
+
+
+def main() -> None:
+    """Run the stage on the repository's paths."""
+    section, model = params.load(Params, "tokenize"), params.general().model
+    splits: dict[str, pa.Table] = {name: read_table(paths.split(name), ["id", "text", "label"]) for name in SPLITS}
+    if not len(splits["train"]):
+        raise Refused("data/splits/train.parquet has no rows: widen windows.reference or add data")
+    tokenizer = prepared(checkpoint.resolve(model), section)
+    write_json(
+        {"max_length": section.max_length, **tokenize(splits, tokenizer, paths.TOKENS)}, paths.metrics("tokenize")
+    )
+
+
+if __name__ == "__main__":
+    run(main)
