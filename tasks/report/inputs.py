@@ -1,0 +1,65 @@
+"""What the page is made of: the figures and tables that the other stages wrote."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tasks import params, paths
+from tasks.artefacts import read_json, read_table
+from tasks.errors import Refused
+from tasks.params import General
+from tasks.paths import WINDOWS, Window
+
+Record = Mapping[str, Any]
+QUARANTINE = ["text", "label", "source_file", "source_row", "source_bytes", "reasons"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The metrics of every stage, the two quarantines, the curves and the cost of the training."""
+
+    general: General
+    ingest: Mapping[Window, Record]
+    validate: Mapping[Window, Record]
+    split: Record
+    tokenize: Record
+    finetune: Record
+    evaluate: Record
+    drift: Record
+    curves: list[dict[str, float]]
+    """One for each line of the csv; an empty field is left out."""
+    cost: Record
+    quarantine: Mapping[Window, pa.Table]
+    """With the columns QUARANTINE."""
+
+
+def read() -> Inputs:
+    """Everything from its path; what is missing is refused by its name."""
+    return Inputs(
+        general=params.general(),
+        ingest={window: read_json(paths.metrics("ingest", window)) for window in WINDOWS},
+        validate={window: read_json(paths.metrics("validate", window)) for window in WINDOWS},
+        split=read_json(paths.metrics("split")),
+        tokenize=read_json(paths.metrics("tokenize")),
+        finetune=read_json(paths.metrics("finetune")),
+        evaluate=read_json(paths.metrics("evaluate")),
+        drift=read_json(paths.metrics("drift")),
+        curves=read_curves(paths.CURVES),
+        cost=read_json(paths.FINETUNE_COST),
+        quarantine={window: read_table(paths.window(window).quarantine, QUARANTINE) for window in WINDOWS},
+    )
+
+
+def read_curves(path: Path) -> list[dict[str, float]]:
+    """The lines of ``reports/curves.csv`` as numbers."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{name: float(value) for name, value in line.items() if value} for line in csv.DictReader(file)]
+    except FileNotFoundError:
+        raise Refused(f"{path} does not exist: run `dvc repro` to make it") from None

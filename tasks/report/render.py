@@ -1,0 +1,108 @@
+"""``reports/index.html`` from what the stages wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from tasks.paths import WINDOWS
+from tasks.report import Params, drawing, tables, verdict, words
+from tasks.report.inputs import Inputs
+
+# The page may style itself and nothing else: no script, no picture, no request.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+FILTERS = (
+    words.count,
+    words.figure,
+    words.signed,
+    words.percent,
+    words.points,
+    words.p_value,
+    words.name,
+    words.code,
+)
+
+
+def render(inputs: Inputs, section: Params) -> str:
+    """The whole page."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {filter_.__name__: filter_ for filter_ in FILTERS}
+    return environment.get_template("page.html").render(
+        policy=POLICY,
+        section=section,
+        windows=WINDOWS,
+        **_verdict(inputs),
+        **_model(inputs, section),
+        **_data(inputs, section),
+        **_drift(inputs),
+        **_foot(inputs),
+    )
+
+
+def _verdict(inputs: Inputs) -> dict[str, Any]:
+    model, drift, data = verdict.findings(inputs)
+    return {
+        "headline": verdict.headline(model, drift),
+        "findings": (model, drift, data),
+        "steps": verdict.steps(inputs, model, drift, data),
+    }
+
+
+def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
+    evaluate = inputs.evaluate
+    baseline, of = evaluate["baseline"], evaluate["intervals"]
+    return {
+        "evaluate": evaluate,
+        "intervals": drawing.intervals(
+            [
+                ("Model", evaluate["macro_f1"], of["macro_f1"]),
+                ("Baseline", baseline["macro_f1"], of["baseline"]["macro_f1"]),
+            ]
+        ),
+        "classes": tables.classes(evaluate["classes"], section.listed),
+        "confused": tables.confused(evaluate["confusion"]),
+        "curve_records": inputs.curves,
+        "curves": drawing.curves(inputs.curves),
+        "tokenize": inputs.tokenize,
+        "temperature": inputs.finetune["temperature"],
+    }
+
+
+def _data(inputs: Inputs, section: Params) -> dict[str, Any]:
+    ranges = {window: words.window_range(getattr(inputs.general.windows, window)) for window in WINDOWS}
+    return {
+        "ranges": ranges,
+        "validate": inputs.validate,
+        "split": inputs.split,
+        "balances": tables.balances(inputs),
+        "labels": tables.labels(inputs, section.listed),
+        "reasons": tables.reasons(inputs, section.examples),
+    }
+
+
+def _drift(inputs: Inputs) -> dict[str, Any]:
+    signals = sorted(
+        inputs.drift["signals"].items(),
+        key=lambda pair: (not pair[1]["alarm"], not pair[1]["significant"], -pair[1]["effect"]),
+    )
+    return {"drift": inputs.drift, "signals": signals}
+
+
+def _foot(inputs: Inputs) -> dict[str, Any]:
+    model = inputs.general.model
+    return {
+        "checkpoint": model.name + (f" at {model.revision}" if model.revision else ""),
+        "seed": inputs.general.seed,
+        "trained": list(words.facts(inputs.finetune)),
+        "cost": list(words.facts(inputs.cost)),
+    }

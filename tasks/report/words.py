@@ -1,0 +1,82 @@
+"""Numbers, names and ranges as a person reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from tasks.params import WindowRange
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def count(value: int) -> str:
+    """6046 → 6,046."""
+    return f"{value:,}"
+
+
+def figure(value: float) -> str:
+    """Three digits after the point."""
+    return f"{value:.3f}".replace("-", MINUS)
+
+
+def signed(value: float) -> str:
+    """The same with its sign, a plus too."""
+    return f"{value:+.3f}".replace("-", MINUS)
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """0.1034 → 10.3 %."""
+    return f"{share * 100:.{digits}f} %".replace("-", MINUS)
+
+
+def points(share: float) -> str:
+    """A difference of two shares in percentage points."""
+    return f"{share * 100:+.1f}".replace("-", MINUS)
+
+
+def p_value(value: float) -> str:
+    """Three digits after the point."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def name(key: str) -> str:
+    """tokens_per_second → tokens per second."""
+    return key.replace("_", " ")
+
+
+def code(text: str) -> Markup:
+    """Escaped, and what stands between backticks set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def window_range(window: WindowRange) -> str:
+    """The half-open range in days, or to the minute where it does not begin at midnight."""
+    first, last = (
+        moment and f"{moment:%Y-%m-%d %H:%M}".removesuffix(" 00:00") for moment in (window.from_, window.until)
+    )
+    if first and last:
+        return f"from {first} until before {last}"
+    if first:
+        return f"from {first} on"
+    return f"until before {last}" if last else "not limited in time"
+
+
+def facts(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Names and values of everything in a record that fits a line; what is nested is named after both."""
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            yield from facts(value, f"{prefix}{name(key)}: ")
+        elif not isinstance(value, list):
+            yield f"{prefix}{name(key)}", _shown(value)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, int):
+        return count(value)
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
