@@ -23,6 +23,8 @@ class Params(Section):
     max_characters: int | None = Field(default=None, ge=1)
     min_rows: int = Field(default=1, ge=0)
     """Fewest rows that must pass, where the window has any."""
+    min_classes: int = Field(default=2, ge=0)
+    """Fewest labels among the reference rows that pass."""
     min_class_share: float | None = Field(default=None, ge=0, le=1)
     """Smallest share any one label may have among the labelled rows that pass."""
     max_class_share: float | None = Field(default=None, ge=0, le=1)

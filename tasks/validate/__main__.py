@@ -33,7 +33,7 @@ def validate(raw: pa.Table, section: Params, window: Window, where: WindowPaths)
         reasons = _row_reasons(raw, section, window, judging)
         passed, quarantined = separate(raw, reasons)
         figures = _figures(raw, passed, quarantined)
-        broken = _table_failures(figures, passed, section, judging) if len(raw) else []
+        broken = _table_failures(figures, passed, section, window, judging) if len(raw) else []
         judging.write_docs(where.data_docs)
     write_table(quarantined, where.quarantine)
     if broken:
@@ -83,18 +83,24 @@ def separate(raw: pa.Table, reasons: Reasons) -> tuple[pa.Table, pa.Table]:
     return raw.filter(pc.invert(bad)), left.append_column(REASONS, column)
 
 
-def _table_failures(figures: dict[str, object], passed: pa.Table, section: Params, judging: Judge) -> list[str]:
+def _table_failures(
+    figures: dict[str, object], passed: pa.Table, section: Params, window: Window, judging: Judge
+) -> list[str]:
+    counts = Counter(label for label in passed["label"].to_pylist() if label is not None)
     summary = pd.DataFrame(
         {
             "id": ["window"],
             "share_quarantined": [figures["share_quarantined"]],
             "rows_validated": [figures["validated"]],
+            "classes": [len(counts)],
         }
     )
-    counts = Counter(label for label in passed["label"].to_pylist() if label is not None)
     shares = pd.DataFrame({"id": list(counts), "share_of_class": [n / counts.total() for n in counts.values()]})
     broken = []
-    for name, table, rules in (("table", summary, table_rules(section)), ("classes", shares, class_rules(section))):
+    for name, table, rules in (
+        ("table", summary, table_rules(section, window)),
+        ("classes", shares, class_rules(section)),
+    ):
         failed = judging.failures(name, table, rules)
         for rule in rules:
             observed = table.set_index("id")[rule.column]

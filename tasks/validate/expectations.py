@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from html import escape, unescape
 from pathlib import Path
+from typing import Any
 
 import great_expectations as gx
 import pandas as pd
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
+from tasks.validate import pages
 from tasks.validate.rules import Rule
 
 KEY = "id"  # of every table that is judged: what a failing row is called
@@ -25,6 +28,7 @@ class Judge:
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
         self._source = self._context.data_sources.add_pandas("driftline")
         self._site = folder / "gx/uncommitted/data_docs/local_site"
+        self._verdicts: dict[str, dict[str, int]] = {}
 
     def failures(self, name: str, rows: pd.DataFrame, rules: Sequence[Rule]) -> dict[str, list[str]]:
         """The keys of the rows that break each rule, by its reason. ``rows`` has the column ``id``, unique."""
@@ -33,28 +37,42 @@ class Judge:
         suite = self._context.suites.add(gx.ExpectationSuite(name=name))
         for rule in rules:
             kind = getattr(gx.expectations, rule.expectation)
-            suite.add_expectation(kind(column=rule.column, meta={"reason": rule.reason}, **rule.limits))
+            told = {"notes": f"Rule `{rule.reason}`", "meta": {"reason": rule.reason}}
+            suite.add_expectation(kind(column=rule.column, **told, **_shown(rule.limits)))
         batch = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
         definition = self._context.validation_definitions.add(
             gx.ValidationDefinition(name=name, data=batch, suite=suite)
         )
         outcome = definition.run(
-            batch_parameters={"dataframe": rows},
+            batch_parameters={"dataframe": rows.map(_harmless, na_action="ignore")},
             result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [KEY]},
         )
-        return {result.expectation_config.meta["reason"]: _keys(result) for result in outcome.results}
+        found = {result.expectation_config.meta["reason"]: _keys(result) for result in outcome.results}
+        self._verdicts[name] = {rule.reason: len(found[rule.reason]) for rule in rules}
+        return found
 
     def write_docs(self, folder: Path) -> None:
         """Data Docs of everything judged so far, in place of what ``folder`` held."""
         self._context.build_data_docs()
+        pages.settle(self._site, self._verdicts)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._site, folder)
+
+
+def _harmless(value: Any) -> Any:
+    """Text so that it stays text on a page: Great Expectations writes what it finds into its HTML as it stands."""
+    return escape(value) if isinstance(value, str) else value
+
+
+def _shown(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits in the spelling of the values they are compared with."""
+    return {name: [*map(_harmless, limit)] if isinstance(limit, list) else limit for name, limit in limits.items()}
 
 
 def _keys(result: gx.core.ExpectationValidationResult) -> list[str]:
     if result.exception_info and result.exception_info.get("raised_exception"):
         raise RuntimeError(f"Great Expectations could not judge {result.expectation_config}: {result.exception_info}")
-    return [str(entry[KEY]) for entry in result.result.get("unexpected_index_list") or []]
+    return [unescape(str(entry[KEY])) for entry in result.result.get("unexpected_index_list") or []]
 
 
 @contextmanager

@@ -49,12 +49,15 @@ def copy_rules() -> list[Rule]:
     ]
 
 
-def table_rules(params: Params) -> list[Rule]:
-    """What the window as a whole must meet; columns of a table with one row, or one row for each label."""
-    return [
+def table_rules(params: Params, window: Window) -> list[Rule]:
+    """What the window as a whole must meet; columns of a table with one row."""
+    rules = [
         _between("max_quarantined", "share_quarantined", None, params.max_quarantined),
         _between("min_rows", "rows_validated", params.min_rows, None),
     ]
+    if window == "reference":  # labels of current may come later
+        rules.append(_between("min_classes", "classes", params.min_classes, None))
+    return rules
 
 
 def class_rules(params: Params) -> list[Rule]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -14,6 +16,7 @@ from tasks.paths import WindowPaths
 from tasks.schema import RAW
 from tasks.validate import Params
 from tasks.validate.copies import copies, normalised
+from tasks.validate.pages import POLICY
 
 
 def table(rows):
@@ -107,6 +110,36 @@ def test_a_failed_table_rule_says_what_where_and_how_much_and_leaves_no_validate
     assert (tmp_path / "reports/data_docs/reference/index.html").exists()
     assert len(read_table(tmp_path / "reference/quarantine.parquet")) == 1
     assert not (tmp_path / "reference/validated.parquet").exists()
+
+
+@pytest.mark.slow
+def test_one_class_is_nothing_to_learn_from(judged):
+    with pytest.raises(Refused, match="min_classes: classes is 1, allowed is at least 2"):
+        judged([("one", "a"), ("two", "a")], Params())
+    assert len(judged([("one", "a"), ("two", None)], Params(), window="current")[0]) == 2
+
+
+@pytest.mark.slow
+def test_data_docs_need_no_web_and_run_no_script(judged, tmp_path):
+    hostile = "</script><script>alert(1)</script> & ${x} $"
+    _, reasons, _ = judged(
+        [("one", hostile), ("two", "a&b"), ("three", "'<b>'")],
+        Params(labels=["a&b", "'<b>'"], max_quarantined=1.0, min_class_share=0.1),
+    )
+    assert reasons == {"r0": ["label_not_allowed"]}
+    site = tmp_path / "reports/data_docs/reference"
+    pages = list(site.rglob("*.html"))
+    assert len(pages) == 1 + 2 * 4  # the list, and for each suite its rules and what came of them
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert text.index(POLICY) < text.index("<title>")
+        assert "<script>alert" not in text
+    assert any("&lt;script&gt;alert" in page.read_text(encoding="utf-8") for page in pages)
+    front = (site / "index.html").read_text(encoding="utf-8")
+    assert "<td>label_not_allowed</td><td>✗</td><td>1</td>" in front
+    for link in re.findall("href='([^']*)'", front):
+        assert (site / link).exists()
+    assert {path.suffix for path in site.rglob("*") if path.is_file()} == {".html"}
 
 
 @pytest.mark.slow
