@@ -17,7 +17,7 @@ from tasks.params import Columns, Section
 class Params(Section):
     """Section ``ingest``."""
 
-    source: str
-    """File or folder in the repository, tracked by git or DVC; a window may name its own."""
+    source: str | None = None
+    """File or folder in the repository, tracked by git or DVC; null only if each window names its own."""
     columns: Columns = Columns(text="text", label="label")
     """Which column of the source plays which part; a window may name its own."""

@@ -56,6 +56,10 @@ def plan(window: Window, windows: Windows, section: Params) -> Plan:
     own = getattr(windows, window)
     other = windows.current if window == "reference" else windows.reference
     source = own.source or section.source
+    if source is None:
+        raise Refused(
+            f"ingest.source is missing, and windows.{window} names no source of its own: name a file or folder"
+        )
     shared = (other.source or section.source) == source
     return Plan(window, own, source, own.columns or section.columns, own.labels, other if shared else None)
 

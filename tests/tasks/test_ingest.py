@@ -289,6 +289,7 @@ ONE = "text,label,time,extra\nhello,a,2020-01-01,x\n"
     ("files", "changes", "words"),
     [
         ({}, {}, ["ingest.source", "data.csv does not exist"]),
+        ({}, {"source": None}, ["ingest.source is missing", "windows.reference"]),
         ({}, {"source": "../data.csv"}, ["outside the repository"]),
         ({}, {"source": "/etc/passwd"}, ["outside the repository"]),
         ({"data.xlsx": "x"}, {"source": "data.xlsx"}, ["data.xlsx", ".csv, .tsv, .jsonl, .parquet"]),
