@@ -160,7 +160,7 @@ def _about_drift(drift: Finding) -> Iterator[Step]:
         text = "Keep an eye on what moved: the change is real, but smaller than was declared to matter."
         yield Step(text, ("Drift report", "drift.html"))
     if drift.tone == "silent":
-        yield Step("To have drift judged, give `windows.current` in params.yaml enough rows, or a source of its own.")
+        yield Step(f"Drift was not judged. {drift.text} `windows` in params.yaml says which rows are compared.")
 
 
 def _about_data(inputs: Inputs, data: Finding) -> Iterator[Step]:

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from tasks.params import WindowRange
 
 MINUS = "\N{MINUS SIGN}"
+JOINED = "\N{NO-BREAK SPACE}"
 
 
 def count(value: int) -> str:
@@ -30,7 +31,7 @@ def signed(value: float) -> str:
 
 def percent(share: float, digits: int = 1) -> str:
     """0.1034 → 10.3 %."""
-    return f"{share * 100:.{digits}f} %".replace("-", MINUS)
+    return f"{share * 100:.{digits}f}{JOINED}%".replace("-", MINUS)
 
 
 def points(share: float) -> str:
@@ -59,10 +60,10 @@ def window_range(window: WindowRange) -> str:
         moment and f"{moment:%Y-%m-%d %H:%M}".removesuffix(" 00:00") for moment in (window.from_, window.until)
     )
     if first and last:
-        return f"from {first} until before {last}"
+        return f"from {first}, before {last}"
     if first:
-        return f"from {first} on"
-    return f"until before {last}" if last else "not limited in time"
+        return f"from {first}"
+    return f"before {last}" if last else "of any time"
 
 
 def facts(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
