@@ -19,6 +19,7 @@ from pydantic import model_validator
 from tasks.errors import Refused
 from tasks.params import Section
 
+LANDING_FILE = Path("landing.yaml")
 ENVIRONMENT_PREFIX = "DRIFTLINE_SECRET_"
 FORMATS = r"(csv|tsv|jsonl|parquet)(\.gz|\.zst)?"
 Kind = Literal["sql", "hub", "url", "files"]
@@ -76,6 +77,8 @@ class Source(Section):
         if self.source is not None:
             _refuse_secret_parts(self.source)
             self.check(kind_of(self.source))
+            if self.secret is not None and kind_of(self.source) == "files":
+                raise ValueError("secret: a path takes none")
         if self.format is not None and not re.fullmatch(FORMATS, self.format):
             raise ValueError("format must be csv, tsv, jsonl or parquet, with .gz or .zst where it is compressed")
         return self
@@ -148,15 +151,14 @@ def resolve(name: str, source: Source, environment: Mapping[str, str] | None = N
 
 
 def _secret_parts(url: str) -> set[str]:
+    """Every piece of an address that a message could quote and that may hold a part of a password."""
     parts = urlsplit(url)
-    login = url.partition("://")[2].rpartition("@")[0]
+    in_web = parts.scheme in ("http", "https")
+    login = (parts.netloc if in_web else url.partition("://")[2]).rpartition("@")[0]
+    password = login.partition(":")[2]
     values = {value for _, value in parse_qsl(parts.query)}
-    return {url, parts.query, login, login.partition(":")[2], *values} - {""}
+    return {url, parts.query, login, password, *re.split("[@/]", password), *values} - {""}
 
 
 def _forms(secrets: set[str]) -> frozenset[str]:
     return frozenset(form for s in secrets for form in (s, quote(s), quote(s, ""), quote_plus(s), unquote(s)) if form)
-
-
-LANDING_FILE = Path("landing.yaml")
-"""What to land: a mapping from a name to a ``Source``."""

@@ -35,11 +35,13 @@ def land(name: str, source: Source, dry: bool = False, full: bool = False) -> tu
     """Land what is new in one source: its parts, and what to tell the user. No secret is in any message."""
     address = resolve(name, source)
     folder = LANDING / name
-    again = Retrying(stop=stop_after_attempt(TRIES), wait=WAIT, retry=retry_if_exception_type(Transient), reraise=True)
+    tries = stop_after_attempt(1 if dry else TRIES)
+    again = Retrying(stop=tries, wait=WAIT, retry=retry_if_exception_type(Transient), reraise=True)
     try:
         with locked(folder):
             restore(folder)
-            return again(_once, name, source, address, dry, full)
+            parts = Parts(folder, dry)  # what one try has landed is where the next one goes on
+            return parts, again(KINDS[address.kind], name, source, address, parts, full)
     except Refused as refusal:
         raise Refused(address.hide(str(refusal))) from None
     except OSError as error:
@@ -48,16 +50,11 @@ def land(name: str, source: Source, dry: bool = False, full: bool = False) -> tu
         ) from None
 
 
-def _once(name: str, source: Source, address: Address, dry: bool, full: bool) -> tuple[Parts, list[str]]:
-    parts = Parts(LANDING / name, dry)
-    return parts, KINDS[address.kind](name, source, address, parts, full)
-
-
 def _report(name: str, parts: Parts, notes: list[str]) -> None:
     would = "would land" if parts.dry else "landed"
     if parts.added:
-        rows = f"{parts.rows:,} rows" if parts.rows else "its own bytes"
-        print(f"{name}: {would} {rows} in {len(parts.added)} parts ({parts.added[0]} … {parts.added[-1]})")
+        what = f"{parts.rows:,} rows" if parts.rows else f"{len(parts.added)} files as they are,"
+        print(f"{name}: {would} {what} in {' to '.join(sorted({parts.added[0], parts.added[-1]}))}")
     else:
         print(f"{name}: nothing new ({len(parts.files)} parts)")
     for note in notes:

@@ -6,7 +6,6 @@ It goes on only where the server says that the file is still the same one (``ETa
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from http import HTTPStatus
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from tqdm import tqdm
 
+from tasks.artefacts import read_json, write_json
 from tasks.errors import Refused
 from tasks.land import Address, Source, Transient
 from tasks.land.files import format_of, land_bytes
@@ -48,11 +48,10 @@ def fetch(name: str, address: Address, copy: Path) -> None:
             _refuse_status(name, answer)
             _receive(name, address, answer, copy)
     except httpx.TransportError as error:
-        raise Transient(
-            f"{name}: the address cannot be reached or broke off: {error or type(error).__name__}"
-        ) from None
+        why = str(error) or type(error).__name__
+        raise Transient(f"{name}: the address cannot be reached or broke off: {why}") from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise Refused(f"{name}: not an address that can be fetched: {error}") from None
+        raise Refused(f"{name}: not an address that can be fetched ({type(error).__name__})") from None
 
 
 def _tag_of(copy: Path) -> Path:
@@ -63,7 +62,7 @@ def _onwards(copy: Path, address: Address) -> dict[str, str]:
     """The headers that ask for the rest of an interrupted download."""
     if not (copy.exists() and copy.stat().st_size and _tag_of(copy).exists()):
         return {}
-    version = json.loads(_tag_of(copy).read_text(encoding="utf-8"))
+    version = read_json(_tag_of(copy))
     if version["address"] != _fingerprint(address):
         return {}
     return {"Range": f"bytes={copy.stat().st_size}-", "If-Range": version["etag"]}
@@ -101,8 +100,7 @@ def _receive(name: str, address: Address, answer: httpx.Response, copy: Path) ->
     etag = answer.headers.get("etag", "")
     with copy.open("ab" if rest else "wb") as target:
         if etag.startswith('"') and "content-encoding" not in answer.headers:  # W/"…" promises no equal bytes
-            version = {"address": _fingerprint(address), "etag": etag}
-            _tag_of(copy).write_text(json.dumps(version), encoding="utf-8")
+            write_json({"address": _fingerprint(address), "etag": etag}, _tag_of(copy))
         length = int(answer.headers.get("content-length", 0)) or None
         with tqdm(total=length, desc=name, unit="B", unit_scale=True, delay=1, disable=None) as bar:
             for chunk in answer.iter_bytes():  # as they come, so that all that came is there to go on from

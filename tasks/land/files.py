@@ -20,6 +20,7 @@ from tasks.land import FORMATS, Address, Source
 from tasks.land.parts import Parts, digest
 
 CHUNK = 2**20
+TWICE = "it has landed whole, so rows landed before are there twice, and validate quarantines them as duplicates"
 _FORMAT = re.compile(rf"\.({FORMATS})$", re.I)
 
 
@@ -50,7 +51,7 @@ def _matching(name: str, path: str) -> list[Path]:
     else:
         top = Path(here.anchor)
         files = sorted(top.glob(str(here.relative_to(top))))
-    if not files:
+    if not (files := [file for file in files if file == here or not file.name.startswith(".")]):
         raise Refused(f"{name}: no file matches {path}")
     return files
 
@@ -79,10 +80,8 @@ def _copy(file: Path, copy: Path, where: str) -> None:
     with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target, CHUNK)
     after = _refuse_special(file, where)
-    if (before.st_size, before.st_mtime_ns) != (
-        after.st_size,
-        after.st_mtime_ns,
-    ) or copy.stat().st_size != after.st_size:
+    states = {(status.st_size, status.st_mtime_ns) for status in (before, after)}
+    if len(states) > 1 or copy.stat().st_size != after.st_size:
         raise Refused(f"{where}: {file} changed while it was read: land it again when it is complete")
 
 
@@ -92,30 +91,17 @@ def land_bytes(copy: Path, extension: str, parts: Parts, file: str, alone: bool)
         return [f"{file} is empty"]
     if digest(copy) in parts.digests():
         return []
-    for first in range(len(parts.files)):
-        chain = parts.files[first:] if alone else [parts.files[first]]
-        if (end := _grown_from(copy, chain, extension)) is None:
-            continue
-        if not alone:
-            parts.add_file(copy, extension)
-            return [
-                f"{file} begins with all of {chain[0].name}: if it grew, its rows are now there twice; name it as "
-                "a source of its own, then only what was appended lands"
-            ]
+    chains = [parts.files[i:] if alone else [parts.files[i]] for i in range(len(parts.files))]
+    end = next((end for chain in chains if (end := _grown_from(copy, chain, extension)) is not None), None)
+    if alone and end is not None:
         if end < copy.stat().st_size:
             _cut(copy, end, extension)
             parts.add_file(copy, extension)
         return []
-    changed = alone and parts.files
     parts.add_file(copy, extension)
-    return (
-        [
-            f"{file} has changed, not only grown: it has landed whole, so rows that landed before are there twice, "
-            "and validate will quarantine them as duplicates"
-        ]
-        if changed
-        else []
-    )
+    if end is not None:
+        return [f"{file} begins with all of an earlier part, as if it grew: {TWICE}; better name it alone"]
+    return [f"{file} has changed, not only grown: {TWICE}"] if alone and len(chains) else []
 
 
 def _grown_from(copy: Path, chain: list[Path], extension: str) -> int | None:

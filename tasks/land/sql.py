@@ -86,10 +86,9 @@ class _Query:
 
     def __init__(self, connection: sa.Connection, source: Source, where: str) -> None:
         self.connection, self.where = connection, where
-        quoted = connection.dialect.identifier_preparer.quote_identifier
-        self.quoted = quoted
+        self.quoted = connection.dialect.identifier_preparer.quote_identifier
         if source.table is not None:
-            self.sql = f"SELECT * FROM {'.'.join(map(quoted, source.table.split('.')))}"
+            self.sql = f"SELECT * FROM {'.'.join(map(self.quoted, source.table.split('.')))}"
         else:
             self.sql = (source.query or "").strip().rstrip(";")
         self.columns = list(self._run("WHERE 1 = 0").keys())
@@ -185,8 +184,8 @@ def _connection(address: Address) -> Iterator[sa.Connection]:
     """A read-only transaction that sees one state of the database."""
     try:
         url = sa.make_url(address.url)
-    except ValueError as error:
-        raise sa.exc.ArgumentError(str(error)) from None
+    except ValueError:  # its own words quote what may be a piece of a password
+        raise sa.exc.ArgumentError("it cannot be parsed") from None
     if url.get_backend_name() == "sqlite":
         path = f"file:{quote(url.database or '')}?mode=ro"
         engine = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(path, uri=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,9 +29,6 @@ def track(folders: list[Path]) -> None:
 
 
 def _dvc(arguments: list[str], wrong: str) -> None:
-    here = str(Path(sys.executable).parent)
-    environment = os.environ | {"PATH": f"{here}{os.pathsep}{os.environ.get('PATH', '')}"}
-    command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise Refused(f"{wrong}\n{done.stderr.strip()}")

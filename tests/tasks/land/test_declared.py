@@ -120,6 +120,7 @@ def test_a_secret_that_is_no_fitting_address_is_refused_without_it(wrong):
         ({"source": "postgresql://u@127.0.0.1:1/d", "table": "a"}, SECRET),
         ({"table": "a"}, "postgresql://u:hunter2@127.0.0.1:1/d?options=hunter2"),
         ({"table": "a"}, "postgresql://u:hunter2@host:hunter2/d"),
+        ({"table": "a"}, "postgresql://u:x@hunter2@127.0.0.1:1/d"),
         ({"table": "a"}, "sqlite:////nowhere/hunter2.db"),
         ({}, "http://127.0.0.1:1/hunter2.csv?sig=hunter2"),
         ({}, "http://u:hunter2@127.0.0.1:hunter2/a.csv"),

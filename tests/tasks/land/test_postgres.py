@@ -155,12 +155,12 @@ def test_a_time_cursor_has_no_time_zone_of_its_own(server, table):
 
 def test_a_text_cursor_goes_by_code_point_whatever_the_collation(server, table):
     server.execute('DROP TABLE mail; CREATE TABLE mail (code text COLLATE "und-x-icu")')
-    server.execute("INSERT INTO mail VALUES ('b'), ('A')")
+    server.execute("INSERT INTO mail VALUES ('a'), ('B')")
     landed(**table, cursor="code")
-    server.execute("INSERT INTO mail VALUES ('a'), ('c'), ('é')")
+    server.execute("INSERT INTO mail VALUES ('C'), ('c'), ('é')")
     _, notes = landed(**table, cursor="code")
     assert "1 more" in notes[0]
-    assert [row[0] for row in rows_of("mail")] == ["A", "b", "c", "é"]
+    assert [row[0] for row in rows_of("mail")] == ["B", "a", "c", "é"]
 
 
 def test_nothing_is_held_in_memory_but_a_batch(server, table, monkeypatch):

@@ -146,13 +146,13 @@ def test_a_query_is_taken_as_it_stands(file):
 
 
 def test_a_text_cursor_goes_by_code_point(file):
-    source = database(file, [(1, "b", "x"), (2, "A", "x")], "id INTEGER, text TEXT COLLATE NOCASE, label TEXT")
+    source = database(file, [(1, "a", "x"), (2, "B", "x")], "id INTEGER, text TEXT COLLATE NOCASE, label TEXT")
     entry = {"source": source, "table": "mail", "cursor": "text"}
     landed(**entry)
-    database(file, [(3, "a", "x"), (4, "é", "x")])
+    database(file, [(3, "C", "x"), (4, "é", "x")])
     _, notes = landed(**entry)
-    assert "1 more" in notes[0]  # a comes before b
-    assert [row[1] for row in rows_of("mail")] == ["A", "b", "é"]
+    assert "1 more" in notes[0]  # C comes before a
+    assert [row[1] for row in rows_of("mail")] == ["B", "a", "é"]
 
 
 @pytest.mark.parametrize(
