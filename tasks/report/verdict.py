@@ -8,7 +8,7 @@ from typing import Literal
 
 from tasks.paths import Window
 from tasks.report.inputs import Inputs, Record
-from tasks.report.words import count, figure, percent, signed
+from tasks.report.words import count, figure, percent, points, signed
 
 Tone = Literal["good", "notice", "bad", "silent"]
 
@@ -130,9 +130,10 @@ def _about_model(model: Finding) -> Iterator[Step]:
 
 def _about_confidence(evaluate: Record) -> Iterator[Step]:
     if evaluate["calibration_error"] > LARGE_MISCALIBRATION:
-        off = percent(evaluate["calibration_error"])
+        off = points(evaluate["calibration_error"]).lstrip("+")
         yield Step(
-            f"Set no threshold on the confidences yet: they miss the share of right answers by {off} on average."
+            f"Set no threshold on the confidences yet: they miss the share of right answers by {off} percentage points "
+            "on average."
         )
 
 
