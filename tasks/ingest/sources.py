@@ -10,6 +10,7 @@ from pathlib import Path
 from tasks.errors import Refused
 from tasks.ingest import columnar, delimited, lines
 from tasks.ingest.part import Part
+from tasks.ingest.watched import refuse_unwatched
 
 READERS: dict[str, Callable[[Path], Part]] = {
     ".csv": partial(delimited.read, delimiter=","),
@@ -22,9 +23,10 @@ READERS: dict[str, Callable[[Path], Part]] = {
 def files(source: str, key: str) -> list[Path]:
     """The files of a source in name order; ``key`` is where ``params.yaml`` names it.
 
-    Refused: a path outside the repository, one that is missing, holds a file of another format, or is tracked by
-    neither git nor DVC.
+    Refused: a path outside the repository, one that is missing, that DVC does not watch, that holds a file of another
+    format, or that is tracked by neither git nor DVC.
     """
+    refuse_unwatched(key)
     path = Path(source)
     if path.is_absolute() or ".." in path.parts:
         raise Refused(f"{key}: {source} is outside the repository: copy it to data/, or land it there")

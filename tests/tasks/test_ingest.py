@@ -20,6 +20,7 @@ from tasks.artefacts import write_json, write_table
 from tasks.errors import Refused
 from tasks.ingest import Params
 from tasks.ingest.__main__ import read
+from tasks.ingest.watched import refuse_unwatched
 from tasks.ingest.windows import plan
 from tasks.params import Columns, Windows
 from tasks.schema import RAW
@@ -382,3 +383,14 @@ def test_the_command_writes_two_files_or_none(here):
     assert refused.stderr.startswith("error: windows.current is empty")
     assert "Traceback" not in refused.stderr
     assert not (here / "data/current").exists()
+
+
+def test_a_windows_own_source_must_be_watched_by_dvc(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refuse_unwatched("windows.current.source")  # without a pipeline nobody relies on deps
+    (tmp_path / "dvc.yaml").write_text('current: {source: "${ingest.source}"}')
+    refuse_unwatched("ingest.source")
+    with pytest.raises(Refused, match=r"\$\{windows.current.source\}"):
+        refuse_unwatched("windows.current.source")
+    (tmp_path / "dvc.yaml").write_text('current: {source: "${windows.current.source}"}')
+    refuse_unwatched("windows.current.source")
