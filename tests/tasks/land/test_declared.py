@@ -154,3 +154,9 @@ def test_no_secret_in_anything_that_is_written(monkeypatch, tmp_path):
     written = [file for file in Path().rglob("*") if file.is_file()]
     assert {file.suffix for file in written} >= {".parquet", ".download", ".version"}
     assert not any(b"hunter2" in file.read_bytes() or "hunter2" in str(file) for file in written)
+
+
+def test_every_entry_of_the_documentation_can_be_used():
+    text = (Path(__file__).parents[3] / "docs" / "landing.md").read_text(encoding="utf-8")
+    write(text.partition("```yaml\n")[2].partition("```")[0])
+    assert set(declared()) == {"tickets", "archive", "reviews", "weekly", "warehouse", "drops"}
