@@ -31,9 +31,9 @@ def test_resampling_cells_is_the_bootstrap_over_rows():
     truth = random.choice(LABELS, 200, p=[0.6, 0.3, 0.1])
     models = [np.where(random.random(200) < skill, truth, random.choice(LABELS, 200)) for skill in (0.9, 0.7)]
     counted = cells(LABELS, truth, *models)
-    draws = counted.resampled(5, 1000)
+    draws = counted.resampled(5, 600)
     ours = counted.macro_f1(0, draws) - counted.macro_f1(1, draws)
-    picks = random.integers(0, 200, (1000, 200))
+    picks = random.integers(0, 200, (600, 200))
     naive = np.array([np.subtract(*(f1_score(truth[p], m[p], average="macro") for m in models)) for p in picks])
     assert ours.mean() == pytest.approx(naive.mean(), abs=0.005)
     assert interval(ours) == pytest.approx(interval(naive), abs=0.015)
