@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tasks import params, paths
+from tasks import checkpoint, params, paths
 from tasks.artefacts import read_table, replacing, write_json, write_table
 from tasks.cli import run
 from tasks.errors import Refused
+from tasks.schema import scored
 from tasks.score import Params, byhand
 from tasks.score.predict import Predicted, predict
 
@@ -64,8 +65,11 @@ def score_file(source: Path, target: Path, column: str, section: Params) -> None
     """Write ``source`` to ``target`` with the columns of ``scored.parquet``, but for its id, added."""
     table = byhand.read(source)
     texts = byhand.texts(table, column, source)
+    labels, _ = checkpoint.labels_and_width(paths.CLASSIFIER)
+    names = scored(labels).names[1:]  # all but the id, which is the input's own business
+    byhand.refuse_unwritable(table, names, target)
     made = predict(texts, paths.CLASSIFIER, section).table(pa.array([""] * len(texts)))
-    byhand.write(table, made.drop_columns(["id"]), target)
+    byhand.write(table, made.select(names), target)
     print(f"{len(texts)} rows scored into {target}")
 
 

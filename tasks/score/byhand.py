@@ -92,12 +92,17 @@ def texts(table: pa.Table, column: str, path: Path) -> list[str]:
     return [text for text in found if text is not None]
 
 
+def refuse_unwritable(table: pa.Table, names: list[str], path: Path) -> None:
+    """Before anything is scored: the output's kind has to be known, and the names to be added have to be free."""
+    _format(path)
+    taken = [name for name in names if name in table.column_names]
+    if taken:
+        raise Refused(f"the input has columns of the names to be added: {', '.join(taken)}; rename or drop them")
+
+
 def write(table: pa.Table, made: pa.Table, path: Path) -> None:
     """``table`` with the columns of ``made`` after its own, as the kind of file that ``path`` names."""
     _, writer = _format(path)
-    taken = [name for name in made.column_names if name in table.column_names]
-    if taken:
-        raise Refused(f"the input has columns of the names to be added: {', '.join(taken)}; rename or drop them")
     for name in made.column_names:
         table = table.append_column(name, made[name])
     writer(table, path)

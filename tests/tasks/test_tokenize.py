@@ -1,0 +1,133 @@
+"""Tokens are the tokenizer's own, row for row, and what cuts them is saved with it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tasks import checkpoint
+from tasks.artefacts import read_json, read_table
+from tasks.errors import Refused
+from tasks.schema import TOKENS
+from tasks.tokenize import Params, _say, figures, label_ids, prepared, tokenize, tokens
+
+LENGTH = 8
+
+
+def rows(*pairs):
+    texts, labels = [text for text, _ in pairs], [label for _, label in pairs]
+    ids = [f"r{i}" for i in range(len(pairs))]
+    return pa.table({"id": ids, "text": pa.array(texts, pa.string()), "label": pa.array(labels, pa.string())})
+
+
+def splits(**given):
+    train = rows(("free money", "spam"), ("meeting monday thanks", "ham"), ("win " * 30, "spam"), ("", "ham"))
+    return {"train": train, "validation": rows(("a patch", "ham")), "test": rows(("prize", "spam"))} | given
+
+
+@pytest.fixture
+def source(tiny_checkpoint):
+    return checkpoint.Checkpoint(str(tiny_checkpoint))
+
+
+@pytest.fixture
+def tokenizer(source):
+    return prepared(source, Params(max_length=LENGTH))
+
+
+def test_the_tables_hold_what_the_saved_tokenizer_makes_of_the_texts(tokenizer, tmp_path):
+    from transformers import AutoTokenizer
+
+    given_splits = splits()
+    tokenize(given_splits, tokenizer, tmp_path)
+    saved = AutoTokenizer.from_pretrained(tmp_path / "tokenizer")
+    for name, table in given_splits.items():
+        made = read_table(tmp_path / f"{name}.parquet")
+        assert made.schema == TOKENS
+        assert made["id"] == table["id"]
+        assert made["input_ids"].to_pylist() == saved(table["text"].to_pylist(), truncation=True)["input_ids"]
+    labels = read_json(tmp_path / "labels.json")["labels"]
+    assert labels == ["ham", "spam"]
+    assert [labels[i] for i in read_table(tmp_path / "train.parquet")["label"].to_pylist()] == [
+        "spam", "ham", "spam", "ham",
+    ]  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.text(max_size=80), min_size=1, max_size=5))
+def test_the_share_cut_is_the_share_of_texts_that_are_longer_uncut(tokenizer, texts):
+    made, cut = tokens(rows(*((text, "a") for text in texts)), "train", tokenizer, {"a": 0})
+    whole = [len(tokenizer(text, truncation=False)["input_ids"]) for text in texts]
+    assert cut == sum(length > LENGTH for length in whole)
+    assert [len(ids) for ids in made["input_ids"].to_pylist()] == [min(length, LENGTH) for length in whole]
+
+
+def test_unknown_tokens_are_a_share_of_those_that_are_not_special(tokenizer):
+    made, _ = tokens(rows(("free 漢 字 money", "a"), ("", "a")), "train", tokenizer, {"a": 0})
+    assert figures(made, 0, tokenizer) == {"rows": 2, "tokens": 8, "truncated_share": 0.0, "unknown_share": 0.5}
+
+
+def test_a_language_the_checkpoint_does_not_know_is_pointed_out(capsys):
+    shares = {"rows": 1, "tokens": 1, "truncated_share": 0.0, "unknown_share": 0.04}
+    _say("train", shares)
+    assert "warning" not in capsys.readouterr().out
+    _say("train", shares | {"unknown_share": 0.06})
+    assert "warning: 6.0% of the tokens of train are unknown" in capsys.readouterr().out
+
+
+def test_the_side_that_is_cut_is_a_choice(source):
+    text = "free money win prize click offer meeting"
+    ends = {}
+    for side in ("right", "left"):
+        tokenizer = prepared(source, Params(max_length=5, truncation_side=side))
+        made, cut = tokens(rows((text, "a")), "train", tokenizer, {"a": 0})
+        assert cut == 1
+        ends[side] = tokenizer.decode(made["input_ids"][0].as_py(), skip_special_tokens=True)
+    assert ends == {"right": "free money win", "left": "click offer meeting"}
+
+
+def test_the_same_bytes_twice_and_no_files_but_these(source, tmp_path):
+    def digests(folder):
+        tokenize(splits(), prepared(source, Params(max_length=LENGTH)), folder)
+        return {
+            str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(folder.rglob("*"))
+            if file.is_file()
+        }
+
+    first = digests(tmp_path / "one")
+    assert first == digests(tmp_path / "another place")
+    assert set(first) == {
+        "labels.json", "train.parquet", "validation.parquet", "test.parquet",
+        "tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"train": rows(("x", "ham"), ("y", "ham"))}, ["only 'ham'", "needs two"]),
+        ({"train": rows()}, ["no label at all", "0 rows"]),
+        ({"test": rows(("x", "eggs"))}, ["test.parquet has 'eggs'", "train has not"]),
+        ({"validation": rows(("x", None))}, ["validation.parquet", "without a label"]),
+        ({"train": rows(("x", "ham"), ("y", "spam"), (None, "ham"))}, ["train.parquet", "row 2 has no text"]),
+    ],
+)
+def test_rows_that_cannot_be_learnt_from_are_refused(tokenizer, tmp_path, changed, words):
+    with pytest.raises(Refused) as refusal:
+        tokenize(splits(**changed), tokenizer, tmp_path)
+    assert all(word in str(refusal.value) for word in words), refusal.value
+
+
+def test_labels_are_numbered_by_name_not_by_arrival():
+    table = rows(("x", "b"), ("y", "a"), ("z", "c"))
+    assert label_ids({"train": table}) == {"a": 0, "b": 1, "c": 2}
+
+
+def test_more_tokens_than_the_model_takes_are_refused(source):
+    with pytest.raises(Refused, match=r"tokenize\.max_length is 65, but .* takes 64"):
+        prepared(source, Params(max_length=65))
