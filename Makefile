@@ -20,6 +20,7 @@ $(READY): requirements.lock
 
 run: $(READY)    ## the whole pipeline: dvc repro
 	dvc repro
+	@python -m tasks.report.say
 
 test: $(READY)   ## every test, the slow ones too
 	python -m pytest

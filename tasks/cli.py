@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -13,6 +14,9 @@ from tasks.paths import WINDOWS, Window
 
 def run(main: Callable[[], None]) -> NoReturn:
     """Run a stage's ``main`` and exit: 0 when it is done, 2 with one message when the input is refused."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a sign must not fail the stage
     try:
         main()
     except Refused as refusal:

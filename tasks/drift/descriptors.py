@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from tasks.masking import ADDRESS
+
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import HashingVectorizer
 
@@ -18,7 +20,6 @@ CHUNK = 50_000  # texts in memory at once
 HASHES = 2**18  # words are hashed into this many columns: a collision among the frequent ones is rare
 TERMS_FROM = 2_000  # the words are read from this many characters of a text: the rest is of the same kind
 URL = r"(?i)https?://|www\."
-ADDRESS = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*"  # of mail: its parts are no words, and name people
 WORD = r"(?u)\b[^\W\d_]{2,}\b"
 
 UPPER, DIGIT, LETTER, SPACE = (
@@ -85,6 +86,7 @@ def terms(text: pa.Array) -> csr_array:
 def read_for_words(text: pa.Array) -> list[str]:
     """The beginnings of the texts, without mail addresses."""
     start = pc.utf8_slice_codeunits(text, 0, TERMS_FROM)
+    # the parts of an address are no words, and name people
     without: list[str] = pc.replace_substring_regex(start, ADDRESS, " ").to_pylist()
     return without
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,19 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from tasks.drift.descriptors import ADDRESS, WORD, read_for_words
+from tasks.drift.descriptors import WORD, read_for_words
 from tasks.drift.rows import Rows
+from tasks.masking import mask
 
 SEEN_IN = 5  # texts at least: rarer words say little of a change, and may well be somebody's name
 SHORTEST = 5  # known words at least: a text of three words is unlike anything
 SHOWN = 400  # characters of a text
 ALIKE = 0.3  # texts that share more than this of their words are shown once
-
-MASKS = (
-    (re.compile(ADDRESS), "[mail]"),
-    (re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"]+"), "[link]"),
-    (re.compile(r"\d"), "#"),
-)
 
 
 @dataclass(frozen=True)
@@ -41,13 +35,6 @@ class Example:
     text: str
     about: dict[str, str]
     words: list[str]
-
-
-def mask(text: str) -> str:
-    """Mail addresses, links and digits are taken out; names of people are not found, and stay."""
-    for pattern, sign in MASKS:
-        text = pattern.sub(sign, text)
-    return text
 
 
 def what_changed(reference: Rows, current: Rows, count: int) -> tuple[list[Word], list[Example]]:
