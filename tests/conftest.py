@@ -9,7 +9,7 @@ WORDS = ["free", "money", "win", "prize", "click", "offer", "meeting", "list", "
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory):
-    """A folder holding a BERT of three layers of width 16 with random weights, and its tokenizer of some 60 words."""
+    """A folder holding a BERT of six layers, like the default's, of width 16 with random weights, and its tokenizer of some 60 words."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -28,7 +28,7 @@ def tiny_checkpoint(tmp_path_factory):
     config = BertConfig(
         vocab_size=len(vocabulary),
         hidden_size=16,
-        num_hidden_layers=3,
+        num_hidden_layers=6,
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=64,

@@ -56,7 +56,7 @@ def test_a_folder_without_weights_is_refused_in_words(tmp_path, tiny_checkpoint)
 def test_fewer_layers_and_other_dropout_are_the_users_to_choose(tiny_checkpoint):
     source = resolve(str(tiny_checkpoint))
     whole, cut = checkpoint.classifier(source, "abc"), checkpoint.classifier(source, "abc", layers=1, dropout=0.25)
-    assert [len(model.bert.encoder.layer) for model in (whole, cut)] == [3, 1]
+    assert [len(model.bert.encoder.layer) for model in (whole, cut)] == [6, 1]
     assert cut.config.hidden_dropout_prob == cut.config.attention_probs_dropout_prob == 0.25
     assert cut.config.label2id == {"a": 0, "b": 1, "c": 2}
     with pytest.raises(Refused, match=r"finetune\.layers is 9"):
