@@ -56,6 +56,10 @@ class Dag:
         """The stages whose outputs ``name`` reads."""
         return set(self._graph.successors(name))
 
+    def size(self, name: str) -> int:
+        """Bytes of the stage's outputs when it last ran; 0 when that is not known."""
+        return sum(out.meta.size or 0 for out in self._stages[name].outs if out.meta)
+
     def stale(self, name: str | None = None) -> dict[str, list[str]]:
         """The stages that are not up to date, each with its reasons in words; of all, or of one."""
         found: dict[str, Any] = self._repo.status(targets=[name] if name else None)

@@ -7,10 +7,12 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from prefect import task
@@ -18,6 +20,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Failed
+
+import flows.guard
+from flows.disk import TooLittleSpace, enough
 
 Outcome = Literal["ran", "restored", "unchanged"]
 RESTORED = re.compile(r"Stage '.*' is cached - skipping run, checking out outputs")
@@ -28,6 +33,10 @@ KEPT_LINES = 20  # of a failed stage's output
 
 class StageFailed(Exception):
     """A stage ended with an error; the message is its last output."""
+
+
+class TookTooLong(StageFailed):
+    """A command was ended because its time was over."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +69,23 @@ def lines(chunks: Iterator[bytes], on_progress: Callable[[str], None]) -> Iterat
         yield rest or state
 
 
-def guarded(command: list[str], say: Callable[[str], None]) -> tuple[int, list[str]]:
-    """Run a command that dies with this process: its exit code and last lines; every line goes to ``say``."""
+def guarded(command: list[str], say: Callable[[str], None], seconds: float | None = None) -> tuple[int, list[str]]:
+    """Run a command that dies with this process: its exit code and last lines; every line goes to ``say``.
+
+    After ``seconds`` it is ended, and TookTooLong is raised.
+    """
     guard = subprocess.Popen(
-        [sys.executable, "-m", "flows.guard", *command],
+        [sys.executable, "-P", flows.guard.__file__, *command],  # by its path: the working tree may be another's clone
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # a Ctrl-C must reach the guard as a closed pipe, not as a signal
     )
     assert guard.stdin and guard.stdout
+    timer = threading.Timer(seconds or 0, guard.stdin.close)  # which has the guard end the command
+    timer.daemon = True
+    if seconds:
+        timer.start()
     last: deque[str] = deque(maxlen=KEPT_LINES)
     try:
         for line in lines(iter(lambda: os.read(guard.stdout.fileno(), 65536), b""), _redraw):  # type: ignore[union-attr]
@@ -77,9 +93,13 @@ def guarded(command: list[str], say: Callable[[str], None]) -> tuple[int, list[s
                 last.append(line)
                 say(line)
     finally:
+        timed_out = seconds is not None and guard.stdin.closed
+        timer.cancel()
         guard.stdin.close()
         code = guard.wait()
         guard.stdout.close()
+    if timed_out:
+        raise TookTooLong(f"it was ended after its limit of {seconds:g} s")
     return code, list(last)
 
 
@@ -95,8 +115,8 @@ def outcome_of(output: list[str]) -> Outcome:
     return "unchanged" if any(UNCHANGED.fullmatch(line) for line in output) else "ran"
 
 
-def reproduce(stage: str, reasons: list[str], say: Callable[[str], None]) -> Result:
-    """Run ``dvc repro --single-item`` for the stage; ``StageFailed`` when it does not end well."""
+def reproduce(stage: str, reasons: list[str], say: Callable[[str], None], seconds: float | None = None) -> Result:
+    """Run ``dvc repro --single-item``; StageFailed when the stage does not end well, or not within ``seconds``."""
     start = time.monotonic()
     said: list[str] = []
 
@@ -105,19 +125,25 @@ def reproduce(stage: str, reasons: list[str], say: Callable[[str], None]) -> Res
             said.append(line)
         say(line)
 
-    code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", stage], hear)
+    code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", stage], hear, seconds)
     if code:
         raise StageFailed("\n".join(last) or f"stage {stage} ended with exit code {code} and said nothing")
     return Result(stage, outcome_of(said), "; ".join(reasons), time.monotonic() - start)
 
 
 @task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False, retries=0)
-def bring_up_to_date(stage: str, reasons: list[str]) -> Result | State[Result]:
+def bring_up_to_date(
+    stage: str, reasons: list[str], seconds: float | None = None, needed_bytes: int = 0
+) -> Result | State[Result]:
     """Bring a stage up to date; without ``reasons`` it is so already."""
     log = get_run_logger()
     try:
-        result = reproduce(stage, reasons, log.info) if reasons else Result(stage, "unchanged", "nothing changed", 0.0)
-    except StageFailed as failure:
+        if reasons:
+            enough(Path(), needed_bytes)
+            result = reproduce(stage, reasons, log.info, seconds)
+        else:
+            result = Result(stage, "unchanged", "nothing changed", 0.0)
+    except (StageFailed, TooLittleSpace) as failure:
         return Failed(message=str(failure))  # a state, not an exception: the stage has said what was wrong
     log.info("%s: %s (%s)", stage, result.outcome, result.reason)
     return result

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,18 +27,30 @@ def training(stages: list[str] | None = None) -> list[Result] | State[Any]:
     """Bring the pipeline, or the named stages and what they need, up to date in this working tree."""
     results: list[Result] = []
     try:
-        results += in_order(Dag(), stages, _as_task)
+        dag = Dag()
+        results += in_order(dag, stages, as_task(dag))
     except StageFailed as failure:
         return Failed(message=str(failure))
     publish(results, Path())
     return results
 
 
-def _as_task(stage: str, reasons: list[str]) -> Result:
-    state = bring_up_to_date(stage, reasons, return_state=True)
-    if state.is_failed():
-        raise StageFailed(f"{stage} failed; it said last:\n{state.message}")
-    return cast("Result", state.result())
+def as_task(dag: Dag, minutes: Mapping[str, float] | None = None) -> Callable[[str, list[str]], Result]:
+    """What brings one stage up to date as a Prefect task.
+
+    ``minutes`` limits the time of stages by their name: ``ingest@current``, ``ingest``, or ``*`` for all others.
+    """
+    limits = minutes or {}
+
+    def bring(stage: str, reasons: list[str]) -> Result:
+        names = (stage, stage.partition("@")[0], "*")
+        limit = next((limits[name] * 60 for name in names if name in limits), None)
+        state = bring_up_to_date(stage, reasons, limit, dag.size(stage), return_state=True)
+        if state.is_failed():
+            raise StageFailed(f"{stage} failed; it said last:\n{state.message}")
+        return cast("Result", state.result())
+
+    return bring
 
 
 def in_order(dag: Dag, stages: list[str] | None, bring: Callable[[str, list[str]], Result]) -> Iterator[Result]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+
+from flows.home import Home
+from flows.server import server
 
 STAGES = """
 stages:
@@ -27,13 +32,15 @@ stages:
       deps: [first.txt]
       outs: ["third-${item}.txt"]
   last:
-    cmd: python step.py last.txt second.txt && python step.py last.txt third-one.txt
+    cmd: python step.py metrics/last.json second.txt && python step.py last.txt third-one.txt
     deps: [second.txt, third-one.txt, third-two.txt]
     outs: [last.txt]
+    metrics: [metrics/last.json: {cache: false}]
 """
 STEP = """
-import sys
+import pathlib, sys
 out, source, *words = sys.argv[1:]
+pathlib.Path(out).parent.mkdir(exist_ok=True)
 text = open(source).read()
 if "fail" in text:
     sys.exit(f"error: {source} says fail")
@@ -58,3 +65,25 @@ def repository(tmp_path, monkeypatch):
     for command in ("git init -q", "dvc init -q", "dvc config core.analytics false", "git add -A", "git commit -qm x"):
         subprocess.run(command.split(), check=True, cwd=tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory):
+    """The address of a real Prefect server with a home of its own; it takes some 20 s to start, once."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}/api"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
+        patch.setenv("DRIFTLINE_HOME", str(tmp_path_factory.mktemp("driftline")))
+        patch.setenv("PREFECT_API_URL", address)
+        settings = {PREFECT_API_URL: address, PREFECT_LOGGING_TO_API_ENABLED: False}  # logs would outlive the server
+        with server(address), temporary_settings(settings):
+            yield address
+
+
+@pytest.fixture
+def deployed(repository, tmp_path_factory, monkeypatch):
+    """The repository with a home of its own, outside of it."""
+    monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path_factory.mktemp("home")))
+    return Home.of(repository)

@@ -1,0 +1,46 @@
+"""git, as the flows need it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+NAME, EMAIL = "Driftline", "driftline@localhost"
+
+
+class GitFailed(Exception):
+    """A git command that did not end well; the message is what it said."""
+
+
+def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run git in ``folder``: what it printed, without the last newline. Raises GitFailed."""
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments],
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise GitFailed(f"git {' '.join(arguments)} in {folder}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout.rstrip("\n")
+
+
+def holds(folder: Path, *arguments: str) -> bool:
+    """Whether a git command that asks something answers yes."""
+    try:
+        git(folder, *arguments)
+    except GitFailed:
+        return False
+    return True
+
+
+def identity(folder: Path) -> dict[str, str]:
+    """Who commits a record: whoever git knows here, else Driftline; a service account often has no identity."""
+    if holds(folder, "var", "GIT_COMMITTER_IDENT") and holds(folder, "config", "user.email"):
+        return {}
+    known = {f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    return {name: NAME if name.endswith("NAME") else EMAIL for name in known if name not in os.environ}

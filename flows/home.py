@@ -1,0 +1,65 @@
+"""Where what a deployment keeps on its machine lies: one folder for each repository that is deployed.
+
+``~/.driftline``, or what the environment variable ``DRIFTLINE_HOME`` names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.git import GitFailed, git
+from tasks.errors import Refused
+
+HERE = Path(__file__).resolve().parents[1]
+
+
+def root() -> Path:
+    """The folder of all deployments of this machine."""
+    return Path(os.environ.get("DRIFTLINE_HOME") or Path.home() / ".driftline").expanduser().absolute()
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one deployed repository."""
+
+    origin: Path
+    """The repository that is deployed: an absolute path."""
+
+    @classmethod
+    def of(cls, repository: str | Path | None = None) -> Home:
+        """Of the repository at a path, by default the one this code lies in. Refused where there is none."""
+        folder = Path(repository or HERE).expanduser().absolute()
+        try:
+            return cls(Path(git(folder, "rev-parse", "--show-toplevel")))
+        except (GitFailed, FileNotFoundError):
+            raise Refused(f"{folder} is not a git repository with a working tree: name one that is") from None
+
+    @property
+    def folder(self) -> Path:
+        return root() / f"{self.origin.name}-{hashlib.sha256(str(self.origin).encode()).hexdigest()[:8]}"
+
+    @property
+    def clones(self) -> Path:
+        """A folder for each run."""
+        return self.folder / "runs"
+
+    @property
+    def landing(self) -> Path:
+        """How far each source has landed: the pointers that the newest run left."""
+        return self.folder / "landing"
+
+    @property
+    def workspace_lock(self) -> Path:
+        return self.folder / "locks" / "workspace.lock"
+
+    def run_lock(self, run: str) -> Path:
+        """Held as long as the process of the run lives."""
+        return self.folder / "locks" / "runs" / f"{run}.lock"
+
+
+def gpu_lock() -> Path:
+    """One for the machine, whatever is deployed on it."""
+    return root() / "gpu.lock"

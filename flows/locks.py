@@ -1,0 +1,52 @@
+"""Locks between processes. The operating system holds them, so a killed process leaves none behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+Overlap = Literal["wait", "skip"]
+
+
+class Busy(Exception):
+    """Another run holds the lock, and the policy is not to wait."""
+
+
+@contextmanager
+def holding(file: Path, who: str, overlap: Overlap = "wait", say: Callable[[str], None] = print) -> Iterator[None]:
+    """Hold the lock for the length of the block.
+
+    ``wait`` waits for as long as it takes, ``skip`` raises Busy. The file beside it names the holder, for people only.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock, name = FileLock(file, thread_local=False), file.with_suffix(".holder")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        other = name.read_text(encoding="utf-8") if name.exists() else "another run"
+        if overlap == "skip":
+            raise Busy(f"{other} holds {file}") from None
+        say(f"waiting for {other}, which holds {file}")
+        lock.acquire(timeout=-1, poll_interval=0.5)
+    try:
+        name.write_text(who, encoding="utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def is_held(file: Path) -> bool:
+    """Whether a living process holds the lock."""
+    if not file.exists():
+        return False
+    lock = FileLock(file)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False

@@ -1,0 +1,112 @@
+"""A deployed run's own place: a clone of the repository at a pinned commit, with the machine's shared DVC cache."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from configobj import ConfigObj
+from dvc.repo import Repo
+
+from flows.git import git, holds
+from flows.home import Home
+from flows.record import LOCK, Record
+from flows.stage import StageFailed, guarded
+from tasks import paths
+from tasks.artefacts import replacing
+
+LANDING_FILE = "landing.yaml"
+
+
+def pinned(home: Home, revision: str) -> str:
+    """The full name of the commit that a branch, tag or commit means now. Raises GitFailed for an unknown one."""
+    return git(home.origin, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+
+
+def shared_cache(home: Home) -> Path:
+    """The cache of the repository itself: what a run makes is there at once when its record arrives."""
+    with Repo(str(home.origin)) as repo:
+        return Path(repo.cache.local_cache_dir)
+
+
+def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
+    """Make ``folder`` a clone at the commit, or at what a reference names, whose DVC cache is ``cache``.
+
+    Remotes that only this machine knows, with their secrets, come along in ``.dvc/config.local``.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)  # of an earlier try of the same run
+    git(folder.parent, "clone", "--quiet", "--no-checkout", str(home.origin), str(folder))
+    git(folder, "fetch", "--quiet", "origin", commit)  # a clone brings branches and tags along, no experiments
+    git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")
+    local = folder / ".dvc" / "config.local"
+    known = home.origin / ".dvc" / "config.local"
+    if known.exists():
+        shutil.copy(known, local)
+    settings = ConfigObj(str(local), encoding="utf-8", list_values=False)
+    settings.setdefault("cache", {})["dir"] = str(cache)
+    settings.write()
+    local.chmod(0o600)
+
+
+def take(folder: Path, earlier: Record) -> None:
+    """Take over what an earlier record says was made, as a claim for DVC to check against the bytes.
+
+    Without it every stage would be looked up in the cache by itself, seconds for each. A ``dvc.lock`` that somebody
+    committed since then knows better.
+    """
+    if not holds(folder, "diff", "--quiet", earlier.baseline, "HEAD", "--", LOCK):
+        return
+    git(folder, "fetch", "--quiet", "origin", earlier.ref)
+    for path in (LOCK, str(paths.METRICS)):
+        if holds(folder, "cat-file", "-e", f"{earlier.commit}:{path}"):
+            git(folder, "restore", f"--source={earlier.commit}", "--worktree", "--", path)
+
+
+def materialise(folder: Path) -> None:
+    """Bring what DVC tracks into the folder, as far as the cache has it; the data of ``.dvc`` files from a remote."""
+    with Repo(str(folder)) as repo:
+        inputs = [out for stage in repo.index.stages if stage.is_data_source for out in stage.outs]
+        repo.checkout(force=True, allow_missing=True)
+        missing = [str(out) for out in inputs if not out.exists]
+        if missing:
+            repo.pull(targets=missing)
+
+
+def land(home: Home, folder: Path, say: Callable[[str], None]) -> None:
+    """Fetch what is new in the declared sources, going on from where the last run of this machine came.
+
+    Raises StageFailed with the words of the landing.
+    """
+    if not (folder / LANDING_FILE).exists():
+        return
+    for pointer in sorted(home.landing.glob("*.dvc")):
+        _take_if_further(pointer, folder / paths.LANDING / pointer.name)
+    code, last = guarded([sys.executable, "-m", "tasks.land"], say)
+    if code:
+        raise StageFailed("landing failed; it said last:\n" + "\n".join(last))
+    for pointer in sorted((folder / paths.LANDING).glob("*.dvc")):
+        _copy(pointer, home.landing / pointer.name)
+
+
+def _take_if_further(pointer: Path, own: Path) -> None:
+    """A landing only grows, so of two pointers the one with more parts came later."""
+    if not own.exists() or _parts(own) < _parts(pointer):
+        _copy(pointer, own)
+
+
+def _parts(pointer: Path) -> int:
+    """How many parts a pointer of DVC counts."""
+    for line in pointer.read_text(encoding="utf-8").splitlines():
+        key, _, value = line.strip().removeprefix("- ").partition(":")
+        if key == "nfiles":
+            return int(value)
+    return 0
+
+
+def _copy(source: Path, target: Path) -> None:
+    with replacing(target) as part:
+        shutil.copyfile(source, part)
