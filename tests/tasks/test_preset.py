@@ -1,0 +1,52 @@
+"""Every preset that ships is valid, and laying it over params.yaml changes what it names and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tasks import params, preset
+from tasks.errors import Refused
+
+TOP = Path(__file__).parent.parent.parent
+SHIPPED = sorted((TOP / "presets").glob("*.yaml"))
+
+
+@pytest.fixture
+def file(tmp_path):
+    copy = tmp_path / "params.yaml"
+    copy.write_text((TOP / "params.yaml").read_text())
+    return copy
+
+
+def lines(path):
+    return path.read_text().splitlines()
+
+
+@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.stem)
+def test_every_stage_still_reads_its_section(shipped, file):
+    before = params.read(file)
+    changes = preset.apply(shipped, file)
+    assert changes
+    for stage in params.STAGES:
+        params.load(importlib.import_module(f"tasks.{stage}").Params, stage, file)
+    named = YAML(typ="safe").load(shipped.read_text())
+    after = params.read(file)
+    for section, values in after.items():
+        laid = named.get(section, {})
+        assert values == ({**before[section], **laid} if isinstance(values, dict) else values), section
+    assert preset.apply(shipped, file) == [], "a second time changes nothing"
+
+
+def test_comments_and_other_lines_stay(file):
+    before = set(lines(TOP / "params.yaml"))
+    preset.apply(TOP / "presets/gpu.yaml", file)
+    assert [line.partition(":")[0] for line in lines(file) if line not in before] == ["tokenize", "finetune", "score"]
+
+
+def test_a_preset_that_is_not_there_is_named_beside_those_that_are(file):
+    with pytest.raises(Refused, match=r"the presets are: .*gpu"):
+        preset.apply(TOP / "presets/tpu.yaml", file)
