@@ -13,6 +13,7 @@ from pathlib import Path
 from flows.git import GitFailed, git
 from tasks.errors import Refused
 
+CLONES_KEPT = 5  # of finished runs, for a look at their reports
 HERE = Path(__file__).resolve().parents[1]
 
 

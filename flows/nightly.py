@@ -22,7 +22,7 @@ from flows.artifacts import publish
 from flows.dag import Dag, UnknownStage
 from flows.disk import TooLittleSpace
 from flows.git import GitFailed
-from flows.home import Home, gpu_lock
+from flows.home import CLONES_KEPT, Home, gpu_lock
 from flows.locks import Busy, Overlap, holding
 from flows.publish import NotPublished, publish_record
 from flows.stage import Result, StageFailed
@@ -47,7 +47,7 @@ def nightly(
     overlap: Overlap = "wait",
     stage_minutes: dict[str, float] | None = None,
     upstream: str | None = None,
-    keep_clones: int = prune.KEPT,
+    keep_clones: int = CLONES_KEPT,
 ) -> State[Any]:
     """Train from ``revision`` of ``repository`` (by default the one this code lies in) in a clone, and record it.
 

@@ -12,16 +12,14 @@ import argparse
 import shutil
 from pathlib import Path
 
-from flows.home import Home
+from flows.home import CLONES_KEPT, Home
 from flows.locks import Busy, holding
 from flows.record import records
 from tasks.cli import run
 from tasks.errors import Refused
 
-KEPT = 5
 
-
-def clones(home: Home, keep: int = KEPT) -> list[Path]:
+def clones(home: Home, keep: int = CLONES_KEPT) -> list[Path]:
     """Delete all recorded clones but the newest ``keep``: those deleted. The caller holds the workspace lock."""
     recorded = {record.name for record in records(home.origin)}
     there = sorted(home.clones.glob("*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
@@ -34,7 +32,9 @@ def clones(home: Home, keep: int = KEPT) -> list[Path]:
 def main() -> None:
     """The command line; refused while a run is at work."""
     parser = argparse.ArgumentParser(prog="python -m flows.prune", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--keep", type=int, default=KEPT, metavar="N", help=f"of the newest clones (default {KEPT})")
+    parser.add_argument(
+        "--keep", type=int, default=CLONES_KEPT, metavar="N", help="of the newest (default: %(default)s)"
+    )
     home = Home.of()
     try:
         with holding(home.workspace_lock, "python -m flows.prune", "skip"):

@@ -97,7 +97,7 @@ def _bring_inputs(folder: Path, cache: Path) -> None:
     settings[f'remote "{INPUTS}"'] = {"url": str(cache)}
     settings.write()
     with Repo(str(folder)) as repo:
-        targets = [str(out) for stage in repo.index.stages if stage.is_data_source for out in stage.outs]
+        targets = [out.fs_path for stage in repo.index.stages if stage.is_data_source for out in stage.outs]
         for remote in (INPUTS, None) if targets else ():
             try:
                 repo.pull(targets=targets, remote=remote)
@@ -142,9 +142,10 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m flows.verify", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("run", nargs="?", metavar="RUN", help="as `dvc exp show` and Prefect name it")
+    parser.add_argument("--repository", metavar="FOLDER", help="whose run it is (default: that of this code)")
     parser.add_argument("--keep", action="store_true", help="keep the clone, for a look at what differs")
     options = parser.parse_args()
-    home = Home.of()
+    home = Home.of(options.repository)
     try:
         verdict = rebuild(home, past_run(home, options.run), print, options.keep)
     except StageFailed as failure:

@@ -71,7 +71,7 @@ def materialise(folder: Path) -> None:
     with Repo(str(folder)) as repo:
         inputs = [out for stage in repo.index.stages if stage.is_data_source for out in stage.outs]
         repo.checkout(force=True, allow_missing=True)
-        missing = [str(out) for out in inputs if not out.exists]
+        missing = [out.fs_path for out in inputs if not out.exists]
         if missing:
             repo.pull(targets=missing)
 

@@ -50,6 +50,16 @@ open(out, "w").write(text.lower() + " ".join(open(w).read() if w == "params.yaml
 IDENTITY = {f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
+def make(folder):
+    """Write and commit the repository."""
+    (folder / "dvc.yaml").write_text(STAGES)
+    (folder / "step.py").write_text(STEP)
+    (folder / "params.yaml").write_text("first: {word: red}\n")
+    (folder / "source.txt").write_text("Text ")
+    for command in ("git init -q", "dvc init -q", "dvc config core.analytics false", "git add -A", "git commit -qm x"):
+        subprocess.run(command.split(), check=True, cwd=folder)
+
+
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
     """The repository, as the current folder; ``python`` and ``dvc`` are this environment's."""
@@ -58,21 +68,21 @@ def repository(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "dvc.yaml").write_text(STAGES)
-    (tmp_path / "step.py").write_text(STEP)
-    (tmp_path / "params.yaml").write_text("first: {word: red}\n")
-    (tmp_path / "source.txt").write_text("Text ")
-    for command in ("git init -q", "dvc init -q", "dvc config core.analytics false", "git add -A", "git commit -qm x"):
-        subprocess.run(command.split(), check=True, cwd=tmp_path)
+    make(tmp_path)
     return tmp_path
+
+
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory):
     """The address of a real Prefect server with a home of its own; it takes some 20 s to start, once."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}/api"
+    address = f"http://127.0.0.1:{free_port()}/api"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
         patch.setenv("DRIFTLINE_HOME", str(tmp_path_factory.mktemp("driftline")))

@@ -144,3 +144,60 @@ def test_only_recorded_clones_beyond_the_newest_are_pruned(api, deployed):
     assert prune.clones(deployed, 0) == [deployed.clones / newest.name]
     assert (deployed.clones / "nobody-knows").exists()
     assert record.show(deployed.origin, find(deployed.origin, oldest.name))["outcome"] == "completed"
+
+
+LANDED = """
+stages:
+  count:
+    cmd: python count.py
+    deps: [count.py, data/landing/drops]
+    outs: [count.txt]
+"""
+COUNT = """
+import pathlib
+files = sorted(pathlib.Path("data/landing/drops").iterdir())
+pathlib.Path("count.txt").write_text(" ".join(line for file in files for line in file.read_text().split()))
+"""
+
+
+def test_rows_that_land_between_two_runs_are_used_and_the_first_is_still_rebuilt(api, deployed, tmp_path_factory):
+    drops = tmp_path_factory.mktemp("drops")
+    for name, text in {
+        "dvc.yaml": LANDED,
+        "count.py": COUNT,
+        "landing.yaml": f"drops: {{source: {drops}/*.csv}}",
+    }.items():
+        (deployed.origin / name).write_text(text)
+    git(deployed.origin, "add", "-A")
+    git(deployed.origin, "commit", "-qm", "landing")
+    (drops / "one.csv").write_text("one\n")
+    run(deployed)
+    (drops / "two.csv").write_text("two\n")
+    (drops / "one.csv").unlink()  # gone from where it came from, not from what landed
+    run(deployed)
+    second, first = records(deployed.origin)
+    seen = {past.name: (deployed.clones / past.name / "count.txt").read_text() for past in (first, second)}
+    assert list(seen.values()) == ["one", "one two"]
+    assert show(deployed.origin, first)["inputs"].keys() == {"count.py", "data/landing/drops"}
+    for past in (first, second):
+        assert rebuild(deployed, past, quiet).same
+    run(deployed)
+    assert outcomes(deployed, records(deployed.origin)[0]) == {"count": "unchanged"}
+
+
+def test_a_record_goes_to_the_remotes_that_are_configured(api, deployed, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("remotes")
+    git(elsewhere, "init", "-q", "--bare", "git")
+    git(deployed.origin, "remote", "add", "team", str(elsewhere / "git"))
+    subprocess.run([sys.executable, "-m", "dvc", "remote", "add", "-d", "store", str(elsewhere / "dvc")], check=True)
+    git(deployed.origin, "commit", "-qam", "remote")
+    assert run(deployed, upstream="team").is_completed()
+    (past,) = records(deployed.origin)
+    assert git(elsewhere / "git", "rev-parse", past.ref) == past.commit
+    assert list((elsewhere / "dvc").rglob("*"))
+
+    git(deployed.origin, "remote", "set-url", "team", "https://someone:secret@localhost/x.git")
+    refused = run(deployed, upstream="team")
+    assert refused.is_failed()
+    assert "has a password" in refused.message
+    assert "secret" not in refused.message

@@ -1,0 +1,80 @@
+"""Runs that Prefect takes for running although their process is gone, and runs that are long overdue.
+
+A killed worker, server or machine leaves both behind. What is alive is told by the lock that each run's process holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.states import Cancelled, Crashed
+
+from flows import nightly, weekly
+from flows.home import Home
+from flows.locks import is_held
+from tasks.errors import Refused
+
+FLOWS = (nightly.FLOW, weekly.FLOW)
+UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+STARTING = timedelta(minutes=2)  # a process takes its lock within this time of being started
+OVERDUE = timedelta(minutes=15)
+
+
+def flow_runs(client: SyncPrefectClient, home: Home, states: list[StateType], limit: int = 200) -> list[FlowRun]:
+    """The deployed runs of the repository in these states, in the order in which they are due."""
+    found = client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))),
+        sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+        limit=limit,
+    )
+    return [run for run in found if _is_of(home, run)]
+
+
+def _is_of(home: Home, run: FlowRun) -> bool:
+    try:
+        return Home.of(run.parameters.get("repository")) == home
+    except Refused:  # a repository that is gone
+        return False
+
+
+def mend(home: Home, *, starting: timedelta = STARTING) -> list[str]:
+    """Mark dead runs crashed, and all overdue ones of a deployment but the newest cancelled; says which, in words.
+
+    ``starting`` is how long a run may be under way without its lock: nothing at the start of the sole runner.
+    """
+    with get_client(sync_client=True) as client:
+        return [*_bury(client, home, starting), *_skip_missed(client, home)]
+
+
+def _bury(client: SyncPrefectClient, home: Home, starting: timedelta) -> Iterator[str]:
+    for run in flow_runs(client, home, UNDER_WAY):
+        since = run.state.timestamp if run.state else datetime.now(UTC)
+        if is_held(home.run_lock(str(run.id))) or datetime.now(UTC) - since < starting:
+            continue
+        state: State[None] = Crashed(message="its process is gone: the run, its runner or the machine was killed")
+        client.set_flow_run_state(run.id, state, force=True)
+        home.run_lock(str(run.id)).unlink(missing_ok=True)
+        yield f"{run.name} was dead: marked crashed"
+
+
+def _skip_missed(client: SyncPrefectClient, home: Home) -> Iterator[str]:
+    """A week without a runner must not end in seven trainings in a row."""
+    due = [run for run in flow_runs(client, home, [StateType.SCHEDULED]) if run.deployment_id and run.auto_scheduled]
+    late = [run for run in due if run.expected_start_time and datetime.now(UTC) - run.expected_start_time > OVERDUE]
+    newest = {run.deployment_id: run.id for run in late}
+    for run in late:
+        if run.id != newest[run.deployment_id]:
+            client.set_flow_run_state(run.id, Cancelled(message="missed: nothing was there to run it"), force=True)
+            yield f"{run.name}, due {run.expected_start_time:%Y-%m-%d %H:%M}, was missed: cancelled"

@@ -1,0 +1,176 @@
+"""The one command that runs all that is scheduled, with a server of its own, and what is left when it is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from flows.git import git
+from flows.home import Home
+from flows.record import records, show
+from tests.flows.conftest import IDENTITY, free_port, make
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+TOP = Path(__file__).parents[2]
+NIGHTLY = "nightly-training/nightly"
+
+
+class Served:
+    """A served repository: its process, its API and what runs."""
+
+    def __init__(self, folder):
+        self.repository, self.port = folder / "repository", free_port()
+        self.api = f"http://127.0.0.1:{self.port}/api"
+        self.environment = {
+            **os.environ,
+            **IDENTITY,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PREFECT_HOME": str(folder / "prefect"),
+            "DRIFTLINE_HOME": str(folder / "home"),
+            "PREFECT_API_URL": self.api,
+        }
+        self.log = folder / "log"
+        self.process = None
+
+    def start(self, *options):
+        command = [sys.executable, "-m", "flows.serve", "--repository", str(self.repository), *options]
+        before = len(self.log.read_text()) if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=TOP, env=self.environment, stdout=log, stderr=log)
+        self.until(lambda: NIGHTLY in self.log.read_text()[before:], 240, "deployed")
+
+    def until(self, condition, seconds, what):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                found = condition()
+            except httpx.HTTPError:
+                found = None
+            if found:
+                return found
+            assert self.process.poll() is None, self.log.read_text()[-4000:]
+            time.sleep(0.2)
+        raise AssertionError(f"not {what} within {seconds} s:\n{self.log.read_text()[-6000:]}")
+
+    def ask(self, path, **body):
+        return httpx.post(f"{self.api}/{path}", json=body, timeout=30).raise_for_status().json()
+
+    def trigger(self, **parameters):
+        found = httpx.get(f"{self.api}/deployments/name/{NIGHTLY}", timeout=30).raise_for_status().json()
+        given = {**found["parameters"], **parameters}
+        return self.ask(f"deployments/{found['id']}/create_flow_run", parameters=given)["id"]
+
+    def state(self, run):
+        return httpx.get(f"{self.api}/flow_runs/{run}", timeout=30).raise_for_status().json()["state"]
+
+    def stage(self):
+        """The process of the running stage."""
+        file = self.repository.parent / "stage.pid"
+        return int(file.read_text()) if file.exists() and file.read_text() else None
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    one = Served(folder)
+    one.repository.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in one.environment.items():
+            patch.setenv(name, value)
+        make(one.repository)
+        one.start("--train", "* * * * *")
+        yield one
+        if one.process.poll() is None:
+            one.end()
+
+
+def silent(served):
+    """Let the second stage be one that says nothing, ignores a polite end and takes for ever."""
+    code = f"""
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open({str(served.repository.parent / "stage.pid")!r}, "w").write(str(os.getpid()))
+time.sleep(600)
+"""
+    (served.repository / "silent.py").write_text(code)
+    text = (served.repository / "dvc.yaml").read_text()
+    (served.repository / "dvc.yaml").write_text(text.replace("python step.py second.txt", "python silent.py"))
+    git(served.repository, "add", "-A")
+    git(served.repository, "commit", "-qm", "silent")
+
+
+def gone(pid):
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_the_schedule_fires_and_the_run_is_recorded(served):
+    served.until(lambda: records(served.repository), 150, "recorded")
+    said = show(served.repository, records(served.repository)[-1])
+    assert (said["flow"], said["outcome"]) == ("nightly-training", "completed")
+    served.end()
+    assert not any(
+        f"--port {served.port}" in " ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])
+    )
+
+
+def test_cancelling_from_the_api_ends_the_stage_within_ten_seconds(served):
+    silent(served)
+    served.start("--train", "0 2 1 1 *")
+    run = served.trigger()
+    stage = served.until(served.stage, 120, "in its stage")
+    start = time.monotonic()
+    served.ask(f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
+    served.until(lambda: gone(stage), 40, "gone")
+    took = time.monotonic() - start
+    print(f"cancelled in {took:.1f} s")
+    served.until(lambda: served.state(run)["type"] == "CANCELLED", 60, "cancelled")
+    assert took <= 15  # 7 s of them are what a stage that ignores a polite end is given
+
+
+def test_a_killed_runner_leaves_no_process_and_its_run_does_not_stay_running(served):
+    (served.repository.parent / "stage.pid").unlink()
+    run = served.trigger()
+    stage = served.until(served.stage, 120, "in its stage")
+    children = psutil.Process(served.process.pid).children(recursive=True)
+    served.end(signal.SIGKILL)
+    _, left = psutil.wait_procs([psutil.Process(stage), *children], timeout=60)
+    assert left == []
+    served.start("--train", "0 2 1 1 *")
+    served.until(lambda: served.state(run)["type"] == "CRASHED", 60, "crashed")
+    assert Home.of(served.repository).workspace_lock.exists()
+    skipped = served.trigger(stages=["first"], overlap="skip")  # and no lock is left to clear
+    served.until(lambda: served.state(skipped)["type"] == "COMPLETED", 120, "completed")
+    assert served.state(skipped)["name"] == "Completed"
+
+
+def test_a_killed_server_is_started_again_and_runs_go_on(served):
+    server = next(p for p in psutil.process_iter(["cmdline"]) if is_server(p, served.port))
+    server.kill()
+    served.until(lambda: httpx.get(f"{served.api}/health", timeout=5).status_code == 200, 120, "up again")
+    run = served.trigger(stages=["first"])
+    served.until(lambda: served.state(run)["type"] == "COMPLETED", 180, "completed")
+
+
+def is_server(process, port):
+    words = process.info["cmdline"] or []
+    return "flows/guard.py" not in " ".join(words) and "server" in words and str(port) in words
+
+
+def test_a_second_runner_of_the_repository_is_refused(served):
+    command = [sys.executable, "-m", "flows.serve", "--repository", str(served.repository)]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "is being served already" in done.stderr
