@@ -174,3 +174,15 @@ def test_a_second_runner_of_the_repository_is_refused(served):
     done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert "is being served already" in done.stderr
+
+
+def test_the_status_names_what_runs_what_is_due_and_what_came_of_it(served):
+    command = [sys.executable, "-m", "flows.status", "--repository", str(served.repository)]
+    done = subprocess.run(command, cwd=TOP, env=served.environment, capture_output=True, text=True, timeout=120)
+    said = {line[:10].strip(): line[11:] for line in reversed(done.stdout.splitlines())}
+    assert done.returncode == 0, done.stderr
+    assert said["running"] == "nothing"
+    assert said["scheduled"].startswith(("nightly-training at", "weekly-verify at"))
+    assert said["record"].endswith("completed")
+    assert said["champion"] == "none is tagged"
+    assert "free" in said["disk"]

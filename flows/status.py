@@ -1,0 +1,111 @@
+"""What runs, what is scheduled, what came of the last runs, the champion and the disk: ``python -m flows.status``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+
+from flows.disk import free, readable
+from flows.git import GitFailed, git
+from flows.home import Home
+from flows.mend import UNDER_WAY, flow_runs
+from flows.record import Record, records, show
+from flows.server import answers
+from flows.workspace import shared_cache
+from tasks import paths
+from tasks.cli import run
+
+SHOWN = 5
+DEFAULT_API = "http://127.0.0.1:4200/api"
+ASSIGNED = re.compile(r"[^#]+#champion(#\d+)?")  # how GTO writes that a version took that stage
+
+
+def server_lines(home: Home) -> Iterator[str]:
+    """What Prefect's server knows of this repository's runs."""
+    api = get_current_settings().api.url or DEFAULT_API
+    if not answers(api):
+        yield f"server     none answers at {api}: start `python -m flows.serve`"
+        return
+    yield f"server     {api.removesuffix('/api')}"
+    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+        names = {flow.id: flow.name for flow in client.read_flows()}
+        running = flow_runs(client, home, UNDER_WAY)
+        due = flow_runs(client, home, [StateType.SCHEDULED])
+    yield from (f"running    {one.name}: {one.state_name}, since {_time(one.start_time)}" for one in running)
+    if not running:
+        yield "running    nothing"
+    first = {one.deployment_id: one for one in reversed(due)}  # the next of each deployment
+    yield from (f"scheduled  {names[one.flow_id]} at {_time(one.expected_start_time)}" for one in first.values())
+    if not first:
+        yield "scheduled  nothing"
+
+
+def _time(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "now"
+
+
+def record_lines(home: Home) -> Iterator[str]:
+    """The newest records, each with its verdicts."""
+    known = records(home.origin)
+    for past in known[:SHOWN]:
+        yield f"record     {past.name}: {', '.join(verdicts(home, past))}"
+    if not known:
+        yield "record     none yet"
+
+
+def verdicts(home: Home, past: Record) -> Iterator[str]:
+    """How a run ended, how good its model is, and whether it saw drift."""
+    yield show(home.origin, past)["outcome"].splitlines()[0]
+    evaluate, drift = (_metrics(home, past, name) for name in ("evaluate", "drift"))
+    if "macro_f1" in evaluate:
+        yield f"macro-F1 {evaluate['macro_f1']:.3f}"
+    if "drifted" in drift:
+        yield {True: "drift", False: "no drift", None: "no verdict on drift"}[drift["drifted"]]
+
+
+def _metrics(home: Home, past: Record, stage: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(git(home.origin, "show", f"{past.commit}:{paths.metrics(stage)}"))
+    except GitFailed:  # the run ended before that stage
+        return {}
+    return found
+
+
+def champion_line(home: Home) -> str:
+    """The newest tag that makes a version the champion, and its commit."""
+    tags = git(home.origin, "tag", "--list", "--sort=-creatordate", "--format=%(refname:short) %(objectname:short)")
+    named = [line.split() for line in tags.splitlines() if ASSIGNED.fullmatch(line.split()[0])]
+    return f"champion   {named[0][0]} at {named[0][1]}" if named else "champion   none is tagged"
+
+
+def disk_lines(home: Home) -> Iterator[str]:
+    """What is free, and what the clones and the cache take."""
+    cache = shared_cache(home)
+    clones = list(home.clones.glob("*"))
+    yield f"disk       {readable(free(home.origin))} free where the repository is"
+    for what, folder in ((f"{len(clones)} clones", home.clones), ("the cache", cache)):
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+        yield f"           {readable(size)} in {what}: {folder}"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m flows.status", description=__doc__)
+    parser.add_argument("--repository", metavar="FOLDER", help="whose status it is (default: that of this code)")
+    home = Home.of(parser.parse_args().repository)
+    print(f"repository {home.origin}")
+    for lines in (server_lines(home), record_lines(home), [champion_line(home)], disk_lines(home)):
+        for line in lines:
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    run(main)

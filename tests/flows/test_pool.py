@@ -1,0 +1,44 @@
+"""The other way to run: deployments of prefect.yaml and a worker of a process work pool."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from flows.record import records
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+TOP = Path(__file__).parents[2]
+
+
+def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path):
+    environment = {**os.environ, "PREFECT_API_URL": api}
+
+    def prefect(*words):
+        command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
+        done = subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    prefect("work-pool", "create", "driftline", "--type", "process")
+    prefect("deploy", "--all")
+    found = httpx.get(f"{api}/deployments/name/nightly-training/nightly", timeout=30).raise_for_status().json()
+    assert found["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
+    assert httpx.get(f"{api}/deployments/name/weekly-verify/weekly", timeout=30).status_code == 200
+    given = {"parameters": {**found["parameters"], "repository": str(deployed.origin)}}
+    created = httpx.post(f"{api}/deployments/{found['id']}/create_flow_run", json=given, timeout=30)
+    created.raise_for_status()
+    worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "driftline", "--run-once"]
+    with (tmp_path / "worker.log").open("w") as log:
+        done = subprocess.run(worker, cwd=tmp_path, env=environment, stdout=log, stderr=log, timeout=240)
+    assert done.returncode == 0
+    deadline = time.monotonic() + 120
+    while not records(deployed.origin) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert len(records(deployed.origin)) == 1, (tmp_path / "worker.log").read_text()
