@@ -1,10 +1,13 @@
 """Runs that Prefect takes for running although their process is gone, and runs that are long overdue.
 
 A killed worker, server or machine leaves both behind. What is alive is told by the lock that each run's process holds.
+``python -m flows.serve`` does this by itself; where a worker runs instead: ``python -m flows.mend``.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +26,7 @@ from prefect.states import Cancelled, Crashed
 from flows import nightly, weekly
 from flows.home import Home
 from flows.locks import is_held
+from tasks import cli
 from tasks.errors import Refused
 
 FLOWS = (nightly.FLOW, weekly.FLOW)
@@ -55,7 +59,12 @@ def mend(home: Home, *, starting: timedelta = STARTING) -> list[str]:
     ``starting`` is how long a run may be under way without its lock: nothing at the start of the sole runner.
     """
     with get_client(sync_client=True) as client:
-        return [*_bury(client, home, starting), *_skip_missed(client, home)]
+        return mend_with(client, home, starting)
+
+
+def mend_with(client: SyncPrefectClient, home: Home, starting: timedelta = STARTING) -> list[str]:
+    """The same through a client."""
+    return [*_bury(client, home, starting), *_skip_missed(client, home)]
 
 
 def _bury(client: SyncPrefectClient, home: Home, starting: timedelta) -> Iterator[str]:
@@ -78,3 +87,17 @@ def _skip_missed(client: SyncPrefectClient, home: Home) -> Iterator[str]:
         if run.id != newest[run.deployment_id]:
             client.set_flow_run_state(run.id, Cancelled(message="missed: nothing was there to run it"), force=True)
             yield f"{run.name}, due {run.expected_start_time:%Y-%m-%d %H:%M}, was missed: cancelled"
+
+
+def main() -> None:
+    """The command line: against the server at ``PREFECT_API_URL``."""
+    parser = argparse.ArgumentParser(prog="python -m flows.mend", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--repository", metavar="FOLDER", help="whose runs (default: those of this code)")
+    home = Home.of(parser.parse_args().repository)
+    if not os.environ.get("PREFECT_API_URL"):
+        raise Refused("PREFECT_API_URL is not set: name the server whose runs are to be looked at")
+    print("\n".join(mend(home)) or "all is well")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,175 @@
+"""The small parts of an unattended run: locks, room on the disk, comparing, who may be reached from where."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+
+from bench.results import write_section
+from flows import disk
+from flows.git import git, identity
+from flows.home import Home
+from flows.locks import Busy, holding, is_held
+from flows.mend import OVERDUE, mend_with
+from flows.record import find, inputs, records
+from flows.server import allowed
+from flows.verify import Verdict, compare
+from tasks.errors import Refused
+from tests.flows.test_guard import wait_for
+
+TOP = Path(__file__).parents[2]
+
+
+def test_a_lock_survives_no_killed_process(tmp_path):
+    file = tmp_path / "some.lock"
+    code = f"""
+import pathlib, time
+from flows.locks import holding
+with holding(pathlib.Path({str(file)!r}), "it"):
+    time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=TOP)
+    assert wait_for(lambda: is_held(file), 30)
+    with pytest.raises(Busy, match="it holds"), holding(file, "other", "skip"):
+        pass
+    process.kill()
+    process.wait()
+    assert not is_held(file)
+    with holding(file, "other", "skip"):
+        assert is_held(file)
+    assert not is_held(file)
+
+
+def test_a_stage_needs_room_for_its_output_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(disk, "free", lambda folder: disk.RESERVE + 2000)
+    disk.enough(tmp_path, 1000)
+    with pytest.raises(disk.TooLittleSpace, match="512 MiB free, 512 MiB needed"):
+        disk.enough(tmp_path, 1001)
+    assert [disk.readable(size) for size in (5, 2**20, 3 * 2**30)] == ["5 B", "1 MiB", "3.0 GiB"]
+
+
+def stage(deps, outs):
+    return {"deps": entries(deps), "outs": entries(outs)}
+
+
+def entries(md5s):
+    return [{"path": path, "md5": md5} for path, md5 in md5s.items()]
+
+
+def test_outputs_are_compared_in_order_and_reports_are_not():
+    known = {
+        "a": stage({"source": "1"}, {"data/a": "2", "reports/a.html": "3"}),
+        "b": stage({"data/a": "2"}, {"models/b": "4"}),
+    }
+    assert [(d.path, d.recorded, d.rebuilt) for d in compare(known, known, ["a", "b"])] == [
+        ("data/a", "2", "2"),
+        ("models/b", "4", "4"),
+    ]
+    other = {"a": stage({"source": "x"}, {"data/a": "2", "reports/a.html": "y"}), "b": stage({"data/a": "2"}, {})}
+    found = [d for d in compare(known, other, ["a", "b"]) if d.recorded != d.rebuilt]
+    assert [(d.stage, d.path, d.rebuilt) for d in found] == [("a", "source", "x"), ("b", "models/b", "")]
+    said = str(Verdict("r", 3, found, ["torch was 1, is 2"])).splitlines()
+    assert said[0] == "r: differs from a on (a, b)"
+    assert said[2] == "note: torch was 1, is 2"
+    assert not Verdict("r", 0, [], []).same
+
+
+def test_inputs_are_what_no_stage_made(tmp_path):
+    file = tmp_path / "dvc.lock"
+    assert inputs(file) == {}
+    file.write_text(
+        "stages: {a: {deps: [{path: s, md5: 1f}], outs: [{path: o, md5: 2f}]}, b: {deps: [{path: o, md5: 2f}]}}"
+    )
+    assert inputs(file) == {"s": "1f"}
+
+
+def test_others_may_reach_the_server_only_with_authentication(monkeypatch):
+    monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING", raising=False)
+    allowed("127.0.0.1")
+    with pytest.raises(Refused, match="PREFECT_SERVER_API_AUTH_STRING"):
+        allowed("0.0.0.0")
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "who:what")
+    allowed("0.0.0.0")
+
+
+def test_a_home_is_of_the_whole_repository_and_a_plain_folder_has_none(repository, tmp_path_factory):
+    (repository / "inside").mkdir()
+    assert Home.of(repository / "inside") == Home.of(repository)
+    with pytest.raises(Refused, match="not a git repository"):
+        Home.of(tmp_path_factory.mktemp("plain"))
+
+
+def test_experiments_that_no_run_made_are_no_records(repository):
+    head = git(repository, "rev-parse", "HEAD")
+    git(repository, "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/by-hand", head)
+    assert records(repository) == []
+    with pytest.raises(Refused, match="no record of a run 'by-hand'"):
+        find(repository, "by-hand")
+
+
+def test_whoever_has_no_identity_commits_as_driftline(repository, monkeypatch, tmp_path_factory):
+    empty = tmp_path_factory.mktemp("nobody")
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(empty))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(empty))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    assert identity(repository)["GIT_COMMITTER_NAME"] == "Driftline"
+    git(repository, "config", "user.name", "Someone")
+    git(repository, "config", "user.email", "someone@example.com")
+    assert identity(repository) == {}
+
+
+class Server:
+    """What ``mend`` asks of Prefect."""
+
+    def __init__(self, runs):
+        self.runs, self.states = runs, {}
+
+    def read_flow_runs(self, *, flow_run_filter, **_):
+        wanted = flow_run_filter.state.type.any_
+        return [run for run in self.runs if run.state.type in wanted]
+
+    def set_flow_run_state(self, key, state, force):
+        assert force
+        self.states[key] = state.type.value
+
+
+def flow_run(home, kind, age, deployment=None):
+    from prefect.client.schemas.objects import StateType
+
+    when = datetime.now(UTC) - age
+    return SimpleNamespace(
+        id=uuid4(),
+        name=kind,
+        parameters={"repository": str(home.origin)},
+        state=SimpleNamespace(type=StateType[kind], timestamp=when),
+        deployment_id=deployment,
+        auto_scheduled=True,
+        expected_start_time=when,
+    )
+
+
+def test_the_dead_are_buried_and_only_the_newest_missed_run_is_made_up_for(deployed):
+    dead, living, young = (flow_run(deployed, "RUNNING", timedelta(minutes=m)) for m in (9, 9, 1))
+    other = flow_run(SimpleNamespace(origin=TOP), "RUNNING", timedelta(minutes=9))
+    night, day = OVERDUE * 90, OVERDUE * 2
+    missed, newest, soon = (flow_run(deployed, "SCHEDULED", age, "nightly") for age in (night, day, -day))
+    server = Server([dead, living, young, other, missed, newest, soon])
+    with holding(deployed.run_lock(str(living.id)), "living"):
+        said = mend_with(server, deployed)
+    assert server.states == {dead.id: "CRASHED", missed.id: "CANCELLED"}
+    assert len(said) == 2
+
+
+def test_a_section_of_the_results_takes_its_own_place(tmp_path):
+    file = tmp_path / "RESULTS.md"
+    for heading, text in [("One", "a"), ("Two", "b\n\n### deeper\n"), ("One", "c")]:
+        write_section(heading, text, file)
+    assert file.read_text().split("\n", 3)[3] == "\n## One\n\nc\n\n## Two\n\nb\n\n### deeper\n"
