@@ -45,8 +45,10 @@ def embeddings(model: PreTrainedModel, rows: Rows, batch_size: int) -> npt.NDArr
 def fitted(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> tuple[Array, Array]:
     """Weights [labels, hidden] and biases [labels] of a logistic regression with scikit-learn's own L2 penalty."""
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
-    regression = LogisticRegression(max_iter=1000).fit(features.astype(np.float64), labels)
+    with threadpool_limits(1):  # else the last digits depend on how many cores there are
+        regression = LogisticRegression(max_iter=1000).fit(features.astype(np.float64), labels)
     weights, biases = regression.coef_, regression.intercept_
     if len(weights) == 1:  # two labels: scikit-learn gives the difference of their logits
         return np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
