@@ -7,43 +7,80 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
+from threadpoolctl import threadpool_limits
 
 from tasks import params, paths
 from tasks.artefacts import read_table, write_json
 from tasks.cli import run
 from tasks.errors import Refused
-from tasks.evaluate import Params
-from tasks.evaluate.baseline import baseline_predictions
+from tasks.evaluate import Params, bootstrap
+from tasks.evaluate.baseline import baseline_probabilities
 from tasks.evaluate.probabilities import of_probabilities
-from tasks.measures import Cells, cells, interval
+from tasks.evaluate.weighted import OVERALL, Answers
+from tasks.measures import Counts
 
 Splits = Mapping[str, pa.Table]
-
-MODEL, BASELINE = 0, 1
 
 
 def evaluate(splits: Splits, scored: pa.Table, section: Params, seed: int) -> dict[str, Any]:
     """Every figure of the test rows; ``scored`` holds them and the validation rows, in any order, and no others."""
-    train, test = splits["train"], splits["test"]
-    scored = of_test(scored, splits)
-    truth, said = test["label"].to_pylist(), scored["prediction"].to_pylist()
+    test, scored = splits["test"], of_test(scored, splits)
     labels = [name.removeprefix("probability_") for name in scored.column_names if name.startswith("probability_")]
-    _refuse_unknown(truth, labels)
-    base = baseline_predictions(train["text"].to_pylist(), train["label"].to_pylist(), test["text"].to_pylist(), seed)
-    counted = cells(labels, truth, said, base)
-    probability = np.column_stack([scored[f"probability_{label}"].to_numpy() for label in labels])
-    numbers = np.array([labels.index(label) for label in truth])
+    _refuse_unknown(test["label"].to_pylist(), labels)
+    models = _model(test, scored, labels), _baseline(splits, labels, seed)
+    bins, groups = section.calibration_bins, _groups(test, section.group)
+    drawn = bootstrap.draws(list(models), groups, seed, section.resamples, bins)
+    figures, of_baseline = (_figures(answers, labels, bins) for answers in models)
+    shared = [name for name in OVERALL if name in figures]
+    apart = {name: figures[name] - of_baseline[name] for name in shared}
+    between = {name: bootstrap.between(drawn[0][name] - drawn[1][name]) for name in shared}
     return {
         "rows": len(test),
-        **_figures(counted, MODEL),
-        **of_probabilities(numbers, probability, section.calibration_bins),
-        "baseline": _figures(counted, BASELINE),
-        "difference": _figures(counted, MODEL)["macro_f1"] - _figures(counted, BASELINE)["macro_f1"],
-        "intervals": _intervals(counted, seed, section.resamples),
-        "classes": _by_class(truth, said, labels),
-        "confusion": {"labels": labels, "counts": confusion_matrix(truth, said, labels=labels).tolist()},
+        **{name: figures[name] for name in shared},
+        "baseline": of_baseline,
+        "difference": apart["macro_f1"],
+        "differences": apart,
+        "intervals": {
+            **bootstrap.of_model(drawn[0], labels),
+            "baseline": bootstrap.of_model(drawn[1], labels),
+            "difference": between["macro_f1"],
+            "differences": between,
+        },
+        "resampled": {"by": section.group or "row", "units": int(groups.max()) + 1, "times": section.resamples},
+        "classes": figures["classes"],
+        "confusion": {"labels": labels, "counts": _confusion(models[0], len(labels))},
     }
+
+
+def _model(test: pa.Table, scored: pa.Table, labels: list[str]) -> Answers:
+    """What the model said of the test rows, ``scored`` in their order."""
+    probability = np.column_stack([scored[f"probability_{label}"].to_numpy() for label in labels])
+    return Answers(_numbers(test["label"], labels), _numbers(scored["prediction"], labels), probability)
+
+
+def _baseline(splits: Splits, labels: list[str], seed: int) -> Answers:
+    train, test = splits["train"], splits["test"]
+    probability = baseline_probabilities(
+        train["text"].to_pylist(), train["label"].to_pylist(), test["text"].to_pylist(), labels, seed
+    )
+    return Answers(_numbers(test["label"], labels), probability.argmax(axis=1), probability)
+
+
+def _numbers(column: pa.ChunkedArray, labels: list[str]) -> Counts:
+    return np.array([labels.index(label) for label in column.to_pylist()], np.int64)
+
+
+def _groups(test: pa.Table, column: str | None) -> Counts:
+    """What is drawn together, numbered [rows]: each row by itself, or with the rows that share its value."""
+    if column is None:
+        return np.arange(len(test))
+    if column not in test.column_names:
+        raise Refused(f"evaluate.group: the rows have no column {column!r}; they have {', '.join(test.column_names)}")
+    number: dict[object, int] = {}
+    # a row without a value is a group of its own
+    keys = [("row", i) if value is None else value for i, value in enumerate(test[column].to_pylist())]
+    return np.array([number.setdefault(key, len(number)) for key in keys], np.int64)
 
 
 def of_test(scored: pa.Table, splits: Splits) -> pa.Table:
@@ -67,28 +104,24 @@ def _refuse_unknown(truth: list[str], labels: list[str]) -> None:
         raise Refused(f"test rows are labelled {', '.join(unknown)}, which the model was not trained on ({labels})")
 
 
-def _figures(counted: Cells, model: int) -> dict[str, float]:
-    now = counted.counts[None]
+def _figures(answers: Answers, labels: list[str], bins: int) -> dict[str, Any]:
+    """The measures on the rows as they are, and those of each label."""
+    truth, said = answers.truth, answers.said
     return {
-        "accuracy": float(counted.accuracy(model, now)[0]),
-        "macro_f1": float(counted.macro_f1(model, now)[0]),
+        "accuracy": float(accuracy_score(truth, said)),
+        "macro_f1": float(f1_score(truth, said, average="macro")),
+        **of_probabilities(truth, answers.probability, bins),
+        "classes": _by_class(answers, labels),
     }
 
 
-def _intervals(counted: Cells, seed: int, resamples: int) -> dict[str, Any]:
-    """95 % percentile bootstrap intervals; ``difference`` is the model's macro-F1 minus the baseline's, paired."""
-    draws = counted.resampled(seed, resamples)
-    f1 = [counted.macro_f1(model, draws) for model in (MODEL, BASELINE)]
-    return {
-        "accuracy": interval(counted.accuracy(MODEL, draws)),
-        "macro_f1": interval(f1[MODEL]),
-        "baseline": {"accuracy": interval(counted.accuracy(BASELINE, draws)), "macro_f1": interval(f1[BASELINE])},
-        "difference": interval(f1[MODEL] - f1[BASELINE]),
-    }
+def _confusion(answers: Answers, classes: int) -> list[list[int]]:
+    counts: list[list[int]] = confusion_matrix(answers.truth, answers.said, labels=range(classes)).tolist()
+    return counts
 
 
-def _by_class(truth: list[str], said: list[str], labels: list[str]) -> dict[str, dict[str, float]]:
-    columns = precision_recall_fscore_support(truth, said, labels=labels, zero_division=0)
+def _by_class(answers: Answers, labels: list[str]) -> dict[str, dict[str, float]]:
+    columns = precision_recall_fscore_support(answers.truth, answers.said, labels=range(len(labels)), zero_division=0)
     names = ("precision", "recall", "f1", "support")
     return {
         label: {
@@ -104,10 +137,11 @@ def main() -> None:
     splits = {
         "train": read_table(paths.split("train"), ["text", "label"]),
         "validation": read_table(paths.split("validation"), ["id"]),
-        "test": read_table(paths.split("test"), ["id", "text", "label"]),
+        "test": read_table(paths.split("test")),
     }
     scored = read_table(paths.window("reference").scored)
-    figures = evaluate(splits, scored, params.load(Params, "evaluate"), params.general().seed)
+    with threadpool_limits(1):  # else the last digits depend on how many cores there are
+        figures = evaluate(splits, scored, params.load(Params, "evaluate"), params.general().seed)
     write_json(figures, paths.metrics("evaluate"))
     low, high = figures["intervals"]["macro_f1"]
     print(f"macro-F1 {figures['macro_f1']:.4f} [{low:.4f}, {high:.4f}], baseline {figures['baseline']['macro_f1']:.4f}")

@@ -23,8 +23,13 @@ def of_probabilities(truth: Counts, probability: Floats, bins: int) -> dict[str,
     return {**figures, "calibration_error": calibration_error(truth, probability, bins)}
 
 
+def equal_bins(confidence: Floats, bins: int) -> list[Counts]:
+    """Row numbers in ``bins`` of equally many rows (fewer where there are fewer rows), by rising confidence."""
+    return np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(confidence)))
+
+
 def calibration_error(truth: Counts, probability: Floats, bins: int) -> float:
     """Expected calibration error (Naeini et al. 2015) of the confidences, over bins of equally many rows."""
     confidence, right = probability.max(axis=1), probability.argmax(axis=1) == truth
-    parts = np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(truth)))
+    parts = equal_bins(confidence, bins)
     return float(sum(abs(confidence[part].mean() - right[part].mean()) * len(part) for part in parts) / len(truth))

@@ -14,6 +14,14 @@ from tasks.report.inputs import Inputs
 # The page may style itself and nothing else: no script, no picture, no request.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
+MEASURES = {
+    "macro_f1": "Macro-F1",
+    "accuracy": "Accuracy",
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "log_loss": "Log loss",
+    "calibration_error": "Calibration error",
+}
 FILTERS = (
     words.count,
     words.figure,
@@ -63,6 +71,7 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
     baseline, of = evaluate["baseline"], evaluate["intervals"]
     return {
         "evaluate": evaluate,
+        "measures": MEASURES,
         "intervals": drawing.intervals(
             [
                 ("Model", evaluate["macro_f1"], of["macro_f1"]),

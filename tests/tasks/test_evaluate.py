@@ -104,3 +104,30 @@ def test_calibration_error_is_none_for_a_calibrated_model_and_the_gap_for_a_boas
     assert calibration_error(truth, honest, 15) < 0.01
     boastful = np.column_stack([np.full(200_000, 0.95), np.full(200_000, 0.05)])
     assert calibration_error(truth, boastful, 15) == pytest.approx(0.95 - (truth == 0).mean(), abs=1e-9)
+
+
+def test_every_measure_stands_beside_the_baseline_with_its_interval_and_paired_difference(figures):
+    _, _, found = figures
+    measures = {"accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc", "calibration_error"}
+    assert measures <= found.keys() and measures <= found["baseline"].keys()
+    for name in measures:
+        assert found["differences"][name] == pytest.approx(found[name] - found["baseline"][name])
+        for place in (found["intervals"], found["intervals"]["baseline"], found["intervals"]["differences"]):
+            low, high = place[name]
+            assert low <= high
+    for label in LABELS:
+        for name in ("precision", "recall", "f1"):
+            low, high = found["intervals"]["classes"][label][name]
+            assert low <= found["classes"][label][name] <= high
+    assert found["resampled"] == {"by": "row", "units": 150, "times": 2000}
+
+
+def test_rows_of_a_group_are_drawn_together_and_an_unknown_column_is_refused(figures):
+    test, scored, found = figures
+    grouped = test.append_column("thread", pa.array([f"t{i // 10}" for i in range(149)] + [None]))
+    by_thread = evaluate(splits(grouped), scored, Params(group="thread"), 7)
+    assert by_thread["resampled"] == {"by": "thread", "units": 16, "times": 2000}
+    assert by_thread["log_loss"] == found["log_loss"]
+    assert by_thread["intervals"]["log_loss"] != found["intervals"]["log_loss"]
+    with pytest.raises(Refused, match=r"evaluate\.group.*'thread'"):
+        evaluate(splits(test), scored, Params(group="thread"), 7)

@@ -1,0 +1,86 @@
+"""Measures under weights are scikit-learn's, and resamples draw what they say: rows, or whole groups of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    log_loss,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
+
+from tasks.evaluate import bootstrap
+from tasks.evaluate.probabilities import calibration_error
+from tasks.evaluate.weighted import Answers, Measures, Ranked
+
+
+def answers(rows, classes, seed, digits=6):
+    """A fair model; few ``digits`` make ties."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, classes, rows)
+    raw = np.round(random.dirichlet(np.ones(classes), rows) + 0.7 * np.eye(classes)[truth], digits) + 1e-3
+    probability = raw / raw.sum(axis=1, keepdims=True)
+    return Answers(truth, probability.argmax(axis=1), probability)
+
+
+@pytest.mark.parametrize(("classes", "digits"), [(2, 6), (2, 1), (5, 6), (5, 1)])
+def test_measures_equal_those_of_scikit_learn_with_sample_weight(classes, digits):
+    given = answers(160, classes, 1, digits)
+    weights = np.random.default_rng(2).poisson(1.0, (6, 160))
+    found = Measures(given, 15).under(weights)
+    for i, weight in enumerate(weights):
+        by_weight = {"sample_weight": weight}
+        assert found["accuracy"][i] == pytest.approx(accuracy_score(given.truth, given.said, **by_weight))
+        assert found["macro_f1"][i] == pytest.approx(f1_score(given.truth, given.said, average="macro", **by_weight))
+        assert found["log_loss"][i] == pytest.approx(log_loss(given.truth, given.probability, **by_weight))
+        for name, function in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
+            expected = function(given.truth, given.said, average=None, zero_division=0, **by_weight)
+            assert found[name][i] == pytest.approx(expected)
+        for name, area in (("roc_auc", roc_auc_score), ("pr_auc", average_precision_score)):
+            each = [area(given.truth == k, given.probability[:, k], **by_weight) for k in range(classes)]
+            assert found[name][i] == pytest.approx(np.mean(each))
+    once = Measures(given, 15).under(np.ones((1, 160), int))
+    assert once["calibration_error"][0] == pytest.approx(calibration_error(given.truth, given.probability, 15))
+
+
+def test_an_area_without_rows_of_both_kinds_is_undefined():
+    positive, score = np.array([True, False, False]), np.array([0.9, 0.2, 0.1])
+    roc, pr = Ranked(positive, score).areas(np.array([[1.0, 1, 1], [0, 2, 1], [3, 0, 0]]))
+    assert (roc[0], pr[0]) == (1.0, 1.0)
+    assert np.isnan(roc[1:]).all() and np.isnan(pr[1:]).all()
+    assert bootstrap.between(roc[1:]) is None
+
+
+def test_every_resample_draws_as_many_groups_as_there_are_and_takes_them_whole():
+    groups = np.array([0, 0, 0, 1, 2, 2])
+    for weights in bootstrap.resampled(groups, 3, 50):
+        assert weights.shape == (50, 6)
+        assert (weights[:, [0, 3, 4]].sum(axis=1) == 3).all()
+        assert (weights[:, 0] == weights[:, 2]).all() and (weights[:, 4] == weights[:, 5]).all()
+
+
+def test_resamples_do_not_depend_on_how_many_are_held_at_once(monkeypatch):
+    groups = np.arange(40)
+    whole = np.concatenate(list(bootstrap.resampled(groups, 5, 30)))
+    monkeypatch.setattr(bootstrap, "AT_ONCE", 280)
+    parts = list(bootstrap.resampled(groups, 5, 30))
+    assert len(parts) == 5
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_rows_that_repeat_each_other_widen_the_interval_only_when_drawn_as_groups():
+    once = answers(100, 2, 4)
+    tenfold = Answers(*(np.repeat(part, 10, axis=0) for part in (once.truth, once.said, once.probability)))
+
+    def width(given, groups):
+        low, high = bootstrap.between(bootstrap.draws([given], groups, 1, 400, 15)[0]["accuracy"])
+        return high - low
+
+    honest = width(once, np.arange(100))
+    assert width(tenfold, np.repeat(np.arange(100), 10)) == pytest.approx(honest, rel=0.15)
+    assert width(tenfold, np.arange(1000)) < 0.5 * honest
