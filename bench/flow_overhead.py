@@ -97,9 +97,9 @@ def text(found: dict[str, list[float]], start_seconds: float, load: float) -> st
         f"process, its imports too, against a running Prefect server, which took {start_seconds:.1f} s to start. One "
         f'mail in {EVERY}; 12 stages. "{STAGE} ran" is a change of its code that leaves its output as it was.'
     )
+    median, least = over_its_command(found, statistics.median), over_its_command(found, min)
     over = (
-        f"A stage that ran costs the flow {over_its_command(found, statistics.median):.1f} s more than its command by the "
-        f"medians, {over_its_command(found, min):.1f} s by the minima."
+        f"A stage that ran costs the flow {median:.1f} s over its command by the medians, {least:.1f} s by the minima."
     )
     return "\n".join([how, "", "| | median s | range |", "|---|---:|---:|", *rows, "", over])
 
