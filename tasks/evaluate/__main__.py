@@ -17,6 +17,7 @@ from tasks.errors import Refused
 from tasks.evaluate import Params, bootstrap
 from tasks.evaluate.baseline import baseline_probabilities
 from tasks.evaluate.probabilities import of_probabilities
+from tasks.evaluate.reliability import reliability
 from tasks.evaluate.weighted import OVERALL, Answers
 from tasks.measures import Counts
 
@@ -48,6 +49,7 @@ def evaluate(splits: Splits, scored: pa.Table, section: Params, seed: int) -> di
             "differences": between,
         },
         "resampled": {"by": section.group or "row", "units": int(groups.max()) + 1, "times": section.resamples},
+        "reliability": reliability(models[0].truth, models[0].probability, bins, seed, section.resamples),
         "classes": figures["classes"],
         "confusion": {"labels": labels, "counts": _confusion(models[0], len(labels))},
     }

@@ -1,4 +1,4 @@
-"""Where things stand in the two drawings, in per cent of their width and height, so that they fit any screen."""
+"""Where things stand in the drawings, in per cent of their width and height, so that they fit any screen."""
 
 from __future__ import annotations
 
@@ -127,3 +127,28 @@ def curves(records: Sequence[Record]) -> Curves | None:
     every = math.ceil(len(records) / 10)
     marks = [(x.place(record["epoch"]), f"{record['epoch']:g}") for record in records[::-1][::every][::-1]]
     return Curves(y, marks, lines)
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """The reliability diagram, in per cent from the left and from the top of a square."""
+
+    axis: Axis
+    """Of both sides."""
+    spans: list[str]
+    """Where a perfectly calibrated model would lie, of each bin: an upright SVG polyline."""
+    points: list[tuple[float, float]]
+    """Confidence and accuracy of each bin."""
+
+
+def reliability(bins: Sequence[Record]) -> Diagram:
+    """Bins by rising confidence; the axis begins below whatever is lowest and ends at 1."""
+    lowest = min(min(its["confidence"], its["accuracy"], its["expected"][0]) for its in bins)
+    over = axis(min(lowest, 0.95), 1.0)
+
+    def at(confidence: float, share: float) -> tuple[float, float]:
+        return over.place(confidence), round(100 - over.place(share), 2)
+
+    spans = [[at(its["confidence"], bound) for bound in its["expected"]] for its in bins]
+    upright = [" ".join(f"{x},{y}" for x, y in span) for span in spans]
+    return Diagram(over, upright, [at(its["confidence"], its["accuracy"]) for its in bins])

@@ -72,6 +72,7 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
     return {
         "evaluate": evaluate,
         "measures": MEASURES,
+        "diagram": drawing.reliability(evaluate["reliability"]["bins"]),
         "intervals": drawing.intervals(
             [
                 ("Model", evaluate["macro_f1"], of["macro_f1"]),

@@ -10,6 +10,8 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from transformers import (
+    AlbertConfig,
+    AlbertForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
     DistilBertConfig,
@@ -179,6 +181,14 @@ def test_a_model_that_is_not_the_sum_of_its_parts_is_refused(bert):
         frozen.can_narrow(bert, 1, rows, wrong)
 
 
+def test_a_model_without_a_list_of_layers_is_trained_whole_or_not_at_all():
+    config = AlbertConfig(**SMALL, **BERT_LIKE, embedding_size=8)
+    done = fit(AlbertForSequenceClassification(config), ragged(16), ragged(8), Params(epochs=1, **QUICK), 1)
+    assert done.figures["steps"] == 2
+    with pytest.raises(Refused, match="AlbertForSequenceClassification keeps its layers in no list"):
+        fit(AlbertForSequenceClassification(config), ragged(16), ragged(8), Params(frozen_layers=1, **QUICK), 1)
+
+
 def test_training_on_kept_activations_is_training_with_frozen_layers(tokens, tiny_checkpoint):
     rows, validation = (read_rows(tokens / f"{name}.parquet") for name in ("train", "validation"))
 
@@ -239,6 +249,22 @@ def test_the_temperature_is_the_best_of_a_fine_grid():
     losses = [temperature.cross_entropy(overconfident / t, labels) for t in grid]
     assert abs(math.log(found / grid[int(np.argmin(losses))])) < 0.02
     assert 2.5 < found < 3.6
+
+
+def test_logits_tripled_are_recovered_and_other_rows_gain_by_it():
+    """Fitted on one half (validation) and judged on the other (test)."""
+    random = np.random.default_rng(8)
+    honest = random.normal(size=(4000, 2)) * 2
+    labels = np.array([random.choice(2, p=np.exp(row) / np.exp(row).sum()) for row in honest])
+    validation, test = slice(0, 2000), slice(2000, 4000)
+    before = temperature.fit(honest[validation], labels[validation])
+    found = temperature.fit(3 * honest[validation], labels[validation])
+    assert abs(found / 3 - 1) < 0.1
+    assert found == pytest.approx(3 * before, rel=0.01), "whatever it was, it is three times that"
+    raw, divided = (temperature.cross_entropy(3 * honest[test] / t, labels[test]) for t in (1.0, found))
+    assert divided <= raw
+    unscaled = temperature.cross_entropy(honest[test], labels[test])
+    assert divided == pytest.approx(unscaled, abs=0.005)
 
 
 def test_rows_that_are_all_right_do_not_ask_for_certainty():
