@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel, set_seed
+from transformers import PreTrainedModel, enable_full_determinism, set_seed
 
 from tasks import checkpoint, params, paths
 from tasks.artefacts import read_json, read_table, replacing_folder, write_json
@@ -33,7 +33,8 @@ def finetune(tokens: Path, source: checkpoint.Checkpoint, section: Params, seed:
     labels: list[str] = read_json(tokens / "labels.json")["labels"]
     rows, validation = (read_rows(tokens / f"{name}.parquet") for name in ("train", "validation"))
     torch.set_num_threads(section.threads)
-    set_seed(seed)  # before the model: the weights its checkpoint lacks are drawn
+    seeded = enable_full_determinism if section.deterministic and torch.cuda.is_available() else set_seed
+    seeded(seed)  # before the model: the weights its checkpoint lacks are drawn
     model = checkpoint.classifier(source, labels, layers=section.layers, dropout=section.dropout)
     return model, fit(model, rows, validation, section, seed)
 

@@ -124,7 +124,7 @@ class Engine(Trainer):
 
 def arguments(section: Params, seed: int, device: Device, folder: str) -> TrainingArguments:
     """The trainer's arguments; ``folder`` is a temporary one, and nothing should come to be in it."""
-    return TrainingArguments(
+    args = TrainingArguments(
         output_dir=folder,
         num_train_epochs=section.epochs,
         learning_rate=section.learning_rate,
@@ -148,6 +148,8 @@ def arguments(section: Params, seed: int, device: Device, folder: str) -> Traini
         report_to="none",
         log_level="error",
     )
+    args._n_gpu = min(1, args.n_gpu)  # the trainer would spread a batch over all there are, and sum otherwise
+    return args
 
 
 @dataclass(frozen=True)

@@ -52,16 +52,20 @@ class LengthBatches(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         if self.seed is None:
-            return iter(self._cut(np.argsort(self.lengths, kind="stable")))
+            return iter(self._cut(_by_length(self.lengths)))
         random = np.random.default_rng([self.seed, self.epoch])
         order = random.permutation(len(self.lengths))
         size = self.batch_size * REGION
         regions = [order[i : i + size] for i in range(0, len(order), size)]
-        batches = [batch for region in regions for batch in self._cut(region[np.argsort(self.lengths[region])])]
+        batches = [batch for region in regions for batch in self._cut(region[_by_length(self.lengths[region])])]
         return (batches[i] for i in random.permutation(len(batches)))
 
     def _cut(self, order: npt.NDArray[np.int64]) -> list[list[int]]:
         return [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
+
+
+def _by_length(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.argsort(lengths, kind="stable")  # the default one orders ties as the processor likes
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,9 @@ class _Part:
 def _trained_part(model: PreTrainedModel, section: Params, rows: Rows, validation: Rows) -> Iterator[_Part]:
     """The model as its trained part, and the rows as this part takes them."""
     depth = section.frozen_layers
+    if not depth and not frozen.in_a_list(model):
+        yield _Part(rows, validation, narrow=False)
+        return
     frozen.refuse_too_many(model, depth)
     with tempfile.TemporaryDirectory() as folder:
         given, held_out = rows, validation

@@ -43,18 +43,30 @@ class _Recorder(nn.Module):
         return hidden
 
 
-def layers(model: PreTrainedModel) -> tuple[nn.Module, str]:
-    """Where a model keeps its list of layers: the module that holds it, and its name there."""
+def in_a_list(model: PreTrainedModel) -> bool:
+    """Whether a model keeps its layers in a list, one by one; ALBERT, which has one for all, does not."""
+    return _find(model) is not None
+
+
+def _find(model: PreTrainedModel) -> tuple[nn.Module, str] | None:
     for owner in model.base_model.modules():
         for name, child in owner.named_children():
             if isinstance(child, nn.ModuleList) and len(child) == model.config.num_hidden_layers:
                 return owner, name
-    raise Refused(f"finetune.frozen_layers: {type(model).__name__} keeps its layers in no list; set it to 0")
+    return None
+
+
+def _place(model: PreTrainedModel) -> tuple[nn.Module, str]:
+    """The module that holds the list of layers, and its name there."""
+    found = _find(model)
+    if found is None:
+        raise Refused(f"finetune.frozen_layers: {type(model).__name__} keeps its layers in no list; set it to 0")
+    return found
 
 
 @contextmanager
 def _with_layers(model: PreTrainedModel, chosen: list[nn.Module]) -> Iterator[None]:
-    owner, name = layers(model)
+    owner, name = _place(model)
     before = getattr(owner, name)
     setattr(owner, name, nn.ModuleList(chosen))
     try:
@@ -84,7 +96,7 @@ def trained_part(model: PreTrainedModel, frozen: int, narrow: bool) -> Iterator[
 
 
 def _stack(model: PreTrainedModel) -> nn.ModuleList:
-    owner, name = layers(model)
+    owner, name = _place(model)
     found: nn.ModuleList = getattr(owner, name)
     return found
 
