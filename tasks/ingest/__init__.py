@@ -1,15 +1,21 @@
 """Ingest one window of the source, every record of it: ``python -m tasks.ingest --window reference|current``.
 
-Reads ``ingest.source`` (a file or a folder in name order: csv, tsv, jsonl, parquet) and writes
-``data/<window>/raw.parquet`` and ``metrics/ingest_<window>.json``. Rows keep the order of the source. Text is kept code
-point for code point. A record that cannot be read in full is a row too, with the reason in ``problem`` and, where
-something could not be carried over, the record as it stood in ``source_bytes``. A row whose time is missing or
+Reads ``ingest.source`` (a file or a folder in name order: csv, tsv, jsonl, plain or packed as .gz or .zst, parquet) and
+writes ``data/<window>/raw.parquet`` and ``metrics/ingest_<window>.json``. Rows keep the order of the source. Text is
+kept code point for code point. A record that cannot be read in full is a row too, with the reason in ``problem`` and,
+where something could not be carried over, the record as it stood in ``source_bytes``. A row whose time is missing or
 unreadable goes to the current window, or to the only window that reads its source.
 
-Not covered: compressed files, encodings other than UTF-8.
+Files are UTF-8 unless they begin with the byte order mark of another encoding or ``encoding`` says so.
+
+Not covered: archives of several files; sources that do not fit into memory.
 """
 
 from __future__ import annotations
+
+import codecs
+
+from pydantic import Field, field_validator
 
 from tasks.params import Columns, Section
 
@@ -21,3 +27,18 @@ class Params(Section):
     """File or folder in the repository, tracked by git or DVC; null only if each window names its own."""
     columns: Columns = Columns(text="text", label="label")
     """Which column of the source plays which part; a window may name its own."""
+    encoding: str | None = None
+    """Encoding of csv, tsv and jsonl files that begin with no byte order mark, such as cp1252; null: UTF-8."""
+    max_bytes: int = Field(default=4 << 30, ge=1)
+    """Most bytes, unpacked, of one source."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        try:
+            if name is not None:
+                "".encode(name)  # one that Python knows, and of text
+                return codecs.lookup(name).name
+        except LookupError:
+            raise ValueError("name an encoding of text that Python knows, such as cp1252") from None
+        return name

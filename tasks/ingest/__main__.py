@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -12,37 +13,48 @@ from tasks.artefacts import write_json, write_table
 from tasks.cli import run, window_argument
 from tasks.errors import Refused
 from tasks.ingest import fields, ids, late, sources, windows
-from tasks.ingest.part import Part
+from tasks.ingest.decoding import Opening
+from tasks.ingest.part import Part, refuse_many_columns
 from tasks.schema import RAW
 
 
 def read(plan: windows.Plan) -> tuple[pa.Table, dict[str, Any]]:
     """The window's rows, in the order of the source, and its figures."""
     account, kept = windows.Account(), []
-    for part in _parts(plan):
+    opening = plan.opening()
+    for part in _parts(plan, opening):
         rows = windows.take(fields.rows(part, plan.columns), plan, account)
         if len(rows):
             kept.append(_without_unused(rows) if part.sparse else rows)
     account.settle(plan)
     rows = ids.complete(_together(kept))
-    if plan.columns.id:
-        ids.refuse_twins(rows, plan.columns.id)
     joined = None
     if plan.labels:
-        rows, joined = late.join(rows, late.labels(plan.labels, f"windows.{plan.window}.labels"))
+        rows, joined = late.join(rows, late.labels(plan.labels, f"windows.{plan.window}.labels", opening))
     return rows, _figures(rows, plan, account) | ({"late_labels": joined} if joined else {})
 
 
-def _parts(plan: windows.Plan) -> list[Part]:
-    """The files of the source, each with the columns that ``params.yaml`` names."""
-    parts = [sources.read(file) for file in sources.files(plan.source, plan.source_key)]
-    used = [name for part in parts if part.sparse for name in part.table.column_names]
-    for part in parts:
-        if part.sparse and not part.records:
-            continue
-        fields.require(part, plan.columns, used if part.sparse else part.table.column_names, plan.columns_key)
+def _parts(plan: windows.Plan, opening: Opening) -> Iterator[Part]:
+    """The records of the source, the columns checked that ``params.yaml`` names.
+
+    A file whose records each name their columns need not use all of them, but all such files together do.
+    """
+    files = sources.files(plan.source, plan.source_key)
+    fields.refuse_images(plan.columns, plan.columns_key)
     windows.refuse_undated_range(plan)
-    return parts
+    used: dict[str, None] = {}
+    sparse = ""
+    for file in files:
+        for part in sources.read(file, opening):
+            if not part.sparse:
+                fields.require(part.file, plan.columns, part.table.column_names, plan.columns_key)
+            elif part.records:
+                used |= dict.fromkeys(part.table.column_names)
+                sparse = sparse or part.file
+            refuse_many_columns(len(used), plan.source)
+            yield part
+    if sparse:
+        fields.require(sparse, plan.columns, used, plan.columns_key)
 
 
 def _without_unused(rows: pa.Table) -> pa.Table:

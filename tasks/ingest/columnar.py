@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.errors import Refused
-from tasks.ingest.part import Part
+from tasks.ingest.decoding import Opening
+from tasks.ingest.part import RECORDS, Part, refuse_many_columns
+from tasks.ingest.streams import refuse_bomb, steady
 
 PLAIN = {
     pa.large_string(): pa.string(),
@@ -19,19 +24,60 @@ PLAIN = {
 }
 
 
-def read(path: Path) -> Part:
-    """The file's records; strings that are not UTF-8 are null and their places told."""
-    try:
-        table = pq.read_table(path).replace_schema_metadata(None)
-    except (pa.ArrowException, OSError) as error:
-        raise Refused(f"{path} cannot be read as parquet: {error}") from None
-    original, undecodable = table, {}
-    for place, field in enumerate(table.schema):
+def read(path: Path, opening: Opening) -> Iterator[Part]:
+    """The file's records; strings that are not UTF-8 are null and their places told. The first part may be empty."""
+    with steady(path) as found:
+        unpacked = first = 0
+        try:
+            file = pq.ParquetFile(path)
+            file = pq.ParquetFile(path, read_dictionary=_texts(file))  # a text that is said often is then held once
+            names = file.schema_arrow.names
+            _refuse_twice(path, names)
+            yield _part(path, file.schema_arrow.empty_table(), 0)
+            for batch in file.iter_batches(RECORDS):
+                size = sum(map(_size, batch.columns))
+                opening.budget.spend(size, path)
+                unpacked += size
+                refuse_bomb(unpacked, found.st_size, path)
+                yield _part(path, pa.Table.from_batches([batch]), first)
+                first += len(batch)
+        except (pa.ArrowException, OSError) as error:
+            raise Refused(f"{path} cannot be read as parquet: {error}") from None
+
+
+def _texts(file: pq.ParquetFile) -> list[str]:
+    """Columns whose values may each be long and be said often."""
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return [field.name for field in file.schema_arrow if any(kind(field.type) for kind in kinds)]
+
+
+def _refuse_twice(path: Path, names: list[str]) -> None:
+    refuse_many_columns(len(names), path)
+    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    if twice:
+        raise Refused(f"{path}: two columns are called {twice[0]!r}: rename one of them")
+
+
+def _size(column: pa.Array) -> int:
+    """Bytes of the values once each stands for itself."""
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = pc.binary_length(column.dictionary.cast(pa.large_binary()))
+    return int(pc.sum(lengths.take(column.indices), min_count=0).as_py()) + 4 * len(column)
+
+
+def _part(path: Path, table: pa.Table, first: int) -> Part:
+    table = table.replace_schema_metadata(None)
+    columns, undecodable = [], {}
+    for field in table.schema:
         column = table[field.name].cast(_plain(field.type))
         if pa.types.is_string(column.type):
-            column, undecodable[field.name] = _decoded(column)
-        table = table.set_column(place, field.name, column)
-    return Part(path.as_posix(), table, len(table), lambda i: _json(original, i), undecodable=undecodable)
+            column, bad = _decoded(column)
+            if bad:
+                undecodable[field.name] = bad
+        columns.append(column)
+    made = pa.table(columns, names=table.column_names)
+    return Part(path.as_posix(), made, len(table), lambda i: _json(table, i), first, undecodable=undecodable)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -59,9 +105,15 @@ def _text(value: bytes) -> str | None:
 
 def _json(table: pa.Table, row: int) -> bytes:
     """The record as JSON; bytes that are not UTF-8 stay what they are."""
-    values = {}
-    for name in table.column_names:
-        value = table[name][row]
-        is_text = pa.types.is_string(_plain(value.type)) and value.is_valid
-        values[name] = value.cast(pa.binary()).as_py().decode("utf-8", "surrogateescape") if is_text else value.as_py()
+    values = {name: _value(table[name].slice(row, 1)) for name in table.column_names}
     return json.dumps(values, ensure_ascii=False, default=str).encode("utf-8", "surrogateescape")
+
+
+def _value(one: pa.ChunkedArray) -> Any:
+    one = one.cast(_plain(one.type))
+    if pa.types.is_string(one.type) and one.null_count == 0:
+        return one.cast(pa.binary())[0].as_py().decode("utf-8", "surrogateescape")
+    try:
+        return one[0].as_py()
+    except (ValueError, OverflowError):  # a time that Python has no name for, or bytes inside a list
+        return one.to_string()

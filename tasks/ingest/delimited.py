@@ -1,106 +1,112 @@
 """Records of a csv or tsv file, quoted as RFC 4180 says.
 
-A file is parsed byte for byte (Latin-1 maps each byte to one character and back) and each cell is decoded as UTF-8 by
-itself, so that a bad byte costs one cell. Every cell is text: "NA", "null" and "007" stay what they are.
+Every cell is text: "NA", "null" and "007" stay what they are. A bad byte costs one cell, a quote that is never closed
+one line. A line with nothing in it is no record.
 """
 
 from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
 
 import pyarrow as pa
 
 from tasks.errors import Refused
-from tasks.ingest.part import Part
+from tasks.ingest.decoding import Opening, Text, text, valid
+from tasks.ingest.part import Part, batches, refuse_many_columns, strings
 
-BOM = "ï»¿"  # UTF-8's mark, as Latin-1
+LONGEST = 1 << 28  # characters of a record; csv's own buffer takes four bytes for each
+Record = tuple[list[str] | None, str]
+"""The cells, None where the quotes do not match up, and the record as it stood."""
 
 
 class Lines:
     """The lines of a file; ``taken`` are those that were read since it was last emptied."""
 
-    def __init__(self, file: TextIO) -> None:
-        self.file = file
+    def __init__(self, file: Iterable[str]) -> None:
+        self.file = iter(file)
         self.taken: list[str] = []
+        self.again: deque[str] = deque()
+        self.length = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = next(self.file)
+        line = self.again.popleft() if self.again else next(self.file)
         self.taken.append(line)
+        self.length += len(line)
+        if self.length > LONGEST:
+            raise csv.Error("the record is too long")
         return line
 
+    def restart(self) -> None:
+        """A new record begins."""
+        self.taken.clear()
+        self.length = 0
 
-def records(file: TextIO, delimiter: str) -> Iterator[tuple[list[str] | None, str]]:
-    """Each record's cells (None where its quotes do not match up) and the record as it stood; blank lines are none."""
+
+def records(file: Iterable[str], delimiter: str) -> Iterator[Record]:
+    """Every record but blank lines. Where quotes do not match up, the next line begins a record again."""
     csv.field_size_limit(sys.maxsize)
     lines = Lines(file)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        lines.taken.clear()
+        lines.restart()
         try:
-            cells: list[str] | None = next(reader)
+            cells = next(reader)
         except StopIteration:
             return
         except csv.Error:
-            cells = None
-        if cells != []:
+            lines.again.extendleft(reversed(lines.taken[1:]))
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            yield None, lines.taken[0]
+            continue
+        if cells:
             yield cells, "".join(lines.taken)
 
 
-def read(path: Path, delimiter: str) -> Part:
-    """The file's records, all columns text; a record with more or fewer cells than the header is unparseable."""
-    with path.open(encoding="latin-1", newline="") as file:
-        found = records(file, delimiter)
+def read(path: Path, opening: Opening, delimiter: str) -> Iterator[Part]:
+    """The file's records, all columns text; a record with more or fewer cells than the header is unparseable.
+
+    The first part may be empty: it tells the columns of a file that has no records.
+    """
+    with text(path, opening, newline="") as file:
+        found = records(file.lines, delimiter)
         header = _header(path, next(found, (None, ""))[0])
-        rows: list[list[str | None]] = []
-        raw: list[str] = []
-        for cells, record in found:
-            rows.append([*cells] if cells is not None and len(cells) == len(header) else [])
-            raw.append(record)
-    columns, undecodable = _columns(header, rows)
+        first = 0
+        yield _part(path, header, [], 0, file)
+        for batch in batches(found, lambda record: len(record[1])):
+            yield _part(path, header, batch, first, file)
+            first += len(batch)
+
+
+def _part(path: Path, header: list[str], batch: list[Record], first: int, file: Text) -> Part:
+    blank: list[str | None] = [None] * len(header)
+    fits = [cells is not None and len(cells) == len(header) for cells, _ in batch]
+    rows = [cells if fit else blank for fit, (cells, _) in zip(fits, batch, strict=True)]
+    columns = list(map(strings, zip(*rows, strict=True))) if rows else [strings([])] * len(header)
     return Part(
         file=path.as_posix(),
-        table=pa.table(columns),
-        records=len(rows),
-        record=lambda i: raw[i].rstrip("\r\n").encode("latin-1"),
-        unparseable=frozenset(i for i, row in enumerate(rows) if not row),
-        undecodable=undecodable,
+        table=pa.table([column for column, _ in columns], names=header),
+        records=len(batch),
+        record=lambda i: file.as_bytes(batch[i][1].rstrip("\r\n")),
+        first=first,
+        unparseable=frozenset(i for i, fit in enumerate(fits) if not fit),
+        undecodable={name: bad for name, (_, bad) in zip(header, columns, strict=True) if bad},
     )
 
 
-def _header(path: Path, cells: list[str] | None) -> list[str]:
-    if cells is None:
-        raise Refused(f"{path} has no header: its first record must name the columns")
-    try:
-        names = [cell.encode("latin-1").decode() for cell in [cells[0].removeprefix(BOM), *cells[1:]]]
-    except UnicodeDecodeError:
-        raise Refused(f"{path}: the header is not UTF-8: save the file as UTF-8") from None
-    twice = sorted({name for name in names if names.count(name) > 1})
+def _header(path: Path, names: list[str] | None) -> list[str]:
+    if names is None:
+        raise Refused(f"{path} has no header that can be read: its first record must name the columns")
+    if not all(map(valid, names)):
+        raise Refused(f"{path}: the header is not text in the encoding of the file: save the file as UTF-8")
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise Refused(f"{path}: the header names {', '.join(map(repr, twice))} twice: rename one of them")
+        raise Refused(f"{path}: the header names {', '.join(map(repr, twice[:5]))} twice: rename one of them")
+    refuse_many_columns(len(names), path)
     return names
-
-
-def _columns(header: list[str], rows: list[list[str | None]]) -> tuple[dict[str, pa.Array], dict[str, frozenset[int]]]:
-    columns, undecodable = {}, {}
-    for place, name in enumerate(header):
-        cells = [row[place] if row else None for row in rows]
-        values = [cell if cell is None or cell.isascii() else _decoded(cell) for cell in cells]
-        undecodable[name] = frozenset(
-            i for i, (cell, value) in enumerate(zip(cells, values, strict=True)) if value is None and cell is not None
-        )
-        columns[name] = pa.array(values, pa.string())
-    return columns, undecodable
-
-
-def _decoded(cell: str) -> str | None:
-    try:
-        return cell.encode("latin-1").decode()
-    except UnicodeDecodeError:
-        return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.errors import Refused
 from tasks.ingest import times
@@ -18,6 +19,7 @@ TEXT_NOT_A_STRING = "text_not_a_string"
 TIME_UNREADABLE = "timestamp_unreadable"
 VALUE_UNDECODABLE = "value_undecodable"
 ID_MISSING = "id_missing"
+NONE = pa.scalar(None, pa.string())
 
 
 def rows(part: Part, columns: Columns) -> pa.Table:
@@ -27,20 +29,27 @@ def rows(part: Part, columns: Columns) -> pa.Table:
     ``problem`` names the first thing that is wrong with a record, in the order of the codes above. An empty label, time
     or id is none: csv has no other way to say so.
     """
-    text = _texts(part, columns)
-    label = _empty_is_none(_strings(part, columns.label))
-    moments, misread = times.read(column(part, columns.timestamp), part)
-    problems, lost = _problems(part, columns, misread)
-    keys = _empty_is_none(_strings(part, columns.id))
+    keys = _empty_is_none(strings(part, columns.id))
+    dates = column(part, columns.timestamp)
+    moments = pa.nulls(part.records, RAW.field("timestamp").type)
+    absent: pa.ChunkedArray | None = None
+    if columns.timestamp:
+        moments, absent = times.read(dates, part.file), times.missing(dates)
+    problems, lost = _problems(part, columns, moments, absent)
     if columns.id:
-        _mark(problems, (i for i, key in enumerate(keys) if key is None), ID_MISSING)
-    places = range(part.records)
-    source = [part.record(i) if i in lost else None for i in places]
-    told = [problems.get(i) for i in places]
-    table = pa.table([keys, text, label, moments, [part.file] * len(places), places, source, told], schema=RAW)
-    for name in extras(part, columns):
-        table = table.append_column(name, part.table[name])
-    return table
+        _mark(problems, _places(pc.is_null(keys)), ID_MISSING)
+    values = [
+        keys,
+        _texts(part, columns),
+        _empty_is_none(strings(part, columns.label)),
+        moments,
+        pa.repeat(pa.scalar(part.file), part.records),
+        pa.array(range(part.first, part.first + part.records)),
+        _sparse({i: part.record(i) for i in lost}, part.records, pa.binary()),
+        _sparse(problems, part.records, pa.string()),
+    ]
+    own = [pa.field(name, part.table.schema.field(name).type) for name in extras(part, columns)]
+    return pa.table([*values, *(part.table[field.name] for field in own)], schema=pa.schema([*RAW, *own]))
 
 
 def extras(part: Part, columns: Columns) -> list[str]:
@@ -56,65 +65,84 @@ def extras(part: Part, columns: Columns) -> list[str]:
     return names
 
 
-def require(part: Part, columns: Columns, known: Iterable[str], key: str) -> None:
-    """Refuse a file without a column that ``params.yaml`` names (``key`` says where); ``known`` are those it has."""
+def refuse_images(columns: Columns, key: str) -> None:
+    """Refuse what no stage can work on; ``key`` is where ``params.yaml`` names the columns."""
     if columns.image:
         raise Refused(f"{key}.image: images are not read yet: name a text column")
+
+
+def require(file: str, columns: Columns, known: Iterable[str], key: str) -> None:
+    """Refuse a file without a column that ``params.yaml`` names (``key`` says where); ``known`` are those it has."""
     has = list(dict.fromkeys(known))
     for role in ("text", "label", "timestamp", "id"):
         name = getattr(columns, role)
         if name is not None and name not in has:
-            raise Refused(
-                f"{part.file} has no column {name!r}, which {key}.{role} names; it has {', '.join(has) or 'none'}"
-            )
+            shown = ", ".join(has[:20]) + (f" and {len(has) - 20} more" if len(has) > 20 else "")
+            raise Refused(f"{file} has no column {name!r}, which {key}.{role} names; it has {shown or 'none'}")
 
 
-def column(part: Part, name: str | None) -> pa.ChunkedArray | None:
-    """The column of that name; nulls where the file does not use it; None where none is named."""
-    if name is None or name in part.table.column_names:
-        return None if name is None else part.table[name]
+def column(part: Part, name: str | None) -> pa.ChunkedArray:
+    """The column of that name; nulls where none is named or the part does not use it."""
+    if name in part.table.column_names:
+        return part.table[name]
     return pa.chunked_array([pa.nulls(part.records, pa.string())])
 
 
-def _strings(part: Part, name: str | None) -> list[str | None]:
-    """The values as strings, numbers and truth values as they are written; all None where no column is named."""
+def strings(part: Part, name: str | None) -> pa.ChunkedArray:
+    """The values as strings, numbers and truth values as they are written."""
     found = column(part, name)
-    if found is None:
-        return [None] * part.records
     try:
-        strings: list[str | None] = found.cast(pa.string()).to_pylist()
+        return found.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise Refused(f"{part.file}: column {name!r} is {found.type}, which is no label or id") from None
-    return strings
 
 
-def _empty_is_none(values: list[str | None]) -> list[str | None]:
-    return [value or None for value in values]
+def _empty_is_none(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(pc.equal(values, ""), NONE, values)
 
 
-def _texts(part: Part, columns: Columns) -> list[str | None]:
+def _texts(part: Part, columns: Columns) -> pa.ChunkedArray:
     found = column(part, columns.text)
-    if found is None or not (pa.types.is_string(found.type) or pa.types.is_null(found.type)):
-        raise Refused(f"{part.file}: column {columns.text!r} is {found.type if found else None}, not text")
-    not_strings = part.not_strings.get(columns.text or "", ())
-    return [None if i in not_strings else text for i, text in enumerate(found.to_pylist())]
+    if pa.types.is_null(found.type):
+        return found.cast(pa.string())
+    if not pa.types.is_string(found.type):
+        raise Refused(f"{part.file}: column {columns.text!r} is {found.type}, not text")
+    others = part.not_strings.get(columns.text or "")
+    return pc.if_else(_mask(others, part.records), NONE, found) if others else found
 
 
-def _problems(part: Part, columns: Columns, misread: times.Misread) -> tuple[dict[int, str], set[int]]:
+def _problems(
+    part: Part, columns: Columns, moments: pa.ChunkedArray, absent: pa.ChunkedArray | None
+) -> tuple[dict[int, str], list[int]]:
     """The problem of each position that has one, and the positions whose record must be kept as it stood."""
     problems: dict[int, str] = {}
     text = columns.text or ""
     _mark(problems, part.unparseable, UNPARSEABLE)
     _mark(problems, part.undecodable.get(text, ()), TEXT_UNDECODABLE)
     _mark(problems, part.not_strings.get(text, ()), TEXT_NOT_A_STRING)
-    _mark(problems, misread.garbled, TIME_UNREADABLE)
+    if absent is not None:
+        _mark(problems, _places(pc.and_(pc.is_null(moments), pc.invert(absent))), TIME_UNREADABLE)
     for places in part.undecodable.values():
         _mark(problems, places, VALUE_UNDECODABLE)
-    lost = set(problems)
-    _mark(problems, misread.missing, TIME_UNREADABLE)
+    lost = sorted(problems)
+    if absent is not None:
+        _mark(problems, _places(absent), TIME_UNREADABLE)
     return problems, lost
 
 
 def _mark(problems: dict[int, str], places: Iterable[int], code: str) -> None:
     for place in places:
         problems.setdefault(place, code)
+
+
+def _places(mask: pa.ChunkedArray) -> list[int]:
+    found: list[int] = pc.indices_nonzero(mask).to_pylist()
+    return found
+
+
+def _mask(places: Iterable[int], count: int) -> pa.Array:
+    return _sparse(dict.fromkeys(places, True), count, pa.bool_()).fill_null(False)
+
+
+def _sparse(values: Mapping[int, object], count: int, kind: pa.DataType) -> pa.Array:
+    return pa.array([values.get(i) for i in range(count)], kind) if values else pa.nulls(count, kind)

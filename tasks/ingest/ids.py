@@ -10,27 +10,42 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.errors import Refused
-
 DIGITS = 32
 """Hexadecimal digits of the sha256 that are used: 128 bits."""
+DUPLICATE = "id_duplicate"
 
 
 def complete(rows: pa.Table) -> pa.Table:
-    """Give an id to each row without one: a hash of what it says, and how many such rows stand before it.
+    """Give each row an id of its own.
 
-    Rows that say the same have the same time, so they meet in one window, and the count is that of the whole source.
+    One without any is named by a hash of what it says, and how many such rows stand before it: rows that say the same
+    have the same time, so they meet in one window, and the count is that of the whole source. A row whose id was taken
+    before is named by that and its turn, and has a problem unless it has one already.
     """
-    ids = rows["id"].to_pylist()
+    nameless = rows.filter(pc.is_null(rows["id"])).select(["text", "label", "timestamp", "source_bytes"])
+    made = _made(nameless)
+    keys = rows["id"].combine_chunks()
+    keys = pc.replace_with_mask(keys, pc.is_null(keys), pa.array(made, pa.string())) if made else keys
+    twins = _twins(keys)
+    if twins:
+        names, problems = keys.to_pylist(), rows["problem"].to_pylist()
+        for place, name in twins.items():
+            names[place] = name
+            problems[place] = problems[place] or DUPLICATE
+        keys = pa.array(names, pa.string())
+        rows = rows.set_column(rows.column_names.index("problem"), "problem", pa.array(problems, pa.string()))
+    return rows.set_column(0, rows.schema.field("id"), keys)
+
+
+def _made(rows: pa.Table) -> list[str]:
     seen: Counter[str] = Counter()
-    for place in [i for i, name in enumerate(ids) if name is None]:
-        text, label, moment, source = (
-            rows[name][place].as_py() for name in ("text", "label", "timestamp", "source_bytes")
-        )
-        digest = _digest(text, label, moment, source)
-        ids[place] = f"{digest}-{seen[digest]}"
-        seen[digest] += 1
-    return rows.set_column(0, rows.schema.field("id"), pa.array(ids, pa.string()))
+    names = []
+    for batch in rows.to_batches():
+        for said in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            digest = _digest(*said)
+            names.append(f"{digest}-{seen[digest]}")
+            seen[digest] += 1
+    return names
 
 
 def _digest(text: str | None, label: str | None, moment: datetime | None, source: bytes | None) -> str:
@@ -38,16 +53,19 @@ def _digest(text: str | None, label: str | None, moment: datetime | None, source
     return sha256(json.dumps(said).encode()).hexdigest()[:DIGITS]
 
 
-def refuse_twins(rows: pa.Table, column: str | None) -> None:
-    """Refuse rows that share an id, naming the first."""
-    counts = pc.value_counts(rows["id"])
-    twice = counts.filter(pc.greater(counts.field("counts"), 1))
+def _twins(keys: pa.Array) -> dict[int, str]:
+    """A new name for each place whose name stands at an earlier one."""
+    counts = pc.value_counts(keys)
+    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     if not len(twice):
-        return
-    name = twice[0]["values"].as_py()
-    places = rows.filter(pc.equal(rows["id"], name)).select(["source_file", "source_row"]).to_pylist()
-    where = " and ".join(f"row {place['source_row']} of {place['source_file']}" for place in places[:2])
-    raise Refused(
-        f"column {column!r} does not tell rows apart: {len(twice)} ids occur more than once, first {name!r} in "
-        f"{where}: name a unique column in ingest.columns.id, or leave it out"
-    )
+        return {}
+    taken, turn, renamed = set(keys.to_pylist()), Counter[str](), {}
+    for place in pc.indices_nonzero(pc.is_in(keys, value_set=twice)).to_pylist():
+        name = keys[place].as_py()
+        turn[name] += 1
+        while turn[name] > 1 and (new := f"{name}#{turn[name]}") in taken:
+            turn[name] += 1
+        if turn[name] > 1:
+            taken.add(new)
+            renamed[place] = new
+    return renamed

@@ -6,24 +6,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.errors import Refused
-from tasks.ingest import sources
+from tasks.ingest import fields, sources
+from tasks.ingest.decoding import Opening
+from tasks.ingest.part import Part
 from tasks.params import LateLabels
 
 
-def labels(late: LateLabels, key: str) -> dict[str, str]:
+def labels(late: LateLabels, key: str, opening: Opening) -> dict[str, str]:
     """The label of each id; ``key`` is where ``params.yaml`` names the table. Refused: two labels for one id."""
     found: dict[str, str] = {}
     for file in sources.files(late.source, f"{key}.source"):
-        part = sources.read(file)
-        for name in (late.id, late.label):
-            if name not in part.table.column_names:
-                has = ", ".join(part.table.column_names)
-                raise Refused(f"{key}: {file} has no column {name!r}; it has {has}")
-        ids, values = (part.table[name].cast(pa.string()).to_pylist() for name in (late.id, late.label))
-        for name, label in zip(ids, values, strict=True):
-            if name and label and found.setdefault(name, label) != label:
-                raise Refused(f"{key}: {file} gives {name!r} two labels, {found[name]!r} and {label!r}")
+        for part in sources.read(file, opening):
+            for name in (late.id, late.label) if part.records else ():
+                if name not in part.table.column_names:
+                    has = ", ".join(part.table.column_names)
+                    raise Refused(f"{key}: {file} has no column {name!r}; it has {has}")
+            _add(part, late, found, key)
     return found
+
+
+def _add(part: Part, late: LateLabels, found: dict[str, str], key: str) -> None:
+    ids, values = (fields.strings(part, name).to_pylist() for name in (late.id, late.label))
+    for name, label in zip(ids, values, strict=True):
+        if name and label and found.setdefault(name, label) != label:
+            raise Refused(f"{key}: {part.file} gives {name!r} two labels, {found[name]!r} and {label!r}")
 
 
 def join(rows: pa.Table, late: dict[str, str]) -> tuple[pa.Table, dict[str, int]]:

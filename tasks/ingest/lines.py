@@ -1,7 +1,7 @@
 """Records of a jsonl file: one JSON object on each line.
 
-Strings are taken as they are; any other value is kept as the JSON that writes it, so that what one record holds never
-decides the type of another's.
+Strings are taken as they are; any other value is kept as the JSON that wrote it, so that what one record holds never
+decides the type of another's, and no digit is lost. An object that names a key twice is unparseable.
 """
 
 from __future__ import annotations
@@ -13,27 +13,60 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.ingest.part import Part, valid
+from tasks.ingest.decoding import Opening, Text, text, valid
+from tasks.ingest.part import Part, batches, refuse_many_columns, strings
 
-BOM = b"\xef\xbb\xbf"
+BLANK = " \t\r\n"
 
 
-def read(path: Path) -> Part:
+class _Number(str):
+    """A number as it was written."""
+
+    __slots__ = ()
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is named twice")
+    return found
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_once, parse_float=_Number, parse_int=_Number, parse_constant=_Number
+).decode
+
+
+def read(path: Path, opening: Opening) -> Iterator[Part]:
     """The file's records, all columns text; a line that is not a JSON object is unparseable."""
-    raw = list(_lines(path))
-    objects = [_object(line) for line in raw]
-    columns, undecodable, not_strings = {}, {}, {}
-    for name in dict.fromkeys(key for found in objects if found for key in found):
+    with text(path, opening, newline="\n") as file:
+        first = 0
+        for batch in batches((line for line in file.lines if line.strip(BLANK)), len):
+            yield _part(path, batch, first, file)
+            first += len(batch)
+
+
+def _part(path: Path, batch: list[str], first: int, file: Text) -> Part:
+    objects = list(map(_object, batch))
+    names = list(dict.fromkeys(key for found in objects if found for key in found))
+    refuse_many_columns(len(names), path)
+    columns, undecodable, not_strings = [], {}, {}
+    for name in names:
         values = [found.get(name) if found else None for found in objects]
-        texts = [value if value is None or isinstance(value, str) else _json(value) for value in values]
-        not_strings[name] = frozenset(i for i, v in enumerate(values) if v is not None and not isinstance(v, str))
-        undecodable[name] = frozenset(i for i, text in enumerate(texts) if text is not None and not valid(text))
-        columns[name] = pa.array([None if i in undecodable[name] else t for i, t in enumerate(texts)], pa.string())
+        others = {i: _written(v) for i, v in enumerate(values) if v is not None and type(v) is not str}
+        if others:
+            not_strings[name] = frozenset(others)
+            values = [others.get(i, value) for i, value in enumerate(values)]
+        column, bad = strings(values)
+        columns.append(column)
+        if bad:
+            undecodable[name] = bad
     return Part(
         file=path.as_posix(),
-        table=pa.table(columns),
-        records=len(raw),
-        record=raw.__getitem__,
+        table=pa.table(columns, names=names),
+        records=len(batch),
+        record=lambda i: file.as_bytes(batch[i].rstrip("\r\n")),
+        first=first,
         unparseable=frozenset(i for i, found in enumerate(objects) if found is None),
         undecodable=undecodable,
         not_strings=not_strings,
@@ -41,23 +74,26 @@ def read(path: Path) -> Part:
     )
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """Lines that are not blank, without their ends; only a line feed ends one."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file):
-            record = (line.removeprefix(BOM) if number == 0 else line).rstrip(b"\r\n")
-            if record.strip():
-                yield record
-
-
-def _object(line: bytes) -> dict[str, Any] | None:
-    """The object; bytes that are not UTF-8 are lone surrogates in it."""
+def _object(line: str) -> dict[str, Any] | None:
+    """The object, its values strings, numbers as they were written, or anything that ``_written`` takes."""
     try:
-        found = json.loads(line.decode("utf-8", "surrogateescape"))
+        found = _decode(line)
+        if not isinstance(found, dict) or not all(map(valid, found)):
+            return None
+        for value in found.values():
+            if isinstance(value, dict | list):
+                _written(value)  # what is nested too deep for that is not taken apart later
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and all(map(valid, found)) else None
+    return found
 
 
-def _json(value: object) -> str:
+def _written(value: Any) -> str:
+    """The JSON of a value."""
+    if isinstance(value, _Number):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join([f"{_written(key)}: {_written(one)}" for key, one in value.items()]) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join([_written(one) for one in value]) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -2,68 +2,108 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from tasks.errors import Refused
 from tasks.ingest import columnar, delimited, lines
+from tasks.ingest.decoding import Opening, valid
 from tasks.ingest.part import Part
+from tasks.ingest.streams import PACKED
 from tasks.ingest.watched import refuse_unwatched
 
-READERS: dict[str, Callable[[Path], Part]] = {
+READERS: dict[str, Callable[[Path, Opening], Iterator[Part]]] = {
     ".csv": partial(delimited.read, delimiter=","),
     ".tsv": partial(delimited.read, delimiter="\t"),
     ".jsonl": lines.read,
     ".parquet": columnar.read,
 }
+FORMATS = "a .csv, .tsv, .jsonl or .parquet file, nor one of the first three packed as .gz or .zst"
 
 
 def files(source: str, key: str) -> list[Path]:
     """The files of a source in name order; ``key`` is where ``params.yaml`` names it.
 
     Refused: a path outside the repository, one that is missing, that DVC does not watch, that holds a file of another
-    format, or that is tracked by neither git nor DVC.
+    format, a link that leads elsewhere or no file at all, or that is tracked by neither git nor DVC.
     """
     refuse_unwatched(key)
     path = Path(source)
     if path.is_absolute() or ".." in path.parts:
         raise Refused(f"{key}: {source} is outside the repository: copy it to data/, or land it there")
-    if not path.exists():
+    if not os.path.lexists(path):
         raise Refused(f"{key}: {source} does not exist")
-    found = sorted(filter(_counts, path.rglob("*")), key=Path.as_posix) if path.is_dir() else [path]
+    found = sorted(_below(path, key), key=Path.as_posix) if path.is_dir() else [path]
     if not found:
         raise Refused(f"{key}: the folder {source} holds no files")
     for file in found:
-        if file.suffix.lower() not in READERS:
-            raise Refused(f"{key}: {file} is not a {', '.join(READERS)} file: convert it or move it out of the source")
+        _refuse_strange(file, key)
     _refuse_untracked(path, found, key)
     return found
 
 
-def _counts(path: Path) -> bool:
-    """Whether a path in a source's folder is part of it: hidden files are not."""
-    return path.is_file() and not path.name.startswith(".")
+def read(file: Path, opening: Opening) -> Iterator[Part]:
+    """The records of one file, some at a time."""
+    return READERS[_format(file)](file, opening)
 
 
-def read(file: Path) -> Part:
-    """The records of one file."""
-    return READERS[file.suffix.lower()](file)
+def _below(folder: Path, key: str) -> Iterator[Path]:
+    """Everything in a folder that is not hidden. DVC's note about a file is not data, but says that the file is."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise Refused(f"{key}: {folder} cannot be read: {error.strerror}") from None
+    for path in entries:
+        if path.name.startswith("."):
+            continue
+        if path.suffix == ".dvc":
+            if not os.path.lexists(path.with_suffix("")):
+                raise Refused(f"{key}: {path.with_suffix('')} is not here, only {path.name}: run `dvc pull`")
+        elif path.is_dir() and not path.is_symlink():
+            yield from _below(path, key)
+        else:
+            yield path
+
+
+def _format(file: Path) -> str:
+    name = file.with_suffix("") if file.suffix.lower() in PACKED else file
+    return "" if name is not file and name.suffix.lower() == ".parquet" else name.suffix.lower()
+
+
+def _refuse_strange(file: Path, key: str) -> None:
+    shown = file.as_posix()
+    if not valid(shown):
+        raise Refused(f"{key}: the name of {shown!r} is not UTF-8: rename the file")
+    if _format(file) not in READERS:
+        raise Refused(f"{key}: {file} is not {FORMATS}: convert it or move it out of the source")
+    try:
+        leads_to = file.resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise Refused(f"{key}: {file} is a link that leads nowhere: put the file in its place") from None
+    if not leads_to.is_file():
+        raise Refused(f"{key}: {file} is not a regular file: put a file in its place")
+    if not leads_to.is_relative_to(Path.cwd().resolve()) and not _known_to_dvc(file):
+        raise Refused(f"{key}: {file} leads outside the repository: copy the file into it, or land it")
 
 
 def _refuse_untracked(source: Path, found: list[Path], key: str) -> None:
     """What no version knows cannot be rebuilt. Outside a git repository there is nothing to ask."""
-    listed = _git("ls-files", "-z", "--", source.as_posix())
+    listed = _git("ls-files", "-z")
     if listed is None:
         return
-    tracked = set(listed.split("\0"))
+    tracked, top = set(listed.split("\0")), Path.cwd().resolve()
     for file in found:
-        if file.as_posix() not in tracked and not _known_to_dvc(file):
-            raise Refused(
-                f"{key}: {file} is tracked by neither git nor DVC: run `git add {source}` if it is small, "
-                f"`dvc add {source}` if it is not"
-            )
+        if _known_to_dvc(file):
+            continue
+        for path in {file, file.resolve().relative_to(top)}:  # of a link git knows only where it leads
+            if path.as_posix() not in tracked and not _known_to_dvc(path):
+                raise Refused(
+                    f"{key}: {path} is tracked by neither git nor DVC: run `git add {source}` if it is small, "
+                    f"`dvc add {source}` if it is not"
+                )
 
 
 def _known_to_dvc(path: Path) -> bool:
@@ -74,7 +114,7 @@ def _known_to_dvc(path: Path) -> bool:
 def _git(*arguments: str) -> str | None:
     """What git answers; None where it refuses or is not there."""
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *arguments], capture_output=True, check=False)
     except FileNotFoundError:
         return None
-    return done.stdout if done.returncode == 0 else None
+    return os.fsdecode(done.stdout) if done.returncode == 0 else None

@@ -1,58 +1,75 @@
-"""Times of the source as UTC."""
+"""Times of the source as UTC, to the microsecond."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.errors import Refused
-from tasks.ingest.part import Part
 from tasks.schema import TIMESTAMP
 
+SHAPE = re.compile(r"(\d{4}-?\d\d-?\d\d|\d{4}-?W\d\d(-?\d)?)([T ]\S+)?", re.ASCII)
+"""What may be ISO 8601: fromisoformat alone takes 1604010112000, milliseconds of 2020, for an evening of 1604."""
+ZERO = r"(Z|\+00:00)$"
+PLAIN = r"^(000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d{3})-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)?)?$"
+"""A shape that Arrow reads as Python does, but for the zone."""
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
-@dataclass
-class Misread:
-    """Positions of rows without a time, and of rows with one that cannot be read."""
 
-    missing: list[int] = field(default_factory=list)
-    garbled: list[int] = field(default_factory=list)
-
-
-def read(column: pa.ChunkedArray | None, part: Part) -> tuple[list[datetime | None], Misread]:
-    """UTC times, None where there is none or it is not ISO 8601; a time without a zone is taken to be UTC.
+def read(column: pa.ChunkedArray, file: str) -> pa.ChunkedArray | pa.Array:
+    """UTC times, null where there is none or it is not ISO 8601; a time without a zone is taken to be UTC.
 
     Refused: a column that holds neither text nor times, since a number says neither its unit nor its origin.
     """
-    misread = Misread()
-    if column is None:
-        return [None] * part.records, misread
-    values = _typed(column, part.file)
-    moments = [_moment(value) for value in values]
-    for place, (value, moment) in enumerate(zip(values, moments, strict=True)):
-        if moment is None:
-            (misread.garbled if value else misread.missing).append(place)
-    return moments, misread
-
-
-def _typed(column: pa.ChunkedArray, file: str) -> list[str | datetime | None]:
     kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_null(kind):
-        return list(column.to_pylist())
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        naive = kind.tz is None if pa.types.is_timestamp(kind) else True
-        column = column.cast(pa.timestamp("us") if naive else TIMESTAMP, safe=False)
-        return list((pc.assume_timezone(column, "UTC") if naive else column).to_pylist())
-    raise Refused(f"{file}: the timestamp column is {kind}: give it as text in ISO 8601 or as a timestamp")
+    if pa.types.is_null(kind):
+        return column.cast(TIMESTAMP)
+    if pa.types.is_string(kind):
+        return _written(column)
+    if pa.types.is_date(kind):
+        column = column.cast(pa.date32(), safe=False).cast(pa.timestamp("s"))
+    if not pa.types.is_timestamp(column.type):
+        raise Refused(f"{file}: the timestamp column is {kind}: give it as text in ISO 8601 or as a timestamp")
+    return _typed(column)
 
 
-def _moment(value: str | datetime | None) -> datetime | None:
-    if value is None or value == "":
+def missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """For each value whether there is none; an empty string is none."""
+    none = pc.is_null(column)
+    return pc.or_(none, pc.fill_null(pc.equal(column, ""), True)) if pa.types.is_string(column.type) else none
+
+
+def _typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times outside the years 1 to 9999, which nobody can name, are null."""
+    unit = PER_SECOND[column.type.unit]
+    counts = column.cast(pa.int64())
+    early, late = int(FIRST.timestamp()) * unit, (int(LAST.timestamp()) + 1) * unit
+    if abs(early) < 2**63:  # nanoseconds reach neither end
+        inside = pc.and_(pc.greater_equal(counts, early), pc.less(counts, late))
+        counts = pc.if_else(inside, counts, pa.scalar(None, pa.int64()))
+    return counts.cast(pa.timestamp(column.type.unit, "UTC")).cast(TIMESTAMP, safe=False)
+
+
+def _written(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    plain = pc.all(pc.fill_null(pc.match_substring_regex(column, PLAIN), True)).as_py()
+    if plain is not False:
+        try:
+            naive = pc.replace_substring_regex(column, ZERO, "")
+            return pc.assume_timezone(naive.cast(pa.timestamp("us")), "UTC")
+        except pa.ArrowInvalid:  # the 31st of February
+            pass
+    return pa.array([_moment(value) for value in column.to_pylist()], TIMESTAMP)
+
+
+def _moment(value: str | None) -> datetime | None:
+    if not value or not SHAPE.fullmatch(value):
         return None
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        moment = datetime.fromisoformat(value)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from tasks.errors import Refused
 from tasks.ingest import Params
+from tasks.ingest.decoding import Opening
+from tasks.ingest.streams import Budget
 from tasks.params import Columns, LateLabels, WindowRange, Windows
 from tasks.paths import Window
 
@@ -25,6 +27,11 @@ class Plan:
     labels: LateLabels | None
     other: WindowRange | None
     """The other window's range, where both read the same source."""
+    section: Params
+
+    def opening(self) -> Opening:
+        """How the source's files are opened."""
+        return Opening(Budget(self.section.max_bytes), self.section.encoding)
 
     @property
     def source_key(self) -> str:
@@ -61,7 +68,8 @@ def plan(window: Window, windows: Windows, section: Params) -> Plan:
             f"ingest.source is missing, and windows.{window} names no source of its own: name a file or folder"
         )
     shared = (other.source or section.source) == source
-    return Plan(window, own, source, own.columns or section.columns, own.labels, other if shared else None)
+    columns = own.columns or section.columns
+    return Plan(window, own, source, columns, own.labels, other if shared else None, section)
 
 
 def refuse_undated_range(plan: Plan) -> None:

@@ -242,6 +242,18 @@ def test_an_id_of_the_source_is_kept_and_a_missing_one_is_a_problem():
     assert rows["id"][1].as_py().endswith("-0")
 
 
+def test_a_row_whose_id_was_taken_has_that_problem_and_a_name_of_its_own():
+    write("data.csv", [record(extra=key) for key in ("k", "k", "k#2", "k", "other")])
+    rows, _ = ingest(columns=DATED.model_copy(update={"id": "extra"}))
+    assert values(rows, "id", "problem") == [
+        ("k", None),
+        ("k#3", "id_duplicate"),
+        ("k#2", None),
+        ("k#4", "id_duplicate"),
+        ("other", None),
+    ]
+
+
 UNDATED = Columns(text="text", label="label")
 
 
@@ -293,7 +305,7 @@ ONE = "text,label,time,extra\nhello,a,2020-01-01,x\n"
         ({}, {"source": None}, ["ingest.source is missing", "windows.reference"]),
         ({}, {"source": "../data.csv"}, ["outside the repository"]),
         ({}, {"source": "/etc/passwd"}, ["outside the repository"]),
-        ({"data.xlsx": "x"}, {"source": "data.xlsx"}, ["data.xlsx", ".csv, .tsv, .jsonl, .parquet"]),
+        ({"data.xlsx": "x"}, {"source": "data.xlsx"}, ["data.xlsx", ".csv, .tsv, .jsonl or .parquet"]),
         ({"data/.keep": ""}, {"source": "data"}, ["holds no files"]),
         ({"data/a.csv": ONE, "data/notes.txt": "x"}, {"source": "data"}, ["notes.txt", "move it"]),
         ({"data.csv": ""}, {}, ["no header"]),
@@ -306,11 +318,6 @@ ONE = "text,label,time,extra\nhello,a,2020-01-01,x\n"
         ({"data.csv": ONE}, {"window": "current"}, ["windows.current is empty", "2020-02-01", "run from 2020-01-01"]),
         ({"data.csv": "text,label\n"}, {"columns": UNDATED, "windows": {}}, ["holds no records"]),
         ({"data.csv": ONE.replace("extra", "problem")}, {}, ["'problem'", "rename"]),
-        (
-            {"data.csv": ONE + "again,a,2020-01-02,x\n"},
-            {"columns": DATED.model_copy(update={"id": "extra"})},
-            ["'x'", "row 0", "row 1"],
-        ),
         ({"data.csv": ONE}, {"windows": {**SPLIT, "current": {"source": "data.csv"}}}, ["overlap"]),
         ({"data.csv": ONE}, {"columns": Columns(image="text")}, ["image"]),
     ],
