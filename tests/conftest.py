@@ -9,7 +9,7 @@ WORDS = ["free", "money", "win", "prize", "click", "offer", "meeting", "list", "
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory):
-    """A folder with a BERT of width 16, as deep as the default's, at random weights, and a tokenizer of some 60 words."""
+    """A folder with a BERT of width 16, as deep as the default's, with random weights, and a tokenizer of 60 words."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
