@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test check format lock clean
+.PHONY: help setup run test soak check format lock clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -24,6 +24,9 @@ run: $(READY)    ## the whole pipeline: dvc repro
 
 test: $(READY)   ## every test, the slow ones too
 	python -m pytest
+
+soak: $(READY)   ## tests that kill servers; not part of make test
+	python -m pytest -m soak
 
 check: $(READY)  ## format, lint, types
 	ruff format --check .

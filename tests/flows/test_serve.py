@@ -156,6 +156,7 @@ def test_a_killed_runner_leaves_no_process_and_its_run_does_not_stay_running(ser
     assert served.state(skipped)["name"] == "Completed"
 
 
+@pytest.mark.soak
 def test_a_killed_server_is_started_again_and_runs_go_on(served):
     server = next(p for p in psutil.process_iter(["cmdline"]) if is_server(p, served.port))
     server.kill()
