@@ -168,7 +168,10 @@ def append_rows(file, moment):
     [
         ({"validate__max_quarantine": 0.1}, ["validate.max_quarantine", "max_quarantined"]),
         ({"ingest__source": "data/nosuch.csv"}, ["data/nosuch.csv"]),
-        ({"ingest__columns": {"text": "text", "label": "klass"}}, ["klass", "label"]),
+        (
+            {"ingest__columns": {"text": "text", "label": "klass", "timestamp": "received_at"}},
+            ["klass", "label", "group"],  # the columns that are there
+        ),
         ({"windows__current": {"from": "2002-08-01", "until": "2002-10-01"}}, ["overlap"]),
         ({"windows__current": {"from": "2031-01-01", "until": "2031-02-01"}}, ["windows.current", "2031"]),
     ],

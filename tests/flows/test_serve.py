@@ -161,7 +161,7 @@ def test_a_killed_server_is_started_again_and_runs_go_on(served):
     server = next(p for p in psutil.process_iter(["cmdline"]) if is_server(p, served.port))
     server.kill()
     served.until(lambda: httpx.get(f"{served.api}/health", timeout=5).status_code == 200, 120, "up again")
-    run = served.trigger(stages=["first"])
+    run = served.until(lambda: served.trigger(stages=["first"]), 60, "taking orders")  # it is healthy a little earlier
     served.until(lambda: served.state(run)["type"] == "COMPLETED", 180, "completed")
 
 
