@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -13,6 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
+from flows import registry
 from flows.disk import free, readable
 from flows.git import GitFailed, git
 from flows.home import Home
@@ -25,7 +25,6 @@ from tasks.cli import run
 
 SHOWN = 5
 DEFAULT_API = "http://127.0.0.1:4200/api"
-ASSIGNED = re.compile(r"[^#]+#champion(#\d+)?")  # how GTO writes that a version took that stage
 
 
 def server_lines(home: Home) -> Iterator[str]:
@@ -80,10 +79,8 @@ def _metrics(home: Home, past: Record, stage: str) -> dict[str, Any]:
 
 
 def champion_line(home: Home) -> str:
-    """The newest tag that makes a version the champion, and its commit."""
-    tags = git(home.origin, "tag", "--list", "--sort=-creatordate", "--format=%(refname:short) %(objectname:short)")
-    named = [line.split() for line in tags.splitlines() if ASSIGNED.fullmatch(line.split()[0])]
-    return f"champion   {named[0][0]} at {named[0][1]}" if named else "champion   none is tagged"
+    """The version that production uses, and its commit."""
+    return f"champion   {registry.champion(home.origin) or 'none is tagged'}"
 
 
 def disk_lines(home: Home) -> Iterator[str]:

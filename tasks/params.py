@@ -14,6 +14,7 @@ from tasks.errors import Refused
 from tasks.paths import PARAMS
 
 STAGES = ("ingest", "validate", "split", "tokenize", "finetune", "score", "evaluate", "drift", "report")
+BESIDE = ("gate",)  # sections of what is run beside the pipeline
 
 
 class Section(BaseModel):
@@ -130,7 +131,7 @@ def read(file: Path = PARAMS) -> dict[str, Any]:
         raise Refused(f"{file} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise Refused(f"{file} must hold a mapping of sections")
-    known = (*General.model_fields, *STAGES)
+    known = (*General.model_fields, *STAGES, *BESIDE)
     for key in values:
         if key not in known:
             raise Refused(f"{file}: unknown key {key!r}; the keys are {', '.join(known)}")

@@ -1,0 +1,194 @@
+"""Two tables of predictions become one: the same rows, in the order of their ids."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.errors import Refused
+from tasks.measures import Floats
+
+Table = dict[str, list[Any]]
+"""Values by column, all columns of one length."""
+
+PROBABILITY = "probability_"
+CLOSE = 1e-3  # how far a row's probabilities may be from 1 together: rounded ones are
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one model said of the rows."""
+
+    said: list[str]
+    confidence: Floats | None
+    """Of what it said, [rows]."""
+    probability: dict[str, Floats]
+    """By label, each [rows]; empty where the table has none."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same rows as both models answer them, by rising id."""
+
+    ids: list[str]
+    truth: list[str]
+    champion: Predictions
+    challenger: Predictions
+    columns: dict[str, list[str | None]]
+    """The columns asked for beside, as text."""
+
+
+def read(path: Path) -> Table:
+    """A table, by the ending of its name."""
+    readers: dict[str, Callable[[Path], Table]] = {
+        ".csv": lambda file: _delimited(file, ","),
+        ".tsv": lambda file: _delimited(file, "\t"),
+        ".jsonl": _lines,
+        ".parquet": _parquet,
+    }
+    if path.suffix not in readers:
+        raise Refused(f"{path}: unknown kind of file; the ones known end in {', '.join(readers)}")
+    try:
+        return readers[path.suffix](path)
+    except FileNotFoundError:
+        raise Refused(f"{path} does not exist") from None
+    except (ValueError, csv.Error, AttributeError) as error:  # what json, csv and pyarrow raise on what is no such file
+        raise Refused(f"{path} cannot be read as {path.suffix[1:]}: {error}") from error
+
+
+def _delimited(path: Path, delimiter: str) -> Table:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        header, *rows = csv.reader(file, delimiter=delimiter, strict=True)
+    if any(len(row) != len(header) for row in rows):
+        raise ValueError(f"a record has another number of values than the header, {len(header)}")
+    return {name: [row[i] or None for row in rows] for i, name in enumerate(header)}
+
+
+def _lines(path: Path) -> Table:
+    with path.open(encoding="utf-8") as file:
+        return dict(pa.Table.from_pylist([json.loads(line) for line in file if line.strip()]).to_pydict())
+
+
+def _parquet(path: Path) -> Table:
+    names = [name for name in pq.read_schema(path).names if name != "text"]  # the heaviest, and no answer
+    return dict(pq.read_table(path, columns=names).to_pydict())
+
+
+def pair(champion: Table, challenger: Table, truth: Table | None, columns: Iterable[str]) -> Pair:
+    """Match the rows by id. Refused where the ids, the truth or a model's answers leave anything open."""
+    places = {"champion": _places(champion, "champion"), "challenger": _places(challenger, "challenger")}
+    _same(places["champion"], places["challenger"])
+    tables = {"champion": champion, "challenger": challenger}
+    if truth is not None:
+        tables, places = {**tables, "truth": truth}, {**places, "truth": _places(truth, "truth")}
+        _all_have_truth(places["champion"], places["truth"])
+    ids = sorted(places["champion"])
+    rows = {
+        name: {key: [values[places[name][i]] for i in ids] for key, values in table.items()}
+        for name, table in tables.items()
+    }
+    return Pair(
+        ids,
+        _truth(rows, ids),
+        predictions(rows["champion"], "champion", ids),
+        predictions(rows["challenger"], "challenger", ids),
+        {name: _beside(rows, name) for name in columns},
+    )
+
+
+def _places(table: Table, name: str) -> dict[str, int]:
+    """Where each id stands."""
+    ids = _texts(table, "id", name)
+    places = {key: i for i, key in enumerate(ids)}
+    if not ids:
+        raise Refused(f"{name}: the table has no rows")
+    if len(places) < len(ids):
+        twice = next(key for i, key in enumerate(ids) if places[key] != i)
+        raise Refused(f"{name}: {len(ids) - len(places)} rows have an id that another row has, {twice!r} for one")
+    return places
+
+
+def _texts(table: Table, column: str, name: str) -> list[str]:
+    """A column as text, every value there."""
+    if column not in table:
+        raise Refused(f"{name}: no column {column!r}; the table has {', '.join(table) or 'none'}")
+    values = table[column]
+    missing = sum(value is None for value in values)
+    if missing:
+        raise Refused(f"{name}: {missing} rows have no {column}, the {values.index(None) + 1}. for one")
+    return [str(value) for value in values]
+
+
+def _same(champion: Collection[str], challenger: Collection[str]) -> None:
+    alone = {"champion": set(champion) - set(challenger), "challenger": set(challenger) - set(champion)}
+    said = [f"{len(ids)} only the {name}'s, {min(ids)!r} for one" for name, ids in alone.items() if ids]
+    if said:
+        raise Refused(f"the tables do not hold the same ids: {'; '.join(said)}. Let both models answer the same rows")
+
+
+def _all_have_truth(ids: Collection[str], known: Collection[str]) -> None:
+    missing = set(ids) - set(known)
+    if missing:
+        raise Refused(f"truth: {len(missing)} of {len(ids)} rows are not in it, {min(missing)!r} for one")
+
+
+def _truth(rows: dict[str, Table], ids: list[str]) -> list[str]:
+    """The labels of whichever tables have them; they have to agree."""
+    found = {name: _texts(table, "label", name) for name, table in rows.items() if "label" in table}
+    if not found:
+        raise Refused("no table has a column 'label': hand over the truth in one of them, or with --truth")
+    first, *others = found.items()
+    for name, labels in others:
+        differing = [i for i, (a, b) in enumerate(zip(first[1], labels, strict=True)) if a != b]
+        if differing:
+            raise Refused(
+                f"{first[0]} and {name} name another truth for {len(differing)} rows, {ids[differing[0]]!r} for one"
+            )
+    return first[1]
+
+
+def _beside(rows: dict[str, Table], column: str) -> list[str | None]:
+    for table in rows.values():
+        if column in table:
+            return [None if value is None else str(value) for value in table[column]]
+    known = sorted({name for table in rows.values() for name in table})
+    raise Refused(f"gate: no table has the column {column!r}; they have {', '.join(known)}")
+
+
+def predictions(table: Table, name: str, ids: list[str]) -> Predictions:
+    """What a model said, with its probabilities where the table has them."""
+    said = _texts(table, "prediction", name)
+    probability = {
+        column.removeprefix(PROBABILITY): _shares(table, column, name, ids)
+        for column in table
+        if column.startswith(PROBABILITY)
+    }
+    if probability:
+        total = np.sum(list(probability.values()), axis=0)
+        apart = np.flatnonzero(abs(total - 1) > CLOSE)
+        if len(apart):
+            raise Refused(f"{name}: the probabilities of row {ids[apart[0]]!r} sum to {total[apart[0]]:.6g}, not to 1")
+        zero = np.zeros(len(ids))
+        confidence = np.array([probability.get(label, zero)[i] for i, label in enumerate(said)])
+        return Predictions(said, confidence, probability)
+    return Predictions(said, _shares(table, "confidence", name, ids) if "confidence" in table else None, {})
+
+
+def _shares(table: Table, column: str, name: str, ids: list[str]) -> Floats:
+    values = _texts(table, column, name)
+    try:
+        shares = np.array([float(value) for value in values])
+    except ValueError as error:
+        raise Refused(f"{name}: column {column!r}: {error}") from None
+    wrong = np.flatnonzero(~((shares >= 0) & (shares <= 1)))
+    if len(wrong):
+        raise Refused(f"{name}: {column} of row {ids[wrong[0]]!r} is {shares[wrong[0]]:g}, which is no probability")
+    return shares
