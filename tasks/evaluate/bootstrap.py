@@ -9,30 +9,27 @@ import numpy as np
 from tasks.evaluate.weighted import OVERALL, PER_CLASS, Answers, Measures
 from tasks.measures import Counts, Floats, interval
 
-AT_ONCE = 1_000_000  # weights held at a time
 DIGITS = 6  # what another processor's rounding does not reach
 
 
 def resampled(groups: Counts, seed: int, times: int) -> Iterator[Counts]:
-    """How often each row is drawn, [some, rows] at a time and ``times`` in all.
+    """How often each row is drawn, [rows], ``times`` times.
 
     ``groups`` [rows] numbers each row's group from 0: as many groups are drawn as there are, with all their rows.
     """
     random, kinds = np.random.default_rng(seed), int(groups.max()) + 1
-    step = max(1, AT_ONCE // len(groups))
-    for start in range(0, times, step):
-        draws = [
-            np.bincount(random.integers(0, kinds, kinds), minlength=kinds) for _ in range(min(step, times - start))
-        ]
-        yield np.array(draws)[:, groups]
+    by_row = kinds == len(groups)
+    for _ in range(times):
+        drawn = np.bincount(random.integers(0, kinds, kinds), minlength=kinds)
+        yield drawn if by_row else drawn[groups]
 
 
 def draws(models: list[Answers], groups: Counts, seed: int, times: int, bins: int) -> list[dict[str, Floats]]:
     """The measures of each model under the same ``times`` resamples of the rows."""
     prepared = [Measures(answers, bins) for answers in models]
-    chunks = [[each.under(weights) for each in prepared] for weights in resampled(groups, seed, times)]
+    drawn = [[each.under(weights) for each in prepared] for weights in resampled(groups, seed, times)]
     return [
-        {name: np.concatenate([chunk[i][name] for chunk in chunks]) for name in (*OVERALL, *PER_CLASS)}
+        {name: np.array([each[i][name] for each in drawn]) for name in (*OVERALL, *PER_CLASS)}
         for i in range(len(models))
     ]
 

@@ -1,12 +1,12 @@
-"""Every measure under many weightings of the rows at once, each equal to scikit-learn's with that ``sample_weight``.
+"""Every measure under weights of the rows, equal to scikit-learn's with that ``sample_weight``.
 
-All but the areas depend on the rows only through sums over them, so one matrix product yields those of all weightings.
-The areas need the rows in order of score; ties are taken as one step, as scikit-learn does.
+All but the areas depend on the rows only through sums over them: of counts by truth and answer, of losses, and of gaps
+by bin. The areas need the rows in order of score, and then only what stands above each row of the class; ties are taken
+as one step, as scikit-learn does. One weighting is worked on at a time, so that it stays in the processor's cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,45 +38,38 @@ class Measures:
     """
 
     def __init__(self, answers: Answers, bins: int) -> None:
-        self._classes = answers.probability.shape[1]
-        self._columns = np.column_stack(list(_columns(answers, bins)))
-        self._ranked = [Ranked(answers.truth == k, answers.probability[:, k]) for k in range(self._classes)]
+        rows, probability = np.arange(len(answers.truth)), answers.probability
+        self._classes = probability.shape[1]
+        self._cell = answers.truth * self._classes + answers.said
+        self._loss = -np.log(np.maximum(probability[rows, answers.truth], np.finfo(np.float64).eps))
+        self._gap = probability.max(axis=1) - (probability.argmax(axis=1) == answers.truth)
+        self._bin = np.empty(len(rows), np.int64)
+        for number, part in enumerate(equal_bins(probability.max(axis=1), bins)):
+            self._bin[part] = number
+        self._ranked = [Ranked(answers.truth == k, probability[:, k]) for k in range(self._classes)]
 
     def under(self, weights: Counts) -> dict[str, Floats]:
-        """OVERALL [n] and PER_CLASS [n, classes] under each row of ``weights`` [n, rows], which are whole numbers.
+        """OVERALL [] and PER_CLASS [classes] under ``weights`` [rows], which are whole numbers.
 
         An area is NaN where no class has rows of both kinds; precision and recall are 0 where they are undefined.
         """
-        total, weighted = weights.sum(axis=1), weights.astype(np.float64)
-        ends = np.cumsum([1, 1, *[self._classes] * 3])
-        right, loss, hit, true, said, gaps = np.split(weighted @ self._columns, ends, axis=1)
+        total, weighted = weights.sum(), weights.astype(np.float64)
+        cells: Floats = np.bincount(self._cell, weighted, self._classes**2).astype(np.float64)
+        counts = cells.reshape(self._classes, -1)
+        hit, true, said = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
         f1, present = _share(2 * hit, true + said), true + said > 0
-        roc, pr = _means([ranked.areas(weighted) for ranked in self._ranked])
+        roc, pr = np.array([ranked.areas(weights) for ranked in self._ranked]).T
         return {
-            "accuracy": right[:, 0] / total,
-            "macro_f1": f1.sum(axis=1) / present.sum(axis=1),
-            "log_loss": loss[:, 0] / total,
-            "roc_auc": roc,
-            "pr_auc": pr,
-            "calibration_error": np.abs(gaps).sum(axis=1) / total,
+            "accuracy": hit.sum() / total,
+            "macro_f1": f1.sum() / present.sum(),
+            "log_loss": weighted @ self._loss / total,
+            "roc_auc": _mean(roc),
+            "pr_auc": _mean(pr),
+            "calibration_error": np.abs(np.bincount(self._bin, weighted * self._gap)).sum() / total,
             "precision": _share(hit, said),
             "recall": _share(hit, true),
             "f1": f1,
         }
-
-
-def _columns(answers: Answers, bins: int) -> Iterator[Floats]:
-    """What is summed: right, loss, hits, truths and claims by class, confidence minus rightness by bin."""
-    rows, probability = np.arange(len(answers.truth)), answers.probability
-    classes = np.eye(probability.shape[1])
-    yield (answers.said == answers.truth).astype(np.float64)
-    yield -np.log(np.maximum(probability[rows, answers.truth], np.finfo(np.float64).eps))
-    yield classes[answers.truth] * classes[answers.said]
-    yield classes[answers.truth]
-    yield classes[answers.said]
-    gap = probability.max(axis=1) - (probability.argmax(axis=1) == answers.truth)
-    for part in equal_bins(probability.max(axis=1), bins):
-        yield np.where(np.isin(rows, part), gap, 0.0)
 
 
 def _share(part: Floats, whole: Floats) -> Floats:
@@ -84,35 +77,45 @@ def _share(part: Floats, whole: Floats) -> Floats:
     return shares
 
 
-def _means(areas: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
-    """Means over the classes that have rows of both kinds."""
-    roc, pr = (np.array(each) for each in zip(*areas, strict=True))
-    defined = ~np.isnan(roc)
-    count = np.where(defined.any(axis=0), defined.sum(axis=0), np.nan)
-    return np.where(defined, roc, 0).sum(axis=0) / count, np.where(defined, pr, 0).sum(axis=0) / count
+def _mean(areas: Floats) -> Floats:
+    """Over the classes that have rows of both kinds."""
+    defined = areas[~np.isnan(areas)]
+    return np.array(defined.mean() if len(defined) else np.nan)
 
 
 class Ranked:
     """Rows in order of falling score, one class against the rest."""
 
     def __init__(self, positive: npt.NDArray[np.bool_], score: Floats) -> None:
-        self._order = np.argsort(-score, kind="stable")
-        self._positive = positive[self._order].astype(np.float64)
-        self._starts = np.flatnonzero(np.diff(score[self._order], prepend=np.nan) != 0)
-        self._rising = np.flatnonzero(np.add.reduceat(self._positive, self._starts))
+        order = np.argsort(-score, kind="stable")
+        first = np.diff(score[order], prepend=np.nan) != 0  # of each step of the curve: rows of one score
+        starts = np.append(np.flatnonzero(first), len(order))
+        places = np.flatnonzero(positive[order])
+        step = np.cumsum(first)[places] - 1
+        begins, ends = starts[step], starts[step + 1]
+        self._order, self._places = order.astype(np.int32), places
+        self._begins, self._ends = (begins, np.searchsorted(places, begins)), (ends, np.searchsorted(places, ends))
+        self._tied = bool((ends - begins > 1).any())
 
-    def areas(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Areas under the ROC curve and (as average precision) the precision-recall curve, under each row of
-        ``weights`` [n, rows]: both [n], NaN where the positive or the negative rows weigh nothing."""
-        steps = np.take(weights, self._order, axis=1)
-        gained = steps * self._positive
-        if len(self._starts) < len(self._order):
-            steps, gained = (np.add.reduceat(each, self._starts, axis=1) for each in (steps, gained))
-        above, hits = np.cumsum(steps, axis=1), np.cumsum(gained, axis=1)
-        of, total = hits[:, -1], above[:, -1]
-        undefined = (of == 0) | (of == total)
-        pairs = np.einsum("ij,ij->i", steps - gained, hits - gained / 2)
-        precision = _share(hits[:, self._rising], above[:, self._rising])
-        roc = pairs / np.maximum(of * (total - of), 1)
-        pr = np.einsum("ij,ij->i", gained[:, self._rising], precision) / np.maximum(of, 1)
-        return np.where(undefined, np.nan, roc), np.where(undefined, np.nan, pr)
+    def areas(self, weights: Counts) -> tuple[float, float]:
+        """Areas under the ROC curve and (as average precision) the precision-recall curve under ``weights`` [rows]:
+        NaN where the positive or the negative rows weigh nothing."""
+        ranked = weights.astype(np.int32).take(self._order)
+        gained = ranked.take(self._places)
+        above, hits = _before(ranked), _before(gained)
+        of, others = int(hits[-1]), int(above[-1] - hits[-1])
+        if of == 0 or others == 0:
+            return np.nan, np.nan
+        reached, right = above.take(self._ends[0]), hits.take(self._ends[1]) if self._tied else hits[1:]
+        wrong = reached - right
+        if self._tied:  # half of the step counts
+            wrong = (wrong + above.take(self._begins[0]) - hits.take(self._begins[1])) / 2
+        roc = 1 - float(gained @ wrong.astype(np.float64)) / (of * others)
+        return roc, float(gained @ (right / np.maximum(reached, 1))) / of
+
+
+def _before(counts: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """What stands before each place and, last, all of it: [len + 1]."""
+    sums = np.zeros(len(counts) + 1, np.int32)
+    np.cumsum(counts, out=sums[1:])
+    return sums

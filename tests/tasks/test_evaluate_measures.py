@@ -32,45 +32,38 @@ def answers(rows, classes, seed, digits=6):
 def test_measures_equal_those_of_scikit_learn_with_sample_weight(classes, digits):
     given = answers(160, classes, 1, digits)
     weights = np.random.default_rng(2).poisson(1.0, (6, 160))
-    found = Measures(given, 15).under(weights)
-    for i, weight in enumerate(weights):
+    measures = Measures(given, 15)
+    for weight in weights:
+        found = measures.under(weight)
         by_weight = {"sample_weight": weight}
-        assert found["accuracy"][i] == pytest.approx(accuracy_score(given.truth, given.said, **by_weight))
-        assert found["macro_f1"][i] == pytest.approx(f1_score(given.truth, given.said, average="macro", **by_weight))
-        assert found["log_loss"][i] == pytest.approx(log_loss(given.truth, given.probability, **by_weight))
+        assert found["accuracy"] == pytest.approx(accuracy_score(given.truth, given.said, **by_weight))
+        assert found["macro_f1"] == pytest.approx(f1_score(given.truth, given.said, average="macro", **by_weight))
+        assert found["log_loss"] == pytest.approx(log_loss(given.truth, given.probability, **by_weight))
         for name, function in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
             expected = function(given.truth, given.said, average=None, zero_division=0, **by_weight)
-            assert found[name][i] == pytest.approx(expected)
+            assert found[name] == pytest.approx(expected)
         for name, area in (("roc_auc", roc_auc_score), ("pr_auc", average_precision_score)):
             each = [area(given.truth == k, given.probability[:, k], **by_weight) for k in range(classes)]
-            assert found[name][i] == pytest.approx(np.mean(each))
-    once = Measures(given, 15).under(np.ones((1, 160), int))
-    assert once["calibration_error"][0] == pytest.approx(calibration_error(given.truth, given.probability, 15))
+            assert found[name] == pytest.approx(np.mean(each))
+    once = measures.under(np.ones(160, int))
+    assert once["calibration_error"] == pytest.approx(calibration_error(given.truth, given.probability, 15))
 
 
 def test_an_area_without_rows_of_both_kinds_is_undefined():
     positive, score = np.array([True, False, False]), np.array([0.9, 0.2, 0.1])
-    roc, pr = Ranked(positive, score).areas(np.array([[1.0, 1, 1], [0, 2, 1], [3, 0, 0]]))
-    assert (roc[0], pr[0]) == (1.0, 1.0)
-    assert np.isnan(roc[1:]).all() and np.isnan(pr[1:]).all()
-    assert bootstrap.between(roc[1:]) is None
+    ranked = Ranked(positive, score)
+    assert ranked.areas(np.array([1, 1, 1])) == (1.0, 1.0)
+    undefined = np.array([ranked.areas(np.array(weights)) for weights in ([0, 2, 1], [3, 0, 0])])
+    assert np.isnan(undefined).all()
+    assert bootstrap.between(undefined) is None
 
 
 def test_every_resample_draws_as_many_groups_as_there_are_and_takes_them_whole():
     groups = np.array([0, 0, 0, 1, 2, 2])
-    for weights in bootstrap.resampled(groups, 3, 50):
-        assert weights.shape == (50, 6)
-        assert (weights[:, [0, 3, 4]].sum(axis=1) == 3).all()
-        assert (weights[:, 0] == weights[:, 2]).all() and (weights[:, 4] == weights[:, 5]).all()
-
-
-def test_resamples_do_not_depend_on_how_many_are_held_at_once(monkeypatch):
-    groups = np.arange(40)
-    whole = np.concatenate(list(bootstrap.resampled(groups, 5, 30)))
-    monkeypatch.setattr(bootstrap, "AT_ONCE", 280)
-    parts = list(bootstrap.resampled(groups, 5, 30))
-    assert len(parts) == 5
-    assert np.array_equal(np.concatenate(parts), whole)
+    drawn = np.array(list(bootstrap.resampled(groups, 3, 50)))
+    assert drawn.shape == (50, 6)
+    assert (drawn[:, [0, 3, 4]].sum(axis=1) == 3).all()
+    assert (drawn[:, 0] == drawn[:, 2]).all() and (drawn[:, 4] == drawn[:, 5]).all()
 
 
 def test_rows_that_repeat_each_other_widen_the_interval_only_when_drawn_as_groups():
