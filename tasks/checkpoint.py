@@ -7,14 +7,16 @@ and weights are read from safetensors only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from logging import ERROR
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks import families
+from tasks.artefacts import read_json
 from tasks.errors import Refused
 from tasks.params import Model
 
@@ -31,10 +33,19 @@ class Checkpoint:
 
     source: str
     revision: str | None = None
+    family: str | None = None
+    """With one, the checkpoint gives its tokenizer only."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What the family is built from."""
 
 
 def resolve(model: Model) -> Checkpoint:
     """The checkpoint that ``model`` names; nothing is loaded or fetched yet."""
+    families.refuse_unknown(model.family, model.config)
+    return replace(_found(model), family=model.family, config=model.config)
+
+
+def _found(model: Model) -> Checkpoint:
     if model.name.startswith("package:"):
         return Checkpoint(str(_with_config(_in_package(model.name), model.name)))
     if Path(model.name).is_dir():
@@ -64,6 +75,7 @@ def _in_package(name: str) -> Path:
 def _with_config(folder: Path, name: str) -> Path:
     if not (folder / "config.json").is_file():
         raise Refused(f"model.name: {name} holds no checkpoint: there is no config.json in it")
+    _register(folder)
     return folder
 
 
@@ -94,11 +106,17 @@ def classifier(
 ) -> PreTrainedModel:
     """The checkpoint as a sequence classifier over ``labels``, in float32; of its layers only the lowest ``layers``.
 
-    Weights the checkpoint lacks (at least the last layer) are drawn from torch's global generator: seed it first.
+    Weights the checkpoint lacks (at least the last layer) are drawn from torch's global generator: seed it first. With
+    a family, all of them are.
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     model: PreTrainedModel
+    if checkpoint.family is not None:
+        config = families.config(checkpoint.family, checkpoint.config, tokenizer(checkpoint))
+        _adapt(config, labels, layers, dropout)
+        model = AutoModelForSequenceClassification.from_config(config, dtype="float32")  # type: ignore[no-untyped-call]
+        return model
     with _explained(checkpoint):
         config = AutoConfig.from_pretrained(checkpoint.source, revision=checkpoint.revision)
         _adapt(config, labels, layers, dropout)
@@ -130,22 +148,31 @@ def labels_and_width(folder: Path) -> tuple[list[str], int]:
     """The labels of a trained classifier, in the order of its outputs, and the width of its embeddings."""
     from transformers import AutoConfig
 
-    _refuse_untrained(folder)
+    _known(folder)
     with _explained(Checkpoint(str(folder))):
         config = AutoConfig.from_pretrained(folder)
     return [config.id2label[i] for i in range(len(config.id2label))], int(config.hidden_size)
 
 
-def _refuse_untrained(folder: Path) -> None:
+def _known(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise Refused(f"there is no trained model in {folder} yet: run `make run`")
+    _register(folder)
+
+
+def _register(folder: Path) -> None:
+    file = folder / "config.json"
+    try:
+        families.register(str(read_json(file).get("model_type")))
+    except ValueError as error:
+        raise Refused(f"model.name: {file} is no JSON: {error}") from error
 
 
 def load_trained(folder: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
     """The tokenizer and the classifier that ``finetune`` left, the model ready to predict."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    _refuse_untrained(folder)
+    _known(folder)
     with _explained(Checkpoint(str(folder))):
         model = AutoModelForSequenceClassification.from_pretrained(folder, dtype="float32", use_safetensors=True)
         tokens: Any = AutoTokenizer.from_pretrained(folder)

@@ -110,6 +110,10 @@ class Model(Section):
 
     name: str
     revision: str | None = None
+    family: str | None = None
+    """A model of tasks/families, drawn at random over the checkpoint's tokenizer; null: the checkpoint itself."""
+    config: dict[str, Any] = {}
+    """What the family takes."""
 
 
 class General(Section):

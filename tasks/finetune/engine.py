@@ -142,6 +142,7 @@ def arguments(section: Params, seed: int, device: Device, folder: str) -> Traini
         eval_strategy="epoch",
         save_strategy="no",
         logging_nan_inf_filter=False,
+        label_names=["labels"],
         remove_unused_columns=False,
         dataloader_pin_memory=device.cuda,
         disable_tqdm=True,
