@@ -30,6 +30,8 @@ class SmallestEffects(Section):
     predictions: float = Field(default=0.05, ge=0, le=1)
     confidence: float = Field(default=0.05, ge=0, le=1)
     labels: float = Field(default=0.05, ge=0, le=1)
+    accuracy: float = Field(default=0.02, ge=0, le=1)
+    """In the share of labelled rows whose prediction is right."""
     quarantine: float = Field(default=0.05, ge=0, le=1)
     """In the share of incoming rows that were quarantined for one reason."""
 

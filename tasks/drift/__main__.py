@@ -11,7 +11,7 @@ from tasks.cli import run
 from tasks.drift import Params
 from tasks.drift.quarantine import population
 from tasks.drift.rows import Rows
-from tasks.drift.tables import current, held_out, read_rows
+from tasks.drift.tables import current, held_out, read_rows, trained_on
 from tasks.drift.verdict import Verdict, judge
 from tasks.errors import Refused
 from tasks.params import general, load
@@ -30,7 +30,7 @@ def main() -> None:
 def _stage(params: Params, seed: int) -> None:
     reference, now = held_out(params.group), current(params.group)
     before, after = (read_json(paths.metrics("validate", window)) for window in paths.WINDOWS)
-    verdict = judge(reference, now, params, seed, population(before, after, params))
+    verdict = judge(reference, now, params, seed, population(before, after, params), trained_on())
     _finish(verdict, reference, now, params, seed, paths.metrics("drift"), paths.DRIFT_REPORT)
 
 

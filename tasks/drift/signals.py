@@ -38,10 +38,10 @@ def populations(reference: Rows, current: Rows, smallest: SmallestEffects, seed:
     ]
     labels, labelled = _labels(reference, current, smallest)
     if labels and labelled.all():
-        return [Population(side, (*signals, labels), groups)]
+        return [Population(side, (*signals, *labels), groups)]
     found = [Population(side, tuple(signals), groups)] if signals else []
     if labels:
-        found.append(Population(side[labelled], (labels,), None if groups is None else groups[labelled]))
+        found.append(Population(side[labelled], labels, None if groups is None else groups[labelled]))
     return found
 
 
@@ -142,15 +142,20 @@ def _predicted(reference: Rows, current: Rows, smallest: SmallestEffects) -> lis
     return signals
 
 
-def _labels(reference: Rows, current: Rows, smallest: SmallestEffects) -> tuple[Signal | None, Bools]:
-    """The labels' signal over the rows that have one, and which rows those are [rows]."""
+def _labels(reference: Rows, current: Rows, smallest: SmallestEffects) -> tuple[tuple[Signal, ...], Bools]:
+    """What the labels show, over the rows that have one, and which rows those are [rows]."""
     if "label" not in reference.categories or "label" not in current.categories:
-        return None, np.zeros(0, dtype=bool)
+        return (), np.zeros(0, dtype=bool)
     values = _both(reference.categories, current.categories, "label")
     labelled: Bools = np.array([value is not None for value in values])
-    sides = labelled[: reference.count].any() and labelled[reference.count :].any()
-    signal = Signal("labels", (category("label", values[labelled]),), smallest.labels) if sides else None
-    return signal, labelled
+    if not (labelled[: reference.count].any() and labelled[reference.count :].any()):
+        return (), labelled
+    labels = Signal("labels", (category("label", values[labelled]),), smallest.labels)
+    if "prediction" not in reference.categories or "prediction" not in current.categories:
+        return (labels,), labelled
+    right = (_both(reference.categories, current.categories, "prediction") == values)[labelled]
+    part = Part(one_hot(np.where(right, 0, 1), 2)[:, [0]], ["prediction = label"].__getitem__)
+    return (labels, Signal("accuracy", (part,), smallest.accuracy)), labelled
 
 
 def _both(reference: Mapping[str, NDArray[Any]], current: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:

@@ -28,6 +28,11 @@ def held_out(group: str | None) -> Rows:
     return _scored(pa.concat_tables(splits, promote_options="default"), paths.window("reference"), group)
 
 
+def trained_on() -> pa.Array:
+    """The texts of the pipeline's training rows."""
+    return read_table(paths.split("train"), ["text"]).column("text").combine_chunks()
+
+
 def current(group: str | None) -> Rows:
     """The current rows of the pipeline that passed validation; none, where there is no current data."""
     window = paths.window("current")

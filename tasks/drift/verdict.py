@@ -5,17 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from tasks.drift import Params
+from tasks.drift.performance import NOTHING, change, performance
 from tasks.drift.permutation import Move, Population, Signal, adjusted, p_values, permuted
+from tasks.drift.quality import quality
 from tasks.drift.rows import Rows
 from tasks.drift.signals import group_codes, populations
 
 Verdict = dict[str, Any]
 
 
-def judge(reference: Rows, current: Rows, params: Params, seed: int, extra: tuple[Population, ...] = ()) -> Verdict:
+def judge(
+    reference: Rows,
+    current: Rows,
+    params: Params,
+    seed: int,
+    extra: tuple[Population, ...] = (),
+    trained_on: pa.Array | None = None,
+) -> Verdict:
     """Compare two sides on every signal both have, and on ``extra`` populations such as the quarantine's.
+
+    ``trained_on``: the texts of the training rows, to tell how many of the current ones they hold already.
 
     ``significant``: a permutation test over all signals together found one, at the family-wise level. ``drifted``: a
     significant signal also moved by its smallest effect. Both are None, with the reason, where nothing can be said.
@@ -26,9 +38,14 @@ def judge(reference: Rows, current: Rows, params: Params, seed: int, extra: tupl
     if not found:
         return _verdict(None, None, silent or "the two sides share no column that can be compared", params, rows, {})
     signals = _signals(found, params, seed)
+    beside = {
+        "performance": performance(reference, current, seed),
+        "change": change(reference, current, signals, seed),
+        "quality": quality(reference, current, trained_on),
+    }
     significant = any(signal["significant"] for signal in signals.values())
     alarms = {name: signal for name, signal in signals.items() if signal["alarm"]}
-    return _verdict(bool(alarms), significant, _sentence(signals, alarms, params), params, rows, signals)
+    return _verdict(bool(alarms), significant, _sentence(signals, alarms, params), params, rows, signals) | beside
 
 
 def _silent(reference: Rows, current: Rows, params: Params) -> str | None:
@@ -102,4 +119,7 @@ def _verdict(
         "permutations": params.permutations,
         "rows": rows,
         "signals": signals,
+        "performance": NOTHING,
+        "change": None,
+        "quality": None,
     }

@@ -45,6 +45,7 @@ def pipeline(tmp_path, monkeypatch):
 
     def build(current, spam=0.2):
         Path("params.yaml").write_text("seed: 7\nmodel: {name: m}\ndrift: {permutations: 199}\n")
+        write_rows(paths.split("train"), "r", 60, "ham")
         write_rows(paths.split("validation"), "v", 60, "ham")
         write_rows(paths.split("test"), "t", 60, "ham")
         write_rows(paths.window("current").validated, "c", current)

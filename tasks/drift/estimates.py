@@ -1,0 +1,177 @@
+"""The accuracy on rows without labels, from their confidences, with the interval that the assumption leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, ndtri
+
+from tasks.drift.permutation import Bools, Floats, Integers
+from tasks.drift.rows import Rows
+from tasks.drift.signals import group_codes
+
+RESAMPLES = 200
+BINS = 2_000  # of confidence; fewer distinct values are kept as they are
+COVERAGE = 0.95
+PRIOR = 1.0  # rows' worth of belief that a confidence is the chance of being right
+STEPS = 25
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An accuracy, and the interval [low, high] in which that of these rows lies if the assumption holds."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def error(self) -> float:
+        """Half the interval."""
+        return (self.high - self.low) / 2
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies in the interval."""
+        return self.low <= value <= self.high
+
+
+def labelled(rows: Rows) -> Bools:
+    """Which rows have a prediction and a label [n]."""
+    if not {"prediction", "label"} <= set(rows.categories):
+        return np.zeros(rows.count, dtype=bool)
+    known: Bools = np.array([label is not None for label in rows.categories["label"]], dtype=bool)
+    return known
+
+
+def right(rows: Rows) -> Bools:
+    """Whether the prediction is the label [n]; False without a label."""
+    return np.asarray(rows.categories["prediction"] == rows.categories["label"], dtype=bool)
+
+
+def measured(rows: Rows) -> Estimate:
+    """The share of right predictions among the labelled rows, with Wilson's interval (1927).
+
+    Rows of a group count as Kish's effective number (1965), as if all of a group were right or wrong together.
+    """
+    known = labelled(rows)
+    share, count = float(right(rows)[known].mean()), _effective(rows, known)
+    z = float(ndtri((1 + COVERAGE) / 2))
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z * float(np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))) / (1 + z**2 / count)
+    return Estimate(share, max(0.0, middle - half), min(1.0, middle + half))
+
+
+def estimated(reference: Rows, current: Rows, seed: int) -> tuple[Estimate, Estimate]:
+    """The accuracy on the current rows from their confidences: by CBPE and by ATC.
+
+    CBPE (NannyML) averages the calibrated confidences; they are calibrated by Platt's logistic fit (1999), which goes
+    on where the reference ends: isotonic regression, the usual choice, came out twice as far off there. ATC (Garg et
+    al. 2022) finds the confidence that as many reference rows lie under as are wrong, and takes the current rows under
+    it to be wrong. The intervals hold what the reference's sampling (Bayesian bootstrap, Rubin 1981, groups whole) and
+    the current rows' own luck leave open; that the assumption fails is not in them.
+    """
+    known = labelled(reference)
+    bins, confidence = _bins(reference.numbers["confidence"][known], current.numbers["confidence"])
+    of_reference, of_current = bins[: known.sum()], bins[known.sum() :]
+    now = _mass(of_current, np.full(current.count, 1 / current.count), len(confidence))
+    was_right = right(reference)[known]
+    rng = np.random.default_rng([seed, 4])
+    values: list[tuple[float, float]] = []
+    noise: list[float] = []
+    for weights in _weights(reference, known, rng):
+        good, bad = (_mass(of_reference, weights * which, len(confidence)) for which in (was_right, ~was_right))
+        if values:  # half a row of each outcome (Jeffreys), so that no error so far does not mean none ever
+            everywhere = (good + bad) / (good + bad).sum()
+            good, bad = (mass + everywhere * rng.gamma(0.5) for mass in (good, bad))
+        calibrated = _calibrated(confidence, good, bad)
+        values.append((float(now @ calibrated), _atc(good, bad, now)))
+        noise.append(float(now @ (calibrated * (1 - calibrated))))
+    luck = np.sqrt(np.array(noise[1:]) / _effective(current)) * rng.standard_normal(RESAMPLES)
+    cbpe, atc = (_estimate(values[0][i], np.array(values[1:])[:, i] + luck) for i in (0, 1))
+    return cbpe, atc
+
+
+def under_label_change(reference: Rows, current: Rows, seed: int) -> Estimate | None:
+    """The accuracy if only the labels' shares changed: the reference's recalls, at the current shares of the labels.
+
+    None where a label came that the reference does not have.
+    """
+    known, came = labelled(reference), labelled(current)
+    names, codes = np.unique(reference.categories["label"][known].astype(str), return_inverse=True)
+    now = current.categories["label"][came].astype(str)
+    if not np.isin(now, names).all():
+        return None
+    shares = np.bincount(np.searchsorted(names, now), minlength=len(names)) / len(now)
+    was_right = right(reference)[known]
+    rng = np.random.default_rng([seed, 5])
+    recalls: list[Floats] = []
+    for weights in _weights(reference, known, rng):
+        hits = _mass(codes, weights * was_right, len(names)) + (0.5 if recalls else 0)
+        recalls.append(hits / (_mass(codes, weights, len(names)) + (1 if recalls else 0)))
+    found = np.array(recalls)
+    spread = np.sqrt((found[1:] * (1 - found[1:])) @ shares / _effective(current, came))
+    return _estimate(float(found[0] @ shares), found[1:] @ shares + spread * rng.standard_normal(RESAMPLES))
+
+
+def _estimate(value: float, draws: Floats) -> Estimate:
+    """The interval of the draws, and the value itself where it lies outside them."""
+    low, high = np.quantile(np.clip(draws, 0, 1), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return Estimate(value, min(float(low), value), max(float(high), value))
+
+
+def _bins(reference: Floats, current: Floats) -> tuple[Integers, Floats]:
+    """The bin of confidence of each row, the reference's first, and the confidence of each bin [bins]."""
+    both = np.concatenate([reference, current])
+    edges = np.unique(both)
+    if len(edges) > BINS:
+        edges = np.unique(np.quantile(both, np.linspace(0, 1, BINS), method="inverted_cdf"))
+    return np.searchsorted(edges, both), edges
+
+
+def _weights(rows: Rows, known: Bools, rng: np.random.Generator) -> Iterator[Floats]:
+    """The weights of the rows [known]: all one first, then of each resample; the rows of a group share theirs."""
+    yield np.ones(int(known.sum()))
+    groups = np.arange(int(known.sum())) if rows.groups is None else group_codes(rows.groups[known])
+    _, of_row = np.unique(groups, return_inverse=True)
+    for _ in range(RESAMPLES):
+        yield rng.standard_exponential(int(of_row.max()) + 1)[of_row]
+
+
+def _mass(bins: Integers, weights: Floats, count: int) -> Floats:
+    mass: Floats = np.bincount(bins, weights=weights, minlength=count).astype(np.float64)
+    return mass
+
+
+def _calibrated(confidence: Floats, good: Floats, bad: Floats) -> Floats:
+    """How often a prediction of each confidence is right [bins]: logistic in its log odds, by Newton's method."""
+    odds = np.column_stack([np.ones_like(confidence), logit(np.clip(confidence, 1e-6, 1 - 1e-6))])
+    all_rows, identity = good + bad, np.array([0.0, 1.0])
+    weights = identity.copy()
+    for _ in range(STEPS):
+        chance = expit(odds @ weights)
+        slope = odds.T @ (good - all_rows * chance) - PRIOR * (weights - identity)
+        curve = (odds * (all_rows * chance * (1 - chance))[:, None]).T @ odds + PRIOR * np.eye(2)
+        step = np.linalg.solve(curve, slope)
+        weights = weights + np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-8:
+            break
+    calibrated: NDArray[np.float64] = expit(odds @ weights)
+    return calibrated
+
+
+def _atc(good: Floats, bad: Floats, now: Floats) -> float:
+    """The share of current rows above the confidence that separates the reference's share of errors."""
+    below = np.concatenate([[0.0], np.cumsum(good + bad) / (good + bad).sum()])
+    return 1 - float(np.interp(bad.sum() / (good + bad).sum(), below, np.concatenate([[0.0], np.cumsum(now)])))
+
+
+def _effective(rows: Rows, which: Bools | None = None) -> float:
+    """How many rows that stand alone these are worth."""
+    chosen = np.ones(rows.count, dtype=bool) if which is None else which
+    if rows.groups is None:
+        return float(chosen.sum())
+    sizes = np.bincount(np.unique(group_codes(rows.groups[chosen]), return_inverse=True)[1])
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
