@@ -13,6 +13,29 @@ from pydantic import Field
 from tasks.params import Section
 
 
+class Slices(Section):
+    """Which rows are also judged apart."""
+
+    columns: tuple[str, ...] = Field(default=(), strict=False)
+    """Columns of the rows: a slice for each value; numbers and times are cut into ranges."""
+    text_length: bool = True
+    """Four slices of equally many rows, by characters."""
+    time: bool = True
+    """By day, month or year."""
+    script: bool = True
+    """By the script that most letters belong to."""
+    words: bool = True
+    """Let the search try the rows that contain a word, too."""
+    rows: int = Field(default=30, ge=5)
+    """A slice with fewer is not judged."""
+    level: float = Field(default=0.05, gt=0, lt=1)
+    """Chance that anything is called worse where all slices are alike: once for the declared, once for the search."""
+    worst: int = Field(default=5, ge=0)
+    """How many the search reports; 0: no search."""
+    permutations: int = Field(default=1000, ge=100)
+    """How often the errors are dealt out at random, to see what a search finds by chance."""
+
+
 class Params(Section):
     """Section ``evaluate``."""
 
@@ -23,3 +46,4 @@ class Params(Section):
     """
     calibration_bins: int = Field(default=15, ge=2)
     """Bins of equally many rows for the calibration error."""
+    slices: Slices = Slices()

@@ -18,6 +18,7 @@ from tasks.evaluate import Params, bootstrap
 from tasks.evaluate.baseline import baseline_probabilities
 from tasks.evaluate.probabilities import of_probabilities
 from tasks.evaluate.reliability import reliability
+from tasks.evaluate.slices import slices
 from tasks.evaluate.weighted import OVERALL, Answers
 from tasks.measures import Counts
 
@@ -33,6 +34,7 @@ def evaluate(splits: Splits, scored: pa.Table, section: Params, seed: int) -> di
     bins, groups = section.calibration_bins, _groups(test, section.group)
     drawn = bootstrap.draws(list(models), groups, seed, section.resamples, bins)
     figures, of_baseline = (_figures(answers, labels, bins) for answers in models)
+    wrong, wrong_baseline = (answers.said != answers.truth for answers in models)
     shared = [name for name in OVERALL if name in figures]
     apart = {name: figures[name] - of_baseline[name] for name in shared}
     between = {name: bootstrap.between(drawn[0][name] - drawn[1][name]) for name in shared}
@@ -50,6 +52,7 @@ def evaluate(splits: Splits, scored: pa.Table, section: Params, seed: int) -> di
         },
         "resampled": {"by": section.group or "row", "units": int(groups.max()) + 1, "times": section.resamples},
         "reliability": reliability(models[0].truth, models[0].probability, bins, seed, section.resamples),
+        "slices": slices(test, wrong, wrong_baseline, section.slices, seed),
         "classes": figures["classes"],
         "confusion": {"labels": labels, "counts": _confusion(models[0], len(labels))},
     }

@@ -80,6 +80,7 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
             ]
         ),
         "classes": tables.classes(evaluate["classes"], section.listed),
+        "slices": tables.slices(evaluate["slices"]),
         "confused": tables.confused(evaluate["confusion"]),
         "curve_records": inputs.curves,
         "curves": drawing.curves(inputs.curves),

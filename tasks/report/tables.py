@@ -46,6 +46,14 @@ def classes(by_class: Record, listed: int) -> list[tuple[str, Record]]:
     return sorted(pairs, key=lambda pair: (not pair[1]["support"], pair[1]["f1"], pair[0]))
 
 
+def slices(judged: Record) -> dict[str, list[Record]]:
+    """The declared and the worst slices, the weakest first."""
+    return {
+        kind: sorted(judged[kind], key=lambda its: (not its["worse"], its["p_adjusted"], its["accuracy"]))
+        for kind in ("declared", "worst")
+    }
+
+
 @dataclass(frozen=True)
 class Label:
     """Rows of a label among those that passed, by window, and their share of the window's labelled rows."""

@@ -23,7 +23,8 @@ def mails(n, seed):
     label = random.choice(LABELS, n)
     words = {"ham": ["meeting", "notes", "attached", "agenda"], "spam": ["free", "winner", "money", "click"]}
     text = [" ".join(random.choice(words[its] + ["the", "of", "and"], 8)) for its in label]
-    return pa.table({"id": [f"{seed}/{i}" for i in range(n)], "text": text, "label": label.tolist()})
+    when = pa.array([None] * n, pa.timestamp("us", tz="UTC"))
+    return pa.table({"id": [f"{seed}/{i}" for i in range(n)], "text": text, "label": label.tolist(), "timestamp": when})
 
 
 def scores(rows, seed=0):

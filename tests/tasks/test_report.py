@@ -42,7 +42,8 @@ def scored_rows(labels, rows, seed, right=0.9):
     columns = {f"probability_{label}": probability[:, i] for i, label in enumerate(labels)}
     ids = [f"{seed}/{i}" for i in range(rows)]
     words_ = [f"word{i} and so on {i % 7}" for i in truth]
-    table = pa.table({"id": ids, "text": words_, "label": [labels[i] for i in truth]})
+    when = pa.array([None] * rows, pa.timestamp("us", tz="UTC"))
+    table = pa.table({"id": ids, "text": words_, "label": [labels[i] for i in truth], "timestamp": when})
     return table, pa.table({"id": ids, "prediction": [labels[i] for i in said], "confidence": [0.8] * rows, **columns})
 
 

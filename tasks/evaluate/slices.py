@@ -1,0 +1,181 @@
+"""Where the model errs more than elsewhere: in the slices that were declared, and in the worst that a search finds.
+
+Both are corrected for how many slices were looked at. Rows count one by one here, whatever ``evaluate.group`` says:
+where the rows of a group resemble each other, a slice made of few groups looks surer than it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.special import bdtrc
+from scipy.stats import hypergeom
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from tasks.evaluate import Slices
+from tasks.evaluate.traits import Traits, traits
+from tasks.masking import mask
+from tasks.measures import COVERAGE, Counts, Floats
+
+DIGITS = 6
+WORD = re.compile(r"[^\W\d_]{3,30}")
+MOST_WORDS = 2000  # the most frequent are searched
+ALIKE = 0.5  # share of common rows from which the lesser of two slices is left out
+AT_ONCE = 100  # exchanges counted at a time
+Wrong = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some of the rows, and what they have in common."""
+
+    where: tuple[str, ...]
+    rows: Counts
+    """Row numbers, rising."""
+
+
+def slices(test: Any, wrong: Wrong, wrong_baseline: Wrong, section: Slices, seed: int) -> dict[str, Any]:
+    """The declared slices and the worst ones found; ``wrong`` [rows] says where the model errs."""
+    found = traits(test, section)
+    declared = list(_by_value(found))
+    judged = [each for each in declared if len(each.rows) >= section.rows]
+    candidates = [*judged, *_pairs(judged, section.rows)]
+    if section.words:
+        candidates += list(_words(test["text"].to_pylist(), section.rows))
+    return {
+        "level": section.level,
+        "least_rows": section.rows,
+        "declared": _declared(judged, wrong, wrong_baseline, section.level),
+        "too_few_rows": len(declared) - len(judged),
+        "searched": len(candidates),
+        "worst": _worst(candidates, wrong, wrong_baseline, section, seed),
+    }
+
+
+def _by_value(found: Traits) -> Iterator[Slice]:
+    """A slice for each value of each trait."""
+    for name, values in found.items():
+        rows: defaultdict[str, list[int]] = defaultdict(list)
+        for i, value in enumerate(values):
+            rows[value].append(i)
+        if len(rows) > 1:  # else it is all rows
+            yield from (Slice((f"{name} = {value}",), np.array(rows[value])) for value in sorted(rows))
+
+
+def _pairs(singles: Sequence[Slice], least: int) -> Iterator[Slice]:
+    """The rows that two slices share, where that is fewer than either."""
+    for a, b in combinations(singles, 2):
+        both = np.intersect1d(a.rows, b.rows, assume_unique=True)
+        if least <= len(both) < min(len(a.rows), len(b.rows)):
+            yield Slice((*a.where, *b.where), both)
+
+
+def _words(texts: Sequence[str], least: int) -> Iterator[Slice]:
+    """The texts that contain a word, for words that are neither rare nor in almost all."""
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for i, text in enumerate(texts):
+        for word in set(WORD.findall(mask(text).lower())):
+            rows[word].append(i)
+    counts = Counter({word: len(its) for word, its in rows.items() if least <= len(its) <= len(texts) - least})
+    for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_WORDS]:
+        yield Slice((f"contains “{word}”",), np.array(rows[word]))
+
+
+def _declared(judged: Sequence[Slice], wrong: Wrong, baseline: Wrong, level: float) -> list[dict[str, Any]]:
+    """Figures of each, and whether it is worse than the rows are at large: the exact (hypergeometric) test, by Holm."""
+    told = [_figures(each, wrong, baseline) for each in judged]
+    if not told:
+        return []
+    p = [float(hypergeom.sf(its["errors"] - 1, len(wrong), int(wrong.sum()), its["rows"])) for its in told]
+    for its, one, adjusted in zip(told, p, multipletests(p, method="holm")[1], strict=True):
+        its |= {"p": round(one, DIGITS), "p_adjusted": round(float(adjusted), DIGITS), "worse": bool(adjusted <= level)}
+    return told
+
+
+def _figures(its: Slice, wrong: Wrong, baseline: Wrong) -> dict[str, Any]:
+    """The interval is Wilson's (1927)."""
+    rows, errors = len(its.rows), int(wrong[its.rows].sum())
+    low, high = proportion_confint(rows - errors, rows, alpha=1 - COVERAGE, method="wilson")
+    return {
+        "where": list(its.where),
+        "rows": rows,
+        "errors": errors,
+        "accuracy": round(1 - errors / rows, DIGITS),
+        "interval": [round(float(low), DIGITS), round(float(high), DIGITS)],
+        "baseline_accuracy": round(1 - float(baseline[its.rows].mean()), DIGITS),
+    }
+
+
+def _worst(
+    candidates: Sequence[Slice], wrong: Wrong, baseline: Wrong, section: Slices, seed: int
+) -> list[dict[str, Any]]:
+    """The slices whose errors are hardest to explain by chance, no two of about the same rows.
+
+    ``p_adjusted`` is how often errors that fall on rows at random have any candidate stand out as much (the minimum of
+    all p-values under permutation: Westfall and Young 1993), so that it does not grow with how many were searched.
+    """
+    errors = int(wrong.sum())
+    if not candidates or not section.worst or not 0 < errors < len(wrong):
+        return []
+    size = np.array([len(each.rows) for each in candidates])
+    members = _members(candidates, len(wrong))
+    stands_out = _tail(members.T @ wrong.astype(np.float64), size, errors / len(wrong))
+    by_chance = _by_chance(members, size, errors, section.permutations, seed)
+    order = sorted(range(len(size)), key=lambda i: (stands_out[i], -size[i], candidates[i].where))
+    told = []
+    for i in _apart(candidates, order, section.worst):
+        p = (1 + int((by_chance <= stands_out[i] * (1 + 1e-9)).sum())) / (1 + len(by_chance))
+        of_chance = {"p_adjusted": round(p, DIGITS), "worse": p <= section.level}
+        told.append(_figures(candidates[i], wrong, baseline) | of_chance)
+    return told
+
+
+def _members(candidates: Sequence[Slice], rows: int) -> csr_array:
+    """Which row is of which candidate: [rows, candidates]."""
+    ends = np.cumsum([0, *(len(each.rows) for each in candidates)])
+    places = np.concatenate([each.rows for each in candidates])
+    by_candidate = csr_array((np.ones(len(places)), places, ends), shape=(len(candidates), rows))
+    return csr_array(by_candidate.T)
+
+
+def _tail(errors: Floats, size: Counts, rate: float) -> Floats:
+    """The binomial chance of so many errors or more among ``size`` rows."""
+    chance: Floats = bdtrc(errors - 1, size, rate)
+    return np.where(errors > 0, chance, 1.0)
+
+
+def _by_chance(members: csr_array, size: Counts, errors: int, times: int, seed: int) -> Floats:
+    """The smallest tail of any candidate when the errors fall on rows at random: [times]."""
+    random, rows = np.random.default_rng(seed), members.shape[0]
+    smallest = []
+    for start in range(0, times, AT_ONCE):
+        many = min(AT_ONCE, times - start)
+        hit = np.concatenate([random.choice(rows, errors, replace=False) for _ in range(many)])
+        drawn = csr_array((np.ones(len(hit)), hit, np.arange(many + 1) * errors), shape=(many, rows))
+        smallest.append(_tail((drawn @ members).toarray(), size, errors / rows).min(axis=1))
+    return np.concatenate(smallest)
+
+
+def _apart(candidates: Sequence[Slice], order: Sequence[int], most: int) -> list[int]:
+    """The first ``most`` of ``order`` that share less than ALIKE of their rows with an earlier one."""
+    kept: list[int] = []
+    for i in order:
+        if len(kept) == most:
+            break
+        if all(_alike(candidates[i].rows, candidates[j].rows) < ALIKE for j in kept):
+            kept.append(i)
+    return kept
+
+
+def _alike(a: Counts, b: Counts) -> float:
+    both = len(np.intersect1d(a, b, assume_unique=True))
+    return both / (len(a) + len(b) - both)

@@ -1,0 +1,86 @@
+"""What can be said of a row without a model, in words: the slices that the rows are cut into."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.errors import Refused
+from tasks.evaluate import Slices
+
+NONE = "(none)"
+PARTS = 4  # equally many rows in each part of a number's range
+READ = 2000  # characters of a text that its script is judged by
+MONTHS = 24  # spanned by the rows, from which they are cut by year
+Traits = dict[str, list[str]]
+
+
+def traits(rows: pa.Table, section: Slices) -> Traits:
+    """The value of each declared trait, row for row."""
+    found = {column: _of_column(rows, column) for column in section.columns}
+    if section.text_length:
+        found["text length"] = by_size([len(text) for text in rows["text"].to_pylist()], " characters")
+    if section.time and rows["timestamp"].null_count < len(rows):
+        found["time"] = by_time(rows["timestamp"].to_pylist())
+    if section.script:
+        found["script"] = [script(text) for text in rows["text"].to_pylist()]
+    return found
+
+
+def _of_column(rows: pa.Table, column: str) -> list[str]:
+    if column not in rows.column_names:
+        raise Refused(f"evaluate.slices.columns: the rows have no column {column!r}; {', '.join(rows.column_names)}")
+    values, kind = rows[column].to_pylist(), rows.schema.field(column).type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return by_time(values)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return by_size(values)
+    return [NONE if value is None else str(value) for value in values]
+
+
+def by_size(values: Sequence[float | None], unit: str = "") -> list[str]:
+    """Parts of their range with equally many rows; few different numbers stay as they are."""
+    known = sorted({value for value in values if value is not None})
+    if len(known) <= PARTS:
+        return [NONE if value is None else f"{value:,}{unit}" for value in values]
+    there = np.array([value for value in values if value is not None])
+    cuts = sorted(set(np.quantile(there, np.arange(1, PARTS) / PARTS, method="lower").tolist()))
+    names = list(_names(cuts, unit))
+    return [NONE if value is None else names[int(np.searchsorted(cuts, value, "left"))] for value in values]
+
+
+def _names(cuts: list[float], unit: str) -> Iterator[str]:
+    yield f"up to {cuts[0]:,}{unit}"
+    for low, high in pairwise(cuts):
+        yield f"over {low:,} to {high:,}{unit}"
+    yield f"over {cuts[-1]:,}{unit}"
+
+
+def by_time(moments: Sequence[datetime | None]) -> list[str]:
+    """The month, or where the rows lie within one the day, or where they span many the year."""
+    known = [moment for moment in moments if moment is not None]
+    months = {(moment.year, moment.month) for moment in known}
+    years, first = [year for year, _ in months], "%Y-%m"
+    if len(months) <= 1:
+        first = "%Y-%m-%d"
+    elif (max(years) - min(years)) * 12 > MONTHS:
+        first = "%Y"
+    return [NONE if moment is None else moment.strftime(first) for moment in moments]
+
+
+def script(text: str) -> str:
+    """The script that most of the letters belong to, by the first word of their Unicode names."""
+    counts = Counter(_script_of(letter) for letter in text[:READ] if letter.isalpha())
+    return min(counts, key=lambda name: (-counts[name], name)) if counts else NONE
+
+
+@cache
+def _script_of(letter: str) -> str:
+    return unicodedata.name(letter, "UNKNOWN").split()[0].split("-")[0].capitalize()
