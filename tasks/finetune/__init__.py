@@ -6,7 +6,9 @@ and what it need not compute, is ours: lower layers that stay as they are run on
 for the first token alone where no other is read (``narrow.py``), and its weights begin at a logistic regression
 (``probe.py``). The last act is the temperature (``temperature.py``).
 
-Not covered: several GPUs, gradient accumulation, and going on with an interrupted run.
+An interrupted run goes on where it was: what it had done lies in ``.checkpoints/<fingerprint>/`` (``kept.py``).
+
+Not covered: several GPUs, gradient accumulation.
 """
 
 from __future__ import annotations
@@ -45,6 +47,10 @@ class Params(Section):
     """Begin the last layer at a logistic regression on what the untrained model makes of the rows."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 on a CUDA device that has it, else fp32."""
+    checks_per_epoch: int = Field(default=1, ge=1)
+    """How often an epoch validation is looked at; each gives a point of the curves."""
+    checkpoint_seconds: float = Field(default=30, gt=0)
+    """Between two checkpoints; longer where they would take more than 5 % of the time."""
     deterministic: bool = True
     """On a CUDA device: only kernels that give the same bytes twice. On a CPU they always do."""
     threads: int = Field(default=2, ge=1)

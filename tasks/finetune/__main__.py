@@ -15,7 +15,9 @@ from tasks.cli import run
 from tasks.errors import Refused
 from tasks.finetune import Params, record
 from tasks.finetune.feeding import Rows
+from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.fit import Fitted, fit
+from tasks.finetune.kept import alone
 
 
 def read_rows(file: Path) -> Rows:
@@ -28,15 +30,17 @@ def read_rows(file: Path) -> Rows:
     return Rows("input_ids", ids.values.to_numpy(), starts, table["label"].to_numpy())
 
 
-def finetune(tokens: Path, source: checkpoint.Checkpoint, section: Params, seed: int) -> tuple[PreTrainedModel, Fitted]:
-    """The classifier trained on the rows in ``tokens``, and what is to be said about it."""
+def finetune(
+    tokens: Path, source: checkpoint.Checkpoint, section: Params, seed: int, keep: Path | None = None
+) -> tuple[PreTrainedModel, Fitted]:
+    """The classifier trained on the rows in ``tokens``, and what is to be said about it; ``keep`` is ``fit``'s."""
     labels: list[str] = read_json(tokens / "labels.json")["labels"]
     rows, validation = (read_rows(tokens / f"{name}.parquet") for name in ("train", "validation"))
     torch.set_num_threads(section.threads)
     seeded = enable_full_determinism if section.deterministic and torch.cuda.is_available() else set_seed
     seeded(seed)  # before the model: the weights its checkpoint lacks are drawn
     model = checkpoint.classifier(source, labels, layers=section.layers, dropout=section.dropout)
-    return model, fit(model, rows, validation, section, seed)
+    return model, fit(model, rows, validation, section, seed, keep)
 
 
 def write_classifier(model: PreTrainedModel, tokenizer: Path, folder: Path) -> None:
@@ -50,11 +54,18 @@ def write_classifier(model: PreTrainedModel, tokenizer: Path, folder: Path) -> N
 def main() -> None:
     """Run the stage on the repository's paths."""
     section, general = params.load(Params, "finetune"), params.general()
-    model, done = finetune(paths.TOKENS, checkpoint.resolve(general.model), section, general.seed)
-    write_classifier(model, paths.TOKENS / "tokenizer", paths.CLASSIFIER)
-    record.write_curves(done.curves, paths.CURVES)
-    write_json(done.cost, paths.FINETUNE_COST)
-    write_json(done.figures, paths.metrics("finetune"))
+    source = checkpoint.resolve(general.model)
+    folder = paths.CHECKPOINTS / fingerprint(paths.TOKENS, source, section, general.seed)
+    with alone(folder) as mine:
+        if not mine:
+            print("another process trains the same: this one starts from the beginning and keeps nothing", flush=True)
+        model, done = finetune(paths.TOKENS, source, section, general.seed, folder if mine else None)
+        write_classifier(model, paths.TOKENS / "tokenizer", paths.CLASSIFIER)
+        record.write_curves(done.curves, paths.CURVES)
+        write_json(done.cost, paths.FINETUNE_COST)
+        write_json(done.figures, paths.metrics("finetune"))
+        if mine:
+            shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

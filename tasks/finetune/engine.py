@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,20 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
+from tqdm import tqdm
 from transformers import EvalPrediction, PreTrainedModel, PrinterCallback, ProgressCallback, Trainer, TrainingArguments
 
+from tasks.artefacts import read_json, write_json
 from tasks.errors import Refused
 from tasks.finetune import Params, temperature
 from tasks.finetune.feeding import LengthBatches, Padded, Rows
+from tasks.finetune.kept import Checkpoints
+from tasks.finetune.leaving import Leaving, noticed
+from tasks.finetune.pace import Pace
 from tasks.finetune.watch import Watch
 
 Array = npt.NDArray[Any]
+WEIGHTS, STATE, RUNNING = "weights.pt", "trainer_state.json", "running.json"  # beside the trainer's own files
 
 
 @dataclass(frozen=True)
@@ -51,12 +58,23 @@ def device_for(section: Params) -> Device:
 class Engine(Trainer):
     """The trainer. Its loss is the cross-entropy, by label weights and smoothing where the section says so."""
 
-    def __init__(self, model: PreTrainedModel, section: Params, seed: int, **rest: Any) -> None:
-        self.section, self.seed = section, seed
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        section: Params,
+        seed: int,
+        checkpoints: Checkpoints,
+        leaving: Leaving,
+        resumed: Path | None = None,
+        **rest: Any,
+    ) -> None:
+        self.section, self.seed, self.checkpoints, self.resumed = section, seed, checkpoints, resumed
+        self.trained = model
         self.latest: EvalPrediction | None = None  # what the last validation gave
         self.labels = len(model.config.id2label or {})
         collate = Padded(model.config.pad_token_id or 0)
-        super().__init__(model, data_collator=collate, compute_metrics=self._figures, callbacks=[Watch()], **rest)
+        pace = Pace(section.checks_per_epoch, checkpoints, leaving, self._restore)
+        super().__init__(model, data_collator=collate, compute_metrics=self._figures, callbacks=[pace, Watch()], **rest)
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self.model_accepts_loss_kwargs = False  # compute_loss below gives the mean over its rows
@@ -117,6 +135,34 @@ class Engine(Trainer):
             "accuracy": float(np.mean(logits.argmax(1) == labels)),
         }
 
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self.checkpoints.keep(self.state.global_step, self._write)
+
+    def _write(self, folder: Path) -> None:
+        torch.save(self._state(), folder / WEIGHTS)
+        self._save_optimizer_and_scheduler(str(folder))
+        self._save_scaler(str(folder))
+        self._save_rng_state(str(folder))
+        self.state.save_to_json(str(folder / STATE))
+        write_json({"loss_sum": self._tr_loss.item(), "logged_at": self._globalstep_last_logged}, folder / RUNNING)
+
+    def _state(self) -> dict[str, torch.Tensor]:
+        """What training changes of the model: trained weights, and buffers."""
+        fixed = {name for name, weight in self.trained.named_parameters() if not weight.requires_grad}
+        return {name: tensor for name, tensor in self.trained.state_dict().items() if name not in fixed}
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        state = torch.load(Path(resume_from_checkpoint) / WEIGHTS, map_location="cpu", weights_only=True)
+        self.trained.load_state_dict(state, strict=False)
+
+    def _restore(self) -> None:
+        if (
+            self.resumed is not None
+        ):  # the sum of losses since the last line of the log: else the curve would have a gap
+            running = read_json(self.resumed / RUNNING)
+            self._tr_loss += running["loss_sum"]
+            self._globalstep_last_logged = running["logged_at"]
+
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted here: the trainer's own estimate knows nothing of frozen layers."""
         return 0
@@ -138,8 +184,8 @@ def arguments(section: Params, seed: int, device: Device, folder: str) -> Traini
         use_cpu=not device.cuda,
         full_determinism=section.deterministic and device.cuda,
         seed=seed,
-        logging_strategy="epoch",
-        eval_strategy="epoch",
+        logging_strategy="no",  # when to log, to validate and to save is Pace's to say
+        eval_strategy="no",
         save_strategy="no",
         logging_nan_inf_filter=False,
         label_names=["labels"],
@@ -158,19 +204,38 @@ class Trained:
     """What training leaves beside the weights."""
 
     log: list[dict[str, float]]
-    """The trainer's own: one entry for each epoch's training, one for its validation."""
+    """The trainer's own: at each check one entry for the training since the last, one for the validation."""
     steps: int
     logits: Array
-    """Of the validation rows after the last epoch, [rows, labels], in the order of ``labels`` below."""
+    """Of the validation rows after the last step, [rows, labels], in the order of ``labels`` below."""
     labels: Array
 
 
-def train(model: PreTrainedModel, rows: Rows, validation: Rows, section: Params, seed: int, device: Device) -> Trained:
-    """Train ``model`` in place; it ends on the CPU."""
-    with tempfile.TemporaryDirectory() as folder:
+def train(
+    model: PreTrainedModel,
+    rows: Rows,
+    validation: Rows,
+    section: Params,
+    seed: int,
+    device: Device,
+    checkpoints: Checkpoints,
+    resumed: Path | None = None,
+) -> Trained:
+    """Train ``model`` in place, from where the checkpoint ``resumed`` left it; it ends on the CPU.
+
+    Asked to end (SIGTERM, Ctrl-C), it keeps a checkpoint and leaves with SystemExit.
+    """
+    with tempfile.TemporaryDirectory() as folder, noticed() as leaving:
         args = arguments(section, seed, device, folder)
-        engine = Engine(model, section, seed, args=args, train_dataset=rows, eval_dataset=validation)
-        engine.train()
+        engine = Engine(
+            model, section, seed, checkpoints, leaving, resumed, args=args, train_dataset=rows, eval_dataset=validation
+        )
+        engine.train(resume_from_checkpoint=str(resumed) if resumed else None)
+        if leaving:
+            tqdm.write(f"stopped after step {engine.state.global_step} of {engine.state.max_steps}, as asked")
+            raise SystemExit(leaving.code)
+        if engine.latest is None:  # the checkpoint was of the last step
+            engine.predict(validation)
     assert engine.latest is not None, "the trainer validates after every epoch"
     logits, labels = np.asarray(engine.latest.predictions), np.asarray(engine.latest.label_ids)
     return Trained(engine.state.log_history, engine.state.global_step, logits, labels)

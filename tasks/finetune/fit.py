@@ -1,7 +1,8 @@
-"""The whole of a training, from a checkpoint to calibrated weights; nothing is read or written but a temporary file."""
+"""The whole of a training, from a checkpoint to calibrated weights; what it keeps for a next try lies in one folder."""
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from tasks.artefacts import read_json
 from tasks.finetune import Params, frozen, record, temperature
-from tasks.finetune.engine import Device, Trained, device_for, train
+from tasks.finetune.engine import STATE, Device, Trained, device_for, train
 from tasks.finetune.feeding import Rows
+from tasks.finetune.kept import Checkpoints, once
 from tasks.finetune.probe import begin_at_probe
 
 Figures = dict[str, Any]
@@ -47,17 +50,26 @@ class Clock:
         self._since = now
 
 
-def fit(model: PreTrainedModel, rows: Rows, validation: Rows, section: Params, seed: int) -> Fitted:
-    """Train ``model`` in place and fold its temperature in; it ends on the CPU, ready to predict."""
+def fit(
+    model: PreTrainedModel, rows: Rows, validation: Rows, section: Params, seed: int, keep: Path | None = None
+) -> Fitted:
+    """Train ``model`` in place and fold its temperature in; it ends on the CPU, ready to predict.
+
+    What is done is kept in the folder ``keep``, from where the same call goes on after an interruption.
+    """
     device, clock = device_for(section), Clock()
     torch.nn.Module.to(model, device.torch)
-    with _trained_part(model, section, rows, validation) as part:
-        if section.probe:
-            begin_at_probe(model, part.rows, section.batch_size)
+    with _room(keep) as folder, _trained_part(model, section, rows, validation, folder) as part:
+        checkpoints = Checkpoints(folder, section.checkpoint_seconds if keep else math.inf)
+        resumed = checkpoints.latest()
+        if resumed is not None:
+            _tell(resumed)
+        if section.probe and resumed is None:
+            begin_at_probe(model, part.rows, section.batch_size, folder / "probe")
         clock.lap("prepare")
         trained = sum(p.numel() for p in model.parameters())
         _announce(device, section, trained, part.narrow)
-        done = train(model, part.rows, part.validation, section, seed, device)
+        done = train(model, part.rows, part.validation, section, seed, device, checkpoints, resumed)
         clock.lap("train")
     torch.nn.Module.to(model, "cpu").train(False)
     warmth = temperature.fit(done.logits, done.labels)
@@ -84,24 +96,51 @@ class _Part:
 
 
 @contextmanager
-def _trained_part(model: PreTrainedModel, section: Params, rows: Rows, validation: Rows) -> Iterator[_Part]:
+def _room(keep: Path | None) -> Iterator[Path]:
+    """The folder to keep things in, or one for the time being."""
+    if keep is not None:
+        yield keep
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _trained_part(
+    model: PreTrainedModel, section: Params, rows: Rows, validation: Rows, folder: Path
+) -> Iterator[_Part]:
     """The model as its trained part, and the rows as this part takes them."""
     depth = section.frozen_layers
     if not depth and not frozen.in_a_list(model):
         yield _Part(rows, validation, narrow=False)
         return
     frozen.refuse_too_many(model, depth)
-    with tempfile.TemporaryDirectory() as folder:
-        given, held_out = rows, validation
-        if depth:
-            frozen.refuse_too_large(model, rows, Path(folder))
-            given, held_out = (
-                frozen.activations(model, depth, part, Path(folder) / f"{name}.npy", section.batch_size)
-                for name, part in (("train", rows), ("validation", validation))
-            )
-        narrow = frozen.can_narrow(model, depth, validation, held_out)
-        with frozen.trained_part(model, depth, narrow):
-            yield _Part(given, held_out, narrow)
+    given, held_out = rows, validation
+    if depth:
+        given, held_out = _activations(model, section, rows, validation, folder / "activations")
+    narrow = frozen.can_narrow(model, depth, validation, held_out)
+    with frozen.trained_part(model, depth, narrow):
+        yield _Part(given, held_out, narrow)
+
+
+def _activations(
+    model: PreTrainedModel, section: Params, rows: Rows, validation: Rows, folder: Path
+) -> tuple[Rows, Rows]:
+    splits = {"train.npy": rows, "validation.npy": validation}
+
+    def write(folder: Path) -> None:
+        frozen.refuse_too_large(model, rows, folder)
+        for name, part in splits.items():
+            frozen.activations(model, section.frozen_layers, part, folder / name, section.batch_size)
+
+    once(folder, write)
+    given, held_out = (frozen.kept_activations(part, folder / name) for name, part in splits.items())
+    return given, held_out
+
+
+def _tell(resumed: Path) -> None:
+    state = read_json(resumed / STATE)
+    print(f"going on from step {state['global_step']} of {state['max_steps']}, kept in {resumed}", flush=True)
 
 
 def _announce(device: Device, section: Params, parameters: int, narrow: bool) -> None:

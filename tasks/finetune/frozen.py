@@ -114,7 +114,13 @@ def activations(model: PreTrainedModel, frozen: int, rows: Rows, file: Path, bat
             model(**model_inputs(model, rows, batch))
             for i, states in zip(batch, recorder.seen.float().cpu().numpy(), strict=True):
                 values[rows.starts[i] : rows.starts[i + 1]] = states[: rows.lengths[i]]
-    return Rows("inputs_embeds", values, rows.starts, rows.labels)
+    values.flush()
+    return kept_activations(rows, file)
+
+
+def kept_activations(rows: Rows, file: Path) -> Rows:
+    """The rows as ``activations`` left them in ``file``."""
+    return Rows("inputs_embeds", np.load(file, mmap_mode="r"), rows.starts, rows.labels)
 
 
 @torch.inference_mode()

