@@ -15,6 +15,7 @@ LANDING = Path("data/landing")
 SPLITS = Path("data/splits")
 TOKENS = Path("data/tokens")
 CLASSIFIER = Path("models/classifier")
+ONNX = Path("models/onnx")
 CHECKPOINTS = Path(".checkpoints")
 METRICS = Path("metrics")
 REPORTS = Path("reports")
@@ -22,6 +23,7 @@ INDEX = REPORTS / "index.html"
 DRIFT_REPORT = REPORTS / "drift.html"
 CURVES = REPORTS / "curves.csv"
 FINETUNE_COST = REPORTS / "finetune_cost.json"
+EXPORT_REPORT = REPORTS / "export.json"
 SCORED_SPLITS: Final = ("validation", "test")
 
 

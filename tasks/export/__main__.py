@@ -1,0 +1,142 @@
+"""Export the trained classifier, hold the export to it, and say what it is worth: ``python -m tasks.export``."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from tasks import checkpoint, paths
+from tasks.artefacts import read_table, replacing_folder, write_json
+from tasks.cli import run
+from tasks.errors import Refused
+from tasks.export import SAME_LABELS
+from tasks.export import __doc__ as about
+from tasks.export.compare import Measured, batch_of, beside, measure, with_onnx, with_torch
+from tasks.export.graph import to_int8, to_onnx
+
+ONNX, INT8 = "model.onnx", "model.int8.onnx"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How it is measured."""
+
+    threads: int = 2
+    batch_size: int = 32
+    repeat: int = 100
+    """Texts that are run one by one."""
+
+
+def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> dict[str, Any]:
+    """Write ``folder`` and give the report: each form's size, speed, agreement and measures on ``rows``."""
+    torch.set_num_threads(options.threads)
+    tokenizer, model = checkpoint.load_trained(classifier)
+    texts = rows["text"].to_pylist()
+    labels, _ = checkpoint.labels_and_width(classifier)
+    truth = [labels.index(label) for label in rows["label"].to_pylist()]
+
+    with replacing_folder(folder) as part:
+        example = batch_of(tokenizer, [texts[0], f"{texts[0]} {texts[-1]}"])
+        print("exporting", flush=True)
+        to_onnx(model, {name: torch.from_numpy(value) for name, value in example.items()}, part / ONNX)
+        to_int8(part / ONNX, part / INT8)
+        runs = {"torch": with_torch(model)}
+        runs |= {name: with_onnx(part / file, options.threads) for name, file in (("onnx", ONNX), ("onnx int8", INT8))}
+        forms = measure(runs, tokenizer, texts, options.batch_size, options.repeat)
+        files = (classifier / "model.safetensors", part / ONNX, part / INT8)
+        sizes = {name: file.stat().st_size for name, file in zip(forms, files, strict=True)}
+        figures = {name: _figures(form, forms["torch"], truth, sizes[name]) for name, form in forms.items()}
+        _refuse_other_labels(figures["onnx"])
+        kept, why = _worth_it(figures["onnx"], figures["onnx int8"])
+        if not kept:
+            (part / INT8).unlink()
+        for file in sorted(classifier.iterdir()):
+            if file.suffix == ".json":
+                shutil.copyfile(file, part / file.name)
+    return {"rows": len(texts), "forms": figures, "int8": {"kept": kept, "why": why}, "machine": _machine(options)}
+
+
+def _figures(form: Measured, reference: Measured, truth: list[int], size: int) -> dict[str, float]:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    found = form.logits.argmax(1)
+    return {
+        "megabytes": round(size / 1e6, 2),
+        "milliseconds": round(form.milliseconds, 2),
+        "rows_per_second": round(form.rows_per_second, 1),
+        **beside(form.logits, reference.logits),
+        "accuracy": float(accuracy_score(truth, found)),
+        "macro_f1": float(f1_score(truth, found, average="macro")),
+    }
+
+
+def _refuse_other_labels(figures: dict[str, float]) -> None:
+    if figures["same_labels"] < SAME_LABELS:
+        raise Refused(
+            f"the exported graph gives the trained model's label on {figures['same_labels']:.2%} of the test rows, not "
+            f"on {SAME_LABELS:.1%}: nothing was written"
+        )
+
+
+def _worth_it(whole: dict[str, float], small: dict[str, float]) -> tuple[bool, str]:
+    if small["same_labels"] < SAME_LABELS:
+        return False, f"another label on {1 - small['same_labels']:.2%} of the test rows"
+    faster = whole["milliseconds"] / small["milliseconds"]
+    if faster <= 1:
+        return False, f"not faster here ({small['milliseconds']} ms a text instead of {whole['milliseconds']})"
+    return True, f"{faster:.1f} times as fast for one text"
+
+
+def _machine(options: Options) -> dict[str, object]:
+    packages = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
+    return {"machine": platform.machine(), "threads": options.threads, **{name: version(name) for name in packages}}
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report as a Markdown table."""
+    head = (
+        "| | MB | ms a text | texts/s | same label | largest difference | accuracy | macro-F1 |\n"
+        "|---|---:|---:|---:|---:|---:|---:|---:|"
+    )
+    lines = [
+        f"| {name} | {form['megabytes']:.1f} | {form['milliseconds']:.1f} | {form['rows_per_second']:.0f} | "
+        f"{form['same_labels']:.2%} | {form['largest_difference']:.1e} | {form['accuracy']:.4f} | "
+        f"{form['macro_f1']:.4f} |"
+        for name, form in report["forms"].items()
+    ]
+    return "\n".join([head, *lines])
+
+
+def main() -> None:
+    """Export what the pipeline trained."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tasks.export", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, default=paths.ONNX, help="the folder to write (default %(default)s)")
+    parser.add_argument("--threads", type=int, default=Options.threads, help="of the CPU (default %(default)s)")
+    parser.add_argument(
+        "--batch-size", type=int, default=Options.batch_size, help="texts at once (default %(default)s)"
+    )
+    given = parser.parse_args()
+    if min(given.threads, given.batch_size) < 1:
+        parser.error("--threads and --batch-size have to be at least 1")
+    rows = read_table(paths.split("test"), ["text", "label"])
+    if not len(rows):
+        raise Refused(f"{paths.split('test')} has no rows to hold the export to")
+    report = export(paths.CLASSIFIER, rows, given.output, Options(given.threads, given.batch_size))
+    write_json(report, paths.EXPORT_REPORT)
+    print(table(report))
+    print(f"int8 {'kept' if report['int8']['kept'] else 'left out'}: {report['int8']['why']}")
+    print(f"{given.output} is written; the figures are in {paths.EXPORT_REPORT}")
+
+
+if __name__ == "__main__":
+    run(main)
