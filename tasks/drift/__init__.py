@@ -46,6 +46,10 @@ class Params(Section):
     smallest_effect: SmallestEffects = SmallestEffects()
     minimum_rows: int = Field(default=30, ge=10)
     """Fewer rows (or groups) than this on either side: no verdict."""
+    windows_a_year: float | None = Field(default=None, gt=0)
+    """How many verdicts a year the schedule makes, for the false alarms to expect. None: as many as windows of this
+    length follow one another.
+    """
     group: str | None = None
     """Column that tells which rows belong together; its groups are permuted whole. None: every row stands alone."""
     reasons_not_compared: list[str] = Field(default=list(BY_CONSTRUCTION))

@@ -13,7 +13,8 @@ from tasks.drift.permutation import Floats, Integers
 AXES = 32  # the plane that centres are sought in; its axes keep their lengths, so that the long ones count
 CENTRES = 64
 ROWS_PER_CENTRE = 10  # fewer centres where rows are few
-LEARNT_FROM = 10_000  # rows, a seeded sample: axes and centres hardly change beyond it
+LEARNT_FROM = 10_000  # rows, a seeded sample: the axes hardly change beyond it
+CENTRES_FROM = 4_000  # rows, likewise
 CHUNK = 50_000
 
 
@@ -40,7 +41,7 @@ def _sample(
 
 def near_centres(scores: Floats, rng: np.random.Generator) -> tuple[Integers, int]:
     """Which of k centres each row [n] is nearest to, and k; the centres are k-means' over a sample of the rows."""
-    sample = scores[rng.choice(len(scores), min(len(scores), LEARNT_FROM), replace=False)]
+    sample = scores[rng.choice(len(scores), min(len(scores), CENTRES_FROM), replace=False)]
     distinct = len(np.unique(sample.astype(np.float32), axis=0))
     count = max(1, min(CENTRES, len(scores) // ROWS_PER_CENTRE, distinct))
     with warnings.catch_warnings():

@@ -24,7 +24,7 @@ class Rows:
 
     ``numbers``: name → float64 [n]. ``categories``: name → str [n], a missing label is None. ``terms``: [n, hashes],
     one where the text holds the word. ``embeddings``: [n, width]. ``groups``: str [n], None where a row stands
-    alone.
+    alone. ``times``: datetime64[us] [n].
     """
 
     count: int
@@ -34,6 +34,7 @@ class Rows:
     terms: csr_array | None = None
     embeddings: NDArray[np.float32] | None = None
     groups: NDArray[np.object_] | None = None
+    times: NDArray[np.datetime64] | None = None
 
     def take(self, index: NDArray[np.int64]) -> Rows:
         """The rows at these positions, without reading anything anew."""
@@ -45,6 +46,7 @@ class Rows:
             None if self.terms is None else self.terms[index],
             None if self.embeddings is None else self.embeddings[index],
             None if self.groups is None else self.groups[index],
+            None if self.times is None else self.times[index],
         )
 
 
@@ -72,6 +74,7 @@ def observe(table: pa.Table, embeddings: NDArray[np.float32] | None, group: str 
         terms=None if text is None else terms(text),
         embeddings=embeddings,
         groups=None if group is None else _strings(table, group).to_numpy(zero_copy_only=False),
+        times=_times(table) if "timestamp" in columns else None,
     )
 
 
@@ -106,4 +109,13 @@ def _confidence(table: pa.Table, place: str | Path) -> NDArray[np.float64]:
         raise Refused(f"{place}: confidence must hold numbers: {error}") from None
     if not np.isfinite(values).all():
         raise Refused(f"{place}: {int((~np.isfinite(values)).sum())} rows have no confidence: leave them or it out")
+    return values
+
+
+def _times(table: pa.Table) -> NDArray[np.datetime64] | None:
+    """The column timestamp, where it holds times and every row has one."""
+    column = table.column("timestamp")
+    if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)) or column.null_count:
+        return None
+    values: NDArray[np.datetime64] = column.cast(pa.timestamp("us")).to_numpy().astype("datetime64[us]")
     return values

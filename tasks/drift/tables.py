@@ -19,7 +19,8 @@ from tasks.drift.rows import Rows, observe
 from tasks.errors import Refused
 
 USED = ("text", "prediction", "confidence", "label")
-HELD = ("id", "text", "label")  # what the pipeline knows of a row before it is scored
+WHEN = "timestamp"
+HELD = ("id", "text", "label", WHEN)  # what the pipeline knows of a row before it is scored
 
 
 def held_out(group: str | None) -> Rows:
@@ -49,9 +50,12 @@ def _scored(table: pa.Table, window: paths.WindowPaths, group: str | None) -> Ro
 
 
 def read_rows(path: Path, embeddings: Path | None, group: str | None) -> Rows:
-    """The rows of a table on its own: csv, tsv, jsonl or parquet with any of text, prediction, confidence and label."""
+    """The rows of a table on its own: csv, tsv, jsonl or parquet with any of text, prediction, confidence and label.
+
+    A column ``timestamp`` that holds times tells how the reference changed from window to window.
+    """
     table = _read(path)
-    useful = _useful(table, USED, group)
+    useful = _useful(table, (*USED, WHEN), group)
     if not set(useful.column_names) & set(USED) and embeddings is None:
         raise Refused(f"{path} has none of the columns {', '.join(USED)}; it has {', '.join(table.column_names)}")
     return observe(useful, None if embeddings is None else read_embeddings(embeddings), group, path)

@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from tasks.drift import Params
 from tasks.drift.performance import NOTHING, change, performance
-from tasks.drift.permutation import Move, Population, Signal, adjusted, p_values, permuted
+from tasks.drift.permutation import Population, Signal
 from tasks.drift.quality import quality
 from tasks.drift.rows import Rows
+from tasks.drift.sight import past_windows, sight
 from tasks.drift.signals import group_codes, populations
+from tasks.drift.testing import Move, Tested, adjusted, p_values, permuted
 
 Verdict = dict[str, Any]
 
@@ -37,14 +39,16 @@ def judge(
     found = [] if silent else [*populations(reference, current, params.smallest_effect, seed), *extra]
     if not found:
         return _verdict(None, None, silent or "the two sides share no column that can be compared", params, rows, {})
-    signals = _signals(found, params, seed)
+    tested = tests(found, params, seed)
+    signals = findings(found, tested, params)
+    significant = any(signal["significant"] for signal in signals.values())
+    alarms = {name: signal for name, signal in signals.items() if signal["alarm"]}
     beside = {
+        "sight": sight(found[0], tested, past_windows(reference, current, params.minimum_rows), current, params),
         "performance": performance(reference, current, seed),
         "change": change(reference, current, signals, seed),
         "quality": quality(reference, current, trained_on),
     }
-    significant = any(signal["significant"] for signal in signals.values())
-    alarms = {name: signal for name, signal in signals.items() if signal["alarm"]}
     return _verdict(bool(alarms), significant, _sentence(signals, alarms, params), params, rows, signals) | beside
 
 
@@ -61,13 +65,18 @@ def _silent(reference: Rows, current: Rows, params: Params) -> str | None:
     return None
 
 
-def _signals(found: list[Population], params: Params, seed: int) -> dict[str, Any]:
-    tests = [permuted(population, params.permutations, (seed, 2, i)) for i, population in enumerate(found)]
-    statistics = np.hstack([scores for scores, _ in tests])
+def tests(found: list[Population], params: Params, seed: int) -> list[Tested]:
+    """Permute every population."""
+    return [permuted(population, params.permutations, (seed, 2, i)) for i, population in enumerate(found)]
+
+
+def findings(found: list[Population], tested: list[Tested], params: Params) -> dict[str, Any]:
+    """What the verdict says of each signal, corrected over all of them."""
+    statistics = np.hstack([one.scores for one in tested])
     p = p_values(statistics)
     family_wise = adjusted(p)
     signals = [signal for population in found for signal in population.signals]
-    moves = [move for _, of_population in tests for move in of_population]
+    moves = [move for one in tested for move in one.moves]
     return {
         signal.name: _finding(signal, move, float(statistics[0, i]), float(p[0, i]), float(family_wise[i]), params)
         for i, (signal, move) in enumerate(zip(signals, moves, strict=True))
@@ -119,6 +128,7 @@ def _verdict(
         "permutations": params.permutations,
         "rows": rows,
         "signals": signals,
+        "sight": None,
         "performance": NOTHING,
         "change": None,
         "quality": None,

@@ -16,19 +16,11 @@ from scipy.stats import binom
 
 from tasks.drift import Params
 from tasks.drift.descriptors import describe
-from tasks.drift.permutation import (
-    Part,
-    Population,
-    Signal,
-    adjusted,
-    assignments,
-    exchangeable,
-    p_values,
-    permuted,
-)
+from tasks.drift.permutation import Part, Population, Signal, assignments, exchangeable
 from tasks.drift.quarantine import population
 from tasks.drift.rows import observe
 from tasks.drift.signals import group_codes, quantity
+from tasks.drift.testing import adjusted, p_values, permuted
 from tasks.drift.verdict import judge
 from tasks.errors import Refused
 
@@ -79,7 +71,7 @@ def naive(population, current):
 
 def test_the_product_gives_what_a_loop_over_permutations_gives():
     population = tiny(np.random.default_rng(3))
-    found, _ = permuted(population, 300, seed=5)
+    found = permuted(population, 300, seed=5).scores
     rng = np.random.default_rng(5)
     units = exchangeable(population, rng)
     drawn = np.vstack(list(assignments(units, 300, rng)))
