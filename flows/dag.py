@@ -52,6 +52,13 @@ class Dag:
         """Every stage that comes before ``name``."""
         return set(nx.descendants(self._graph, name))
 
+    def after(self, name: str) -> list[str]:
+        """The stage and every one that reads from it, near or far, in order."""
+        if name not in self._graph:
+            raise UnknownStage(f"no stage {name!r}; the stages are {', '.join(self.order())}")
+        reached = {name, *nx.ancestors(self._graph, name)}
+        return [one for one in self.order() if one in reached]
+
     def reads_from(self, name: str) -> set[str]:
         """The stages whose outputs ``name`` reads."""
         return set(self._graph.successors(name))

@@ -39,13 +39,18 @@ MARK = "verdict: "
 def clone_with(home: Home, commit: str, folder: Path, outputs: Iterable[Path]) -> Path:
     """A clone at the commit that holds these outputs, from the shared cache or a DVC remote. Refused without them."""
     workspace.clone(home, commit, folder, workspace.shared_cache(home))
+    bring(folder, commit, outputs)
+    return folder
+
+
+def bring(folder: Path, commit: str, outputs: Iterable[Path]) -> None:
+    """Bring these outputs into a clone at the commit, from its cache or a DVC remote. Refused without them."""
     targets = [str(folder / path) for path in outputs]
     with Repo(str(folder)) as repo:
         try:
             repo.checkout(targets=targets, force=True)
         except DvcException:
             _pull(repo, targets, commit)
-    return folder
 
 
 def _pull(repo: Repo, targets: list[str], commit: str) -> None:

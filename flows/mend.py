@@ -23,14 +23,14 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Cancelled, Crashed
 
-from flows import nightly, weekly
+from flows import approval, nightly, watch, weekly
 from flows.home import Home
 from flows.locks import is_held
 from tasks import cli
 from tasks.errors import Refused
 
-FLOWS = (nightly.FLOW, weekly.FLOW)
-UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+FLOWS = (nightly.FLOW, weekly.FLOW, watch.FLOW, approval.FLOW)
+UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.PAUSED]
 STARTING = timedelta(minutes=2)  # a process takes its lock within this time of being started
 OVERDUE = timedelta(minutes=15)
 

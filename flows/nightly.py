@@ -7,7 +7,7 @@ experiment under the run's name to that repository, whose working tree it never 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, chdir, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,19 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from flows import prune, record, workspace
+from flows import labelling, prune, record, workspace
 from flows.alive import alive
 from flows.artifacts import publish
-from flows.dag import Dag, UnknownStage
-from flows.disk import TooLittleSpace
+from flows.attempt import attempt
+from flows.dag import Dag
 from flows.git import GitFailed
 from flows.home import CLONES_KEPT, Home, gpu_lock
 from flows.locks import Busy, Overlap, holding
 from flows.publish import NotPublished, publish_record
-from flows.stage import Result, StageFailed
+from flows.spans import set_windows
+from flows.stage import Result
 from flows.training import as_task, in_order
+from tasks import paths
 from tasks.errors import Refused
 
 FLOW = "nightly-training"
@@ -44,6 +46,8 @@ def nightly(
     repository: str | None = None,
     revision: str = "HEAD",
     stages: list[str] | None = None,
+    windows: dict[str, Any] | None = None,
+    because: str | None = None,
     overlap: Overlap = "wait",
     stage_minutes: dict[str, float] | None = None,
     upstream: str | None = None,
@@ -53,26 +57,33 @@ def nightly(
 
     While another run of the repository is at work, ``overlap`` says whether to ``wait`` or ``skip``. ``stage_minutes``
     limits a stage's time (``{"finetune": 90, "*": 20}``). ``upstream`` is a git remote of the repository that gets the
-    record too. The newest ``keep_clones`` clones stay, for a look at their reports.
+    record too. The newest ``keep_clones`` clones stay, for a look at their reports. ``windows`` takes the place of
+    ``windows`` in ``params.yaml``; ``because`` is whoever asked for the run, for the record.
     """
     log = get_run_logger()
     name = run_name()
     try:
         home = Home.of(repository)
-        with alive(home, str(runtime.flow_run.id)), _alone(home, name, overlap, log.info):
-            results, saved, outcome = attempt(home, name, revision, stages, stage_minutes, log.info)
-            publish(results, home.clones / name)
-            publish_record(home, home.clones / name, saved, upstream, log.info)
+
+        def work(folder: Path, results: list[Result]) -> dict[str, Any]:
+            return _train(home, folder, stages, windows, stage_minutes, results, log.info)
+
+        with alive(home, str(runtime.flow_run.id)), alone(home, name, overlap, log.info):
+            commit = workspace.pinned(home, revision)
+            said = {"revision": revision, **({"because": because} if because else {})}
+            done = attempt(home, name, FLOW, commit, work, log.info, **said)
+            publish(done.results, done.folder)
+            publish_record(home, done.folder, done.record, upstream, log.info)
             prune.clones(home, keep_clones)
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
     except (GitFailed, NotPublished, Refused) as failure:
         return Failed(message=str(failure))
-    return Completed(message=f"recorded as {saved.name}") if outcome == "completed" else Failed(message=outcome)
+    return Completed(message=f"recorded as {name}") if done.completed else Failed(message=done.outcome)
 
 
 @contextmanager
-def _alone(home: Home, name: str, overlap: Overlap, say: Callable[[str], None]) -> Iterator[None]:
+def alone(home: Home, name: str, overlap: Overlap, say: Callable[[str], None]) -> Iterator[None]:
     """The repository's lock and, on a machine with a GPU, the GPU's; always in this order."""
     with ExitStack() as locks:
         locks.enter_context(holding(home.workspace_lock, name, overlap, say))
@@ -81,44 +92,29 @@ def _alone(home: Home, name: str, overlap: Overlap, say: Callable[[str], None]) 
         yield
 
 
-def attempt(
-    home: Home,
-    name: str,
-    revision: str,
-    stages: list[str] | None,
-    minutes: dict[str, float] | None,
-    say: Callable[[str], None],
-) -> tuple[list[Result], record.Record, str]:
-    """Run in a new clone and save the record there: what the stages did, the record, and how it ended."""
-    commit, folder, started = workspace.pinned(home, revision), home.clones / name, record.now()
-    say(f"{name} runs at commit {commit[:12]} in {folder}")
-    workspace.clone(home, commit, folder, workspace.shared_cache(home))
-    results: list[Result] = []
-    outcome = "completed"
-    with chdir(folder):
-        try:
-            _run(home, folder, stages, minutes, results, say)
-        except (StageFailed, TooLittleSpace, UnknownStage) as failure:
-            outcome = f"failed: {failure}"
-    times = {"outcome": outcome, "started": started, "ended": record.now()}
-    said = record.describe(folder, name, FLOW, results, **times, revision=revision, repository=str(home.origin))
-    return results, record.save(folder, said), outcome
-
-
-def _run(
+def _train(
     home: Home,
     folder: Path,
     stages: list[str] | None,
+    windows: dict[str, Any] | None,
     minutes: dict[str, float] | None,
     results: list[Result],
     say: Callable[[str], None],
-) -> None:
+) -> dict[str, Any]:
     before = record.latest(home.origin, flow=FLOW)
     if before:
         say(f"continues from what {before.name} made")
         workspace.take(folder, before)
+    if windows:
+        say("; ".join(set_windows(folder / paths.PARAMS, windows)))
+    labelling.bring(home, folder, paths.WINDOWS)
     workspace.land(home, folder, say)
     workspace.materialise(folder)
     dag = Dag()
-    for result in in_order(dag, stages, as_task(dag, minutes)):
-        results.append(result)  # one by one: what was done before a failure belongs to the record
+    order = dag.order(stages)
+    try:
+        for result in in_order(dag, order, as_task(dag, minutes)):
+            results.append(result)  # one by one: what was done before a failure belongs to the record
+    finally:
+        workspace.claim_only(folder, order)
+    return {}

@@ -1,8 +1,9 @@
 """Run all that is scheduled: ``python -m flows.serve``. One command, nothing else to set up.
 
 Uses the Prefect server that answers at ``PREFECT_API_URL`` (by default http://127.0.0.1:4200/api) or runs one itself,
-whose database in Prefect's home lasts. Trains every night and rebuilds the newest run every week. It ends on Ctrl-C or
-a termination signal; what it had started ends with it. Runs that an earlier end left behind are marked crashed.
+whose database in Prefect's home lasts. Trains every night, watches the champion on each window that has closed, and
+rebuilds the newest run every week. It ends on Ctrl-C or a termination signal; what it had started ends with it. Runs
+that an earlier end left behind are marked crashed.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import os
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from flows.home import CLONES_KEPT, HERE, Home
 from flows.locks import Busy, holding
+from flows.policy import Act, Policy
 from flows.server import server
 from tasks.cli import run
 from tasks.errors import Refused
@@ -34,6 +36,10 @@ def arguments() -> argparse.Namespace:
     say = parser.add_argument
     say("--repository", metavar="FOLDER", help="the repository to deploy (default: the one this code lies in)")
     say("--train", default="0 2 * * *", metavar="CRON", help="when to train, UTC (default: %(default)s)")
+    say("--watch", default="0 3 * * *", metavar="CRON", help="when to look for a closed window (default: %(default)s)")
+    say("--policy", choices=get_args(Policy), default="never", help="when monitoring refits (default: %(default)s)")
+    say("--act", choices=get_args(Act), default="nothing", help="on a refit that is due (default: only say so)")
+    say("--notify", metavar="BLOCK", help="a notification block that is told of drift and of models to approve")
     say("--verify", default="0 5 * * 0", metavar="CRON", help="when to rebuild the newest run (default: %(default)s)")
     say("--revision", default="HEAD", help="the branch, tag or commit to train from (default: what is checked out)")
     say("--overlap", choices=("wait", "skip"), default="wait", help="a run that finds another at work (default: wait)")
@@ -46,13 +52,19 @@ def arguments() -> argparse.Namespace:
 
 def deployments(options: argparse.Namespace, home: Home) -> list[RunnerDeployment]:
     """What is scheduled. Needs Prefect's settings to be final."""
+    from flows.approval import approval
+    from flows.monitoring import monitoring
     from flows.nightly import nightly
     from flows.weekly import weekly
 
-    shared: dict[str, Any] = {"repository": str(home.origin), "overlap": options.overlap}
+    where: dict[str, Any] = {"repository": str(home.origin)}
+    shared = {**where, "overlap": options.overlap}
     training = {"revision": options.revision, "upstream": options.upstream, "keep_clones": options.keep_clones}
+    reaction = {name: getattr(options, name) for name in ("policy", "act", "notify")}
     made = [
         nightly.to_deployment("nightly", cron=options.train, parameters={**shared, **training}),
+        monitoring.to_deployment("monitoring", cron=options.watch, parameters={**shared, **training, **reaction}),
+        approval.to_deployment("approval", parameters={**where, "push": options.upstream, "notify": options.notify}),
         weekly.to_deployment("weekly", cron=options.verify, parameters=shared),
     ]
     return cast("list[RunnerDeployment]", made)  # its type allows for callers that await

@@ -28,7 +28,7 @@ def training(stages: list[str] | None = None) -> list[Result] | State[Any]:
     results: list[Result] = []
     try:
         dag = Dag()
-        results += in_order(dag, stages, as_task(dag))
+        results += in_order(dag, dag.order(stages), as_task(dag))
     except StageFailed as failure:
         return Failed(message=str(failure))
     publish(results, Path())
@@ -53,14 +53,14 @@ def as_task(dag: Dag, minutes: Mapping[str, float] | None = None) -> Callable[[s
     return bring
 
 
-def in_order(dag: Dag, stages: list[str] | None, bring: Callable[[str, list[str]], Result]) -> Iterator[Result]:
-    """Go through the stages in DVC's order.
+def in_order(dag: Dag, order: list[str], bring: Callable[[str, list[str]], Result]) -> Iterator[Result]:
+    """Go through the stages, which are in DVC's order.
 
     One look at the whole finds what is stale; only what reads from a stage that did something is looked at again.
     """
     stale = dag.stale()
     touched: set[str] = set()
-    for name in dag.order(stages):
+    for name in order:
         if touched & dag.reads_from(name):
             stale[name] = dag.stale(name).get(name, [])
         result = bring(name, stale.get(name, []))

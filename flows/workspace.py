@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from configobj import ConfigObj
 from dvc.repo import Repo
+from ruamel.yaml import YAML
 
 from flows.git import git, holds
 from flows.home import Home
@@ -68,6 +69,21 @@ def take(folder: Path, earlier: Record) -> None:
     for path in (LOCK, str(paths.METRICS)):
         if holds(folder, "cat-file", "-e", f"{earlier.commit}:{path}"):
             git(folder, "restore", f"--source={earlier.commit}", "--worktree", "--", path)
+
+
+def claim_only(folder: Path, stages: Iterable[str]) -> None:
+    """Take out of ``dvc.lock`` what an earlier run said of other stages than these: this run did not look at them."""
+    file = folder / LOCK
+    if not file.exists():
+        return
+    yaml = YAML()
+    lock, wanted = yaml.load(file.read_text(encoding="utf-8")), set(stages)
+    others = [name for name in lock.get("stages") or () if name not in wanted]
+    for name in others:
+        del lock["stages"][name]
+    if others:
+        with replacing(file) as part:
+            yaml.dump(lock, part)
 
 
 def materialise(folder: Path) -> None:

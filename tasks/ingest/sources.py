@@ -30,7 +30,7 @@ def files(source: str, key: str) -> list[Path]:
     Refused: a path outside the repository, one that is missing, that DVC does not watch, that holds a file of another
     format, a link that leads elsewhere or no file at all, or that is tracked by neither git nor DVC.
     """
-    refuse_unwatched(key)
+    refuse_unwatched(key, source)
     path = Path(source)
     if path.is_absolute() or ".." in path.parts:
         raise Refused(f"{key}: {source} is outside the repository: copy it to data/, or land it there")

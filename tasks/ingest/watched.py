@@ -7,14 +7,16 @@ from pathlib import Path
 from tasks.errors import Refused
 
 PIPELINE = Path("dvc.yaml")
+LABELS = "data/labels"
 
 
-def refuse_unwatched(key: str) -> None:
+def refuse_unwatched(key: str, source: str) -> None:
     """DVC runs a stage again for the deps that ``dvc.yaml`` names; a file it does not name would change unseen.
 
-    ``key`` is where ``params.yaml`` names the file. ``ingest.source`` is a dep as shipped; a window's own is not.
+    ``key`` is where ``params.yaml`` names the file. ``ingest.source`` is a dep as shipped, and so is the folder of late
+    labels; a window's own source is not.
     """
-    if key == "ingest.source" or not PIPELINE.exists():
+    if key == "ingest.source" or source == LABELS or not PIPELINE.exists():
         return
     if f"${{{key}}}" not in PIPELINE.read_text(encoding="utf-8"):
         raise Refused(

@@ -18,13 +18,15 @@ def run_all(stages=None):
             return Result(stage, "unchanged", "nothing changed", 0.0)
         return reproduce(stage, reasons, lambda line: None)
 
-    return {r.stage: (r.outcome, r.reason) for r in in_order(Dag(), stages, bring)}
+    dag = Dag()
+    return {r.stage: (r.outcome, r.reason) for r in in_order(dag, dag.order(stages), bring)}
 
 
 def test_the_order_is_that_of_the_dag_and_a_target_brings_what_it_needs(repository):
     dag = Dag()
     assert dag.order() == ["first", "second", "third@one", "third@two", "last"]
     assert dag.order(["third"]) == ["first", "third@one", "third@two"]
+    assert dag.after("third@one") == ["third@one", "last"]
     assert dag.reads_from("last") == {"second", "third@one", "third@two"}
     with pytest.raises(UnknownStage, match="no stage 'fourth'; the stages are first"):
         dag.order(["fourth"])

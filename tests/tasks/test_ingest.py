@@ -394,10 +394,11 @@ def test_the_command_writes_two_files_or_none(here):
 
 def test_a_windows_own_source_must_be_watched_by_dvc(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    refuse_unwatched("windows.current.source")  # without a pipeline nobody relies on deps
+    refuse_unwatched("windows.current.source", "mine.csv")  # without a pipeline nobody relies on deps
     (tmp_path / "dvc.yaml").write_text('current: {source: "${ingest.source}"}')
-    refuse_unwatched("ingest.source")
+    refuse_unwatched("ingest.source", "mine.csv")
+    refuse_unwatched("windows.current.labels.source", "data/labels")  # a dep as shipped
     with pytest.raises(Refused, match=r"\$\{windows.current.source\}"):
-        refuse_unwatched("windows.current.source")
+        refuse_unwatched("windows.current.source", "mine.csv")
     (tmp_path / "dvc.yaml").write_text('current: {source: "${windows.current.source}"}')
-    refuse_unwatched("windows.current.source")
+    refuse_unwatched("windows.current.source", "mine.csv")

@@ -1,0 +1,92 @@
+"""Promotion on approval: the gate judges, a person decides on Prefect's page, and only then are tags made.
+
+Deployed by ``python -m flows.serve`` and ``prefect.yaml`` as ``promotion-on-approval/approval``; started from Prefect's
+page or with ``prefect deployment run``. By hand, without waiting for anybody: ``python -m flows.promotion``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow, runtime
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.exceptions import FlowPauseTimeout
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
+
+from flows import champion, nightly, record, registry, tell
+from flows.alive import alive
+from flows.git import GitFailed
+from flows.home import Home
+from flows.promotion import markdown
+from flows.stage import StageFailed
+from tasks.errors import Refused
+from tasks.gate import Rule
+
+FLOW = "promotion-on-approval"
+LOOK_SECONDS = 2
+
+
+class Approval(RunInput):
+    """What a person answers on Prefect's page."""
+
+    approve: bool = False
+    why: str = ""
+    """For the log."""
+
+
+@flow(name=FLOW, flow_run_name=lambda: nightly.run_name("approval"), persist_result=False)
+def approval(
+    repository: str | None = None,
+    run: str | None = None,
+    rule: Rule | None = None,
+    push: str | None = None,
+    hours: float = 72.0,
+    notify: str | None = None,
+) -> State[Any]:
+    """Judge the model of ``run`` (a record or commit; by default the newest training that ended well) and wait.
+
+    A verdict against it ends the run. Else it is paused until somebody resumes it with an answer, for as many
+    ``hours``; ``notify``, a notification block, is told that it waits. ``push`` is the git remote that gets the tags.
+    """
+    log = get_run_logger()
+    try:
+        home = Home.of(repository)
+        with alive(home, str(runtime.flow_run.id)):
+            commit = champion.candidate(home, run) if run else _newest(home)
+            now = registry.champion(home.origin)
+            if now and now.commit == commit:
+                return Completed(name="Nothing", message=f"the newest model is the champion already: {now}")
+            judged = champion.propose(home, commit, False, False, rule, None, log.info)
+            create_markdown_artifact(key="promotion", markdown=markdown(judged), description="The gate's verdict")
+            if not judged.verdict["promote"]:
+                return Completed(name="NotPromoted", message=judged.words)
+            tell.send(notify, f"{home.origin.name}: a model waits for approval", judged.words, log.warning)
+            answer = _ask(judged.words, hours)
+            if not answer.approve:
+                return Completed(name="Declined", message=f"declined: {answer.why or 'no reason was given'}")
+            log.info("approved: %s", answer.why or "no reason was given")
+            done = champion.propose(home, commit, True, False, rule, push, log.info)
+    except FlowPauseTimeout:
+        return Completed(name="Unanswered", message=f"nobody answered within {hours:g} hours; nothing was changed")
+    except (GitFailed, Refused, StageFailed) as failure:
+        return Failed(message=str(failure))
+    return Completed(message=done.words)
+
+
+def _newest(home: Home) -> str:
+    found = record.latest(home.origin, flow=nightly.FLOW)
+    if found is None:
+        raise Refused("no training has ended well yet, so there is nothing to promote: name a commit as `run`")
+    return found.commit
+
+
+def _ask(words: str, hours: float) -> Approval:
+    """Pause the run until it is resumed with an answer. Raises FlowPauseTimeout."""
+    asked = Approval.with_initial_data(description=f"{words}\n\nMake it the champion?", approve=False)
+    answer = pause_flow_run(wait_for_input=asked, timeout=int(hours * 3600), poll_interval=LOOK_SECONDS)
+    assert isinstance(answer, Approval)
+    return answer
