@@ -11,6 +11,7 @@ WINDOWS: tuple[Window, ...] = get_args(Window)
 
 PARAMS = Path("params.yaml")
 ENVIRONMENT = Path("environment.json")
+BEHAVIOUR = Path("behaviour.yaml")
 LANDING = Path("data/landing")
 SPLITS = Path("data/splits")
 TOKENS = Path("data/tokens")
@@ -22,6 +23,7 @@ REPORTS = Path("reports")
 INDEX = REPORTS / "index.html"
 DRIFT_REPORT = REPORTS / "drift.html"
 CURVES = REPORTS / "curves.csv"
+BEHAVIOUR_FAILED = REPORTS / "behaviour_failed.csv"
 FINETUNE_COST = REPORTS / "finetune_cost.json"
 EXPORT_REPORT = REPORTS / "export.json"
 SCORED_SPLITS: Final = ("validation", "test")
@@ -62,6 +64,10 @@ class WindowPaths:
     @property
     def embeddings(self) -> Path:
         return self.folder / "embeddings.npy"
+
+    @property
+    def behaviour(self) -> Path:
+        return self.folder / "behaviour.parquet"
 
     @property
     def data_docs(self) -> Path:

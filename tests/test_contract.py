@@ -121,7 +121,7 @@ def test_every_artefact_path_is_in_paths(name):
     made = {str(Path(out.fs_path).relative_to(TOP)) for other in stages().values() for out in other.outs}
     sources = ("tasks", "data/samples", "data/landing", "data/labels")
     artefacts = {dep for dep in deps_of(stages()[name]) if not dep.startswith(sources)}
-    assert artefacts <= made | {"environment.json"}
+    assert artefacts <= made | {"environment.json", "behaviour.yaml"}
 
 
 def test_metrics_are_tracked_by_git_and_everything_else_by_dvc():

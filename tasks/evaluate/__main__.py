@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 from threadpoolctl import threadpool_limits
 
 from tasks import params, paths
-from tasks.artefacts import read_table, write_json
+from tasks.artefacts import read_table, replacing, write_json
+from tasks.behaviour import read as read_tests
 from tasks.cli import run
 from tasks.errors import Refused
 from tasks.evaluate import Params, bootstrap
 from tasks.evaluate.baseline import baseline_probabilities
+from tasks.evaluate.behaved import behaved
 from tasks.evaluate.probabilities import of_probabilities
 from tasks.evaluate.reliability import reliability
 from tasks.evaluate.slices import slices
@@ -28,7 +31,7 @@ Splits = Mapping[str, pa.Table]
 def evaluate(splits: Splits, scored: pa.Table, section: Params, seed: int) -> dict[str, Any]:
     """Every figure of the test rows; ``scored`` holds them and the validation rows, in any order, and no others."""
     test, scored = splits["test"], of_test(scored, splits)
-    labels = [name.removeprefix("probability_") for name in scored.column_names if name.startswith("probability_")]
+    labels = labels_of(scored)
     _refuse_unknown(test["label"].to_pylist(), labels)
     models = _model(test, scored, labels), _baseline(splits, labels, seed)
     bins, groups = section.calibration_bins, _groups(test, section.group)
@@ -56,6 +59,11 @@ def evaluate(splits: Splits, scored: pa.Table, section: Params, seed: int) -> di
         "classes": figures["classes"],
         "confusion": {"labels": labels, "counts": _confusion(models[0], len(labels))},
     }
+
+
+def labels_of(scored: pa.Table) -> list[str]:
+    """The labels of the model that a table was scored by, in its order."""
+    return [name.removeprefix("probability_") for name in scored.column_names if name.startswith("probability_")]
 
 
 def _model(test: pa.Table, scored: pa.Table, labels: list[str]) -> Answers:
@@ -145,9 +153,14 @@ def main() -> None:
         "test": read_table(paths.split("test")),
     }
     scored = read_table(paths.window("reference").scored)
+    labels = labels_of(scored)
+    tests, tried = read_tests(paths.BEHAVIOUR), read_table(paths.window("reference").behaviour)
+    told, failed = behaved(tests, tried, labels)
+    with replacing(paths.BEHAVIOUR_FAILED) as part:
+        pyarrow.csv.write_csv(failed, part)
     with threadpool_limits(1):  # else the last digits depend on how many cores there are
         figures = evaluate(splits, scored, params.load(Params, "evaluate"), params.general().seed)
-    write_json(figures, paths.metrics("evaluate"))
+    write_json({**figures, "behaviour": told}, paths.metrics("evaluate"))
     low, high = figures["intervals"]["macro_f1"]
     print(f"macro-F1 {figures['macro_f1']:.4f} [{low:.4f}, {high:.4f}], baseline {figures['baseline']['macro_f1']:.4f}")
 

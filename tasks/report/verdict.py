@@ -110,6 +110,7 @@ def steps(inputs: Inputs, model: Finding, drift: Finding, data: Finding) -> list
         *_about_drift(drift),
         *_about_data(inputs, data),
         *_about_confidence(inputs.evaluate),
+        *_about_behaviour(inputs.evaluate),
         *_about_training(inputs),
     ]
     return found or [Step("Nothing here speaks against putting this model to work. Come back with the next window.")]
@@ -134,6 +135,16 @@ def _about_confidence(evaluate: Record) -> Iterator[Step]:
         yield Step(
             f"Set no threshold on the confidences yet: they miss the share of right answers by {off} percentage points "
             "on average."
+        )
+
+
+def _about_behaviour(evaluate: Record) -> Iterator[Step]:
+    below = [its["name"] for its in evaluate["behaviour"] if its["kept"] is False]
+    if below:
+        yield Step(
+            f"Read where the model does not behave as asked: {'; '.join(below)}. Such texts among the training rows "
+            "may mend it.",
+            ("The texts", "behaviour_failed.csv"),
         )
 
 

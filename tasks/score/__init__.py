@@ -1,7 +1,8 @@
 """Run the trained classifier: the only place where the model is applied.
 
 ``python -m tasks.score --window reference`` (or ``current``) scores the pipeline's rows: for reference the validation
-rows, then the test rows, nothing trained on. It writes ``scored.parquet`` and ``embeddings.npy``, row for row.
+rows, then the test rows, nothing trained on. It writes ``scored.parquet`` and ``embeddings.npy``, row for row, and for
+reference ``behaviour.parquet``: the texts of the tests in ``behaviour.yaml`` (of current it has no rows).
 
 By hand, without touching the pipeline's outputs::
 

@@ -10,10 +10,12 @@ import pyarrow as pa
 
 from tasks import checkpoint, params, paths
 from tasks.artefacts import read_table, replacing, write_json, write_table
+from tasks.behaviour import read as read_tests
 from tasks.cli import run
 from tasks.errors import Refused
 from tasks.schema import scored
 from tasks.score import Params, byhand
+from tasks.score.behave import behaviour
 from tasks.score.predict import Predicted, predict
 
 
@@ -50,6 +52,16 @@ def score_window(window: paths.Window, section: Params) -> None:
         np.save(file, predicted.embeddings)
     write_json(figures(predicted), paths.metrics("score", window))
     print(f"{window}: {len(texts)} rows scored")
+    write_table(_behaviour(window, section, texts, predicted), to.behaviour)
+
+
+def _behaviour(window: paths.Window, section: Params, texts: list[str], predicted: Predicted) -> pa.Table:
+    """The tests in behaviour.yaml are tried on the test rows, so only the reference window has any."""
+    written = read_tests(paths.BEHAVIOUR) if window == "reference" else ()
+    tests = [test for test in written if test.known_to(predicted.labels)]
+    test_rows = slice(len(read_table(paths.split("validation"), ["id"])) if tests else 0, None)
+    known = dict(zip(texts[test_rows], predicted.probabilities[test_rows], strict=True))
+    return behaviour(tests, known, lambda given: predict(given, paths.CLASSIFIER, section))
 
 
 def score_text(text: str, section: Params) -> None:

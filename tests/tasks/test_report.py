@@ -51,7 +51,14 @@ def evaluated(labels, right=0.9):
     train, _ = scored_rows(labels, 40 * len(labels), 1)
     test, scored = scored_rows(labels, 30 * len(labels), 2, right)
     splits = {"train": train, "validation": test.slice(0, 0), "test": test}
-    return evaluate(splits, scored, EvaluateParams(resamples=200), 7)
+    tests = [behaved_as(name, passed) for name, passed in (("Typos", 19), ("<b>Case</b>", 12))]
+    return evaluate(splits, scored, EvaluateParams(resamples=200), 7) | {"behaviour": tests}
+
+
+def behaved_as(name, passed):
+    kept = passed / 20 >= 0.9
+    shares = {"cases": 20, "passed": passed, "share": passed / 20, "interval": [0.5, 0.99]}
+    return {"name": name, "kind": "invariance", **shares, "at_least": 0.9, "kept": kept, "unknown_label": False}
 
 
 def judged(shift):
@@ -180,7 +187,11 @@ def test_the_page_stands_alone_and_is_well_formed(ordinary):
     for tag, attributes in parsed.tags:
         if tag == "a":
             target = attributes["href"]
-            assert target[1:] in ids if target[0] == "#" else re.fullmatch(r"[a-z_]+(/[a-z]+)*/?[a-z_]*\.html", target)
+            assert (
+                target[1:] in ids
+                if target[0] == "#"
+                else re.fullmatch(r"[a-z_]+(/[a-z]+)*/?[a-z_]*\.(html|csv|md)", target)
+            )
         if tag == "th":
             assert attributes["scope"] in ("row", "col")
     assert [tag for tag, _ in parsed.tags].count("h1") == 1
@@ -269,8 +280,16 @@ def test_the_headline_holds_both_verdicts(ordinary, drifted, significant, words_
     assert f"The model is better than the baseline, {words_}." in page.text
 
 
+def test_a_behaviour_test_below_what_is_asked_is_pointed_out_and_shown(ordinary):
+    page = render(ordinary, Params())
+    assert "19 of 20" in page and "12 of 20" in page and page.count("chip good") >= 1
+    said = [step.text for step in verdict.steps(ordinary, *verdict.findings(ordinary))]
+    assert any("does not behave as asked: <b>Case</b>." in text for text in said)
+    assert "<b>Case</b>" not in page
+
+
 def test_where_all_is_well_there_is_nothing_to_do(ordinary):
-    figures = ordinary.evaluate | {"calibration_error": 0.01}
+    figures = ordinary.evaluate | {"calibration_error": 0.01, "behaviour": []}
     figures["intervals"] = figures["intervals"] | {"difference": [0.01, 0.02]}
     calm = ordinary.drift | {"drifted": False, "significant": False}
     clean = inputs(

@@ -52,6 +52,7 @@ def repository(classifier, tmp_path, monkeypatch):
     """A working folder with what ``score`` reads."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("model: {name: tiny}\nscore: {threads: 1}\n")
+    (tmp_path / "behaviour.yaml").write_text("tests: [{name: loud, change: upper_case, expect: same, rows: 3}]")
     paths.CLASSIFIER.parent.mkdir()
     paths.CLASSIFIER.symlink_to(classifier)
     for seed, name in enumerate(("validation", "test")):
@@ -120,6 +121,8 @@ def test_a_window_is_scored_row_for_row_and_the_same_bytes_twice(repository):
     assert table["decision"] == table["prediction"]
     embeddings = np.load(paths.window("reference").embeddings)
     assert (embeddings.dtype, embeddings.shape) == (np.float32, (12, 16))
+    tried = read_table(paths.window("reference").behaviour)
+    assert tried["part"].to_pylist() == ["before", "after"] * 3
     figures = read_json(paths.metrics("score", "reference"))
     assert sum(figures["predictions"].values()) == figures["rows"] == 12
     first = outputs("reference")
