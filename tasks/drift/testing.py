@@ -89,11 +89,16 @@ def _counts(part: Part, units: Units) -> NDArray[np.float32]:
 
 
 def signal_statistics(change: Change, signals: Sequence[Signal]) -> Floats:
-    """The mean standardised square of a part, the largest over the parts of a signal [batch, signals]."""
+    """The power mean of a part's standardised squares, the largest over the parts of a signal [batch, signals].
+
+    The third power (of the family of Pan et al. 2014) lies between the mean, which sees all questions moving a little,
+    and the largest, which sees one moving much: of 5 % foreign rows it found far more than the mean, at no loss.
+    """
     widths = np.array([part.answers.shape[1] for signal in signals for part in signal.parts])
     parts = np.array([len(signal.parts) for signal in signals])
-    sums = np.add.reduceat(change.standardised(), np.cumsum(widths) - widths, axis=1)
-    largest: Floats = np.maximum.reduceat(sums / widths, np.cumsum(parts) - parts, axis=1)
+    cubes = change.standardised() ** 3
+    means = np.cbrt(np.add.reduceat(cubes, np.cumsum(widths) - widths, axis=1) / widths)
+    largest: Floats = np.maximum.reduceat(means, np.cumsum(parts) - parts, axis=1)
     return largest
 
 

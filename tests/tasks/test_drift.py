@@ -64,7 +64,7 @@ def naive(population, current):
                 share, change = yes.mean(), yes[current].mean() - yes[~current].mean()
                 variance = share * (1 - share) * (1 / current.sum() + 1 / (~current).sum())
                 squares.append(change**2 / variance if variance else 0.0)
-            parts.append(np.mean(squares))
+            parts.append(np.mean(np.array(squares) ** 3) ** (1 / 3))
         statistics.append(max(parts))
     return statistics
 
