@@ -45,6 +45,12 @@ def resolve(model: Model) -> Checkpoint:
     return replace(_found(model), family=model.family, config=model.config)
 
 
+def starting_point(model: Model, pretrained: Path) -> Checkpoint:
+    """Where a training starts: at what ``pretrain`` made, or at the checkpoint where it left only its marker."""
+    found = resolve(model)
+    return replace(found, source=str(pretrained), revision=None) if (pretrained / "config.json").is_file() else found
+
+
 def _found(model: Model) -> Checkpoint:
     if model.name.startswith("package:"):
         return Checkpoint(str(_with_config(_in_package(model.name), model.name)))
@@ -127,6 +133,33 @@ def classifier(
             dtype="float32",
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # of a last layer that was trained for other labels
+        )
+    return model
+
+
+def language_model(checkpoint: Checkpoint) -> tuple[PreTrainedModel, bool]:
+    """The checkpoint as a masked language model in float32, and whether its head, which it lacked, was drawn."""
+    from transformers import AutoModelForMaskedLM
+
+    with _explained(checkpoint):
+        model, found = AutoModelForMaskedLM.from_pretrained(
+            checkpoint.source,
+            revision=checkpoint.revision,
+            dtype="float32",
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    return model, bool(found["missing_keys"])
+
+
+def encoder(checkpoint: Checkpoint) -> PreTrainedModel:
+    """The checkpoint without any head, in float32."""
+    from transformers import AutoModel
+
+    model: PreTrainedModel
+    with _explained(checkpoint):
+        model = AutoModel.from_pretrained(
+            checkpoint.source, revision=checkpoint.revision, dtype="float32", use_safetensors=True
         )
     return model
 

@@ -6,7 +6,7 @@ and what it need not compute, is ours: lower layers that stay as they are run on
 for the first token alone where no other is read (``narrow.py``), and its weights begin at a logistic regression
 (``probe.py``). The last act is the temperature (``temperature.py``).
 
-An interrupted run goes on where it was: what it had done lies in ``.checkpoints/<fingerprint>/`` (``kept.py``).
+An interrupted run goes on where it was: what it had done lies in ``.checkpoints/<fingerprint>/`` (``tasks/kept.py``).
 
 Not covered: several GPUs, gradient accumulation.
 """

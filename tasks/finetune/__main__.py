@@ -17,7 +17,7 @@ from tasks.finetune import Params, record
 from tasks.finetune.feeding import Rows
 from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.fit import Fitted, fit
-from tasks.finetune.kept import alone
+from tasks.kept import alone
 
 
 def read_rows(file: Path) -> Rows:
@@ -54,7 +54,7 @@ def write_classifier(model: PreTrainedModel, tokenizer: Path, folder: Path) -> N
 def main() -> None:
     """Run the stage on the repository's paths."""
     section, general = params.load(Params, "finetune"), params.general()
-    source = checkpoint.resolve(general.model)
+    source = checkpoint.starting_point(general.model, paths.PRETRAINED)
     folder = paths.CHECKPOINTS / fingerprint(paths.TOKENS, source, section, general.seed)
     with alone(folder) as mine:
         if not mine:

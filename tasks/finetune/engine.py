@@ -19,10 +19,10 @@ from tasks.artefacts import read_json, write_json
 from tasks.errors import Refused
 from tasks.finetune import Params, temperature
 from tasks.finetune.feeding import LengthBatches, Padded, Rows
-from tasks.finetune.kept import Checkpoints
-from tasks.finetune.leaving import Leaving, noticed
 from tasks.finetune.pace import Pace
 from tasks.finetune.watch import Watch
+from tasks.kept import Checkpoints
+from tasks.leaving import Leaving, noticed
 
 Array = npt.NDArray[Any]
 WEIGHTS, STATE, RUNNING = "weights.pt", "trainer_state.json", "running.json"  # beside the trainer's own files

@@ -18,8 +18,8 @@ from tasks.artefacts import read_json
 from tasks.finetune import Params, frozen, record, temperature
 from tasks.finetune.engine import STATE, Device, Trained, device_for, train
 from tasks.finetune.feeding import Rows
-from tasks.finetune.kept import Checkpoints, once
 from tasks.finetune.probe import begin_at_probe
+from tasks.kept import Checkpoints, once
 
 Figures = dict[str, Any]
 

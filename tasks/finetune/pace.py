@@ -8,8 +8,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from tasks.finetune.kept import Checkpoints
-from tasks.finetune.leaving import Leaving
+from tasks.kept import Checkpoints
+from tasks.leaving import Leaving
 
 
 def is_check(step: int, steps_per_epoch: int, checks: int) -> bool:

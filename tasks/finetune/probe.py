@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from tasks.checkpoint import last_layer
 from tasks.finetune.feeding import LengthBatches, Rows, model_inputs
-from tasks.finetune.kept import once
+from tasks.kept import once
 
 Array = npt.NDArray[np.float64]
 FILE = "probe.npz"

@@ -30,8 +30,8 @@ from tasks.finetune.__main__ import finetune, read_rows, write_classifier
 from tasks.finetune.engine import Engine, arguments, device_for, train
 from tasks.finetune.feeding import LengthBatches, Padded, Rows, model_inputs
 from tasks.finetune.fit import fit
-from tasks.finetune.kept import Checkpoints
-from tasks.finetune.leaving import Leaving
+from tasks.kept import Checkpoints
+from tasks.leaving import Leaving
 from tasks.tokenize import Params as TokenizeParams
 from tasks.tokenize import prepared, tokenize
 from tests.conftest import WORDS

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from tasks import checkpoint
-from tasks.finetune import Params, kept
+from tasks import checkpoint, kept
+from tasks.finetune import Params
 from tasks.finetune.__main__ import finetune, write_classifier
 from tasks.finetune.engine import Engine
 from tasks.finetune.fingerprint import fingerprint

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,16 @@ def digest(file: Path) -> str:
     """The sha256 of a file's content."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def contents(files: Iterable[Path]) -> list[tuple[str, str]]:
+    """Name and digest of each, for a fingerprint."""
+    return sorted((file.name, digest(file)) for file in files if file.is_file())
+
+
+def fingerprint(facts: Mapping[str, object]) -> str:
+    """Twenty hexadecimal digits that stand for all that decides a training's result."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
 
 
 def seal(folder: Path) -> None:
