@@ -1,4 +1,7 @@
-"""Text as it may stand on a page that is passed around: without mail addresses, links and digits.
+"""Text as it may stand on a page that is passed around: without mail addresses, links, network addresses and digits.
+
+Coarse on purpose, and quick: whole words go where a recogniser of personal data would look for the exact place. What
+``validate.privacy`` finds with presidio's recognisers is never left over here (tests/tasks/test_masking.py).
 
 Not covered: names of people, and whatever else identifies somebody without looking like one of these.
 """
@@ -8,15 +11,24 @@ from __future__ import annotations
 import re
 
 ADDRESS = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*"
-MASKS = (
-    (re.compile(ADDRESS), "[mail]"),
-    (re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"]+"), "[link]"),
-    (re.compile(r"\d"), "#"),
-)
+LINK = re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"]+")
+WORD = re.compile(r"[^\s<>()\[\]\",;]+")
+DIGIT = re.compile(r"\d")
 
 
 def mask(text: str) -> str:
-    """The text with a sign in place of each mail address, link and digit."""
-    for pattern, sign in MASKS:
-        text = pattern.sub(sign, text)
-    return text
+    """The text with a sign in place of each mail address, link and network address, and of each digit."""
+    return DIGIT.sub("#", WORD.sub(_word, LINK.sub("[link]", text)))
+
+
+def _word(found: re.Match[str]) -> str:
+    word = found[0]
+    if "@" in word.strip("@"):
+        return "[mail]"
+    return "[ip]" if word.count(":") > 1 and not set(word) - set("0123456789abcdefABCDEF:.%/") else word
+
+
+def excerpt(text: str, length: int) -> str:
+    """The beginning of a text on one line, masked first: what is cut first may leave half an address no mask knows."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in mask(text)).split())
+    return line[:length] + ("…" if len(line) > length else "")

@@ -50,14 +50,21 @@ class Lines:
 
 
 def records(file: Iterable[str], delimiter: str) -> Iterator[Record]:
-    """Every record but blank lines. Where quotes do not match up, the next line begins a record again."""
+    """Every record but blank lines; the first one's cells are as many as the others should have.
+
+    Where quotes do not match up, the next line begins a record again. So it does where a record of several lines has
+    too few or too many cells: a quote that was never closed has met the next one in the file.
+    """
     csv.field_size_limit(sys.maxsize)
     lines = Lines(file)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    width = 0
     while True:
         lines.restart()
         try:
             cells = next(reader)
+            if width and len(cells) != width and len(lines.taken) > 1:
+                raise csv.Error("a quote is not closed")
         except StopIteration:
             return
         except csv.Error:
@@ -66,6 +73,7 @@ def records(file: Iterable[str], delimiter: str) -> Iterator[Record]:
             yield None, lines.taken[0]
             continue
         if cells:
+            width = width or len(cells)
             yield cells, "".join(lines.taken)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from tasks.masking import mask
+from tasks.masking import excerpt
 from tasks.paths import WINDOWS, Window
 from tasks.report.inputs import Inputs, Record
 
@@ -159,7 +159,5 @@ def _first(table: pa.Table, code: str, most: int) -> list[Record]:
 
 
 def _text(row: Record) -> str:
-    """Masked, then cut: what is cut first may leave half an address that no mask knows."""
     text = row["text"] if row["text"] is not None else (row["source_bytes"] or b"").decode(errors="replace")
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in mask(text)).split())
-    return line[:EXAMPLE] + ("…" if len(line) > EXAMPLE else "")
+    return excerpt(text, EXAMPLE)

@@ -69,6 +69,12 @@ def near_duplicates(texts: Sequence[str], similarity: float) -> Pairs:
     return agreed
 
 
+def resembling(text: str, others: Sequence[str], similarity: float) -> list[int]:
+    """Which of the others have at least this Jaccard similarity with the text, all of them compared."""
+    own = frozenset(shingles(text))
+    return [row for row, other in enumerate(others) if _jaccard(own, frozenset(shingles(other))) >= similarity]
+
+
 def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     shared = len(a & b)
     return shared / (len(a) + len(b) - shared) if shared else float(a == b)

@@ -1,17 +1,27 @@
 """Decide which rows may pass: ``python -m tasks.validate --window reference|current``.
 
-The section ``validate`` is the contract with whoever delivers the data. It becomes Great Expectations suites: a row
-rule quarantines the rows that break it, with the reason; a table rule stops the run. Every raw row ends in exactly one
-of ``validated.parquet`` and ``quarantine.parquet``; nothing is repaired and nothing is dropped.
+The section ``validate`` is the contract with whoever delivers the data (docs/data.md). It becomes Great Expectations
+suites: a row rule quarantines the rows that break it, with the reason; a table rule stops the run. Every raw row ends
+in exactly one of ``validated.parquet`` and ``quarantine.parquet``; nothing is repaired and nothing is dropped. Rows
+that somebody let out of quarantine after review (``data/released.csv``) pass. With ``privacy: mask`` personal data in
+the text of rows that pass is replaced by signs, and nothing else is ever changed.
 """
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from tasks.params import Section
+from tasks.params import Section, UtcTime
+
+Kind = Literal["text", "integer", "number", "boolean", "time"]
+Characters = Literal["control", "bidi", "zero_width", "replacement", "private_use"]
+Script = Literal[
+    "Arabic", "Armenian", "Bengali", "Cyrillic", "Devanagari", "Ethiopic", "Georgian", "Greek", "Han", "Hangul",
+    "Hebrew", "Hiragana", "Katakana", "Latin", "Tamil", "Telugu", "Thai",
+]  # fmt: skip
+Privacy = Literal["off", "mask", "quarantine"]
 
 
 class Params(Section):
@@ -21,6 +31,20 @@ class Params(Section):
     """The labels that are allowed; null: any that is not blank."""
     min_characters: int = Field(default=1, ge=0)
     max_characters: int | None = Field(default=None, ge=1)
+    scripts: list[Script] | None = None
+    """Scripts that letters of a text may be of; null: any."""
+    forbidden_characters: list[Characters] = Field(default=[])
+    """Kinds of characters that no text may hold."""
+    earliest: UtcTime | None = None
+    """Rows with an earlier time are quarantined."""
+    latest: UtcTime | None = None
+    """Rows with this time or a later one are quarantined."""
+    columns: dict[str, Kind] = Field(default={})
+    """Further columns that the source must have, and what their values must be."""
+    required: list[str] = Field(default=[])
+    """Further columns in which no value may be missing."""
+    unique: list[str] = Field(default=[])
+    """Further columns in which no value may occur twice."""
     min_rows: int = Field(default=1, ge=0)
     """Fewest rows that must pass, where the window has any."""
     min_classes: int = Field(default=2, ge=0)
@@ -30,11 +54,22 @@ class Params(Section):
     max_class_share: float | None = Field(default=None, ge=0, le=1)
     max_quarantined: float = Field(default=0.2, ge=0, le=1)
     """Largest share of rows that may be quarantined."""
+    privacy: Privacy = "off"
+    """What becomes of personal data in a text: mail addresses, phone, card and bank numbers, network addresses."""
+    phone_regions: list[str] = Field(default=["US", "GB", "DE", "FR", "IL", "IN", "CA", "BR"])
+    """Countries whose phone numbers are known without a country code."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.max_characters is not None and self.max_characters < self.min_characters:
             raise ValueError(f"max_characters is below min_characters ({self.min_characters})")
-        if self.labels is not None and len(set(self.labels)) != len(self.labels):
-            raise ValueError("labels names one twice")
+        if self.earliest and self.latest and self.earliest >= self.latest:
+            raise ValueError("earliest is not before latest")
         return self
+
+    @field_validator("labels", "scripts", "forbidden_characters", "required", "unique", "phone_regions")
+    @classmethod
+    def _once(cls, names: list[str] | None) -> list[str] | None:
+        if names is not None and len(set(names)) != len(names):
+            raise ValueError("one is named twice")
+        return names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -13,19 +13,40 @@ def normalised(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def copies(ids: Sequence[str], texts: Sequence[str], labels: Sequence[str | None]) -> pd.DataFrame:
+def copies(
+    ids: Sequence[str], texts: Sequence[str], labels: Sequence[str | None], settled: Collection[str] = ()
+) -> pd.DataFrame:
     """For each row, in order: ``copy_of``, the id of the first row with the same normalised text, and
     ``labelled_otherwise``, the id of one that has another label; null where there is none.
 
-    All copies of a text whose labels disagree have ``labelled_otherwise``: nobody knows which label is right.
+    All copies of a text whose labels disagree have ``labelled_otherwise``: nobody knows which label is right. But for a
+    row whose id is in ``settled``: there somebody does, and the first such row of a text stands for it.
     """
     rows = pd.DataFrame({"id": ids, "label": labels, "key": pd.factorize(pd.Series(map(normalised, texts)))[0]})
-    by_text = rows.groupby("key", sort=False)
-    first = by_text["id"].transform("first")
-    disagree = by_text["label"].transform("nunique") > 1
-    other = pd.Series([None] * len(rows), dtype=object)
-    for _, group in rows[disagree].groupby("key", sort=False):
-        one, another = group.dropna(subset="label").drop_duplicates("label")["id"].iloc[:2]
-        label = group.loc[group["id"] == one, "label"].iloc[0]
-        other.loc[group.index] = [another if its == label else one for its in group["label"]]
-    return pd.DataFrame({"copy_of": first.where(first != rows["id"]).astype(object), "labelled_otherwise": other})
+    first = rows.groupby("key", sort=False)["id"].transform("first")
+    found = pd.DataFrame({"copy_of": first.where(first != rows["id"]), "labelled_otherwise": _otherwise(rows)})
+    if settled:
+        _settle(rows, found, rows["id"].isin(list(settled)) & found["labelled_otherwise"].notna())
+    return found.astype(object)
+
+
+def _otherwise(rows: pd.DataFrame) -> pd.Series:
+    """The id of a row that says the same under another label."""
+    labelled = rows.dropna(subset="label")
+    one = labelled.drop_duplicates("key").set_index("key")
+    another = labelled[labelled["label"] != labelled["key"].map(one["label"])].drop_duplicates("key").set_index("key")
+    as_first = rows["label"] == rows["key"].map(one["label"])
+    witness = rows["key"].map(another["id"])
+    return witness.where(as_first | witness.isna(), rows["key"].map(one["id"]))
+
+
+def _settle(rows: pd.DataFrame, found: pd.DataFrame, settled: pd.Series) -> None:
+    chosen = rows[settled].drop_duplicates("key").set_index("key")["id"]
+    mine = rows.loc[settled, "key"].map(chosen)
+    found.loc[settled, "copy_of"] = mine.where(mine != rows.loc[settled, "id"])
+    found.loc[settled, "labelled_otherwise"] = None
+
+
+def taken(values: pd.Series) -> pd.Series:
+    """For each value, whether an earlier one is the same; one that is missing never is."""
+    return values.duplicated() & values.notna() & (values != "")

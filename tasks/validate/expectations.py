@@ -12,7 +12,9 @@ from typing import Any
 
 import great_expectations as gx
 import pandas as pd
+import pyarrow as pa
 from great_expectations.data_context.types.base import ProgressBarsConfig
+from pandas.api.types import is_numeric_dtype
 
 from tasks.validate import pages
 from tasks.validate.rules import Rule
@@ -44,19 +46,26 @@ class Judge:
             gx.ValidationDefinition(name=name, data=batch, suite=suite)
         )
         outcome = definition.run(
-            batch_parameters={"dataframe": rows.map(_harmless, na_action="ignore")},
+            batch_parameters={"dataframe": _judged(rows, rules)},
             result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [KEY]},
         )
         found = {result.expectation_config.meta["reason"]: _keys(result) for result in outcome.results}
         self._verdicts[name] = {rule.reason: len(found[rule.reason]) for rule in rules}
         return found
 
-    def write_docs(self, folder: Path) -> None:
-        """Data Docs of everything judged so far, in place of what ``folder`` held."""
+    def write_docs(self, folder: Path, quarantined: pa.Table) -> None:
+        """Data Docs of everything judged so far, and of the rows that were held, in place of what ``folder`` held."""
         self._context.build_data_docs()
-        pages.settle(self._site, self._verdicts)
+        pages.settle(self._site, self._verdicts, quarantined)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._site, folder)
+
+
+def _judged(rows: pd.DataFrame, rules: Sequence[Rule]) -> pd.DataFrame:
+    """The columns that the rules look at."""
+    used = rows[list(dict.fromkeys([KEY, *(rule.column for rule in rules)]))]
+    texts = [str(name) for name in used if not is_numeric_dtype(used[name])]
+    return used.assign(**{name: used[name].map(_harmless, na_action="ignore") for name in texts})
 
 
 def _harmless(value: Any) -> Any:

@@ -9,10 +9,18 @@ script.
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from html import escape
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+
+from tasks.masking import excerpt
+
+EXAMPLES, EXCERPT = 3, 120  # rows for each reason, characters of each
 CSS = Path(__file__).with_name("data_docs.css")
 POLICY = (
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>"
@@ -23,18 +31,18 @@ Verdicts = Mapping[str, Mapping[str, int]]
 """By the name of a suite: how many rows break each of its rules."""
 
 
-def settle(site: Path, verdicts: Verdicts) -> None:
-    """Make the pages of ``site`` stand alone and list the verdicts on the first of them."""
+def settle(site: Path, verdicts: Verdicts, quarantined: pa.Table) -> None:
+    """Make the pages of ``site`` stand alone; the first of them lists the verdicts and what was quarantined."""
     style = f"<style>{CSS.read_text(encoding='utf-8')}</style>"
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         alone = text.replace("<head>", f"<head>{POLICY}", 1).replace("</head>", f"{style}</head>", 1)
         page.write_text(alone, encoding="utf-8")
     shutil.rmtree(site / "static", ignore_errors=True)  # 4 MB of fonts and pictures that the policy forbids
-    (site / "index.html").write_text(_front(site, verdicts, style), encoding="utf-8")
+    (site / "index.html").write_text(_front(site, verdicts, quarantined, style), encoding="utf-8")
 
 
-def _front(site: Path, verdicts: Verdicts, style: str) -> str:
+def _front(site: Path, verdicts: Verdicts, quarantined: pa.Table, style: str) -> str:
     rows = "".join(
         f"<tr><td><a href='{escape(_page(site, suite))}'>{escape(suite)}</a></td><td>{escape(rule)}</td>"
         f"<td>{'✗' if broken else '✓'}</td><td>{broken}</td></tr>"
@@ -45,8 +53,41 @@ def _front(site: Path, verdicts: Verdicts, style: str) -> str:
     body = f"<table>{head}{rows}</table>" if rows else "<p>There were no rows to judge.</p>"
     return (
         f"<!DOCTYPE html><html lang='en'><head>{POLICY}<meta charset='utf-8'/><title>Data Docs</title>{style}</head>"
-        f"<body><h4>Data Docs</h4><p>What Great Expectations found, rule by rule.</p>{body}</body></html>\n"
+        f"<body><h4>Data Docs</h4><p>What Great Expectations found, rule by rule.</p>{body}{_held(quarantined)}"
+        "</body></html>\n"
     )
+
+
+def _held(quarantined: pa.Table) -> str:
+    """The reasons, the most frequent first, with the first rows of each; all of their text masked."""
+    if not len(quarantined):
+        return "<h4>Quarantine</h4><p>No row was held.</p>"
+    held = quarantined["reasons"].to_pylist()
+    counts = Counter(reason for reasons in held for reason in reasons)
+    rows = "".join(
+        f"<tr><td>{escape(reason)}</td><td>{count}</td><td>{_examples(quarantined, held, reason)}</td></tr>"
+        for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    )
+    return (
+        "<h4>Quarantine</h4><p>Why rows were held, and the first of them: mail addresses, links and digits are masked, "
+        "names are not. python -m tasks.trace ID tells all about a row, python -m tasks.release lets it out.</p>"
+        f"<table><tr><th>reason</th><th>rows</th><th>examples</th></tr>{rows}</table>"
+    )
+
+
+def _examples(quarantined: pa.Table, held: list[list[str]], reason: str) -> str:
+    places = list(islice((place for place, reasons in enumerate(held) if reason in reasons), EXAMPLES))
+    return "".join(
+        f"<p><code>{escape(row['id'])}</code> {escape(shown(row) or '(empty)')}"
+        f"{'' if row['label'] is None else ' · ' + escape(row['label'])}</p>"
+        for row in quarantined.take(pa.array(places, pa.int64())).to_pylist()
+    )
+
+
+def shown(row: Mapping[str, Any]) -> str:
+    """The beginning of a row, or of the record that could not be read as one."""
+    text = row["text"] if row["text"] is not None else (row["source_bytes"] or b"").decode(errors="replace")
+    return excerpt(text, EXCERPT)
 
 
 def _page(site: Path, suite: str) -> str:

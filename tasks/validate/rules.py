@@ -34,6 +34,7 @@ def row_rules(params: Params, window: Window) -> list[Rule]:
     ]
     if window == "current":
         rules.pop()  # labels may come later
+    rules += [Rule(reason, "ExpectColumnValuesToBeNull", column) for reason, column in _asked_for(params)]
     if params.max_characters is not None:
         rules.append(_between("text_too_long", "characters", None, params.max_characters))
     if params.labels is not None:
@@ -41,12 +42,28 @@ def row_rules(params: Params, window: Window) -> list[Rule]:
     return rules
 
 
-def copy_rules() -> list[Rule]:
+def _asked_for(params: Params) -> list[tuple[str, str]]:
+    """The reasons, and the columns that say why, of those rules that only some contracts have."""
+    asked = {
+        ("script_not_allowed", "letters_outside"): params.scripts is not None,
+        ("character_not_allowed", "characters_held"): params.forbidden_characters,
+        ("time_outside", "time_outside"): params.earliest or params.latest,
+        ("value_unlike_type", "columns_unlike"): params.columns,
+        ("value_missing", "columns_empty"): params.required,
+        ("personal_data", "personal_data"): params.privacy == "quarantine",
+    }
+    return [names for names, whether in asked.items() if whether]
+
+
+def copy_rules(params: Params) -> list[Rule]:
     """What the rows that meet the row rules must meet among each other."""
-    return [
+    rules = [
         Rule("conflicting_label", "ExpectColumnValuesToBeNull", "labelled_otherwise"),
         Rule("duplicate_text", "ExpectColumnValuesToBeNull", "copy_of"),
     ]
+    if params.unique:
+        rules.append(Rule("value_not_unique", "ExpectColumnValuesToBeNull", "columns_taken"))
+    return rules
 
 
 def table_rules(params: Params, window: Window) -> list[Rule]:

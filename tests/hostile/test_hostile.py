@@ -69,7 +69,9 @@ def test_nothing_is_lost_and_nothing_is_silent(name, tmp_path, monkeypatch):
     from tasks.validate.expectations import Judge
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Judge, "write_docs", lambda self, folder: None)  # tested in test_validate, half of the time
+    monkeypatch.setattr(
+        Judge, "write_docs", lambda self, folder, held: None
+    )  # tested in test_validate, half of the time
     expect = CASES[name]()
     start = time.monotonic()
     if expect.rows is None:

@@ -1,0 +1,70 @@
+"""Let rows out of quarantine after looking at them: ``python -m tasks.release ID [ID ...] --why "..."``.
+
+Adds to ``data/released.csv`` a line for each row and reason that holds it; ``dvc repro`` then lets them pass, and git
+keeps who released them and when. A reason that nobody can wave through (a text that is missing, an unknown label) is
+refused with what to do instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+
+from tasks import paths
+from tasks.artefacts import read_table
+from tasks.cli import run
+from tasks.errors import Refused
+from tasks.validate.released import RELEASABLE, Release, add
+
+INSTEAD = {
+    "label_not_allowed": "add the label to validate.labels, or have it corrected in the source",
+    "duplicate_text": "its first copy passes already",
+    "timestamp_unreadable": "have the time corrected in the source",
+}
+
+
+def releases(names: Iterable[str], why: str, held: dict[str, Sequence[str]], only: str | None = None) -> list[Release]:
+    """A release for each row named and each reason that holds it, or that one; ``held`` are the reasons by id."""
+    if not why.strip():
+        raise Refused("--why: say in a few words why these rows may pass")
+    found = []
+    for name in names:
+        if name not in held:
+            raise Refused(
+                f"{name}: no row of that id is in quarantine; `python -m tasks.trace {name}` tells where it is"
+            )
+        reasons = held[name] if only is None else [only]
+        if missing := [reason for reason in reasons if reason not in held[name]]:
+            raise Refused(f"{name}: it is not held for {missing[0]}, but for {', '.join(held[name])}")
+        for reason in reasons:
+            if reason not in RELEASABLE:
+                advice = INSTEAD.get(reason, "have the row corrected in the source")
+                raise Refused(f"{name}: {reason} cannot be released: {advice}")
+            found.append(Release(name, reason, why.strip()))
+    return found
+
+
+def main() -> None:
+    """Add the lines that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tasks.release", description=__doc__)
+    parser.add_argument("ids", nargs="+", metavar="ID", help="rows in data/<window>/quarantine.parquet")
+    parser.add_argument("--why", required=True, help="kept beside the row")
+    parser.add_argument("--reason", help="release it from this reason only")
+    given = parser.parse_args()
+    found = releases(given.ids, given.why, _held(), given.reason)
+    add(found, paths.RELEASED)
+    for release in found:
+        print(f"released {release.id} from {release.reason}")
+    print(f"commit {paths.RELEASED} and run `dvc repro`")
+
+
+def _held() -> dict[str, Sequence[str]]:
+    held: dict[str, Sequence[str]] = {}
+    for window in paths.WINDOWS:
+        table = read_table(paths.window(window).quarantine, ["id", "reasons"])
+        held |= dict(zip(table["id"].to_pylist(), table["reasons"].to_pylist(), strict=True))
+    return held
+
+
+if __name__ == "__main__":
+    run(main)

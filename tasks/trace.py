@@ -1,0 +1,150 @@
+"""Tell one row's life: ``python -m tasks.trace ID [--text]``.
+
+From the record of the source through validation, the split and the model's answer, as far as the tables under
+``data/`` tell. The beginning of an id is enough where no other row's begins like it. The text is masked unless
+``--text`` asks for it as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from tasks import params, paths
+from tasks.artefacts import read_table
+from tasks.cli import run
+from tasks.errors import Refused
+from tasks.masking import excerpt
+from tasks.paths import Window
+from tasks.split import NAMES
+from tasks.split import Params as Split
+from tasks.split.neighbours import resembling
+from tasks.validate.copies import normalised
+from tasks.validate.released import read as read_releases
+
+EXCERPT = 300  # characters
+SHOWN = 5  # of the rows that resemble it
+Record = dict[str, Any]
+Line = tuple[str, str]
+
+
+def trace(name: str, whole: bool = False) -> list[Line]:
+    """What is known of the row, as pairs of a heading and words, in the order of its life."""
+    window, raw = _raw(name)
+    key = raw["id"]
+    return [
+        ("id", key),
+        ("source", f"{raw['source_file']}, record {raw['source_row'] + 1}"),
+        ("window", f"{window}, {raw['timestamp']:%Y-%m-%d %H:%M:%S} UTC" if raw["timestamp"] else f"{window}, no time"),
+        ("label", "none" if raw["label"] is None else raw["label"]),
+        ("text", _text(raw, whole)),
+        *_validated(window, key),
+        *_split(window, key),
+        *_scored(window, key),
+    ]
+
+
+def _raw(name: str) -> tuple[Window, Record]:
+    """The row whose id this is or whose id alone begins with it, as it came."""
+    found = [(window, row) for window in paths.WINDOWS for row in _rows(paths.window(window).raw, name, begins=True)]
+    exact = [(window, row) for window, row in found if row["id"] == name]
+    if not found:
+        raise Refused(f"no row's id begins with {name!r}, in neither window; rows outside of both are not kept")
+    if not exact and len(found) > 1:
+        ids = ", ".join(row["id"] for _, row in found[:5])
+        raise Refused(f"the ids of {len(found)} rows begin with {name!r}, such as {ids}: give more of it")
+    return (exact or found)[0]
+
+
+def _rows(file: Path, name: str, begins: bool = False, columns: list[str] | None = None) -> list[Record]:
+    """The rows of a table with this id, or whose id begins so; none where no stage has written the table yet."""
+    if not file.exists():
+        return []
+    matches = pc.starts_with(ds.field("id"), name) if begins else ds.field("id") == name
+    rows: list[Record] = ds.dataset(file).to_table(columns=columns, filter=matches).to_pylist()
+    return rows
+
+
+def _text(raw: Record, whole: bool) -> str:
+    if raw["text"] is None:
+        record = (raw["source_bytes"] or b"").decode(errors="replace")
+        return f"none; the record reads: {record if whole else excerpt(record, EXCERPT)}"
+    text: str = raw["text"]
+    return text if whole else excerpt(text, EXCERPT)
+
+
+def _validated(window: Window, key: str) -> Iterator[Line]:
+    where = paths.window(window)
+    if held := _rows(where.quarantine, key):
+        yield "validate", f"quarantined: {', '.join(held[0]['reasons'])}"
+        yield from _first_copy(window, held[0])
+    elif _rows(where.validated, key, columns=["id"]):
+        yield "validate", "passed"
+    else:
+        yield "validate", f"not judged: run `dvc repro validate@{window}`"
+    for release in read_releases(paths.RELEASED):
+        if release.id == key:
+            yield "released", f"from {release.reason}: {release.why}"
+
+
+def _first_copy(window: Window, held: Record) -> Iterator[Line]:
+    """Rows that say the same, of one that is held because others do."""
+    if not {"duplicate_text", "conflicting_label"} & set(held["reasons"]):
+        return
+    rows = read_table(paths.window(window).raw, ["id", "text", "label"])
+    said = normalised(held["text"])
+    for row in rows.filter(pc.is_valid(rows["text"])).to_pylist():
+        if row["id"] != held["id"] and normalised(row["text"]) == said:
+            yield "says the same", f"{row['id']}, label {row['label']}"
+
+
+def _split(window: Window, key: str) -> Iterator[Line]:
+    if window != "reference":
+        return
+    for name in NAMES:
+        if rows := _rows(paths.split(name), key):
+            yield "split", name
+            yield from _company(rows[0])
+    if held := _rows(paths.split("quarantine"), key):
+        yield "split", f"quarantined: {', '.join(held[0]['reasons'])}"
+        yield from _company(held[0])
+
+
+def _company(row: Record) -> Iterator[Line]:
+    """The group that the row is declared to be of, and the rows that it resembles."""
+    section = params.load(Split, "split")
+    if section.group:
+        yield "group", f"{section.group} {row[section.group]}"
+    if section.similarity is None:
+        return
+    rows = read_table(paths.window("reference").validated, ["id", "text"]).filter(pc.field("id") != row["id"])
+    near = resembling(row["text"], rows["text"].to_pylist(), section.similarity)
+    more = f" and {len(near) - SHOWN} more" if len(near) > SHOWN else ""
+    names = rows["id"].take(pa.array(near[:SHOWN], pa.int64())).to_pylist()
+    yield "resembles", ", ".join(names) + more if near else "no other row"
+
+
+def _scored(window: Window, key: str) -> Iterator[Line]:
+    for row in _rows(paths.window(window).scored, key):
+        decision = "abstains" if row["decision"] is None else f"decides {row['decision']}"
+        yield "model", f"says {row['prediction']} with {row['confidence']:.3f}, {decision}"
+
+
+def main() -> None:
+    """Print what is known of the row named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tasks.trace", description=__doc__)
+    parser.add_argument("id", help="a row's id, or the beginning of it")
+    parser.add_argument("--text", action="store_true", help="print its text whole and as it is")
+    given = parser.parse_args()
+    for heading, words in trace(given.id, given.text):
+        print(f"{heading:<14}{words}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,150 @@
+"""Personal data in texts: mail addresses, phone, card and bank account numbers, network addresses.
+
+The recognisers are presidio-analyzer's, called one by one without its language models, and phonenumbers'. Nothing here
+asks the network: the list of top-level domains is the one that comes with tldextract.
+
+Not covered: names and postal addresses. They need a model of the language; spaCy's are on no package index but as
+copies by third parties.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.errors import Refused
+
+SIGNS = {
+    "EMAIL_ADDRESS": "mail",
+    "PHONE_NUMBER": "phone",
+    "CREDIT_CARD": "card",
+    "IBAN_CODE": "iban",
+    "IP_ADDRESS": "ip",
+}
+LEAST = 0.3  # score below which presidio itself hardly believes what it found, such as an address "::"
+GROUPED = 2  # digits grouped as the country does: one step less strict, half of what is found are dates and figures
+STEP, REACH = 4_000, 300  # characters looked at together and beyond: some patterns take the square of a text's length
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """Characters [start, end) of a text and what they are: one of the values of ``SIGNS``."""
+
+    start: int
+    end: int
+    kind: str
+
+
+def find(texts: pa.ChunkedArray, regions: Sequence[str]) -> dict[int, list[Span]]:
+    """By position, the personal data of each text that holds any, in order and without overlaps."""
+    found: dict[int, list[Span]] = {}
+    for kind, may_hold in _CONDITIONS.items():
+        places = pc.indices_nonzero(pc.fill_null(may_hold(texts), False))
+        for place, text in zip(places.to_pylist(), texts.take(places).to_pylist(), strict=True):
+            if spans := list(_spans(text, kind, tuple(regions))):
+                found.setdefault(place, []).extend(spans)
+    return {place: _apart(found[place]) for place in sorted(found)}
+
+
+def mask(text: str, spans: Sequence[Span]) -> str:
+    """The text with a sign such as [mail] in place of each span."""
+    parts, last = [], 0
+    for span in spans:
+        parts += [text[last : span.start], f"[{span.kind}]"]
+        last = span.end
+    return "".join([*parts, text[last:]])
+
+
+def masked(texts: pa.ChunkedArray, found: Mapping[int, Sequence[Span]]) -> pa.ChunkedArray:
+    """The texts, those at the positions found masked."""
+    if not found:
+        return texts
+    changed = texts.take(pa.array(list(found), pa.int64())).to_pylist()
+    signs = pa.array([mask(text, spans) for text, spans in zip(changed, found.values(), strict=True)], pa.string())
+    held = pa.array([False] * len(texts)).to_numpy(zero_copy_only=False).copy()
+    held[list(found)] = True
+    return pa.chunked_array([pc.replace_with_mask(texts.combine_chunks(), pa.array(held), signs)])
+
+
+def kinds(found: Mapping[int, Sequence[Span]]) -> dict[int, str]:
+    """By position, the kinds that a text holds, such as "mail, phone"."""
+    return {place: ", ".join(sorted({span.kind for span in spans})) for place, spans in found.items()}
+
+
+def _digits(least: int) -> Callable[[pa.ChunkedArray], pa.ChunkedArray]:
+    return lambda texts: pc.greater_equal(pc.count_substring_regex(texts, r"\p{Nd}"), least)
+
+
+def _network(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    dots, colons = (pc.count_substring(texts, sign) for sign in (".", ":"))
+    return pc.or_(pc.and_(pc.greater_equal(dots, 3), _digits(4)(texts)), pc.greater_equal(colons, 2))
+
+
+_CONDITIONS: dict[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]] = {  # what a text that holds one must have
+    "mail": lambda texts: pc.match_substring(texts, "@"),
+    "card": _digits(13),
+    "iban": _digits(2),
+    "ip": _network,
+    "phone": _digits(4),
+}
+
+
+def _spans(text: str, kind: str, regions: tuple[str, ...]) -> Iterator[Span]:
+    recogniser = recognisers(regions)[kind]
+    for start in range(0, max(1, len(text)), STEP):
+        piece = text[start : start + STEP + REACH]
+        for result in recogniser.analyze(piece, recogniser.supported_entities):
+            if result.score >= LEAST:
+                yield Span(start + result.start, start + result.end, kind)
+
+
+def _apart(spans: list[Span]) -> list[Span]:
+    """Spans that overlap as one, named after the longest; of spans as long, after the one found first."""
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        if joined and span.start < joined[-1].end:
+            before = joined.pop()
+            kind = before.kind if before.end - before.start >= span.end - span.start else span.kind
+            span = Span(before.start, max(before.end, span.end), kind)
+        joined.append(span)
+    return joined
+
+
+@cache
+def recognisers(regions: tuple[str, ...]) -> dict[str, Any]:
+    """presidio's recognisers by the kind they find. Importing them costs 5 s: presidio imports spaCy and torch."""
+    import phonenumbers
+    from presidio_analyzer.predefined_recognizers import (
+        CreditCardRecognizer,
+        EmailRecognizer,
+        IbanRecognizer,
+        IpRecognizer,
+        PhoneRecognizer,
+    )
+    from tldextract import TLDExtract
+
+    class OfflineEmailRecognizer(EmailRecognizer):
+        domains = TLDExtract(suffix_list_urls=(), cache_dir=None)
+
+        def validate_result(self, pattern_text: str) -> bool:
+            return bool(self.domains(pattern_text).fqdn)
+
+    if strange := sorted(set(regions) - phonenumbers.SUPPORTED_REGIONS):
+        raise Refused(f"validate.phone_regions: {strange[0]!r} is no country's code of two letters, such as GB")
+    logging.getLogger("presidio-analyzer").addHandler(_Raising(logging.WARNING))
+    phone = PhoneRecognizer(supported_regions=regions, leniency=GROUPED)
+    made = [OfflineEmailRecognizer(), CreditCardRecognizer(), IbanRecognizer(), IpRecognizer(), phone]
+    return {SIGNS[one.supported_entities[0]]: one for one in made}
+
+
+class _Raising(logging.Handler):
+    """presidio skips a pattern that takes too long and only logs it; nothing may be skipped silently here."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise RuntimeError(record.getMessage())

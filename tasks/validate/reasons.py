@@ -1,0 +1,82 @@
+"""Why each row that may not pass may not: rules on the row, then on what the rows that met them share."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from itertools import compress
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.paths import Window
+from tasks.schema import REASONS
+from tasks.validate import Params
+from tasks.validate.copies import copies, taken
+from tasks.validate.expectations import Judge
+from tasks.validate.observed import observe
+from tasks.validate.released import Released
+from tasks.validate.rules import copy_rules, row_rules
+
+Reasons = dict[str, list[str]]
+
+
+def row_reasons(
+    raw: pa.Table,
+    rows: pa.Table,
+    section: Params,
+    window: Window,
+    judging: Judge,
+    personal: Mapping[int, str],
+    let_out: Released,
+) -> Reasons:
+    """The reasons by id, without those that ``let_out`` says no longer hold.
+
+    ``raw`` holds the texts as they came, ``rows`` as they would pass; ``personal`` names by position what personal data
+    a text holds.
+    """
+    reasons: defaultdict[str, list[str]] = defaultdict(list)
+    unreadable = raw.filter(pc.is_valid(raw["problem"]))
+    problems = dict(zip(unreadable["id"].to_pylist(), unreadable["problem"].to_pylist(), strict=True))
+    failures = judging.failures(f"{window}_rows", observe(raw, section, personal), row_rules(section, window))
+    for key in failures.pop("unreadable", []):
+        if (key, problems[key]) not in let_out:
+            reasons[key].append(problems[key])
+    held = set(reasons)
+    for reason, ids in failures.items():
+        for key in ids:
+            if key not in held and (key, reason) not in let_out:  # what cannot be read is not judged for what it lacks
+                reasons[key].append(reason)
+    _add_shared(rows, section, window, judging, let_out, reasons)
+    return reasons
+
+
+def _add_shared(
+    rows: pa.Table, section: Params, window: Window, judging: Judge, let_out: Released, reasons: Reasons
+) -> None:
+    """Add the reasons of rows that share with others what they may not."""
+    good, _ = separate(rows, reasons)
+    found = _shared(good, section, {name for name, reason in let_out if reason == "conflicting_label"})
+    for reason, ids in judging.failures(f"{window}_copies", found, copy_rules(section)).items():
+        for key in ids:
+            if (key, reason) not in let_out and (reason != "duplicate_text" or key not in reasons):
+                reasons.setdefault(key, []).append(reason)
+
+
+def _shared(good: pa.Table, section: Params, settled: set[str]) -> pd.DataFrame:
+    """What ``copy_rules`` look at."""
+    found = copies(good["id"].to_pylist(), good["text"].to_pylist(), good["label"].to_pylist(), settled)
+    found.insert(0, "id", good["id"].to_pandas())
+    held = {name: taken(good[name].to_pandas()) for name in section.unique}
+    words = [", ".join(compress(held, row)) or None for row in zip(*held.values(), strict=True)]
+    found["columns_taken"] = pd.Series(words or [None] * len(found), dtype=object)
+    return found
+
+
+def separate(rows: pa.Table, reasons: Reasons) -> tuple[pa.Table, pa.Table]:
+    """The rows without reasons, and those with, ``reasons`` appended; both in order."""
+    bad = pc.is_in(rows["id"], value_set=pa.array(list(reasons), pa.string()))
+    left = rows.filter(bad)
+    column = pa.array([reasons[key] for key in left["id"].to_pylist()], REASONS.type)
+    return rows.filter(pc.invert(bad)), left.append_column(REASONS, column)

@@ -1,0 +1,47 @@
+"""What a window must meet as a whole: table rules stop the run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import pandas as pd
+import pyarrow as pa
+
+from tasks.paths import Window
+from tasks.validate import Params
+from tasks.validate.expectations import Judge
+from tasks.validate.rules import Rule, class_rules, table_rules
+
+
+def broken_rules(
+    figures: Mapping[str, object], passed: pa.Table, section: Params, window: Window, judging: Judge
+) -> list[str]:
+    """What to say of each table rule that the window breaks."""
+    counts = Counter(label for label in passed["label"].to_pylist() if label is not None)
+    summary = pd.DataFrame(
+        {
+            "id": ["window"],
+            "share_quarantined": [figures["share_quarantined"]],
+            "rows_validated": [figures["validated"]],
+            "classes": [len(counts)],
+        }
+    )
+    shares = pd.DataFrame({"id": list(counts), "share_of_class": [n / counts.total() for n in counts.values()]})
+    broken = []
+    for name, table, rules in (
+        ("table", summary, table_rules(section, window)),
+        ("classes", shares, class_rules(section)),
+    ):
+        failed = judging.failures(name, table, rules)
+        for rule in rules:
+            observed = table.set_index("id")[rule.column]
+            broken += [_explain(rule, observed[key], key) for key in failed.get(rule.reason, [])]
+    return broken
+
+
+def _explain(rule: Rule, observed: float, key: str) -> str:
+    least, most = rule.limits["min_value"], rule.limits["max_value"]
+    limit = f"at most {most:g}" if most is not None else f"at least {least:g}"
+    of = "" if key == "window" else f" of label {key!r}"
+    return f"validate.{rule.reason}: {rule.column}{of} is {observed:.4g}, allowed is {limit}"
