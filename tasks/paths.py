@@ -20,6 +20,7 @@ PRETRAINED = Path("models/pretrained")
 CLASSIFIER = Path("models/classifier")
 ONNX = Path("models/onnx")
 CHECKPOINTS = Path(".checkpoints")
+DVCLIVE = Path("dvclive")
 METRICS = Path("metrics")
 REPORTS = Path("reports")
 INDEX = REPORTS / "index.html"

@@ -13,7 +13,8 @@ from tasks import checkpoint, params, paths
 from tasks.artefacts import read_json, read_table, replacing_folder, write_json
 from tasks.cli import run
 from tasks.errors import Refused
-from tasks.finetune import Params, record
+from tasks.finetune import Params, record, warm
+from tasks.finetune.device import threads
 from tasks.finetune.feeding import Rows
 from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.fit import Fitted, fit
@@ -22,12 +23,12 @@ from tasks.kept import alone
 
 def read_rows(file: Path) -> Rows:
     """One tokenized split."""
-    table = read_table(file, ["input_ids", "label"])
+    table = read_table(file, ["id", "input_ids", "label"])
     if not len(table):
         raise Refused(f"{file} has no rows: widen windows.reference, or change the shares of the split")
     ids = table["input_ids"].combine_chunks()
     starts = ids.offsets.to_numpy().astype(np.int64)
-    return Rows("input_ids", ids.values.to_numpy(), starts, table["label"].to_numpy())
+    return Rows("input_ids", ids.values.to_numpy(), starts, table["label"].to_numpy(), table["id"])
 
 
 def finetune(
@@ -36,11 +37,26 @@ def finetune(
     """The classifier trained on the rows in ``tokens``, and what is to be said about it; ``keep`` is ``fit``'s."""
     labels: list[str] = read_json(tokens / "labels.json")["labels"]
     rows, validation = (read_rows(tokens / f"{name}.parquet") for name in ("train", "validation"))
-    torch.set_num_threads(section.threads)
+    torch.set_num_threads(threads(section))
     seeded = enable_full_determinism if section.deterministic and torch.cuda.is_available() else set_seed
     seeded(seed)  # before the model: the weights its checkpoint lacks are drawn
-    model = checkpoint.classifier(source, labels, layers=section.layers, dropout=section.dropout)
+    if section.warm_start is None:
+        model = checkpoint.classifier(source, labels, layers=section.layers, dropout=section.dropout)
+    else:
+        model, has_last = warm.started(section.warm_start, labels, section, tokens / "tokenizer")
+        section = section.model_copy(update={"probe": section.probe and not has_last})
+    _attend(model, section)
     return model, fit(model, rows, validation, section, seed, keep)
+
+
+def _attend(model: PreTrainedModel, section: Params) -> None:
+    """Set the kernel of the attention."""
+    if section.attention == "auto":
+        return
+    try:
+        model.set_attn_implementation(section.attention)
+    except (ValueError, ImportError) as error:
+        raise Refused(f"finetune.attention: {section.attention} cannot be had here: {error}") from error
 
 
 def write_classifier(model: PreTrainedModel, tokenizer: Path, folder: Path) -> None:

@@ -1,9 +1,7 @@
-"""``transformers.Trainer`` with our feeding, our loss and nothing written but what we ask for."""
+"""``transformers.Trainer`` with our feeding, our loss, our checkpoints, and nothing else written."""
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,46 +11,22 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from tqdm import tqdm
-from transformers import EvalPrediction, PreTrainedModel, PrinterCallback, ProgressCallback, Trainer, TrainingArguments
+from transformers import EvalPrediction, PreTrainedModel, PrinterCallback, ProgressCallback, Trainer
 
 from tasks.artefacts import read_json, write_json
 from tasks.errors import Refused
 from tasks.finetune import Params, temperature
+from tasks.finetune.best import Best
 from tasks.finetune.feeding import LengthBatches, Padded, Rows
+from tasks.finetune.losses import APART, Losses, Trouble
+from tasks.finetune.micro import Accumulation, Tensors, out_of_memory, parts_of
 from tasks.finetune.pace import Pace
 from tasks.finetune.watch import Watch
 from tasks.kept import Checkpoints
-from tasks.leaving import Leaving, noticed
+from tasks.leaving import Leaving
 
 Array = npt.NDArray[Any]
 WEIGHTS, STATE, RUNNING = "weights.pt", "trainer_state.json", "running.json"  # beside the trainer's own files
-
-
-@dataclass(frozen=True)
-class Device:
-    """What the machine offers and how it will be used."""
-
-    name: str
-    cuda: bool
-    bf16: bool
-
-    @property
-    def torch(self) -> torch.device:
-        """As torch knows it."""
-        return torch.device("cuda" if self.cuda else "cpu")
-
-    @property
-    def precision(self) -> str:
-        """As it is recorded."""
-        return "bf16" if self.bf16 else "fp32"
-
-
-def device_for(section: Params) -> Device:
-    """CUDA when it is there, with the precision that suits it or that was asked for."""
-    cuda = torch.cuda.is_available()
-    name = torch.cuda.get_device_name() if cuda else "CPU"
-    able = cuda and torch.cuda.is_bf16_supported()
-    return Device(name, cuda, {"auto": able, "fp32": False, "bf16": True}[section.precision])
 
 
 class Engine(Trainer):
@@ -66,23 +40,33 @@ class Engine(Trainer):
         checkpoints: Checkpoints,
         leaving: Leaving,
         resumed: Path | None = None,
+        watch: Watch | None = None,
         **rest: Any,
     ) -> None:
         self.section, self.seed, self.checkpoints, self.resumed = section, seed, checkpoints, resumed
         self.trained = model
         self.latest: EvalPrediction | None = None  # what the last validation gave
         self.labels = len(model.config.id2label or {})
+        self.accumulation, self.best = Accumulation(section.accumulation), Best(section.early_stopping)
         collate = Padded(model.config.pad_token_id or 0)
         pace = Pace(section.checks_per_epoch, checkpoints, leaving, self._restore)
-        super().__init__(model, data_collator=collate, compute_metrics=self._figures, callbacks=[pace, Watch()], **rest)
+        self.watch = watch or Watch()
+        super().__init__(
+            model, data_collator=collate, compute_metrics=self._figures, callbacks=[pace, self.watch], **rest
+        )
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self.model_accepts_loss_kwargs = False  # compute_loss below gives the mean over its rows
         self.weight = self._label_weights() if section.class_weights else None
+        self.losses = Losses(self.labels, APART if self.args.device.type == "cuda" else 1)
+        self.batches = LengthBatches(
+            self._rows(self.train_dataset).lengths, section.batch_size, seed, section.batch_tokens
+        )
 
     def _label_weights(self) -> torch.Tensor:
         counts = np.bincount(self._rows(self.train_dataset).labels, minlength=self.labels)
-        return torch.tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32, device=self.args.device)
+        weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        return torch.tensor(weights, dtype=torch.float32, device=self.args.device)
 
     @staticmethod
     def _rows(dataset: Any) -> Rows:
@@ -92,17 +76,22 @@ class Engine(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Shuffled batches of like length."""
-        return self._loader(self._rows(self.train_dataset), self.section.batch_size, self.seed)
+        return self._loader(self._rows(self.train_dataset), self.batches)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """All rows, from short to long; the figures do not depend on the order."""
         rows = self._rows(self.eval_dataset if eval_dataset is None else eval_dataset)
-        return self._loader(rows, self.args.per_device_eval_batch_size, None)
+        return self._loader(rows, LengthBatches(rows.lengths, self.args.per_device_eval_batch_size, None))
 
-    def _loader(self, rows: Rows, batch_size: int, seed: int | None) -> DataLoader[Any]:
-        batches = LengthBatches(rows.lengths, batch_size, seed)
+    def _loader(self, rows: Rows, batches: LengthBatches) -> DataLoader[Any]:
         loader: DataLoader[Any] = self.accelerator.prepare(
-            DataLoader(rows, batch_sampler=batches, collate_fn=self.data_collator)
+            DataLoader(
+                rows,
+                batch_sampler=batches,
+                collate_fn=self.data_collator,
+                num_workers=self.args.dataloader_num_workers,
+                pin_memory=self.args.dataloader_pin_memory,
+            )
         )
         return loader
 
@@ -116,15 +105,56 @@ class Engine(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
-        """One step; a loss that is no number ends the run."""
-        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
-        if not torch.isfinite(loss):
-            raise Refused(
-                f"finetune: the loss is {loss.item()} at step {self.state.global_step + 1} of {self.state.max_steps}: "
-                f"lower finetune.learning_rate (it is {self.section.learning_rate}), lengthen finetune.warmup, "
-                "or set finetune.precision to fp32"
-            )
+        """The gradient of one step's batch, and its mean loss; a loss that went wrong ends the run."""
+        model.train()
+        batch = self._prepare_inputs(inputs)
+        whole = self._weighed(batch["labels"])
+
+        def backward(part: Tensors) -> torch.Tensor:
+            with self.compute_loss_context_manager():
+                loss = self.compute_loss(model, part) * (self._weighed(part["labels"]) / whole)
+            self.accelerator.backward(loss)
+            detached: torch.Tensor = loss.detach()
+            return detached
+
+        loss = self.accumulation.gradient(batch, backward, model.zero_grad)
+        self.watch.fed(batch["attention_mask"])
+        self._refuse(self.losses.add(self.state.global_step + 1, loss))
         return loss
+
+    def _weighed(self, labels: torch.Tensor) -> Any:
+        """What the mean loss of rows with these labels is divided by."""
+        return len(labels) if self.weight is None else self.weight[labels].sum()
+
+    def _refuse(self, trouble: Trouble | None) -> None:
+        if trouble is None:
+            return
+        batches = len(self.batches)
+        rows = self.batches.of_epoch((trouble.step - 1) // batches)[(trouble.step - 1) % batches]
+        raise Refused(
+            f"finetune: {trouble.words} at step {trouble.step} of {self.state.max_steps}. Its rows: "
+            f"{self._rows(self.train_dataset).named(rows)}. Look at them, or lower finetune.learning_rate "
+            f"(it is {self.section.learning_rate}), lengthen finetune.warmup, or set finetune.precision to fp32"
+        )
+
+    def evaluate(self, *args: Any, **named: Any) -> dict[str, float]:
+        """The figures on the validation rows; with early stopping, the end where they have stopped to improve."""
+        found: dict[str, float] = super().evaluate(*args, **named)
+        if self.best.check(self.state.global_step, found["eval_loss_mean"], self._state()):
+            tqdm.write(f"no lower validation loss in {self.best.patience} checks: back to step {self.best.step}, done")
+            self.control.should_training_stop = True
+        return found
+
+    def prediction_step(self, model: Any, inputs: Any, *args: Any, **named: Any) -> Any:
+        """Logits of a batch; in halves where memory does not suffice."""
+        try:
+            return super().prediction_step(model, inputs, *args, **named)
+        except RuntimeError as error:
+            if not out_of_memory(error) or len(inputs["labels"]) == 1:
+                raise
+        halves = [self.prediction_step(model, half, *args, **named) for half in parts_of(inputs, 2)]
+        losses, logits, labels = zip(*halves, strict=True)
+        return torch.stack(losses).mean(), torch.cat(logits), torch.cat(labels)
 
     def _figures(self, predicted: EvalPrediction) -> dict[str, float]:
         """Mean loss and accuracy over all validation rows."""
@@ -136,6 +166,7 @@ class Engine(Trainer):
         }
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self._refuse(self.losses.look())
         self.checkpoints.keep(self.state.global_step, self._write)
 
     def _write(self, folder: Path) -> None:
@@ -144,7 +175,9 @@ class Engine(Trainer):
         self._save_scaler(str(folder))
         self._save_rng_state(str(folder))
         self.state.save_to_json(str(folder / STATE))
-        write_json({"loss_sum": self._tr_loss.item(), "logged_at": self._globalstep_last_logged}, folder / RUNNING)
+        self.best.write(folder)
+        running = {"loss_sum": self._tr_loss.item(), "logged_at": self._globalstep_last_logged}
+        write_json(running | {"parts": self.accumulation.parts, "losses": self.losses.state()}, folder / RUNNING)
 
     def _state(self) -> dict[str, torch.Tensor]:
         """What training changes of the model: trained weights, and buffers."""
@@ -166,76 +199,3 @@ class Engine(Trainer):
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted here: the trainer's own estimate knows nothing of frozen layers."""
         return 0
-
-
-def arguments(section: Params, seed: int, device: Device, folder: str) -> TrainingArguments:
-    """The trainer's arguments; ``folder`` is a temporary one, and nothing should come to be in it."""
-    args = TrainingArguments(
-        output_dir=folder,
-        num_train_epochs=section.epochs,
-        learning_rate=section.learning_rate,
-        per_device_train_batch_size=section.batch_size,
-        per_device_eval_batch_size=2 * section.batch_size,
-        weight_decay=section.weight_decay,
-        warmup_steps=section.warmup,
-        lr_scheduler_type=section.scheduler,
-        max_grad_norm=section.max_grad_norm,
-        bf16=device.bf16,
-        use_cpu=not device.cuda,
-        full_determinism=section.deterministic and device.cuda,
-        seed=seed,
-        logging_strategy="no",  # when to log, to validate and to save is Pace's to say
-        eval_strategy="no",
-        save_strategy="no",
-        logging_nan_inf_filter=False,
-        label_names=["labels"],
-        remove_unused_columns=False,
-        dataloader_pin_memory=device.cuda,
-        disable_tqdm=True,
-        report_to="none",
-        log_level="error",
-    )
-    args._n_gpu = min(1, args.n_gpu)  # the trainer would spread a batch over all there are, and sum otherwise
-    return args
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training leaves beside the weights."""
-
-    log: list[dict[str, float]]
-    """The trainer's own: at each check one entry for the training since the last, one for the validation."""
-    steps: int
-    logits: Array
-    """Of the validation rows after the last step, [rows, labels], in the order of ``labels`` below."""
-    labels: Array
-
-
-def train(
-    model: PreTrainedModel,
-    rows: Rows,
-    validation: Rows,
-    section: Params,
-    seed: int,
-    device: Device,
-    checkpoints: Checkpoints,
-    resumed: Path | None = None,
-) -> Trained:
-    """Train ``model`` in place, from where the checkpoint ``resumed`` left it; it ends on the CPU.
-
-    Asked to end (SIGTERM, Ctrl-C), it keeps a checkpoint and leaves with SystemExit.
-    """
-    with tempfile.TemporaryDirectory() as folder, noticed() as leaving:
-        args = arguments(section, seed, device, folder)
-        engine = Engine(
-            model, section, seed, checkpoints, leaving, resumed, args=args, train_dataset=rows, eval_dataset=validation
-        )
-        engine.train(resume_from_checkpoint=str(resumed) if resumed else None)
-        if leaving:
-            tqdm.write(f"stopped after step {engine.state.global_step} of {engine.state.max_steps}, as asked")
-            raise SystemExit(leaving.code)
-        if engine.latest is None:  # the checkpoint was of the last step
-            engine.predict(validation)
-    assert engine.latest is not None, "the trainer validates after every epoch"
-    logits, labels = np.asarray(engine.latest.predictions), np.asarray(engine.latest.label_ids)
-    return Trained(engine.state.log_history, engine.state.global_step, logits, labels)

@@ -23,6 +23,8 @@ class Rows(Dataset[dict[str, Any]]):
     values: npt.NDArray[Any]
     starts: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
+    ids: Sequence[str] | None = None
+    """What the rows are called in messages."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -35,33 +37,66 @@ class Rows(Dataset[dict[str, Any]]):
         """Tokens of each row."""
         return np.diff(self.starts)
 
+    def named(self, rows: Sequence[int], most: int = 8) -> str:
+        """The rows by their ids, or their numbers, for a message."""
+        names = [f"number {i}" if self.ids is None else str(self.ids[i]) for i in rows[:most]]
+        return ", ".join(names) + (f" and {len(rows) - most} more" if len(rows) > most else "")
+
+    def sample(self, count: int | None, seed: int) -> Rows:
+        """So many of the rows, drawn once; all of them without a count."""
+        if count is None or count >= len(self):
+            return self
+        drawn = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
+        values = np.concatenate([self.values[self.starts[i] : self.starts[i + 1]] for i in drawn])
+        starts = np.r_[0, np.cumsum(self.lengths[drawn])]
+        ids = None if self.ids is None else [str(self.ids[int(i)]) for i in drawn]
+        return Rows(self.key, values, starts, self.labels[drawn], ids)
+
 
 class LengthBatches(Sampler[list[int]]):
     """Row numbers in batches of like length. The order is a pure function of (seed, epoch); without a seed it is fixed,
     from short to long."""
 
-    def __init__(self, lengths: npt.NDArray[np.int64], batch_size: int, seed: int | None) -> None:
-        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+    def __init__(
+        self, lengths: npt.NDArray[np.int64], batch_size: int, seed: int | None, tokens: int | None = None
+    ) -> None:
+        self.lengths, self.batch_size, self.seed, self.tokens, self.epoch = lengths, batch_size, seed, tokens, 0
+        self._count = len(self.of_epoch(0))
 
     def set_epoch(self, epoch: int) -> None:
         """The trainer says which epoch comes next."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch_size)
+        return self._count
 
     def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.of_epoch(self.epoch))
+
+    def of_epoch(self, epoch: int) -> list[list[int]]:
+        """The batches of that epoch in their order."""
         if self.seed is None:
-            return iter(self._cut(_by_length(self.lengths)))
-        random = np.random.default_rng([self.seed, self.epoch])
+            return self._cut(_by_length(self.lengths))
+        random = np.random.default_rng([self.seed, epoch])
         order = random.permutation(len(self.lengths))
-        size = self.batch_size * REGION
-        regions = [order[i : i + size] for i in range(0, len(order), size)]
-        batches = [batch for region in regions for batch in self._cut(region[_by_length(self.lengths[region])])]
-        return (batches[i] for i in random.permutation(len(batches)))
+        if self.tokens is not None:  # sorted as a whole: the cuts, and so the number of batches, are every epoch's
+            batches = self._cut(order[_by_length(self.lengths[order])])
+        else:
+            size = self.batch_size * REGION
+            regions = [order[i : i + size] for i in range(0, len(order), size)]
+            batches = [batch for region in regions for batch in self._cut(region[_by_length(self.lengths[region])])]
+        return [batches[i] for i in random.permutation(len(batches))]
 
     def _cut(self, order: npt.NDArray[np.int64]) -> list[list[int]]:
-        return [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
+        """Rows, sorted by length, in batches of ``batch_size``, or of at most ``tokens`` with the padding."""
+        if self.tokens is None:
+            return [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
+        batches: list[list[int]] = [[]]
+        for i in order.tolist():
+            if batches[-1] and (len(batches[-1]) + 1) * self.lengths[i] > self.tokens:
+                batches.append([])
+            batches[-1].append(i)
+        return batches
 
 
 def _by_length(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

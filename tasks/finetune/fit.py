@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel
 
 from tasks.artefacts import read_json
-from tasks.finetune import Params, frozen, record, temperature
-from tasks.finetune.engine import STATE, Device, Trained, device_for, train
+from tasks.finetune import Params, frozen, lora, record, temperature, vocabulary
+from tasks.finetune.device import Device, device_for
+from tasks.finetune.engine import STATE
 from tasks.finetune.feeding import Rows
 from tasks.finetune.probe import begin_at_probe
+from tasks.finetune.training import Trained, train
 from tasks.kept import Checkpoints, once
 
 Figures = dict[str, Any]
@@ -57,7 +60,7 @@ def fit(
 
     What is done is kept in the folder ``keep``, from where the same call goes on after an interruption.
     """
-    device, clock = device_for(section), Clock()
+    device, clock = device_for(section, model.config._attn_implementation or "eager"), Clock()
     torch.nn.Module.to(model, device.torch)
     with _room(keep) as folder, _trained_part(model, section, rows, validation, folder) as part:
         checkpoints = Checkpoints(folder, section.checkpoint_seconds if keep else math.inf)
@@ -67,25 +70,21 @@ def fit(
         if section.probe and resumed is None:
             begin_at_probe(model, part.rows, section.batch_size, folder / "probe")
         clock.lap("prepare")
-        trained = sum(p.numel() for p in model.parameters())
-        _announce(device, section, trained, part.narrow)
-        done = train(model, part.rows, part.validation, section, seed, device, checkpoints, resumed)
+        with lora.adapted(model, section.lora):
+            trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+            _announce(device, section, trained, part.narrow)
+            done = train(model, part.rows, part.validation, section, seed, device, checkpoints, resumed)
         clock.lap("train")
     torch.nn.Module.to(model, "cpu").train(False)
     warmth = temperature.fit(done.logits, done.labels)
     temperature.fold(model, warmth)
-    curves = record.curves(done.log)
-    figures = (
-        _figures(model, done, warmth)
-        | {k: curves[-1][k] for k in record.LOSSES}
-        | {
-            "trained_parameters": trained,
-            "frozen_layers": section.frozen_layers,
-            "last_layer_for_first_token_only": part.narrow,
-            "precision": device.precision,
-        }
-    )
-    return Fitted(figures, curves, _cost(clock, rows, section, device))
+    how = {
+        "trained_parameters": trained,
+        "frozen_layers": section.frozen_layers,
+        "last_layer_for_first_token_only": part.narrow,
+        "precision": device.precision,
+    }
+    return Fitted(_figures(model, done, warmth) | how, record.curves(done.log), _cost(clock, done, device, resumed))
 
 
 @dataclass(frozen=True)
@@ -111,16 +110,17 @@ def _trained_part(
 ) -> Iterator[_Part]:
     """The model as its trained part, and the rows as this part takes them."""
     depth = section.frozen_layers
-    if not depth and not frozen.in_a_list(model):
-        yield _Part(rows, validation, narrow=False)
-        return
-    frozen.refuse_too_many(model, depth)
-    given, held_out = rows, validation
     if depth:
+        frozen.refuse_too_many(model, depth)
         given, held_out = _activations(model, section, rows, validation, folder / "activations")
-    narrow = frozen.can_narrow(model, depth, validation, held_out)
-    with frozen.trained_part(model, depth, narrow):
-        yield _Part(given, held_out, narrow)
+        narrow = frozen.can_narrow(model, depth, validation, held_out)
+        with frozen.trained_part(model, depth, narrow):
+            yield _Part(given, held_out, narrow)
+        return
+    with vocabulary.occurring(model, rows, validation) as (given, held_out):
+        narrow = frozen.in_a_list(model) and frozen.can_narrow(model, 0, held_out, held_out)
+        with frozen.trained_part(model, 0, narrow) if narrow else nullcontext():
+            yield _Part(given, held_out, narrow)
 
 
 def _activations(
@@ -144,30 +144,41 @@ def _tell(resumed: Path) -> None:
 
 
 def _announce(device: Device, section: Params, parameters: int, narrow: bool) -> None:
+    chosen = ", ".join(f"{name} {value}" for name, value in device.choices().items())
     print(
-        f"training {parameters:,} parameters on {device.name} in {device.precision}, {section.threads} threads, "
-        f"{section.frozen_layers} layers frozen" + (", the last layer for its first token alone" if narrow else ""),
+        f"training {parameters:,} parameters on {device.name}, {section.frozen_layers} layers frozen"
+        + (", the last layer for its first token alone" if narrow else "")
+        + f" ({chosen})",
         flush=True,
     )
 
 
 def _figures(model: PreTrainedModel, done: Trained, warmth: float) -> Figures:
+    (train_loss,) = [row["train_loss"] for row in record.curves(done.log) if row["step"] == done.kept_step]
     return {
         "labels": list(model.config.label2id or {}),
         "steps": done.steps,
+        "kept_step": done.kept_step,
         "temperature": round(warmth, 6),
         "validation_loss_at_temperature": round(temperature.cross_entropy(done.logits / warmth, done.labels), 6),
         "parameters": model.num_parameters(),
+        "train_loss": train_loss,
+        "validation_loss": round(temperature.cross_entropy(done.logits, done.labels), 6),
+        "validation_accuracy": round(float(np.mean(done.logits.argmax(1) == done.labels)), 6),
     }
 
 
-def _cost(clock: Clock, rows: Rows, section: Params, device: Device) -> Figures:
-    tokens = int(rows.starts[-1]) * section.epochs
+def _cost(clock: Clock, done: Trained, device: Device, resumed: Path | None) -> Figures:
+    """Of this process: what an interrupted one did before is not in it."""
+    watch, share = done.watch, done.watch.share()
     return {
         "seconds": clock.seconds,
-        "trained_tokens": tokens,
-        "tokens_per_second": round(tokens / clock.seconds["train"], 1),
+        "resumed": resumed is not None,
+        "trained_tokens": watch.tokens,
+        "tokens_per_second": round(watch.tokens / watch.seconds, 1) if watch.seconds else None,
+        "share_of_matmul_rate": None if share is None else round(share, 3),
         "device": device.name,
-        "threads": section.threads,
+        **device.choices(),
+        "gradient_parts": done.parts,
         **record.host(),
     }

@@ -120,7 +120,7 @@ def activations(model: PreTrainedModel, frozen: int, rows: Rows, file: Path, bat
 
 def kept_activations(rows: Rows, file: Path) -> Rows:
     """The rows as ``activations`` left them in ``file``."""
-    return Rows("inputs_embeds", np.load(file, mmap_mode="r"), rows.starts, rows.labels)
+    return Rows("inputs_embeds", np.load(file, mmap_mode="r"), rows.starts, rows.labels, rows.ids)
 
 
 @torch.inference_mode()

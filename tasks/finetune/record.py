@@ -17,7 +17,6 @@ COLUMNS = {
     "validation_loss": "eval_loss_mean",
     "validation_accuracy": "eval_accuracy",
 }
-LOSSES = ("epoch", "train_loss", "validation_loss", "validation_accuracy")  # of the last epoch, for the metrics
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "safetensors", "numpy")
 
 

@@ -1,22 +1,50 @@
-"""What a person sees of the training: a bar while it runs, and a line after each epoch."""
+"""What a person sees of the training: a bar with the time left and the speed, and a line after each check."""
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
+import torch
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from tasks.finetune.speed import Matrices
+
+EVERY_SECONDS = 2.0  # between two looks at the counters, for which a GPU has to wait
+
 
 class Watch(TrainerCallback):
-    """One bar over all steps."""
+    """One bar over all steps, and the counts of what went through the model in this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, matrices: Matrices | None = None, rate: float = 0.0) -> None:
+        self.matrices, self.rate = matrices, rate
         self.bar: tqdm[Any] | None = None
         self.loss = float("nan")
+        self.rows = 0
+        self.seconds = 0.0
+        self._tokens: torch.Tensor | None = None
+        self._shown = 0.0
+
+    def fed(self, mask: torch.Tensor) -> None:
+        """A batch's attention mask, [rows, tokens]."""
+        self.rows += len(mask)
+        self._tokens = mask.sum() if self._tokens is None else self._tokens + mask.sum()
+
+    @property
+    def tokens(self) -> int:
+        """Real ones, without padding."""
+        return 0 if self._tokens is None else int(self._tokens)
+
+    def share(self) -> float | None:
+        """Of the rate that matrix multiplication alone reaches here, what the training's own multiplications reach."""
+        if not (self.matrices and self.rate and self.seconds):
+            return None
+        return self.matrices.flops(self.tokens, self.rows) / self.seconds / self.rate
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Open the bar, where an interrupted training was."""
+        self._began = perf_counter()
         self.bar = tqdm(
             total=state.max_steps,
             initial=state.global_step,
@@ -28,8 +56,14 @@ class Watch(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Move the bar."""
-        if self.bar is not None:
-            self.bar.update(state.global_step - self.bar.n)
+        if self.bar is None:
+            return
+        self.seconds = perf_counter() - self._began
+        if self.seconds - self._shown > EVERY_SECONDS:
+            self._shown, share = self.seconds, self.share()
+            words = f"{self.tokens / self.seconds:,.0f} tokens/s"
+            self.bar.set_postfix_str(words + (f", {share:.0%} of peak" if share else ""), refresh=False)
+        self.bar.update(state.global_step - self.bar.n)
 
     def on_log(
         self,
@@ -39,7 +73,7 @@ class Watch(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Say how the epoch went, once its validation is there."""
+        """Say how it stands, once validation has been looked at."""
         logs = logs or {}
         self.loss = logs.get("loss", self.loss)
         if "eval_loss_mean" in logs:
@@ -52,3 +86,4 @@ class Watch(TrainerCallback):
         """Close the bar."""
         if self.bar is not None:
             self.bar.close()
+        self.seconds = perf_counter() - getattr(self, "_began", perf_counter())

@@ -27,9 +27,11 @@ from tasks.artefacts import write_json
 from tasks.errors import Refused
 from tasks.finetune import Params, frozen, probe, record, temperature
 from tasks.finetune.__main__ import finetune, read_rows, write_classifier
-from tasks.finetune.engine import Engine, arguments, device_for, train
+from tasks.finetune.device import device_for
+from tasks.finetune.engine import Engine
 from tasks.finetune.feeding import LengthBatches, Padded, Rows, model_inputs
 from tasks.finetune.fit import fit
+from tasks.finetune.training import arguments, train
 from tasks.kept import Checkpoints
 from tasks.leaving import Leaving
 from tasks.tokenize import Params as TokenizeParams
@@ -360,7 +362,9 @@ def test_the_losses_of_the_curves_are_means_over_the_epoch_and_over_the_rows(ber
 
 def test_a_loss_that_is_no_number_ends_in_words(tokens, tiny_checkpoint):
     source = checkpoint.Checkpoint(str(tiny_checkpoint))
-    with pytest.raises(Refused, match=r"the loss is nan at step \d+ of 36: lower finetune\.learning_rate"):
+    with pytest.raises(
+        Refused, match=r"loss is nan at step \d+ of 36. Its rows: r\d+, .*lower finetune\.learning_rate"
+    ):
         finetune(tokens, source, Params(epochs=3, **QUICK | {"learning_rate": 1e30}), 7)
 
 

