@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from flows.git import git
 from flows.home import Home
 from flows.record import records, show
 from tests.flows.conftest import IDENTITY, free_port, make
+from tests.tasks.test_finetune import tokens  # noqa: F401
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -154,6 +157,54 @@ def test_a_killed_runner_leaves_no_process_and_its_run_does_not_stay_running(ser
     skipped = served.trigger(stages=["first"], overlap="skip")  # and no lock is left to clear
     served.until(lambda: served.state(skipped)["type"] == "COMPLETED", 120, "completed")
     assert served.state(skipped)["name"] == "Completed"
+
+
+TRAINING = """
+stages:
+  finetune:
+    cmd: python -m tasks.finetune
+    params: [finetune, model, seed]
+    deps: [data/tokens]
+    outs: [models/classifier, reports/curves.csv, reports/finetune_cost.json]
+    metrics: [metrics/finetune.json: {cache: false}]
+"""
+LONG = "seed: 7\nmodel: {name: base}\nfinetune: {epochs: 1000, batch_size: 8, threads: 1, checkpoint_seconds: 0.1}\n"
+
+
+def trains(served, base, tokenized):
+    """Let the repository be one that trains a tiny model for a long time."""
+    shutil.copytree(base, served.repository / "base")
+    shutil.copytree(tokenized, served.repository / "data" / "tokens")
+    (served.repository / "tasks").symlink_to(TOP / "tasks")
+    (served.repository / "dvc.yaml").write_text(TRAINING)
+    (served.repository / "params.yaml").write_text(LONG)
+    (served.repository / "dvc.lock").unlink(missing_ok=True)
+    git(served.repository, "add", "-A")
+    git(served.repository, "commit", "-qm", "training")
+
+
+def training(served):
+    """The process that trains."""
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if words[1:] == ["-m", "tasks.finetune"] and str(served.repository.parent) in process.cwd():
+            return process.pid
+    return None
+
+
+def test_a_cancelled_training_leaves_a_checkpoint_from_which_the_next_run_goes_on(served, tiny_checkpoint, tokens):  # noqa: F811
+    trains(served, tiny_checkpoint, tokens)
+    run = served.trigger()
+    served.until(lambda: list(served.repository.glob(".checkpoints/*/*/complete.json")), 120, "at its first checkpoint")
+    stage, start = training(served), time.monotonic()
+    served.ask(f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
+    served.until(lambda: gone(stage), 40, "gone")
+    print(f"training was cancelled in {time.monotonic() - start:.1f} s")
+    served.until(lambda: served.state(run)["type"] == "CANCELLED", 60, "cancelled")
+    run = served.trigger()
+    served.until(lambda: re.search(r"going on from step [1-9]\d* of", served.log.read_text()), 120, "going on")
+    served.ask(f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
+    served.until(lambda: served.state(run)["type"] == "CANCELLED", 60, "cancelled")
 
 
 @pytest.mark.soak
