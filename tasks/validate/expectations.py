@@ -13,6 +13,7 @@ from typing import Any
 import great_expectations as gx
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from pandas.api.types import is_numeric_dtype
 
@@ -65,7 +66,12 @@ def _judged(rows: pd.DataFrame, rules: Sequence[Rule]) -> pd.DataFrame:
     """The columns that the rules look at."""
     used = rows[list(dict.fromkeys([KEY, *(rule.column for rule in rules)]))]
     texts = [str(name) for name in used if not is_numeric_dtype(used[name])]
-    return used.assign(**{name: used[name].map(_harmless, na_action="ignore") for name in texts})
+    return used.assign(**{name: used[name].map(_harmless, na_action="ignore") for name in texts if _marked(used[name])})
+
+
+def _marked(values: pd.Series) -> bool:
+    """Whether any value holds a sign that means something in HTML."""
+    return bool(pc.any(pc.match_substring_regex(pa.array(values, pa.string(), from_pandas=True), "[&<>\"']")).as_py())
 
 
 def _harmless(value: Any) -> Any:
