@@ -17,7 +17,7 @@ from tasks.params import General
 from tasks.paths import WINDOWS, Window
 
 Record = Mapping[str, Any]
-QUARANTINE = ["text", "label", "source_file", "source_row", "source_bytes", "reasons"]
+QUARANTINE = ["id", "text", "label", "source_file", "source_row", "source_bytes", "reasons"]
 
 
 @dataclass(frozen=True)

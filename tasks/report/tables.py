@@ -119,6 +119,7 @@ class Example:
     text: str
     label: str | None
     place: str
+    id: str
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def reasons(inputs: Inputs, examples: int) -> list[Reason]:
 
 def _examples(inputs: Inputs, code: str, most: int) -> list[Example]:
     return [
-        Example(window, _text(row), row["label"], f"{row['source_file']}, row {row['source_row']}")
+        Example(window, _text(row), row["label"], f"{row['source_file']}, row {row['source_row']}", row["id"])
         for window in WINDOWS
         for row in _first(inputs.quarantine[window], code, most)
     ]

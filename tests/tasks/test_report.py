@@ -89,6 +89,8 @@ def window(rows, reasons, labels):
         "share_quarantined": held / max(rows, 1),
         "reasons": reasons,
         "labels": labels,
+        "released": 0,
+        "personal_data": {},
     }
 
 
@@ -235,6 +237,15 @@ def test_examples_are_masked_and_cut():
     (example,) = tables.reasons(dirty, 3)[0].examples
     assert example.text.startswith("Call +## ### ####### or write to [mail], see [link] on")
     assert len(example.text) == tables.EXAMPLE + 1
+
+
+def test_rows_let_out_and_personal_data_are_told(ordinary):
+    told = {**ordinary.validate["current"], "released": 2, "personal_data": {"mail": 7, "phone": 1}}
+    said = Parsed(render(inputs(validate={**ordinary.validate, "current": told}), Params())).text
+    assert "2 current rows pass that were let out after review" in said
+    assert "Personal data was found in current rows: mail in 7, phone in 1." in said
+    plain = Parsed(render(ordinary, Params())).text
+    assert "let out after review" not in plain and "Personal data was found" not in plain
 
 
 def test_a_row_that_could_not_be_decoded_is_shown_as_far_as_it_can_be(ordinary):
