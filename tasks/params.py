@@ -13,7 +13,19 @@ from ruamel.yaml.error import YAMLError
 from tasks.errors import Refused
 from tasks.paths import PARAMS
 
-STAGES = ("ingest", "validate", "split", "tokenize", "pretrain", "finetune", "score", "evaluate", "drift", "report")
+STAGES = (
+    "ingest",
+    "validate",
+    "split",
+    "tokenize",
+    "pretrain",
+    "finetune",
+    "score",
+    "evaluate",
+    "explain",
+    "drift",
+    "report",
+)
 BESIDE = ("gate",)  # sections of what is run beside the pipeline
 
 

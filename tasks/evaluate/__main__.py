@@ -19,6 +19,7 @@ from tasks.errors import Refused
 from tasks.evaluate import Params, bootstrap
 from tasks.evaluate.baseline import baseline_probabilities
 from tasks.evaluate.behaved import behaved
+from tasks.evaluate.decided import decided
 from tasks.evaluate.probabilities import of_probabilities
 from tasks.evaluate.reliability import reliability
 from tasks.evaluate.slices import slices
@@ -56,6 +57,7 @@ def evaluate(splits: Splits, scored: pa.Table, section: Params, seed: int) -> di
         "resampled": {"by": section.group or "row", "units": int(groups.max()) + 1, "times": section.resamples},
         "reliability": reliability(models[0].truth, models[0].probability, bins, seed, section.resamples),
         "slices": slices(test, wrong, wrong_baseline, section.slices, seed),
+        "decisions": decided(test["label"].to_pylist(), scored["decision"], labels),
         "classes": figures["classes"],
         "confusion": {"labels": labels, "counts": _confusion(models[0], len(labels))},
     }

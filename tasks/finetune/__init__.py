@@ -18,6 +18,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from tasks.decision import Rule
 from tasks.params import Section
 
 
@@ -87,6 +88,8 @@ class Params(Section):
     """End after so many checks without a lower validation loss, and keep the weights of the best; null: never."""
     deterministic: bool = True
     """On a CUDA device: only kernels that give the same bytes twice. On a CPU they always do."""
+    decision: Rule = Rule()
+    """When ``score`` acts on a prediction and when it abstains; chosen on the validation rows."""
     threads: int | None = Field(default=2, ge=1)
     """Of a CPU. The bytes of the result depend on it. Null: as many as there are cores."""
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"

@@ -15,6 +15,7 @@ from tasks.cli import run
 from tasks.errors import Refused
 from tasks.finetune import Params, record, warm
 from tasks.finetune.device import threads
+from tasks.finetune.energy import metered
 from tasks.finetune.feeding import Rows
 from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.fit import Fitted, fit
@@ -36,6 +37,7 @@ def finetune(
 ) -> tuple[PreTrainedModel, Fitted]:
     """The classifier trained on the rows in ``tokens``, and what is to be said about it; ``keep`` is ``fit``'s."""
     labels: list[str] = read_json(tokens / "labels.json")["labels"]
+    section.decision.refuse_unknown(labels)
     rows, validation = (read_rows(tokens / f"{name}.parquet") for name in ("train", "validation"))
     torch.set_num_threads(threads(section))
     seeded = enable_full_determinism if section.deterministic and torch.cuda.is_available() else set_seed
@@ -75,10 +77,11 @@ def main() -> None:
     with alone(folder) as mine:
         if not mine:
             print("another process trains the same: this one starts from the beginning and keeps nothing", flush=True)
-        model, done = finetune(paths.TOKENS, source, section, general.seed, folder if mine else None)
+        with metered() as energy:
+            model, done = finetune(paths.TOKENS, source, section, general.seed, folder if mine else None)
         write_classifier(model, paths.TOKENS / "tokenizer", paths.CLASSIFIER)
         record.write_curves(done.curves, paths.CURVES)
-        write_json(done.cost, paths.FINETUNE_COST)
+        write_json({**done.cost, "energy_kwh": energy}, paths.FINETUNE_COST)
         write_json(done.figures, paths.metrics("finetune"))
         if mine:
             shutil.rmtree(folder)

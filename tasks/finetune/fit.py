@@ -16,6 +16,7 @@ import torch
 from transformers import PreTrainedModel
 
 from tasks.artefacts import read_json
+from tasks.decision import Chosen, choose
 from tasks.finetune import Params, frozen, lora, record, temperature, vocabulary
 from tasks.finetune.device import Device, device_for
 from tasks.finetune.engine import STATE
@@ -78,11 +79,13 @@ def fit(
     torch.nn.Module.to(model, "cpu").train(False)
     warmth = temperature.fit(done.logits, done.labels)
     temperature.fold(model, warmth)
+    decision = _decide(model, done, warmth, section)
     how = {
         "trained_parameters": trained,
         "frozen_layers": section.frozen_layers,
         "last_layer_for_first_token_only": part.narrow,
         "precision": device.precision,
+        **({"decision": decision} if decision else {}),
     }
     return Fitted(_figures(model, done, warmth) | how, record.curves(done.log), _cost(clock, done, device, resumed))
 
@@ -151,6 +154,15 @@ def _announce(device: Device, section: Params, parameters: int, narrow: bool) ->
         + f" ({chosen})",
         flush=True,
     )
+
+
+def _decide(model: PreTrainedModel, done: Trained, warmth: float, section: Params) -> Chosen | None:
+    """The thresholds, left in the model's config too."""
+    probability = temperature.softmax(done.logits / warmth)
+    chosen = choose(probability, done.labels, list(model.config.label2id or {}), section.decision)
+    if chosen is not None:
+        model.config.decision = chosen
+    return chosen
 
 
 def _figures(model: PreTrainedModel, done: Trained, warmth: float) -> Figures:

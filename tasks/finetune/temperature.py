@@ -36,6 +36,13 @@ def cross_entropy(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> fl
     return float(np.mean(np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(labels)), labels]))
 
 
+def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Probabilities [rows, labels], in float64."""
+    raised = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    shares: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
+    return shares
+
+
 @torch.no_grad()
 def fold(model: PreTrainedModel, temperature: float) -> None:
     """Divide the logits by the temperature for good, in the last layer's own weights."""

@@ -1,4 +1,4 @@
-"""Write ``reports/index.html`` and say in a few lines what it says: ``python -m tasks.report``."""
+"""Write ``reports/index.html`` and the model card, and say in a few lines what it says: ``python -m tasks.report``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from tasks import params, paths
 from tasks.artefacts import replacing
 from tasks.cli import run
 from tasks.report import Params, inputs
+from tasks.report.card import card
 from tasks.report.render import render
 from tasks.report.say import say
 
@@ -13,9 +14,10 @@ from tasks.report.say import say
 def main() -> None:
     """Run the stage on the repository's paths."""
     found = inputs.read()
-    page = render(found, params.load(Params, "report"))
-    with replacing(paths.INDEX) as part:
-        part.write_text(page, encoding="utf-8")
+    section = params.load(Params, "report")
+    for path, text in ((paths.INDEX, render(found, section)), (paths.CARD, card(found, section.card))):
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
     say(found)
 
 

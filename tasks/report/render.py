@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tasks.paths import WINDOWS
 from tasks.report import Params, drawing, tables, verdict, words
+from tasks.report.emissions import emissions
 from tasks.report.inputs import Inputs
 
 # The page may style itself and nothing else: no script, no picture, no request.
@@ -53,7 +54,7 @@ def render(inputs: Inputs, section: Params) -> str:
         **_model(inputs, section),
         **_data(inputs, section),
         **_drift(inputs),
-        **_foot(inputs),
+        **_foot(inputs, section),
     )
 
 
@@ -86,6 +87,7 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
         "curves": drawing.curves(inputs.curves),
         "tokenize": inputs.tokenize,
         "temperature": inputs.finetune["temperature"],
+        "decision": inputs.finetune.get("decision"),
     }
 
 
@@ -109,11 +111,12 @@ def _drift(inputs: Inputs) -> dict[str, Any]:
     return {"drift": inputs.drift, "signals": signals}
 
 
-def _foot(inputs: Inputs) -> dict[str, Any]:
+def _foot(inputs: Inputs, section: Params) -> dict[str, Any]:
     model = inputs.general.model
     return {
         "checkpoint": model.name + (f" at {model.revision}" if model.revision else ""),
         "seed": inputs.general.seed,
         "trained": list(words.facts(inputs.finetune)),
-        "cost": list(words.facts(inputs.cost)),
+        "cost": list(words.facts({key: value for key, value in inputs.cost.items() if key != "energy_kwh"})),
+        "energy": emissions(inputs.cost, section.country),
     }

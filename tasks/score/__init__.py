@@ -9,7 +9,7 @@ By hand, without touching the pipeline's outputs::
     python -m tasks.score --text "Dear friend, you have won"
     python -m tasks.score --input mails.csv --output scored.csv --column text
 
-Not covered: abstention. ``decision`` is the prediction.
+``decision`` is the label to act on, by the thresholds in the model's config (``tasks.decision``), or null: abstain.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ def figures(predicted: Predicted) -> dict[str, object]:
         "rows": rows,
         "truncated_share": round(predicted.cut / rows, 6) if rows else None,
         "predictions": dict(zip(predicted.labels, counts, strict=True)),
+        "abstained": sum(decision is None for decision in predicted.decisions),
         "mean_confidence": round(float(predicted.probabilities.max(axis=1).mean()), 6) if rows else None,
     }
 
@@ -71,6 +72,8 @@ def score_text(text: str, section: Params) -> None:
     print(max(shares, key=lambda label: shares[label]))
     for label, share in sorted(shares.items(), key=lambda item: -item[1]):
         print(f"  {label}\t{share:.4f}")
+    if predicted.chosen:
+        print(f"decision: {predicted.decisions[0] or 'abstain, leave it to a person'}")
 
 
 def score_file(source: Path, target: Path, column: str, section: Params) -> None:

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks import checkpoint
+from tasks import checkpoint, decision
+from tasks.artefacts import read_json
+from tasks.decision import Chosen, decide
 from tasks.schema import scored
 from tasks.score import Params
 
@@ -30,12 +32,20 @@ class Predicted:
     """[rows, hidden]: the input of the last layer."""
     cut: int
     """How many texts were longer than the model takes."""
+    chosen: Chosen | None = None
+    """The model's thresholds."""
+
+    @property
+    def decisions(self) -> list[str | None]:
+        """The label to act on, or None: abstain."""
+        return decide(self.probabilities, self.labels, self.chosen)
 
     def table(self, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
         """The rows as schema.scored."""
         best = self.probabilities.argmax(axis=1)
         predictions = pa.array([self.labels[i] for i in best], pa.string())
-        columns = [ids, predictions, self.probabilities.max(axis=1), *self.probabilities.T, predictions]
+        columns = [ids, predictions, self.probabilities.max(axis=1), *self.probabilities.T]
+        columns.append(pa.array(self.decisions, pa.string()))
         return pa.table([_plain(column) for column in columns], schema=scored(self.labels))
 
 
@@ -51,6 +61,7 @@ def predict(texts: Sequence[str], model_folder: Path, section: Params) -> Predic
     labels, hidden = checkpoint.labels_and_width(model_folder)
     if not len(texts):
         return Predicted(labels, np.empty((0, len(labels))), np.empty((0, hidden), np.float32), 0)
+    chosen = decision.read(read_json(model_folder / "config.json"))
     import torch
 
     torch.set_num_threads(section.threads)
@@ -58,7 +69,7 @@ def predict(texts: Sequence[str], model_folder: Path, section: Params) -> Predic
     torch.nn.Module.to(model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     inputs, cut = _tokenized(tokenizer, texts)
     logits, embeddings = _run(model, tokenizer, inputs, section.batch_size)
-    return Predicted(labels, _softmax(logits), embeddings, cut)
+    return Predicted(labels, _softmax(logits), embeddings, cut, chosen)
 
 
 def _tokenized(tokenizer: Any, texts: Sequence[str]) -> tuple[list[dict[str, list[int]]], int]:

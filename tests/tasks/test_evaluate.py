@@ -31,7 +31,8 @@ def scores(rows, seed=0):
     """Scores of a fair model for the rows and a few more, shuffled."""
     random = np.random.default_rng(seed)
     spam = np.clip((np.array(rows["label"].to_pylist()) == "spam") * 0.6 + random.random(len(rows)) * 0.5 - 0.05, 0, 1)
-    columns = {"prediction": [LABELS[int(p > 0.5)] for p in spam], "confidence": np.maximum(spam, 1 - spam)}
+    said = [LABELS[int(p > 0.5)] for p in spam]
+    columns = {"prediction": said, "decision": said, "confidence": np.maximum(spam, 1 - spam)}
     table = pa.table({"id": rows["id"], **columns, "probability_ham": 1 - spam, "probability_spam": spam})
     other = table.slice(0, 3).set_column(0, "id", pa.array(["x", "y", "z"]))
     both = pa.concat_tables([other, table])

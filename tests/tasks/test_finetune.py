@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from transformers import (
 
 from tasks import checkpoint
 from tasks.artefacts import write_json
+from tasks.decision import Rule, decide, read
 from tasks.errors import Refused
 from tasks.finetune import Params, frozen, probe, record, temperature
 from tasks.finetune.__main__ import finetune, read_rows, write_classifier
@@ -34,6 +36,8 @@ from tasks.finetune.fit import fit
 from tasks.finetune.training import arguments, train
 from tasks.kept import Checkpoints
 from tasks.leaving import Leaving
+from tasks.score import Params as ScoreParams
+from tasks.score.predict import predict
 from tasks.tokenize import Params as TokenizeParams
 from tasks.tokenize import prepared, tokenize
 from tests.conftest import WORDS
@@ -336,6 +340,17 @@ def test_the_record_says_what_was_done(tokens, tiny_checkpoint, tmp_path):
     header, *lines = (tmp_path / "curves.csv").read_text().splitlines()
     assert header == "epoch,step,train_loss,validation_loss,validation_accuracy"
     assert len(lines) == 2
+
+
+def test_thresholds_are_chosen_on_validation_and_left_with_the_weights(tokens, tiny_checkpoint, tmp_path):
+    rule = Rule(costs={"spam": 3.0}, abstain=0.2)
+    done = run(tokens, tiny_checkpoint, tmp_path / "model", decision=rule)
+    left = read(json.loads((tmp_path / "model/config.json").read_text()))
+    assert left == done.figures["decision"] and left["costs"] == {"ham": 1.0, "spam": 3.0}
+    predicted = predict(["free money", "meeting monday"], tmp_path / "model", ScoreParams(threads=1))
+    assert predicted.decisions == decide(predicted.probabilities, ["ham", "spam"], left)
+    with pytest.raises(Refused, match="costs names eggs"):
+        run(tokens, tiny_checkpoint, tmp_path / "other", decision=Rule(costs={"eggs": 1.0}))
 
 
 def test_the_losses_of_the_curves_are_means_over_the_epoch_and_over_the_rows(bert):

@@ -30,6 +30,7 @@ HOSTILE = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>
 QUARANTINE = RAW.append(REASONS)
 VOID = {"meta", "link", "img", "br", "input", "hr", "polyline"}
 MINUS = words.MINUS
+WEIGHTS = paths.CLASSIFIER / "model.safetensors"
 
 
 def scored_rows(labels, rows, seed, right=0.9):
@@ -44,7 +45,10 @@ def scored_rows(labels, rows, seed, right=0.9):
     words_ = [f"word{i} and so on {i % 7}" for i in truth]
     when = pa.array([None] * rows, pa.timestamp("us", tz="UTC"))
     table = pa.table({"id": ids, "text": words_, "label": [labels[i] for i in truth], "timestamp": when})
-    return table, pa.table({"id": ids, "prediction": [labels[i] for i in said], "confidence": [0.8] * rows, **columns})
+    answers = [labels[i] for i in said]
+    return table, pa.table(
+        {"id": ids, "prediction": answers, "decision": answers, "confidence": [0.8] * rows, **columns}
+    )
 
 
 def evaluated(labels, right=0.9):
@@ -106,7 +110,10 @@ def inputs(**changes):
     tokens = {"rows": 100, "tokens": 5000, "truncated_share": 0.25, "unknown_share": 0.001}
     given = {
         "general": general(reference={"until": "2026-01-01"}, current={"from": "2026-01-01", "until": "2026-02-01"}),
-        "ingest": {"reference": {"rows": 1003}, "current": {"rows": 510, "source": counts}},
+        "ingest": {
+            "reference": {"rows": 1003, "files": {"mails.csv": 1003}},
+            "current": {"rows": 510, "source": counts},
+        },
         "validate": {"reference": reference, "current": current},
         "split": {
             "rows": {"train": 700, "validation": 99, "test": 200, "quarantine": 1},
@@ -114,7 +121,13 @@ def inputs(**changes):
             "reasons": {"bridges_splits": 1},
         },
         "tokenize": {"max_length": 128, "train": tokens, "validation": tokens, "test": tokens},
-        "finetune": {"labels": ["ham", "spam"], "steps": 66, "temperature": 1.2, "precision": "fp32"},
+        "finetune": {
+            "labels": ["ham", "spam"],
+            "steps": 66,
+            "parameters": 1000,
+            "temperature": 1.2,
+            "precision": "fp32",
+        },
         "evaluate": evaluated(["ham", "spam"]),
         "drift": judged(0.4),
         "curves": [
@@ -192,7 +205,7 @@ def test_the_page_stands_alone_and_is_well_formed(ordinary):
             assert (
                 target[1:] in ids
                 if target[0] == "#"
-                else re.fullmatch(r"[a-z_]+(/[a-z]+)*/?[a-z_]*\.(html|csv|md)", target)
+                else re.fullmatch(r"(\.\./)?[a-zA-Z_]+(/[a-z]+)*/?[a-zA-Z_]*\.(html|csv|md)", target)
             )
         if tag == "th":
             assert attributes["scope"] in ("row", "col")
@@ -289,6 +302,13 @@ def test_the_headline_holds_both_verdicts(ordinary, drifted, significant, words_
     drift = ordinary.drift | {"drifted": drifted, "significant": significant}
     page = Parsed(render(replace(ordinary, evaluate=figures, drift=drift), Params()))
     assert f"The model is better than the baseline, {words_}." in page.text
+
+
+def test_thresholds_and_what_is_acted_on_are_shown(ordinary):
+    assert "Every prediction: no cost" in render(ordinary, Params())
+    chosen = {"costs": {"ham": 1.0, "spam": 5.0}, "thresholds": {"ham": 0.6, "spam": None}}
+    page = render(replace(ordinary, finetune=ordinary.finetune | {"decision": chosen}), Params())
+    assert "are left to a person" in page and ">never<" in page and ">0.600<" in page
 
 
 def test_a_behaviour_test_below_what_is_asked_is_pointed_out_and_shown(ordinary):
@@ -423,6 +443,9 @@ def laid_out(found, folder):
         write_json(found.validate[name], folder / paths.metrics("validate", name))
         write_table(found.quarantine[name], folder / paths.window(name).quarantine)
     write_json(found.cost, folder / paths.FINETUNE_COST)
+    for file in (*(paths.SPLITS / f"{name}.parquet" for name in ("train", "validation", "test")), WEIGHTS):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(file.name)
     (folder / paths.CURVES).write_text(
         "epoch,step,train_loss,validation_loss\n1,22,0.3,0.2\n2,44,,0.1\n", encoding="utf-8"
     )
@@ -432,13 +455,13 @@ def test_the_stage_writes_the_page_twice_the_same_and_says_what_it_says(ordinary
     laid_out(ordinary, tmp_path)
     monkeypatch.chdir(tmp_path)
     main()
-    first = paths.INDEX.read_bytes()
+    first, carded = paths.INDEX.read_bytes(), paths.CARD.read_bytes()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["Model", "Drift", "Open"]
     assert f"{ordinary.evaluate['macro_f1']:.3f}" in lines[0] and "drifted" in lines[1]
     assert lines[2].endswith("reports/index.html")
     main()
-    assert paths.INDEX.read_bytes() == first
+    assert (paths.INDEX.read_bytes(), paths.CARD.read_bytes()) == (first, carded)
     assert {path.name for path in paths.REPORTS.iterdir()} == {"index.html", "curves.csv", "finetune_cost.json"}
     assert read_curves(paths.CURVES)[1] == {"epoch": 2, "step": 44, "validation_loss": 0.1}
 

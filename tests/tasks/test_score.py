@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks import checkpoint, paths
-from tasks.artefacts import read_json, read_table, write_table
+from tasks.artefacts import read_json, read_table, write_json, write_table
 from tasks.errors import Refused
 from tasks.finetune import Params as FinetuneParams
 from tasks.finetune.__main__ import finetune, write_classifier
@@ -130,13 +131,28 @@ def test_a_window_is_scored_row_for_row_and_the_same_bytes_twice(repository):
     assert outputs("reference") == first
 
 
+def test_a_text_below_its_threshold_is_left_to_a_person(repository, classifier, monkeypatch, capsys):
+    never = {"costs": {"ham": 1.0, "spam": 1.0}, "thresholds": {"ham": 0.0, "spam": None}}
+    paths.CLASSIFIER.unlink()
+    shutil.copytree(classifier, paths.CLASSIFIER)
+    write_json(read_json(paths.CLASSIFIER / "config.json") | {"decision": never}, paths.CLASSIFIER / "config.json")
+    score_window("current", SECTION)
+    table = read_table(paths.window("current").scored)
+    pairs = zip(table["prediction"].to_pylist(), table["decision"].to_pylist(), strict=True)
+    assert set(pairs) == {("ham", "ham"), ("spam", None)}
+    assert read_json(paths.metrics("score", "current"))["abstained"] == table["decision"].null_count > 0
+    command(monkeypatch, "--text", "free money win prize")
+    assert "decision: abstain, leave it to a person" in capsys.readouterr().out
+
+
 def test_an_empty_window_is_scored_as_empty(repository):
     write_table(mails(0), paths.window("current").validated)
     score_window("current", SECTION)
     assert len(read_table(paths.window("current").scored)) == 0
     assert np.load(paths.window("current").embeddings).shape == (0, 16)
     assert read_json(paths.metrics("score", "current")) == {
-        "rows": 0, "truncated_share": None, "predictions": {"ham": 0, "spam": 0}, "mean_confidence": None,
+        "rows": 0, "truncated_share": None, "predictions": {"ham": 0, "spam": 0}, "abstained": 0,
+        "mean_confidence": None,
     }  # fmt: skip
 
 

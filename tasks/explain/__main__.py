@@ -1,0 +1,124 @@
+"""Explain the most confident mistakes and list suspicious labels, or explain one text (``--text``)."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from threadpoolctl import threadpool_limits
+
+from tasks import params, paths
+from tasks.artefacts import read_table, replacing, write_json
+from tasks.cli import run
+from tasks.errors import Refused
+from tasks.explain import Params
+from tasks.explain.page import Mistake, coloured, page
+from tasks.masking import excerpt
+
+SHOWN = 20  # suspects on the page; the rest stands in the csv
+BEGINNING = 160  # characters of a suspicious text
+SPLITS = ("train", "validation", "test")
+ANSI = {"for": "\x1b[44;97m", "against": "\x1b[43;30m", "": ""}
+
+
+def mistakes(test: pa.Table, scored: pa.Table, section: Params) -> list[Mistake]:
+    """The test rows that the model is wrong about with most confidence, explained."""
+    answers = {key: i for i, key in enumerate(scored["id"].to_pylist())}
+    own = scored.take([answers[key] for key in test["id"].to_pylist()])
+    wrong = np.array(own["prediction"].to_pylist()) != np.array(test["label"].to_pylist())
+    confidence = own["confidence"].to_numpy()
+    places = sorted(np.flatnonzero(wrong).tolist(), key=lambda i: (-confidence[i], test["id"][i].as_py()))
+    return list(_explained(test, confidence, places[: section.mistakes], section))
+
+
+def _explained(test: pa.Table, confidence: Any, places: list[int], section: Params) -> Iterator[Mistake]:
+    if not places:
+        return
+    from tqdm import tqdm
+
+    from tasks.explain.attribution import Explainer
+
+    explainer = Explainer(paths.CLASSIFIER, section)
+    for row, i in zip(tqdm(test.take(places).to_pylist(), desc="explain", unit=" mistakes"), places, strict=True):
+        place = f"{row['source_file']}, row {row['source_row']}"
+        yield Mistake(row["id"], place, float(confidence[i]), explainer.explain(row["text"], against=row["label"]))
+
+
+def doubted(splits: pa.Table, section: Params, seed: int) -> list[dict[str, Any]]:
+    """Suspicious labels with their place in the source; of more than ``max_rows`` rows, so many are looked through."""
+    if not section.suspects:
+        return []
+    from tasks.explain.suspects import suspects
+
+    rows = splits
+    if len(splits) > section.max_rows:
+        rows = splits.take(np.sort(np.random.default_rng(seed).choice(len(splits), section.max_rows, replace=False)))
+    texts, most = rows["text"].to_pylist(), int(section.suspects * len(rows))
+    found = suspects(texts, rows["label"].to_pylist(), most, section.folds, seed)
+    where = ("id", "source_file", "source_row")
+    return [
+        {name: rows[name][its.row].as_py() for name in where}
+        | {"label": its.label, "suggested": its.suggested, "quality": its.quality}
+        | {"begins": excerpt(texts[its.row], BEGINNING)}
+        for its in found
+    ]
+
+
+def explain_all(section: Params, seed: int) -> dict[str, Any]:
+    """Write the page and the list; the figures."""
+    test = read_table(paths.split("test"))
+    columns = ["id", "text", "label", "source_file", "source_row"]
+    rows = pa.concat_tables([read_table(paths.SPLITS / f"{name}.parquet", columns) for name in SPLITS])
+    found = doubted(rows, section, seed)
+    explained = mistakes(test, read_table(paths.window("reference").scored), section)
+    with replacing(paths.EXPLAINED) as part:
+        part.write_text(page(explained, found[:SHOWN], len(rows)), encoding="utf-8")
+    names = ("id", "label", "suggested", "quality", "source_file", "source_row", "begins")
+    kinds = {"quality": pa.float64(), "source_row": pa.int64()}
+    table = pa.table({name: pa.array([its[name] for its in found], kinds.get(name, pa.string())) for name in names})
+    with replacing(paths.SUSPECTS) as part:
+        pyarrow.csv.write_csv(table, part)
+    return {
+        "mistakes": len(explained),
+        "complete": sum(its.explained.complete for its in explained),
+        "largest_error": round(max((its.explained.error for its in explained), default=0.0), 3),
+        "labelled_rows": len(rows),
+        "suspects": len(found),
+    }
+
+
+def explain_text(text: str, section: Params) -> None:
+    """Print one text, coloured, and what its attributions come to."""
+    from tasks.explain.attribution import Explainer
+
+    if not text.strip():
+        raise Refused("--text is empty: there is nothing to explain")
+    its = Explainer(paths.CLASSIFIER, section).explain(text)
+    print("".join(f"{ANSI[tone]}{piece}{chr(27)}[0m" if tone else piece for piece, tone, _ in coloured(its.pieces)))
+    print(f"\n{its.said} rather than {its.against}: the logits are {its.margin:+.2f} apart, {its.empty:+.2f} masked")
+    for piece, value in sorted(its.pieces, key=lambda pair: -abs(pair[1]))[:10]:
+        print(f"  {value:+.3f}  {piece}")
+    print(f"complete within {its.error:.1%}" + ("" if its.complete else ": NOT complete, read it with care"))
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tasks.explain", description=__doc__)
+    parser.add_argument("--text", help="explain this text in the terminal, and leave the pipeline's outputs alone")
+    given = parser.parse_args()
+    section = params.load(Params, "explain")
+    if given.text is not None:
+        explain_text(given.text, section)
+        return
+    with threadpool_limits(section.threads):
+        figures = explain_all(section, params.general().seed)
+    write_json(figures, paths.metrics("explain"))
+    print(f"{figures['mistakes']} mistakes explained, {figures['suspects']} suspicious labels: {paths.EXPLAINED}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,82 @@
+"""``reports/explained.html``: texts coloured by what each token added. One file; no text can become a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from tasks.explain.attribution import Explained
+from tasks.masking import hidden, mask
+
+Span = tuple[int, int, str]
+STRONGEST = 0.75  # opacity of the token that added most
+FAINT = 0.02  # below this share of it a token has no colour
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test row that the model is wrong about, explained."""
+
+    id: str
+    place: str
+    confidence: float
+    explained: Explained
+
+
+def coloured(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, str, float]]:
+    """Stretches of text with their tone (``for`` the answer, ``against``, or none) and strength from 0 to 1."""
+    most = max((abs(value) for _, value in pieces), default=0.0) or 1.0
+    found = []
+    for text, value in pieces:
+        share = abs(value) / most
+        tone = "" if share < FAINT else "for" if value > 0 else "against"
+        found.append((text, tone, round(share * STRONGEST, 3) if tone else 0.0))
+    return found
+
+
+def shown(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """The pieces as they may stand on a page: an address or link of several tokens becomes one sign, with their sum."""
+    spans, at, last = hidden("".join(text for text, _ in pieces)), 0, None
+    found: list[tuple[str, float]] = []
+    for text, value in pieces:
+        for begin, end, span in _cut(at, at + len(text), spans):
+            if span is None:
+                found.append((masked(text[begin - at : end - at]), value))
+            elif span == last:
+                found[-1] = (span[2], found[-1][1] + value)
+            else:
+                found.append((span[2], value))
+            last, value = span, 0.0  # a piece adds once
+        at += len(text)
+    return found
+
+
+def _cut(begin: int, end: int, spans: Sequence[Span]) -> Iterator[tuple[int, int, Span | None]]:
+    """The stretch cut where spans begin and end, each part with the span it lies in."""
+    edges = sorted({begin, end, *(edge for first, last, _ in spans for edge in (first, last) if begin < edge < end)})
+    for a, b in pairwise(edges):
+        yield a, b, next((span for span in spans if span[0] <= a < span[1]), None)
+
+
+def masked(text: str) -> str:
+    """Digits masked and signs that do not print as blanks; line ends stay."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in mask(text))
+
+
+def page(mistakes: Sequence[Mistake], suspects: Sequence[dict[str, object]], rows: int) -> str:
+    """The whole page."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("explained.html").render(
+        mistakes=[(each, coloured(shown(each.explained.pieces))) for each in mistakes], suspects=suspects, rows=rows
+    )

@@ -1,0 +1,94 @@
+"""``models/README.md``: the model card in the Hugging Face hub's format, beside the weights.
+
+Nothing in it changes between two runs of one commit: data and weights are named by their content, and what the
+training cost, which differs every time, stands on the page that it links to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from tasks import paths
+from tasks.paths import WINDOWS
+from tasks.report import Card, words
+from tasks.report.inputs import Inputs
+from tasks.report.render import MEASURES
+
+NAMES = {"macro_f1": "f1", "accuracy": "accuracy", "roc_auc": "roc_auc"}  # what the hub calls them
+
+
+def card(inputs: Inputs, section: Card) -> str:
+    """The whole card; what a text, label or column holds can neither end its table nor become markup."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "page"),
+        autoescape=False,  # Markdown, whose own signs `plain` escapes
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        its.__name__: its for its in (words.count, words.figure, words.signed, words.percent, plain)
+    }
+    return environment.get_template("card.md").render(
+        header=_header(inputs, section),
+        card=section,
+        evaluate=inputs.evaluate,
+        measures=MEASURES,
+        worse=[its for kind in ("declared", "worst") for its in inputs.evaluate["slices"][kind] if its["worse"]],
+        below=[its for its in inputs.evaluate["behaviour"] if its["kept"] is False],
+        ranges={window: words.window_range(getattr(inputs.general.windows, window)) for window in WINDOWS},
+        sources=inputs.ingest["reference"]["files"],
+        splits={name: _digest(paths.SPLITS / f"{name}.parquet") for name in ("train", "validation", "test")},
+        rows=inputs.split["rows"],
+        weights=_digest(paths.CLASSIFIER / "model.safetensors"),
+        model=inputs.general.model,
+        seed=inputs.general.seed,
+        tokenize=inputs.tokenize,
+        finetune=inputs.finetune,
+    )
+
+
+def plain(value: object) -> str:
+    """Text on one line, the signs escaped that Markdown or HTML would take as their own."""
+    line = " ".join(str(value).split())
+    return "".join(
+        f"\\{sign}" if sign in "\\`*_{}[]()#+!|~" else {"<": "&lt;", "&": "&amp;"}.get(sign, sign) for sign in line
+    )
+
+
+def _header(inputs: Inputs, section: Card) -> str:
+    """The YAML that the hub reads."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type="test-split",
+            dataset_name=f"the test split, {inputs.evaluate['rows']} rows",
+            metric_type=kind,
+            metric_name=MEASURES[name],
+            metric_value=round(inputs.evaluate[name], 4),
+        )
+        for name, kind in NAMES.items()
+        if name in inputs.evaluate
+    ]
+    data = ModelCardData(
+        license=section.licence,
+        language=section.language,
+        base_model=inputs.general.model.name if inputs.general.model.revision else None,
+        library_name="transformers",
+        pipeline_tag="text-classification",
+        model_name=section.name,
+        eval_results=results,
+    )
+    header: str = data.to_yaml(line_break="\n")
+    return header.strip()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,33 @@
+"""What a training drew from the grid, and the CO2 of that, by CodeCarbon's own table of grids; no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.errors import Refused
+
+PARTS = {"all": "energy", "cpu": "of which processor", "gpu": "of which GPU", "memory": "of which memory"}
+
+
+def emissions(cost: Mapping[str, Any], country: str | None) -> list[tuple[str, str]]:
+    """Names and values for the page; empty where the training was not metered."""
+    used = cost.get("energy_kwh")
+    if not used:
+        return []
+    told = [(words, f"{1000 * used[part]:,.3g} Wh") for part, words in PARTS.items() if used[part]]
+    if country is None:
+        return [*told, ("CO2", "name the country in report.country")]
+    return [*told, (f"CO2, the grid of {country}", f"{1000 * _kilograms(used['all'], country):,.3g} g")]
+
+
+def _kilograms(kwh: float, country: str) -> float:
+    from codecarbon.core.emissions import Emissions
+    from codecarbon.core.units import Energy
+    from codecarbon.external.geography import GeoMetadata
+    from codecarbon.input import DataSource
+
+    source = DataSource()
+    if country not in source.get_global_energy_mix_data():
+        raise Refused(f"report.country: CodeCarbon knows no electricity of {country!r}; write it as DEU, FRA, USA")
+    return float(Emissions(source).get_private_infra_emissions(Energy.from_energy(kWh=kwh), GeoMetadata(country)))
