@@ -23,7 +23,7 @@ def metered() -> Iterator[dict[str, float]]:
     used: dict[str, float] = {}
     tracker = OfflineEmissionsTracker(
         country_iso_code=ANYWHERE,
-        save_to_file=False,
+        output_methods=[],
         log_level="error",
         tracking_mode="process",
         allow_multiple_runs=True,

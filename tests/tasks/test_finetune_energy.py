@@ -1,0 +1,22 @@
+"""The meter: parts that add up, nothing written, silent, and no answer for a training that failed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.finetune.energy import metered
+
+
+def test_a_metered_block_has_its_energy_by_part_and_leaves_no_trace(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    with metered() as used:
+        sum(i * i for i in range(300_000))
+    assert used["all"] == pytest.approx(used["cpu"] + used["gpu"] + used["memory"], abs=5e-9) and used["all"] > 0
+    assert not list(tmp_path.iterdir())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_failure_passes_through():
+    with pytest.raises(KeyError), metered() as used:
+        raise KeyError
+    assert used == {}
