@@ -10,6 +10,7 @@ import torch
 from captum.attr import LayerIntegratedGradients
 
 from tasks import checkpoint
+from tasks.errors import Refused
 from tasks.explain import Params
 
 
@@ -43,7 +44,7 @@ class Explainer:
         self._model.requires_grad_(False)
         self._section = section
         self.labels, _ = checkpoint.labels_and_width(folder)
-        self._gradients = LayerIntegratedGradients(self._margin, self._model.get_input_embeddings())
+        self._gradients = LayerIntegratedGradients(self._margin, word_embeddings(self._model))
 
     def _margin(self, ids: torch.Tensor, mask: torch.Tensor, said: int, against: int) -> torch.Tensor:
         logits = self._model(input_ids=ids, attention_mask=mask).logits
@@ -101,6 +102,14 @@ class Explainer:
             if error <= self._section.tolerance or 2 * steps > self._section.most_steps:
                 return values.tolist(), steps, error
             steps *= 2
+
+
+def word_embeddings(model: torch.nn.Module) -> torch.nn.Embedding:
+    """The table of the most entries: a vocabulary is larger than whatever else is looked up (places, segments)."""
+    tables = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
+    if not tables:
+        raise Refused(f"{type(model).__name__} looks no token up in a table: its answers cannot be explained this way")
+    return max(tables, key=lambda table: table.num_embeddings)
 
 
 def _pieces(text: str, offsets: list[tuple[int, ...]], values: list[float]) -> list[tuple[str, float]]:

@@ -15,12 +15,13 @@ from tasks.artefacts import write_table
 from tasks.errors import Refused
 from tasks.explain import Params
 from tasks.explain.__main__ import explain_all, explain_text
-from tasks.explain.attribution import Explained, Explainer
+from tasks.explain.attribution import Explained, Explainer, word_embeddings
 from tasks.explain.page import Mistake, coloured, page, shown
 from tasks.explain.suspects import suspects
 from tasks.masking import hidden, mask
 from tasks.score import Params as ScoreParams
 from tasks.score.predict import predict
+from tests.tasks.test_families import trained  # noqa: F401 (a fixture)
 from tests.tasks.test_finetune import mails, tokens  # noqa: F401 (tokens is a fixture)
 from tests.tasks.test_score import classifier  # noqa: F401 (a fixture)
 
@@ -63,7 +64,8 @@ def test_more_steps_are_taken_until_the_sum_is_complete_and_giving_up_is_said(cl
 
 def test_a_token_the_model_cannot_see_is_given_nothing(explainer):
     """A gradient through embeddings that are zeroed is zero: the axiom of sensitivity."""
-    embeddings = explainer._model.get_input_embeddings()
+    embeddings = word_embeddings(explainer._model)
+    assert embeddings is explainer._model.get_input_embeddings()
     kept = embeddings.weight.detach().clone()
     word = explainer._tokenizer("money", add_special_tokens=False)["input_ids"]
     try:
@@ -111,6 +113,11 @@ def test_an_address_of_several_tokens_is_hidden_whole_and_keeps_what_its_tokens_
     for begin, end, sign in reversed(hidden(text)):
         text = text[:begin] + sign + text[end:]
     assert mask(text) == text.replace("10:30", "##:##") == "see [link] mail <[mail]> or [ip] at ##:##"
+
+
+def test_a_recurrent_model_is_explained_like_any_other(trained):  # noqa: F811
+    its = Explainer(trained[0], SECTION).explain(TEXT)
+    assert its.complete and any(value for _, value in its.pieces)
 
 
 def planted(rows=600, share=0.05, seed=3):
