@@ -11,9 +11,8 @@ from cleanlab.rank import get_label_quality_scores
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
 
-PENALTY = 10.0  # C; at 1 the baseline trusts its own fit too little to contradict a label
+PENALTY = 10.0  # C; with scikit-learn's 1 fewer planted mistakes were found: 45 of 60 against 49
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,9 @@ def suspects(texts: Sequence[str], labels: Sequence[str], most: int, folds: int,
 
 
 def _believed(texts: Sequence[str], numbers: npt.NDArray[np.int64], folds: int, seed: int) -> npt.NDArray[np.float64]:
-    """Probabilities [rows, labels], each row's from a model fitted without it."""
-    model = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2),
-        LogisticRegression(C=PENALTY, max_iter=1000, random_state=seed),
-    )
+    """Probabilities [rows, labels], each row's from a model fitted without it; the words are counted once for all."""
+    counts = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2).fit_transform(texts)
+    model = LogisticRegression(C=PENALTY, max_iter=1000, random_state=seed)
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    believed: npt.NDArray[np.float64] = cross_val_predict(model, texts, numbers, cv=parts, method="predict_proba")
+    believed: npt.NDArray[np.float64] = cross_val_predict(model, counts, numbers, cv=parts, method="predict_proba")
     return believed
