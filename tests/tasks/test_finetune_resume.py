@@ -8,6 +8,7 @@ import signal
 import subprocess
 
 import pytest
+import torch
 
 from tasks import checkpoint, kept
 from tasks.finetune import Params
@@ -49,17 +50,52 @@ def die():
     raise Killed
 
 
-@pytest.mark.parametrize("depth", [0, 4])
-def test_killed_anywhere_it_ends_as_if_never_killed(train, tmp_path, capsys, depth):
+@pytest.mark.parametrize(("depth", "moments"), [(0, (3, 6, 12, 17)), (4, (7,))])
+def test_killed_anywhere_it_ends_as_if_never_killed(train, tmp_path, capsys, depth, moments):
+    """Within an epoch, between two, between two checks."""
     whole = train("whole", frozen_layers=depth)
     assert [row["step"] for row in whole[2]] == [2, 4, 6, 8, 10, 12, 14, 16, 18]
-    for at in (3, 6, 7, 12, 17):  # within an epoch, between two, between two checks
+    for at in moments:
         keep = tmp_path / f"kept{at}"
         with pytest.raises(Killed):
             train("killed", keep, at, die, frozen_layers=depth)
         capsys.readouterr()
         assert train("continued", keep, frozen_layers=depth) == whole, f"killed after step {at}"
         assert f"going on from step {at} of 18" in capsys.readouterr().out
+
+
+def test_early_stopping_waits_on_where_it_was(train, tmp_path):
+    section = {"learning_rate": 0.05, "scheduler": "constant_with_warmup", "early_stopping": 3, "epochs": 6}
+    whole = train("whole", **section)
+    best, last = whole[1]["kept_step"], whole[1]["steps"]
+    assert best < last < 36
+    for at in (best + 1, last - 1):
+        with pytest.raises(Killed):
+            train("killed", tmp_path / f"kept{at}", at, die, **section)
+        assert train("continued", tmp_path / f"kept{at}", **section) == whole
+    keep = tmp_path / "kept"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("tasks.finetune.fit.temperature.fit", lambda *_: die())
+        train("killed", keep, **section)
+    assert train("continued", keep, **section) == whole
+
+
+def test_the_parts_that_memory_allowed_are_known_to_the_next(train, tmp_path, monkeypatch):
+    compute, tries = Engine.compute_loss, []
+
+    def scarce(self, model, inputs, *args, **named):
+        tries.append(len(inputs["labels"]))
+        if model.training and len(inputs["labels"]) > 4:
+            raise torch.OutOfMemoryError("CUDA")
+        return compute(self, model, inputs, *args, **named)
+
+    monkeypatch.setattr(Engine, "compute_loss", scarce)
+    whole = train("whole")
+    with pytest.raises(Killed):
+        train("killed", tmp_path / "kept", 5, die)
+    tries.clear()
+    assert train("continued", tmp_path / "kept") == whole
+    assert tries[0] == 4, "it was tried again"
 
 
 def test_killed_twice_and_after_the_last_step(train, tmp_path, monkeypatch):
@@ -86,7 +122,7 @@ def test_asked_to_end_it_keeps_the_step_in_hand_and_leaves(train, tmp_path, numb
     assert train("continued", keep, checkpoint_seconds=1e6) == train("whole")
 
 
-@pytest.mark.parametrize("file", ["weights.pt", "optimizer.pt", "trainer_state.json", "complete.json"])
+@pytest.mark.parametrize("file", ["optimizer.pt", "complete.json"])
 def test_a_torn_checkpoint_is_ignored(train, tmp_path, capsys, file):
     keep = tmp_path / "kept"
     with pytest.raises(Killed):
