@@ -147,6 +147,15 @@ def _by_class(answers: Answers, labels: list[str]) -> dict[str, dict[str, float]
     }
 
 
+def _behaviour(labels: list[str]) -> list[dict[str, Any]]:
+    """What came of the tests; the texts that failed are written."""
+    tried = read_table(paths.window("reference").behaviour)
+    told, failed = behaved(read_tests(paths.BEHAVIOUR), tried, labels)
+    with replacing(paths.BEHAVIOUR_FAILED) as part:
+        pyarrow.csv.write_csv(failed, part)
+    return told
+
+
 def main() -> None:
     """Run the stage on the repository's paths."""
     splits = {
@@ -155,14 +164,9 @@ def main() -> None:
         "test": read_table(paths.split("test")),
     }
     scored = read_table(paths.window("reference").scored)
-    labels = labels_of(scored)
-    tests, tried = read_tests(paths.BEHAVIOUR), read_table(paths.window("reference").behaviour)
-    told, failed = behaved(tests, tried, labels)
-    with replacing(paths.BEHAVIOUR_FAILED) as part:
-        pyarrow.csv.write_csv(failed, part)
     with threadpool_limits(1):  # else the last digits depend on how many cores there are
         figures = evaluate(splits, scored, params.load(Params, "evaluate"), params.general().seed)
-    write_json({**figures, "behaviour": told}, paths.metrics("evaluate"))
+    write_json({**figures, "behaviour": _behaviour(labels_of(scored))}, paths.metrics("evaluate"))
     low, high = figures["intervals"]["macro_f1"]
     print(f"macro-F1 {figures['macro_f1']:.4f} [{low:.4f}, {high:.4f}], baseline {figures['baseline']['macro_f1']:.4f}")
 

@@ -1,4 +1,4 @@
-"""Run the trained classifier: the only place where the model is applied.
+"""Run the trained classifier on rows: no other stage scores any.
 
 ``python -m tasks.score --window reference`` (or ``current``) scores the pipeline's rows: for reference the validation
 rows, then the test rows, nothing trained on. It writes ``scored.parquet`` and ``embeddings.npy``, row for row, and for
