@@ -44,7 +44,7 @@ def card(inputs: Inputs, section: Card) -> str:
         sources=inputs.ingest["reference"]["files"],
         splits={name: _digest(paths.SPLITS / f"{name}.parquet") for name in ("train", "validation", "test")},
         rows=inputs.split["rows"],
-        weights=_digest(paths.CLASSIFIER / "model.safetensors"),
+        weights={file.name: _digest(file) for file in sorted(paths.CLASSIFIER.glob("*.safetensors"))},
         model=inputs.general.model,
         seed=inputs.general.seed,
         tokenize=inputs.tokenize,
