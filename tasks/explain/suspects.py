@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-PENALTY = 10.0  # C; with scikit-learn's 1 fewer planted mistakes were found: 45 of 60 against 49
+PENALTY = 10.0  # C; with 1, in 1,000 mails, fewer planted mistakes were found: 45 of 60 against 49
 
 
 @dataclass(frozen=True)
