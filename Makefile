@@ -25,8 +25,9 @@ run: $(READY)    ## the whole pipeline: dvc repro
 test: $(READY)   ## every test, the slow ones too
 	python -m pytest
 
-soak: $(READY)   ## tests that kill servers; not part of make test
+soak: $(READY)   ## thirty runs unattended with kill -9, and tests that kill servers; an hour, can be stopped and gone on with
 	python -m pytest -m soak
+	python -m bench.soak
 
 check: $(READY)  ## format, lint, types
 	ruff format --check .

@@ -36,7 +36,7 @@ from flows.home import CLONES_KEPT, Home
 from flows.locks import Busy, Overlap
 from flows.nightly import alone, run_name
 from flows.policy import Act, Policy, Rules
-from flows.publish import NotPublished, publish_record
+from flows.publish import NotPublished, publish_record, refuse_secrets
 from flows.refit import Refit, refit
 from flows.spans import written
 from flows.stage import Result
@@ -79,6 +79,7 @@ def monitoring(
     how = Refit(revision, act == "promote", rule, stage_minutes, upstream)
     try:
         home = Home.of(repository)
+        refuse_secrets(home, upstream)
         with alive(home, str(runtime.flow_run.id)):
             with alone(home, name, overlap, log.info):
                 watched, failed_before = watch.plan(home, since, until, days), watch.last(home, completed=False)

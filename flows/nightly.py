@@ -24,7 +24,7 @@ from flows.dag import Dag
 from flows.git import GitFailed
 from flows.home import CLONES_KEPT, Home, gpu_lock
 from flows.locks import Busy, Overlap, holding
-from flows.publish import NotPublished, publish_record
+from flows.publish import NotPublished, publish_record, refuse_secrets
 from flows.spans import set_windows
 from flows.stage import Result
 from flows.training import as_task, in_order
@@ -36,9 +36,12 @@ GPU = Path("/dev/nvidiactl")
 
 
 def run_name(kind: str = "training") -> str:
-    """``training-20261123-183000-3f2a``: what was run, when it was due, and the beginning of Prefect's id."""
+    """``training-20261123-183000-3f2a``: what was run, when it was due, and the end of Prefect's id.
+
+    Its beginning is a time, which two runs may share.
+    """
     due, key = runtime.flow_run.scheduled_start_time, runtime.flow_run.id
-    return f"{kind}-{due:%Y%m%d-%H%M%S}-{str(key)[:4]}"
+    return f"{kind}-{due:%Y%m%d-%H%M%S}-{str(key)[-4:]}"
 
 
 @flow(name=FLOW, flow_run_name=run_name, persist_result=False)
@@ -64,6 +67,7 @@ def nightly(
     name = run_name()
     try:
         home = Home.of(repository)
+        refuse_secrets(home, upstream)
 
         def work(folder: Path, results: list[Result]) -> dict[str, Any]:
             return _train(home, folder, stages, windows, stage_minutes, results, log.info)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from configobj import ConfigObj
 from dvc.repo import Repo
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -18,11 +19,35 @@ from tasks.errors import Refused
 
 TRIES = 4
 WAIT = wait_random_exponential(multiplier=2, max=60)
+SECRET = (
+    "password",
+    "secret_access_key",
+    "session_token",
+    "sas_token",
+    "connection_string",
+    "account_key",
+    "client_secret",
+)
 WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 class NotPublished(Exception):
     """The record is in the deployed repository, but did not reach a remote."""
+
+
+def refuse_secrets(home: Home, upstream: str | None) -> None:
+    """Refuse a password where git, a log or a process list would show it; before hours of training, not after."""
+    if upstream and WITH_PASSWORD.search(git(home.origin, "remote", "get-url", "--push", upstream)):
+        raise Refused(f"the git remote {upstream} has a password in its URL: use a credential helper or a key")
+    file = home.origin / ".dvc" / "config"
+    shown = ConfigObj(str(file), encoding="utf-8", list_values=False) if file.exists() else {}
+    for section, options in shown.items():
+        found = [key for key in SECRET if key in options] + ["url"] * bool(WITH_PASSWORD.search(options.get("url", "")))
+        if found:
+            raise Refused(
+                f".dvc/config, which git tracks, holds a secret: {found[0]} of [{section}]. Take it out and give it in "
+                "the environment, or with `dvc remote modify --local`; then change it, since git's history has it"
+            )
 
 
 def publish_record(home: Home, folder: Path, saved: Record, upstream: str | None, say: Callable[[str], None]) -> None:
@@ -34,8 +59,6 @@ def publish_record(home: Home, folder: Path, saved: Record, upstream: str | None
     if _default_remote(folder):
         _again(lambda: _push_data(folder, say), f"the data of {saved.name}", folder)
     if upstream:
-        if WITH_PASSWORD.search(git(home.origin, "remote", "get-url", "--push", upstream)):
-            raise Refused(f"the git remote {upstream} has a password in its URL: use a credential helper or a key")
         _again(lambda: push(home.origin, saved, upstream), f"{saved.name} to {upstream}", folder)
     say(f"recorded as {saved.name}: see `dvc exp show`, rebuild with `python -m flows.verify {saved.name}`")
 

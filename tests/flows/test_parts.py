@@ -17,6 +17,7 @@ from flows.git import git, identity
 from flows.home import Home
 from flows.locks import Busy, holding, is_held
 from flows.mend import OVERDUE, mend_with
+from flows.publish import refuse_secrets
 from flows.record import find, inputs, records
 from flows.server import allowed
 from flows.verify import Verdict, compare
@@ -124,6 +125,19 @@ def test_whoever_has_no_identity_commits_as_driftline(repository, monkeypatch, t
     git(repository, "config", "user.name", "Someone")
     git(repository, "config", "user.email", "someone@example.com")
     assert identity(repository) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("url", "https://someone:hush@example.com/x"), ("password", "hush"), ("secret_access_key", "hush")],
+)
+def test_a_secret_that_git_tracks_is_refused_and_not_repeated(deployed, key, value):
+    refuse_secrets(deployed, None)
+    with (deployed.origin / ".dvc" / "config").open("a") as file:
+        file.write(f"['remote \"store\"']\n    {key} = {value}\n")
+    with pytest.raises(Refused, match=f"{key} of .*store") as refused:
+        refuse_secrets(deployed, None)
+    assert "hush" not in str(refused.value)
 
 
 class Server:
