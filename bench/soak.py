@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,7 @@ HEADING = "Unattended: thirty runs and kill -9"
 VICTIMS = ("stage", "flow", "runner", "server")
 LIMIT_SECONDS = 300.0  # until a run that was hit has to be in a terminal state
 VERIFIED = 3
+AT_ONCE = 6
 NEVER = "0 0 1 1 *"
 STAGES = """
 stages:
@@ -250,7 +252,8 @@ def seconds_to_end(run: dict[str, Any]) -> float:
 
 def reference(soak: Soak, commit: str) -> dict[str, str]:
     """The md5 of each output of one uninterrupted run of a commit, in a clone with a cache of its own."""
-    folder = soak.folder / "reference"
+    folder = soak.folder / "reference" / commit
+    folder.parent.mkdir(exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     git(soak.folder, "clone", "-q", str(soak.repository), str(folder))
     git(folder, "checkout", "-q", commit)
@@ -276,12 +279,10 @@ def check(soak: Soak) -> dict[str, Any]:
     orphans = [" ".join(process.cmdline())[:120] for process in of_folder(soak.folder)]
     held = [str(lock) for lock in (home.folder / "locks").rglob("*.lock") if is_held(lock)]
     done = [past for past in records(soak.repository) if show(soak.repository, past)["outcome"] == "completed"]
-    known: dict[str, dict[str, str]] = {}
-    differing = []
-    for past in done:
-        known.setdefault(past.baseline, reference(soak, past.baseline))
-        if of_record(soak, past) != known[past.baseline]:
-            differing.append(past.name)
+    commits = sorted({past.baseline for past in done})
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # they mostly wait
+        known = dict(zip(commits, pool.map(lambda commit: reference(soak, commit), commits), strict=True))
+    differing = [past.name for past in done if of_record(soak, past) != known[past.baseline]]
     dice = random.Random(soak.seed)
     rebuilt = [rebuild(home, past, lambda line: None) for past in dice.sample(done, min(VERIFIED, len(done)))]
     hits = [run for run in soak.counted() if run["hit"]]
