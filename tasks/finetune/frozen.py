@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 
 from tasks.errors import Refused
 from tasks.finetune.feeding import LengthBatches, Rows, model_inputs
+from tasks.finetune.micro import in_pieces
 from tasks.finetune.narrow import FirstToken, fits
 
 TOLERANCE = 1e-4  # of the logits: what two orders of summation may differ by in float32
@@ -109,11 +110,15 @@ def activations(model: PreTrainedModel, frozen: int, rows: Rows, file: Path, bat
     values = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
     model.train(False)
     batches = LengthBatches(rows.lengths, batch_size, seed=None)
+
+    def keep(batch: list[int]) -> None:
+        model(**model_inputs(model, rows, batch))
+        for i, states in zip(batch, recorder.seen.float().cpu().numpy(), strict=True):
+            values[rows.starts[i] : rows.starts[i + 1]] = states[: rows.lengths[i]]
+
     with _with_layers(model, [*_stack(model)[:frozen], recorder]):
         for batch in tqdm(batches, desc=f"frozen layers, {len(rows)} rows", unit=" batches", mininterval=1):
-            model(**model_inputs(model, rows, batch))
-            for i, states in zip(batch, recorder.seen.float().cpu().numpy(), strict=True):
-                values[rows.starts[i] : rows.starts[i + 1]] = states[: rows.lengths[i]]
+            in_pieces(batch, keep)
     values.flush()
     return kept_activations(rows, file)
 

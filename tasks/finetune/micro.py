@@ -11,6 +11,7 @@ from tqdm import tqdm
 from tasks.errors import Refused
 
 Tensors = Mapping[str, torch.Tensor]
+REMEDY = "shorten tokenize.max_length, freeze layers (finetune.frozen_layers), or take a smaller model"
 
 
 def out_of_memory(error: RuntimeError) -> bool:
@@ -27,6 +28,20 @@ def _trimmed(batch: Tensors, rows: torch.Tensor) -> dict[str, torch.Tensor]:
     part = slice(int(rows[0]), int(rows[-1]) + 1)
     longest = int(batch["attention_mask"][part].sum(1).max())
     return {name: values[part] if name == "labels" else values[part, :longest] for name, values in batch.items()}
+
+
+def in_pieces(batch: list[int], run: Callable[[list[int]], None]) -> None:
+    """Run over the rows of a batch, which need no gradient; in halves, and theirs, where memory does not suffice."""
+    try:
+        run(batch)
+        return
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        if len(batch) == 1:
+            raise Refused(f"finetune: memory does not suffice for a single row: {REMEDY}") from error
+    for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+        in_pieces(half, run)
 
 
 @dataclass
@@ -53,8 +68,7 @@ class Accumulation:
                     raise
                 if self.parts >= rows:
                     raise Refused(
-                        "finetune: memory does not suffice for the gradient of a single row: shorten "
-                        "tokenize.max_length, freeze layers (finetune.frozen_layers), or take a smaller model"
+                        f"finetune: memory does not suffice for the gradient of a single row: {REMEDY}"
                     ) from error
             self._halve(forget)
 

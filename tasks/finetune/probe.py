@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from tasks.checkpoint import last_layer
 from tasks.finetune.feeding import LengthBatches, Rows, model_inputs
+from tasks.finetune.micro import in_pieces
 from tasks.kept import once
 
 Array = npt.NDArray[np.float64]
@@ -27,19 +28,22 @@ FILE = "probe.npz"
 @torch.inference_mode()
 def embeddings(model: PreTrainedModel, rows: Rows, batch_size: int) -> npt.NDArray[np.float32]:
     """The input of the last layer for every row, [rows, hidden], without dropout."""
-    seen: list[torch.Tensor] = []
+    seen: dict[str, torch.Tensor] = {}
+    made = np.empty((len(rows), last_layer(model).in_features), np.float32)
 
     def remember(_: nn.Module, given: tuple[Any, ...]) -> None:
-        seen.append(given[0])
+        seen["input"] = given[0]
 
-    made = np.empty((len(rows), last_layer(model).in_features), np.float32)
+    def keep(batch: list[int]) -> None:
+        model(**model_inputs(model, rows, batch))
+        made[batch] = seen["input"].float().cpu().numpy()
+
     hook = last_layer(model).register_forward_pre_hook(remember)
     model.train(False)
     batches = LengthBatches(rows.lengths, batch_size, seed=None)
     try:
         for batch in tqdm(batches, desc=f"probe, {len(rows)} rows", unit=" batches", mininterval=1):
-            model(**model_inputs(model, rows, batch))
-            made[batch] = seen.pop().float().cpu().numpy()
+            in_pieces(batch, keep)
     finally:
         hook.remove()
     return made

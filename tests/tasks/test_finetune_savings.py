@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from tasks import checkpoint, kept
 from tasks.errors import Refused
-from tasks.finetune import Lora, Params, WarmStart, frozen, lora, speed, vocabulary
+from tasks.finetune import Lora, Params, WarmStart, frozen, lora, probe, speed, vocabulary
 from tasks.finetune.__main__ import finetune, write_classifier
 from tasks.finetune.best import Best
 from tasks.finetune.device import device_for
@@ -137,6 +137,24 @@ def test_memory_for_not_even_a_row_is_refused_and_other_errors_are_not_hidden():
     assert forgotten == [1], "what was added up before memory ran out is dropped"
     with pytest.raises(RuntimeError, match="shapes differ"):
         Accumulation(1).gradient(batch, failing(RuntimeError("shapes differ")), lambda: None)
+
+
+def test_what_needs_no_gradient_is_computed_in_pieces_too(bert, tmp_path, monkeypatch):
+    rows = ragged(12)
+    expected = probe.embeddings(bert, rows, 8), frozen.activations(bert, 1, rows, tmp_path / "a.npy", 8).values
+    forward = BertForSequenceClassification.forward
+
+    def scarce(self, input_ids, **named):
+        if len(input_ids) > 3:
+            raise torch.OutOfMemoryError("CUDA")
+        return forward(self, input_ids, **named)
+
+    monkeypatch.setattr(BertForSequenceClassification, "forward", scarce)
+    assert np.allclose(probe.embeddings(bert, rows, 8), expected[0], atol=1e-6)
+    assert np.allclose(frozen.activations(bert, 1, rows, tmp_path / "b.npy", 8).values, expected[1], atol=1e-6)
+    monkeypatch.setattr(BertForSequenceClassification, "forward", lambda *_, **__: scarce(None, range(9)))
+    with pytest.raises(Refused, match=r"for a single row: shorten tokenize\.max_length"):
+        probe.embeddings(bert, rows, 8)
 
 
 # LoRA, the vocabulary, a warm start
