@@ -141,8 +141,8 @@ def careful(data: Tokenized, seed: int) -> Outcome:
 def driftline(data: Tokenized, seed: int) -> Outcome:
     """(d) Every layer trained, validation looked at ten times an epoch."""
     section = Params(
-        epochs=EPOCHS, learning_rate=3e-4, batch_size=BATCH, dropout=0.0, checks_per_epoch=10,
-        scheduler="constant_with_warmup",
+        epochs=EPOCHS, learning_rate=1e-4, batch_size=BATCH, dropout=0.0, checks_per_epoch=10, probe=False,
+        scheduler="constant_with_warmup", warmup=0.0,
         check_rows=max(1, len(data.train) // CHECKED), threads=torch.get_num_threads(),
     )  # fmt: skip
     model = fresh(data, seed, dropout=section.dropout)
@@ -155,7 +155,7 @@ def time_to(target: float, data: Tokenized, seed: int, frozen: int) -> tuple[flo
     """Seconds until the test rows' macro-F1 is ``target`` (null: never) and the best there was, with ``frozen`` layers
     kept as they are and a probe at the start. The looks at the test rows, ten an epoch, are not counted."""
     section = Params(
-        epochs=EPOCHS, learning_rate=5e-4, batch_size=BATCH, dropout=0.0, frozen_layers=frozen, checks_per_epoch=10,
+        epochs=EPOCHS, learning_rate=3e-4, batch_size=BATCH, dropout=0.0, frozen_layers=frozen, checks_per_epoch=10,
         scheduler="constant_with_warmup",
         threads=torch.get_num_threads(),
     )  # fmt: skip
