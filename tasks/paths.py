@@ -26,6 +26,7 @@ METRICS = Path("metrics")
 REPORTS = Path("reports")
 INDEX = REPORTS / "index.html"
 DRIFT_REPORT = REPORTS / "drift.html"
+DRIFT_SNAPSHOT = REPORTS / "drift_snapshot.json"
 CURVES = REPORTS / "curves.csv"
 EXPLAINED = REPORTS / "explained.html"
 SUSPECTS = REPORTS / "suspects.csv"

@@ -31,23 +31,31 @@ def _stage(params: Params, seed: int) -> None:
     reference, now = held_out(params.group), current(params.group)
     before, after = (read_json(paths.metrics("validate", window)) for window in paths.WINDOWS)
     verdict = judge(reference, now, params, seed, population(before, after, params), trained_on())
-    _finish(verdict, reference, now, params, seed, paths.metrics("drift"), paths.DRIFT_REPORT)
+    places = paths.metrics("drift"), paths.DRIFT_REPORT, paths.DRIFT_SNAPSHOT
+    _finish(verdict, reference, now, params, seed, *places)
 
 
 def _by_hand(options: argparse.Namespace, params: Params, seed: int) -> None:
     reference = read_rows(options.reference, options.reference_embeddings, params.group)
     now = read_rows(options.current, options.current_embeddings, params.group)
     verdict = judge(reference, now, params, seed)
-    _finish(verdict, reference, now, params, seed, options.output, options.report)
+    _finish(verdict, reference, now, params, seed, options.output, options.report, None)
 
 
 def _finish(
-    verdict: Verdict, reference: Rows, now: Rows, params: Params, seed: int, output: Path, report: Path | None
+    verdict: Verdict,
+    reference: Rows,
+    now: Rows,
+    params: Params,
+    seed: int,
+    output: Path,
+    report: Path | None,
+    snapshot: Path | None,
 ) -> None:
     if report is not None:
         from tasks.drift.page import write
 
-        write(verdict, reference, now, params, seed, report)
+        write(verdict, reference, now, params, seed, report, snapshot)
     write_json(verdict, output)
     print(f"drifted: {verdict['drifted']}: {verdict['reason']}", flush=True)
 

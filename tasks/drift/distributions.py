@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,36 +17,63 @@ if TYPE_CHECKING:
 
 DRAWN = 0.99  # of the rows; the rest is drawn at the edge
 METHOD = "driftline"
+EPOCH = datetime(1970, 1, 1)
 SIGNALS = {"confidence": "confidence", "prediction": "predictions", "label": "labels"}
 # Text from the data goes into a script and from there into plotly, which reads a few HTML tags: neither sees any.
 HARMLESS = str.maketrans({"<": "‹", ">": "›", "\u2028": " ", "\u2029": " "})
 IDENTITY = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?<=metric_)[0-9a-f]{32}")
 
 
-def html(verdict: Verdict, reference: Rows, current: Rows) -> str:
-    """A page of Evidently's on these rows: one section for each column that is a signal, those that alarm first.
+@dataclass(frozen=True)
+class Drawn:
+    """What Evidently makes of a comparison: a page, and the same with the verdict's figures for its workspace, JSON."""
+
+    page: str
+    snapshot: str
+
+
+EMPTY = Drawn("<!DOCTYPE html>\n<html lang='en'><head><meta charset='UTF-8'></head><body></body></html>", "{}\n")
+
+
+def draw(verdict: Verdict, reference: Rows, current: Rows) -> Drawn:
+    """Evidently's report of these rows: one section for each column that is a signal, those that alarm first.
 
     Its own tests, whose false-alarm rate nobody states, are off: "drift detected" is the gate's alarm, and the drift
     score its effect, over all rows.
     """
     columns = _columns(verdict, reference)
     if not columns:
-        return "<!DOCTYPE html>\n<html lang='en'><head><meta charset='UTF-8'></head><body></body></html>"
+        return EMPTY
     from evidently import DataDefinition, Dataset, Report
-    from evidently.metrics import ValueDrift
+    from evidently.metrics import MeanValue, ValueDrift
 
     _register(verdict["signals"], columns)
     names = [name for name in columns if name in CATEGORIES]
+    said = figures(verdict)
     definition = DataDefinition(
-        numerical_columns=[name for name in columns if name not in names], categorical_columns=names
+        numerical_columns=[*(name for name in columns if name not in names), *said], categorical_columns=names
     )
     most = _margins(reference, current)
     now, before = (
-        Dataset.from_pandas(_frame(rows, most)[list(columns)], data_definition=definition)
+        Dataset.from_pandas(_frame(rows, most)[list(columns)].assign(**said), data_definition=definition)
         for rows in (current, reference)
     )
-    metrics = [ValueDrift(column=name, method=METHOD, threshold=None) for name in columns]
-    return _steady(str(Report(metrics, include_tests=False).run(now, before).get_html_str(as_iframe=False)))
+    drifts = [ValueDrift(column=name, method=METHOD, threshold=None) for name in columns]
+    when = EPOCH if current.times is None else current.times.max().astype("datetime64[s]").item()
+    page, snapshot = (
+        Report(metrics, include_tests=False).run(now, before, timestamp=when)
+        for metrics in (drifts, [*drifts, *(MeanValue(column=name) for name in said)])
+    )
+    return Drawn(_steady(str(page.get_html_str(as_iframe=False))), _steady(snapshot.dumps()) + "\n")
+
+
+def figures(verdict: Verdict) -> dict[str, float]:
+    """The verdict in numbers, for curves over time: by name, those that there are."""
+    found = {f"change: {name}": signal["effect"] for name, signal in verdict["signals"].items()}
+    for name in ("estimated_accuracy", "measured_accuracy", "reference_accuracy"):
+        found[name.replace("_", " ")] = verdict["performance"][name]
+    found["drifted"] = None if verdict["drifted"] is None else float(verdict["drifted"])
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _columns(verdict: Verdict, rows: Rows) -> dict[str, str]:

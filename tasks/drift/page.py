@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tasks.artefacts import replacing
 from tasks.drift import Params
+from tasks.drift.distributions import draw
 from tasks.drift.examples import what_changed
 from tasks.drift.rows import Rows
 
@@ -29,13 +31,28 @@ POLICY = (
 )
 
 
-def write(verdict: Verdict, reference: Rows, current: Rows, params: Params, seed: int, path: Path) -> None:
-    """Write the page for a verdict. It shows a seeded sample of each side's rows; the verdict came from all."""
+def write(
+    verdict: Verdict,
+    reference: Rows,
+    current: Rows,
+    params: Params,
+    seed: int,
+    path: Path,
+    snapshot: Path | None = None,
+) -> None:
+    """Write the page for a verdict, and the snapshot for Evidently's workspace where one is wanted.
+
+    They show a seeded sample of each side's rows; the verdict came from all.
+    """
     rng = np.random.default_rng([seed, 3])
     before, now = (_sample(rows, params.report_rows, rng) for rows in (reference, current))
-    page = _page(verdict, before, now, params)
-    with replacing(path) as part:
-        part.write_text(page, encoding="utf-8")
+    drawn = draw(verdict, before, now)
+    texts = {path: _page(verdict, before, now, params, drawn.page)}
+    if snapshot is not None:
+        texts[snapshot] = drawn.snapshot
+    for place, text in texts.items():
+        with replacing(place) as part:
+            part.write_text(text, encoding="utf-8")
 
 
 def _sample(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
@@ -44,7 +61,7 @@ def _sample(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
     return rows.take(np.sort(rng.choice(rows.count, most, replace=False)))
 
 
-def _page(verdict: Verdict, reference: Rows, current: Rows, params: Params) -> str:
+def _page(verdict: Verdict, reference: Rows, current: Rows, params: Params, distributions: str) -> str:
     words, examples = what_changed(reference, current, params.examples) if verdict["signals"] else ([], [])
     title, tone = TITLES[(verdict["drifted"], verdict["significant"])]
     environment = Environment(
@@ -55,23 +72,61 @@ def _page(verdict: Verdict, reference: Rows, current: Rows, params: Params) -> s
         tone=tone,
         verdict=verdict,
         signals=_sorted(verdict["signals"]),
+        sight=verdict["sight"],
+        past=(verdict["sight"] or {}).get("past_windows_that_differ_as_much"),
+        accuracies=list(_accuracies(verdict["performance"])),
+        kinds=_kinds(verdict["change"] or {}),
+        copies=_copies(verdict["quality"] or {}),
         shown={"reference": reference.count, "current": current.count},
         words=words,
         examples=examples,
     )
-    return _join(head, _evidently(verdict, reference, current))
+    return _join(head, distributions)
+
+
+def _accuracies(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of the table of accuracies."""
+    if found["reference_accuracy"] is not None:
+        rows = f"{found['reference_rows']:,} held-out rows"
+        yield {"name": "Reference", "value": found["reference_accuracy"], "interval": None, "of": rows}
+    for name, estimate in (("Estimated (CBPE)", found), ("Estimated (ATC)", found["atc"] or {})):
+        if estimate.get("estimated_accuracy") is not None:
+            value, interval = estimate["estimated_accuracy"], estimate["interval"]
+            yield {"name": name, "value": value, "interval": interval, "of": "all current rows"}
+    if found["measured_accuracy"] is not None:
+        value, interval = found["measured_accuracy"], found["measured_interval"]
+        yield {
+            "name": "Measured",
+            "value": value,
+            "interval": interval,
+            "of": f"{found['measured_rows']:,} labelled rows",
+        }
+
+
+def _kinds(change: dict[str, Any]) -> str:
+    """Which kinds of change the data show, in words."""
+    words = {True: "yes", False: "no", None: "cannot be told"}
+    kinds = (("inputs", "covariate"), ("labels", "label"), ("what a text's label is", "concept"))
+    return "Changed: " + "; ".join(f"{name} – {words[change.get(key)]}" for name, key in kinds) + "."
+
+
+def _copies(quality: dict[str, Any]) -> str:
+    """What should not be there, in words; nothing where nothing is."""
+    places = (("held-out", "text_in_held_out"), ("training", "text_in_training"))
+    said = [
+        f"{quality[key]['rows']:,} current texts stand in the {name} rows too, word for word."
+        for name, key in places
+        if (quality.get(key) or {}).get("rows")
+    ]
+    unseen = quality.get("unseen_labels") or {}
+    labels = [f"Labels the reference does not know: {', '.join(f'{k} ({v:,})' for k, v in unseen.items())}."]
+    return " ".join([*said, *(labels if unseen else [])])
 
 
 def _sorted(signals: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return sorted(
         signals.items(), key=lambda pair: (not pair[1]["alarm"], not pair[1]["significant"], -pair[1]["effect"])
     )
-
-
-def _evidently(verdict: Verdict, reference: Rows, current: Rows) -> str:
-    from tasks.drift.distributions import html
-
-    return html(verdict, reference, current)
 
 
 def _join(head: str, page: str) -> str:

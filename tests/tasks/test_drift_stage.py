@@ -71,15 +71,16 @@ def test_the_stage_writes_its_verdict_and_its_page_and_nothing_else(pipeline):
     before = files()
     done = run()
     assert done.returncode == 0, done.stderr
-    assert files() - before == {paths.metrics("drift"), paths.DRIFT_REPORT}
+    made = [paths.metrics("drift"), paths.DRIFT_REPORT, paths.DRIFT_SNAPSHOT]
+    assert files() - before == set(made)
     verdict = json.loads(paths.metrics("drift").read_text())
     assert verdict["drifted"] is True and verdict["signals"]["predictions"]["alarm"]
     assert {"embeddings: axes", "confidence", "quarantine"} <= set(verdict["signals"])
     assert "labels" not in verdict["signals"], "current has none"
     assert done.stdout.startswith("drifted: True: ")
-    first = paths.metrics("drift").read_bytes(), paths.DRIFT_REPORT.read_bytes()
+    first = [path.read_bytes() for path in made]
     assert run().returncode == 0
-    assert (paths.metrics("drift").read_bytes(), paths.DRIFT_REPORT.read_bytes()) == first
+    assert [path.read_bytes() for path in made] == first
 
 
 def test_without_current_rows_the_outputs_are_valid_and_say_so(pipeline):
@@ -90,6 +91,7 @@ def test_without_current_rows_the_outputs_are_valid_and_say_so(pipeline):
     assert (verdict["drifted"], verdict["significant"], verdict["reason"]) == (None, None, "no current data")
     assert verdict["rows"] == {"reference": 120, "current": 0}
     assert "No verdict" in paths.DRIFT_REPORT.read_text()
+    assert json.loads(paths.DRIFT_SNAPSHOT.read_text()) == {}
 
 
 def test_scores_of_other_rows_are_refused(pipeline):
