@@ -38,7 +38,6 @@ PROJECT = "Drift, window by window"
 UNDATED = "1970"
 MEAN = "MeanValue"
 CHANGE = "change: "
-NOW = {"value_type": "current"}
 CURVES = {  # one panel each: the verdict's figures whose names begin so
     "Alarm (1) or none (0)": ("drifted",),
     "Accuracy": ("estimated accuracy", "measured accuracy", "reference accuracy"),
@@ -105,7 +104,7 @@ def _draw(dashboard: Any, figures: list[str]) -> None:
     dashboard.clear_dashboard()
     for title, beginnings in CURVES.items():
         values = [
-            PanelMetric(legend=name.removeprefix(CHANGE), metric=MEAN, metric_labels={"column": name, **NOW})
+            PanelMetric(legend=name.removeprefix(CHANGE), metric=MEAN, metric_labels={"column": name})
             for name in figures
             if name.startswith(beginnings)
         ]

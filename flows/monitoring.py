@@ -31,15 +31,18 @@ from flows import labelling, prune, tell, watch
 from flows.alive import alive
 from flows.artifacts import publish
 from flows.attempt import Attempt, attempt
+from flows.drift_pages import Pages
 from flows.git import GitFailed
 from flows.home import CLONES_KEPT, Home
 from flows.locks import Busy, Overlap
 from flows.nightly import alone, run_name
 from flows.policy import Act, Policy, Rules
 from flows.publish import NotPublished, publish_record, refuse_secrets
+from flows.record import now
 from flows.refit import Refit, refit
 from flows.spans import written
 from flows.stage import Result
+from tasks import paths
 from tasks.cli import run
 from tasks.errors import Refused
 from tasks.gate import Rule
@@ -88,6 +91,7 @@ def monitoring(
                 done = _look(home, name, watched, rules, to_label, stage_minutes, act, log.info)
                 publish(done.results, done.folder)
                 publish_record(home, done.folder, done.record, upstream, log.info)
+                _add_to_pages(home, name, done.folder, log.warning)
                 prune.clones(home, keep_clones)
             if not done.completed:
                 if done.outcome != failed_before.get("outcome"):
@@ -120,6 +124,14 @@ def _look(
         return {**said, "act": act, "tried_at": said["facts"]["at"] if tries else watched.before.get("tried_at")}
 
     return attempt(home, name, watch.FLOW, watched.champion.commit, work, say)
+
+
+def _add_to_pages(home: Home, name: str, folder: Path, warn: Say) -> None:
+    """Evidently's pages are for looking: whatever keeps the window off them, the alarm and the record still count."""
+    try:
+        Pages.of(home).add(folder / paths.DRIFT_SNAPSHOT, name, now())
+    except Exception as failure:  # noqa: BLE001 - whatever it is, it is said, and costs no more than a page
+        warn(f"the window is not on the drift pages: {failure}; python -m flows.drift_pages --rebuild adds it")
 
 
 def _tell(home: Home, watched: watch.Watch, done: Attempt, after: str, notify: str | None, warn: Say) -> State[Any]:
