@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch.nn import Linear
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+ACTIVATIONS = ("hidden_act", "activation", "activation_function")  # what configs call it
 MOVING = ("main", "master", "HEAD")  # revisions that name another commit tomorrow
 
 
@@ -41,8 +42,9 @@ class Checkpoint:
 
 def resolve(model: Model) -> Checkpoint:
     """The checkpoint that ``model`` names; nothing is loaded or fetched yet."""
-    families.refuse_unknown(model.family, model.config)
-    return replace(_found(model), family=model.family, config=model.config)
+    settings = model.config or {}
+    families.refuse_unknown(model.family, settings)
+    return replace(_found(model), family=model.family, config=settings)
 
 
 def starting_point(model: Model, pretrained: Path) -> Checkpoint:
@@ -108,7 +110,12 @@ def longest_input(checkpoint: Checkpoint, found: PreTrainedTokenizerFast) -> int
 
 
 def classifier(
-    checkpoint: Checkpoint, labels: Sequence[str], *, layers: int | None = None, dropout: float | None = None
+    checkpoint: Checkpoint,
+    labels: Sequence[str],
+    *,
+    layers: int | None = None,
+    dropout: float | None = None,
+    activation: str | None = None,
 ) -> PreTrainedModel:
     """The checkpoint as a sequence classifier over ``labels``, in float32; of its layers only the lowest ``layers``.
 
@@ -120,12 +127,12 @@ def classifier(
     model: PreTrainedModel
     if checkpoint.family is not None:
         config = families.config(checkpoint.family, checkpoint.config, tokenizer(checkpoint))
-        _adapt(config, labels, layers, dropout)
+        _adapt(config, labels, layers, dropout, activation)
         model = AutoModelForSequenceClassification.from_config(config, dtype="float32")  # type: ignore[no-untyped-call]
         return model
     with _explained(checkpoint):
         config = AutoConfig.from_pretrained(checkpoint.source, revision=checkpoint.revision)
-        _adapt(config, labels, layers, dropout)
+        _adapt(config, labels, layers, dropout, activation)
         model = AutoModelForSequenceClassification.from_pretrained(
             checkpoint.source,
             revision=checkpoint.revision,
@@ -164,7 +171,13 @@ def encoder(checkpoint: Checkpoint) -> PreTrainedModel:
     return model
 
 
-def _adapt(config: PretrainedConfig, labels: Sequence[str], layers: int | None, dropout: float | None) -> None:
+def _adapt(
+    config: PretrainedConfig,
+    labels: Sequence[str],
+    layers: int | None,
+    dropout: float | None,
+    activation: str | None,
+) -> None:
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: i for i, label in enumerate(labels)}
     config.problem_type = "single_label_classification"
@@ -175,6 +188,11 @@ def _adapt(config: PretrainedConfig, labels: Sequence[str], layers: int | None, 
     for name in [name for name in config.to_dict() if name.endswith(("dropout", "dropout_prob"))]:
         if dropout is not None:
             setattr(config, name, dropout)
+    if activation is not None:
+        there = [name for name in ACTIVATIONS if hasattr(config, name)]
+        if not there:
+            raise Refused(f"finetune.activation: a {config.model_type} keeps its activation elsewhere; set it to null")
+        setattr(config, there[0], activation)
 
 
 def labels_and_width(folder: Path) -> tuple[list[str], int]:

@@ -124,8 +124,8 @@ class Model(Section):
     revision: str | None = None
     family: str | None = None
     """A model of tasks/families, drawn at random over the checkpoint's tokenizer; null: the checkpoint itself."""
-    config: dict[str, Any] = {}
-    """What the family takes."""
+    config: dict[str, Any] | None = None
+    """What the family takes; null: as it has it."""
 
 
 class General(Section):

@@ -35,6 +35,10 @@ def lay_over(values: MutableMapping[str, Any], preset: Mapping[str, Any], at: st
     return changes
 
 
+def _null(representer: Any, _: None) -> Any:
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")  # not nothing: the line stays as it was
+
+
 def apply(preset: Path, file: Path = PARAMS) -> list[str]:
     """Rewrite ``file`` with ``preset`` laid over it."""
     if not preset.is_file():
@@ -44,6 +48,7 @@ def apply(preset: Path, file: Path = PARAMS) -> list[str]:
         params.read(path)  # unknown names end here, before anything is touched
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 120, True
+    yaml.representer.add_representer(type(None), _null)
     values, laid = (yaml.load(path.read_text(encoding="utf-8")) for path in (file, preset))  # numbers as written
     changes = lay_over(values, laid)
     text = StringIO()

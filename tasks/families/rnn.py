@@ -46,8 +46,6 @@ class Settings(Section):
     layers: int = Field(default=1, ge=1)
     pooling: Literal["last", "mean", "max"] = "last"
     """What of the states is classified: the last one of each direction, their mean, or their maximum."""
-    hidden_act: Literal["tanh", "relu", "gelu", "sigmoid"] = "tanh"
-    """After the dense layer between the states and the last layer."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
@@ -63,7 +61,7 @@ class RnnConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     cell: str = "lstm"
     bidirectional: bool = True
     pooling: str = "last"
-    hidden_act: str = "tanh"
+    hidden_act: str = "tanh"  # after the dense layer between the states and the last layer
     dropout: float | int = 0.1
     initializer_range: float = 0.1
     pad_token_id: int | None = 0

@@ -56,8 +56,19 @@ class Params(Section):
     weight_decay: float = Field(default=0.01, ge=0)
     warmup: float = Field(default=0.1, ge=0, lt=1)
     """Share of the steps over which the learning rate rises from 0."""
-    scheduler: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
-    """How the learning rate goes on after the warm-up."""
+    scheduler: Literal[
+        "linear", "cosine", "cosine_with_restarts", "polynomial", "inverse_sqrt", "constant", "constant_with_warmup"
+    ] = "linear"
+    """How the learning rate goes on after the warm-up; constant has none."""
+    loss: Literal["cross_entropy", "mse", "focal"] = "cross_entropy"
+    """What is minimised (``named.py``)."""
+    focal_gamma: float = Field(default=2.0, ge=0)
+    """Of the focal loss: how much less a row counts that is told well already; 0 is the cross-entropy."""
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Of sgd."""
+    activation: Literal["relu", "gelu", "sigmoid", "tanh"] | None = None
+    """Of the hidden layers. Null: as the checkpoint or the family has it."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """Null: as the checkpoint has it."""
@@ -94,8 +105,8 @@ class Params(Section):
     """Of a CPU. The bytes of the result depend on it. Null: as many as there are cores."""
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
     """The kernel of the attention; auto: torch's own (sdpa)."""
-    optimizer: Literal["auto", "fused", "plain"] = "auto"
-    """AdamW in one kernel (auto, fused) or as a loop over the weights."""
+    fused: bool = True
+    """Of adamw: its step in one kernel, not as a loop over the weights."""
     compile: bool = False
     """Have torch.compile write kernels for this model; takes a minute or more to begin."""
     workers: int = Field(default=0, ge=0)

@@ -43,7 +43,9 @@ def finetune(
     seeded = enable_full_determinism if section.deterministic and torch.cuda.is_available() else set_seed
     seeded(seed)  # before the model: the weights its checkpoint lacks are drawn
     if section.warm_start is None:
-        model = checkpoint.classifier(source, labels, layers=section.layers, dropout=section.dropout)
+        model = checkpoint.classifier(
+            source, labels, layers=section.layers, dropout=section.dropout, activation=section.activation
+        )
     else:
         model, has_last = warm.started(section.warm_start, labels, section, tokens / "tokenizer")
         section = section.model_copy(update={"probe": section.probe and not has_last})

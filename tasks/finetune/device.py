@@ -58,7 +58,7 @@ def device_for(section: Params, attention: str = "sdpa") -> Device:
         bf16={"auto": able, "fp32": False, "bf16": True}[section.precision],
         tf32=able and section.precision == "auto",
         attention=attention,
-        fused=section.optimizer != "plain",
+        fused=section.fused,
         compiled=_compiled(section.compile, cuda),
         workers=section.workers,
         threads=threads(section),

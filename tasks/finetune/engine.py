@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import EvalPrediction, PreTrainedModel, PrinterCallback, ProgressCallback, Trainer
 
 from tasks.artefacts import read_json, write_json
 from tasks.errors import Refused
-from tasks.finetune import Params, temperature
+from tasks.finetune import Params, named, temperature
 from tasks.finetune.best import Best
 from tasks.finetune.feeding import LengthBatches, Padded, Rows
 from tasks.finetune.losses import APART, Losses, Trouble
@@ -30,7 +29,7 @@ WEIGHTS, STATE, RUNNING = "weights.pt", "trainer_state.json", "running.json"  # 
 
 
 class Engine(Trainer):
-    """The trainer. Its loss is the cross-entropy, by label weights and smoothing where the section says so."""
+    """The trainer. Its loss and its optimizer are those that the section names."""
 
     def __init__(
         self,
@@ -57,6 +56,7 @@ class Engine(Trainer):
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self.model_accepts_loss_kwargs = False  # compute_loss below gives the mean over its rows
+        self.optimizer_cls_and_kwargs = named.optimizer(section)
         self.weight = self._label_weights() if section.class_weights else None
         self.losses = Losses(self.labels, APART if self.args.device.type == "cuda" else 1)
         self.batches = LengthBatches(
@@ -98,10 +98,9 @@ class Engine(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Mean cross-entropy of the batch."""
+        """Mean loss of the batch."""
         outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
-        smoothing = self.section.label_smoothing
-        loss = cross_entropy(outputs.logits.float(), inputs["labels"], self.weight, label_smoothing=smoothing)
+        loss = named.loss(outputs.logits, inputs["labels"], self.weight, self.section)
         return (loss, outputs) if return_outputs else loss
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:

@@ -410,7 +410,7 @@ def test_choices_for_the_machine_are_the_users_to_override(monkeypatch):
     assert chosen.choices() == {
         "precision": "fp32", "attention": "sdpa", "fused": True, "compiled": False, "workers": 0, "threads": 2,
     }  # fmt: skip
-    asked = device_for(Params(precision="bf16", optimizer="plain", workers=1, threads=None), "eager")
+    asked = device_for(Params(precision="bf16", fused=False, workers=1, threads=None), "eager")
     assert (asked.precision, asked.fused, asked.workers, asked.attention) == ("bf16", False, 1, "eager")
     assert asked.threads >= 1
     monkeypatch.setattr("tasks.finetune.device.shutil.which", lambda name: None)
