@@ -7,8 +7,9 @@ one line. A line with nothing in it is no record.
 from __future__ import annotations
 
 import csv
+import io
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,34 +20,55 @@ from tasks.ingest.decoding import Opening, Text, text, valid
 from tasks.ingest.part import Part, batches, refuse_many_columns, strings
 
 LONGEST = 1 << 28  # characters of a record; csv's own buffer takes four bytes for each
+LONG = 1 << 22  # characters from which that buffer is worth giving back
+TOGETHER = 10_000  # lines of a record that are held one by one
 Record = tuple[list[str] | None, str]
 """The cells, None where the quotes do not match up, and the record as it stood."""
 
 
 class Lines:
-    """The lines of a file; ``taken`` are those that were read since it was last emptied."""
+    """The lines of a file, and those of them that were read since a record began."""
 
     def __init__(self, file: Iterable[str]) -> None:
-        self.file = iter(file)
-        self.taken: list[str] = []
-        self.again: deque[str] = deque()
-        self.length = 0
+        self.files = [iter(file)]  # the last one is read first
+        self.restart()
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = self.again.popleft() if self.again else next(self.file)
-        self.taken.append(line)
+        while (line := next(self.files[-1], "")) == "" and len(self.files) > 1:
+            self.files.pop()
+        if not line:
+            raise StopIteration
+        self.count += 1
         self.length += len(line)
+        self.last.append(line)
+        if len(self.last) > TOGETHER:  # lines take less as one string than as many
+            self.packed.append("".join(self.last))
+            self.last.clear()
         if self.length > LONGEST:
             raise csv.Error("the record is too long")
         return line
 
     def restart(self) -> None:
         """A new record begins."""
-        self.taken.clear()
-        self.length = 0
+        self.packed: list[str] = []
+        self.last: list[str] = []
+        self.count = self.length = 0
+
+    def taken(self) -> str:
+        """The record so far."""
+        return "".join([*self.packed, *self.last])
+
+    def back(self) -> str:
+        """Give back all lines of the record but the first, which is the answer."""
+        if self.count == 1:
+            return self.last[0]
+        again = io.StringIO(self.taken(), newline="")
+        first = next(again)
+        self.files.append(again)
+        return first
 
 
 def records(file: Iterable[str], delimiter: str) -> Iterator[Record]:
@@ -63,18 +85,19 @@ def records(file: Iterable[str], delimiter: str) -> Iterator[Record]:
         lines.restart()
         try:
             cells = next(reader)
-            if width and len(cells) != width and len(lines.taken) > 1:
+            if width and len(cells) != width and lines.count > 1:
                 raise csv.Error("a quote is not closed")
         except StopIteration:
             return
         except csv.Error:
-            lines.again.extendleft(reversed(lines.taken[1:]))
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            yield None, lines.taken[0]
+            yield None, lines.back()
             continue
+        if lines.length > LONG:
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)  # the old one keeps its buffer
         if cells:
             width = width or len(cells)
-            yield cells, "".join(lines.taken)
+            yield cells, lines.taken()
 
 
 def read(path: Path, opening: Opening, delimiter: str) -> Iterator[Part]:

@@ -20,6 +20,8 @@ CHUNK = 20_000  # texts whose shingles are held at once
 REACH = 32  # how many earlier members of a bucket a row is compared with, so that one huge bucket stays affordable
 SEED = 1  # of the signatures; not a knob, so that a change of seed moves no group
 
+MIXER = np.uint64(0x9E3779B97F4A7C15)
+
 Pairs = npt.NDArray[np.int64]
 
 
@@ -33,13 +35,11 @@ def signatures(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
     """MinHash signatures, [texts, SIGNATURE]."""
     from rensa import RMinHash
 
-    parts = [
-        np.asarray(
-            RMinHash.digests_from_token_sets([shingles(t) for t in texts[i : i + CHUNK]], SIGNATURE, SEED), np.uint32
-        )
-        for i in range(0, len(texts), CHUNK)
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, SIGNATURE), np.uint32)
+    found = np.empty((len(texts), SIGNATURE), np.uint32)
+    for i in range(0, len(texts), CHUNK):
+        sets = [shingles(text) for text in texts[i : i + CHUNK]]
+        found[i : i + CHUNK] = RMinHash.digests_from_token_sets(sets, SIGNATURE, SEED)
+    return found
 
 
 def candidates(signature: npt.NDArray[np.uint32]) -> Pairs:
@@ -49,8 +49,9 @@ def candidates(signature: npt.NDArray[np.uint32]) -> Pairs:
 
 
 def _in_one_band(signature: npt.NDArray[np.uint32], band: int) -> Iterator[Pairs]:
-    part = np.ascontiguousarray(signature[:, band * ROWS_PER_BAND : (band + 1) * ROWS_PER_BAND])
-    keys = part.view(np.dtype((np.void, part.dtype.itemsize * ROWS_PER_BAND))).ravel()
+    keys = np.zeros(len(signature), np.uint64)  # two bands with one key are compared for nothing, and that is all
+    for column in range(band * ROWS_PER_BAND, (band + 1) * ROWS_PER_BAND):
+        keys = (keys ^ signature[:, column]) * MIXER
     order = np.argsort(keys, kind="stable")  # stable: within a bucket, rows stay in order of arrival
     bucket = np.cumsum(np.r_[False, keys[order][1:] != keys[order][:-1]])
     for lag in range(1, REACH + 1):

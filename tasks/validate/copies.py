@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
 import pandas as pd
 
+SPACE = re.compile(r"\s")
+PIECE = 1 << 20  # a list of a text's words takes ten times the text
 
-def normalised(text: str) -> str:
-    """The text in NFKC, case folded, runs of white space as one space."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+def normalised(text: str, piece: int = PIECE) -> str:
+    """The text in NFKC, case folded, runs of white space as one space; ``piece`` characters or more at a time."""
+    pieces, start = [], 0
+    while start < len(text):
+        space = SPACE.search(text, start + piece)
+        end = space.start() if space else len(text)
+        pieces.append(" ".join(unicodedata.normalize("NFKC", text[start:end]).casefold().split()))
+        start = end
+    return pieces[0] if len(pieces) == 1 else " ".join(filter(None, pieces))
 
 
 def copies(

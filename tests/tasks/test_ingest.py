@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tasks.artefacts import write_json, write_table
 from tasks.errors import Refused
-from tasks.ingest import Params
+from tasks.ingest import Params, delimited
 from tasks.ingest.__main__ import read
 from tasks.ingest.watched import refuse_unwatched
 from tasks.ingest.windows import plan
@@ -402,3 +402,13 @@ def test_a_windows_own_source_must_be_watched_by_dvc(tmp_path, monkeypatch):
         refuse_unwatched("windows.current.source", "mine.csv")
     (tmp_path / "dvc.yaml").write_text('current: {source: "${windows.current.source}"}')
     refuse_unwatched("windows.current.source", "mine.csv")
+
+
+def test_a_quote_that_is_never_closed_costs_its_line_and_no_other():
+    lines = ["text,label\n", *(f"row {i},a\n" for i in range(50)), 'k,"open\n']
+    lines += [*(f"more {i},b\n" for i in range(30_000)), '"quoted\nover lines",c\n', "last,d\n"]
+    found = list(delimited.records("".join(lines).splitlines(keepends=True), ","))
+    assert [said for cells, said in found if cells is None] == ['k,"open\n']
+    assert "".join(said for _, said in found) == "".join(lines)
+    assert [cells for cells, _ in found[-2:]] == [["quoted\nover lines", "c"], ["last", "d"]]
+    assert len(found) == len(lines)

@@ -122,6 +122,11 @@ def test_one_row_that_was_settled_stands_for_its_text(rows):
             assert list(found.loc[place]) == [None if same[0] == place else ids[same[0]], None]
 
 
+@given(st.text(st.sampled_from("aÉ\u0301\u00a8ﬁß \u3000\n\x1c."), max_size=40), st.integers(1, 9))
+def test_a_text_is_normalised_piece_by_piece_as_it_is_whole(text, piece):
+    assert normalised(text, piece) == normalised(text)
+
+
 @pytest.fixture
 def judged(tmp_path, monkeypatch):
     from tasks.validate.__main__ import validate
