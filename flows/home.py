@@ -53,6 +53,11 @@ class Home:
         return self.folder / "landing"
 
     @property
+    def checkpoints(self) -> Path:
+        """What interrupted trainings left, for the next run to go on with."""
+        return self.folder / "checkpoints"
+
+    @property
     def workspace_lock(self) -> Path:
         return self.folder / "locks" / "workspace.lock"
 

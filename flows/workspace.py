@@ -36,7 +36,7 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     """Make ``folder`` a clone at the commit, or at what a reference names, whose DVC cache is ``cache``.
 
     Remotes that only this machine knows, with their secrets, come along in ``.dvc/config.local``. Checkpoints of
-    trainings lie in the repository itself, so that a run in the next clone goes on with what this one began.
+    trainings lie beside the clones, so that a run in the next clone goes on with what this one began.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists():
@@ -52,9 +52,8 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     settings.setdefault("cache", {})["dir"] = str(cache)
     settings.write()
     local.chmod(0o600)
-    kept = home.origin / paths.CHECKPOINTS
-    kept.mkdir(exist_ok=True)
-    (folder / paths.CHECKPOINTS).symlink_to(kept)
+    home.checkpoints.mkdir(parents=True, exist_ok=True)
+    (folder / paths.CHECKPOINTS).symlink_to(home.checkpoints)
 
 
 def take(folder: Path, earlier: Record) -> None:

@@ -195,7 +195,8 @@ def training(served):
 def test_a_cancelled_training_leaves_a_checkpoint_from_which_the_next_run_goes_on(served, tiny_checkpoint, tokens):  # noqa: F811
     trains(served, tiny_checkpoint, tokens)
     run = served.trigger()
-    served.until(lambda: list(served.repository.glob(".checkpoints/*/*/complete.json")), 120, "at its first checkpoint")
+    kept = served.repository.parent / "home"
+    served.until(lambda: list(kept.glob("*/checkpoints/*/*/complete.json")), 120, "at its first checkpoint")
     stage, start = training(served), time.monotonic()
     served.ask(f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
     served.until(lambda: gone(stage), 40, "gone")
