@@ -40,7 +40,7 @@ def trace(name: str, whole: bool = False) -> list[Line]:
     key = raw["id"]
     return [
         ("id", key),
-        ("source", f"{raw['source_file']}, record {raw['source_row'] + 1}"),
+        ("source", f"{raw['source_file']}, row {raw['source_row']}"),
         ("window", f"{window}, {raw['timestamp']:%Y-%m-%d %H:%M:%S} UTC" if raw["timestamp"] else f"{window}, no time"),
         ("label", "none" if raw["label"] is None else raw["label"]),
         ("text", _text(raw, whole)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -38,7 +39,7 @@ def card(inputs: Inputs, section: Card) -> str:
         card=section,
         evaluate=inputs.evaluate,
         measures=MEASURES,
-        worse=[its for kind in ("declared", "worst") for its in inputs.evaluate["slices"][kind] if its["worse"]],
+        worse=_worse(inputs.evaluate["slices"]),
         below=[its for its in inputs.evaluate["behaviour"] if its["kept"] is False],
         ranges={window: words.window_range(getattr(inputs.general.windows, window)) for window in WINDOWS},
         sources=inputs.ingest["reference"]["files"],
@@ -50,6 +51,12 @@ def card(inputs: Inputs, section: Card) -> str:
         tokenize=inputs.tokenize,
         finetune=inputs.finetune,
     )
+
+
+def _worse(slices: dict[str, Any]) -> list[dict[str, Any]]:
+    """The significantly weaker slices, each once: a search finds the declared ones again."""
+    found = [its for kind in ("declared", "worst") for its in slices[kind] if its["worse"]]
+    return list({tuple(its["where"]): its for its in found}.values())
 
 
 def plain(value: object) -> str:

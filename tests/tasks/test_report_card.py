@@ -79,9 +79,10 @@ def test_nothing_from_the_data_becomes_markup(found, monkeypatch):
         "rows": 40,
         "worse": True,
     }
-    slices["declared"] = [its]
+    slices["declared"] = slices["worst"] = [its]  # declared, and found again
     text = card(replace(found[1], evaluate=found[1].evaluate | {"slices": slices}), SECTION)
     assert "<script" not in text and "\n# <" not in text and "[y](z)" not in text
+    assert text.count("Significantly weaker") == 1
     assert plain("*a* `b`\n|") == r"\*a\* \`b\` \|"
 
 

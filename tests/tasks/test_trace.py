@@ -48,7 +48,7 @@ def test_a_row_that_passed_is_followed_to_its_split_its_company_and_the_model(to
     row = {"id": "r61", "prediction": "a", "confidence": 0.75, "probability_a": 0.75, "decision": None}
     write_table(pa.Table.from_pylist([row], scored(["a"])), told.scored)
     life = words("r61")
-    assert life["source"] == ["f, record 62"]
+    assert life["source"] == ["f, row 61"]
     assert life["window"] == ["reference, 2020-01-03 13:00:00 UTC"]
     assert life["text"][0].endswith("says [mail]")
     assert life["validate"] == ["passed"]
