@@ -20,18 +20,23 @@ from tasks.schema import RAW
 
 def read(plan: windows.Plan) -> tuple[pa.Table, dict[str, Any]]:
     """The window's rows, in the order of the source, and its figures."""
-    account, kept = windows.Account(), []
-    opening = plan.opening()
+    account, opening = windows.Account(), plan.opening()
+    rows = ids.complete(_together(_kept(plan, opening, account))).combine_chunks()
+    joined = None
+    if plan.labels:
+        rows, joined = late.join(rows, late.labels(plan.labels, f"windows.{plan.window}.labels", opening))
+    return rows, _figures(rows, plan, account) | ({"late_labels": joined} if joined else {})
+
+
+def _kept(plan: windows.Plan, opening: Opening, account: windows.Account) -> list[pa.Table]:
+    """The window's rows of each part that has any; the parts themselves are gone with the call."""
+    kept = []
     for part in _parts(plan, opening):
         rows = windows.take(fields.rows(part, plan.columns), plan, account)
         if len(rows):
             kept.append(_without_unused(rows) if part.sparse else rows)
     account.settle(plan)
-    rows = ids.complete(_together(kept))
-    joined = None
-    if plan.labels:
-        rows, joined = late.join(rows, late.labels(plan.labels, f"windows.{plan.window}.labels", opening))
-    return rows, _figures(rows, plan, account) | ({"late_labels": joined} if joined else {})
+    return kept
 
 
 def _parts(plan: windows.Plan, opening: Opening) -> Iterator[Part]:
@@ -86,6 +91,7 @@ def main() -> None:
     section = params.load(ingest.Params, "ingest")
     plan = windows.plan(window, params.general().windows, section)
     rows, figures = read(plan)
+    pa.default_memory_pool().release_unused()  # what reading took and gave back; writing takes as much again
     write_table(rows, paths.window(window).raw)
     write_json(figures, paths.metrics("ingest", window))
     print(f"{window}: {len(rows)} rows of {plan.source}, {sum(figures['problems'].values())} with a problem")

@@ -141,7 +141,8 @@ def take(rows: pa.Table, plan: Plan, account: Account) -> pa.Table:
     account.outside += _count(pc.invert(pc.or_(pc.or_(inside, undated), other)))
     account.earliest = min(filter(None, (account.earliest, pc.min(times).as_py())), default=None)
     account.latest = max(filter(None, (account.latest, pc.max(times).as_py())), default=None)
-    return rows.filter(pc.or_(inside, undated) if plan.takes_undated else inside)
+    mine = pc.or_(inside, undated) if plan.takes_undated else inside
+    return rows if _count(mine) == len(rows) else rows.filter(mine)  # to filter is to copy
 
 
 def _count(mask: pa.ChunkedArray) -> int:

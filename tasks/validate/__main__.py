@@ -15,7 +15,7 @@ from tasks.errors import Refused
 from tasks.paths import Window, WindowPaths
 from tasks.validate import Params, personal, released
 from tasks.validate.expectations import judge
-from tasks.validate.reasons import row_reasons, separate
+from tasks.validate.reasons import failing, passing, row_reasons
 from tasks.validate.released import Released
 from tasks.validate.window import broken_rules
 
@@ -32,14 +32,17 @@ def validate(
     found = {} if section.privacy == "off" else personal.find(raw["text"], section.phone_regions)
     rows = _masked(raw, found) if section.privacy == "mask" else raw
     with judge() as judging:
+        pa.default_memory_pool().release_unused()  # what reading took; its threads are done with it only by now
         reasons = row_reasons(raw, rows, section, window, judging, personal.kinds(found), let_out)
-        (passed, _), (_, quarantined) = separate(rows, reasons), separate(raw, reasons)
+        passed, quarantined = passing(rows, reasons), failing(raw, reasons)
         figures = _figures(raw, passed, quarantined) | {
             "released": _released(passed, let_out),
             "personal_data": _counted(kind for spans in found.values() for kind in {span.kind for span in spans}),
         }
         broken = broken_rules(figures, passed, section, window, judging) if len(raw) else []
         judging.write_docs(where.data_docs, quarantined)
+    del raw, rows  # writing takes four times a long text
+    pa.default_memory_pool().release_unused()
     write_table(quarantined, where.quarantine)
     if broken:
         raise Refused("\n".join([*broken, f"Look at {where.data_docs}/index.html and {where.quarantine}."]))

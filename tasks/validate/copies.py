@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from hashlib import sha256
 
 import pandas as pd
 
@@ -14,17 +15,29 @@ PIECE = 1 << 20  # a list of a text's words takes ten times the text
 
 def normalised(text: str, piece: int = PIECE) -> str:
     """The text in NFKC, case folded, runs of white space as one space; ``piece`` characters or more at a time."""
-    pieces, start = [], 0
+    return " ".join(_pieces(text, piece))
+
+
+def _pieces(text: str, piece: int) -> Iterator[str]:
+    start = 0
     while start < len(text):
         space = SPACE.search(text, start + piece)
         end = space.start() if space else len(text)
-        pieces.append(" ".join(unicodedata.normalize("NFKC", text[start:end]).casefold().split()))
+        if found := " ".join(unicodedata.normalize("NFKC", text[start:end]).casefold().split()):
+            yield found
         start = end
-    return pieces[0] if len(pieces) == 1 else " ".join(filter(None, pieces))
+
+
+def _key(text: str) -> bytes:
+    """What stands for the normalised text, which is never held as a whole."""
+    hashed = sha256()
+    for number, piece in enumerate(_pieces(text, PIECE)):
+        hashed.update((f" {piece}" if number else piece).encode())
+    return hashed.digest()
 
 
 def copies(
-    ids: Sequence[str], texts: Sequence[str], labels: Sequence[str | None], settled: Collection[str] = ()
+    ids: Sequence[str], texts: Iterable[str], labels: Sequence[str | None], settled: Collection[str] = ()
 ) -> pd.DataFrame:
     """For each row, in order: ``copy_of``, the id of the first row with the same normalised text, and
     ``labelled_otherwise``, the id of one that has another label; null where there is none.
@@ -32,7 +45,7 @@ def copies(
     All copies of a text whose labels disagree have ``labelled_otherwise``: nobody knows which label is right. But for a
     row whose id is in ``settled``: there somebody does, and the first such row of a text stands for it.
     """
-    rows = pd.DataFrame({"id": ids, "label": labels, "key": pd.factorize(pd.Series(map(normalised, texts)))[0]})
+    rows = pd.DataFrame({"id": ids, "label": labels, "key": pd.factorize(pd.Series(map(_key, texts)))[0]})
     first = rows.groupby("key", sort=False)["id"].transform("first")
     found = pd.DataFrame({"copy_of": first.where(first != rows["id"]), "labelled_otherwise": _otherwise(rows)})
     if settled:

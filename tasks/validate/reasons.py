@@ -56,7 +56,7 @@ def _add_shared(
     rows: pa.Table, section: Params, window: Window, judging: Judge, let_out: Released, reasons: Reasons
 ) -> None:
     """Add the reasons of rows that share with others what they may not."""
-    good, _ = separate(rows, reasons)
+    good = passing(rows, reasons)
     found = _shared(good, section, {name for name, reason in let_out if reason == "conflicting_label"})
     for reason, ids in judging.failures(f"{window}_copies", found, copy_rules(section)).items():
         for key in ids:
@@ -66,7 +66,7 @@ def _add_shared(
 
 def _shared(good: pa.Table, section: Params, settled: set[str]) -> pd.DataFrame:
     """What ``copy_rules`` look at."""
-    found = copies(good["id"].to_pylist(), good["text"].to_pylist(), good["label"].to_pylist(), settled)
+    found = copies(good["id"].to_pylist(), (text.as_py() for text in good["text"]), good["label"].to_pylist(), settled)
     found.insert(0, "id", good["id"].to_pandas())
     held = {name: taken(good[name].to_pandas()) for name in section.unique}
     words = [", ".join(compress(held, row)) or None for row in zip(*held.values(), strict=True)]
@@ -74,9 +74,17 @@ def _shared(good: pa.Table, section: Params, settled: set[str]) -> pd.DataFrame:
     return found
 
 
-def separate(rows: pa.Table, reasons: Reasons) -> tuple[pa.Table, pa.Table]:
-    """The rows without reasons, and those with, ``reasons`` appended; both in order."""
-    bad = pc.is_in(rows["id"], value_set=pa.array(list(reasons), pa.string()))
-    left = rows.filter(bad)
+def passing(rows: pa.Table, reasons: Reasons) -> pa.Table:
+    """The rows without reasons, in order."""
+    return rows.filter(pc.invert(_named(rows, reasons))) if reasons else rows  # to filter is to copy
+
+
+def failing(rows: pa.Table, reasons: Reasons) -> pa.Table:
+    """The rows with reasons, in order, ``reasons`` appended."""
+    left = rows.filter(_named(rows, reasons))
     column = pa.array([reasons[key] for key in left["id"].to_pylist()], REASONS.type)
-    return rows.filter(pc.invert(bad)), left.append_column(REASONS, column)
+    return left.append_column(REASONS, column)
+
+
+def _named(rows: pa.Table, reasons: Reasons) -> pa.ChunkedArray:
+    return pc.is_in(rows["id"], value_set=pa.array(list(reasons), pa.string()))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import choices
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -412,3 +414,24 @@ def test_a_quote_that_is_never_closed_costs_its_line_and_no_other():
     assert "".join(said for _, said in found) == "".join(lines)
     assert [cells for cells, _ in found[-2:]] == [["quoted\nover lines", "c"], ["last", "d"]]
     assert len(found) == len(lines)
+
+
+@pytest.mark.slow
+def test_a_cell_of_100_mb_takes_at_most_900_mb_in_either_stage():
+    with Path("rows.csv").open("w") as file:
+        file.write("text,label,id\nshort,ham,a\nshort,ham,b\n")
+        for _ in range(1_000):
+            file.write("".join(choices("abcdefghijklmnopqrstuvwxyz  ", k=100)) * 1_000)
+        file.write(",spam,c\n")
+    Path("params.yaml").write_text(
+        "seed: 7\nmodel: {name: none, revision: null}\nwindows: {reference: {}, current: {source: other.csv}}\n"
+        "ingest: {source: rows.csv, columns: {text: text, label: label, id: id}}\nvalidate: {max_quarantined: 0.5}\n"
+    )
+    for stage in ("ingest", "validate"):
+        command = [sys.executable, "-m", f"tasks.{stage}", "--window", "reference"]
+        process = os.spawnve(
+            os.P_NOWAIT, sys.executable, command, os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        )
+        _, status, usage = os.wait4(process, 0)
+        assert status == 0
+        assert usage.ru_maxrss * 1024 <= 900e6, stage
