@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 
 ANYWHERE = "DEU"  # CodeCarbon wants a country for the CO2, which is not used
 DIGITS = 9
@@ -28,10 +29,12 @@ def metered() -> Iterator[dict[str, float]]:
         tracking_mode="process",
         allow_multiple_runs=True,
     )
-    tracker.start()
+    looking = Thread(target=tracker.start, name="energy meter")  # a second or more, before it begins to count
+    looking.start()
     try:
         yield used
     finally:
+        looking.join()
         tracker.stop()
     found = tracker.final_emissions_data
     parts = {"cpu": found.cpu_energy, "gpu": found.gpu_energy, "memory": found.ram_energy, "all": found.energy_consumed}

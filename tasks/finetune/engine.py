@@ -1,4 +1,4 @@
-"""``transformers.Trainer`` with our feeding, our loss, our checkpoints, and nothing else written."""
+"""``transformers.Trainer`` with our feeding and our loss; its checkpoints are ``resumable.py``'s."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
-from transformers import EvalPrediction, PreTrainedModel, PrinterCallback, ProgressCallback, Trainer
+from transformers import EvalPrediction, PreTrainedModel, PrinterCallback, ProgressCallback
 
-from tasks.artefacts import read_json, write_json
 from tasks.errors import Refused
 from tasks.finetune import Params, named, temperature
 from tasks.finetune.best import Best
@@ -20,15 +19,15 @@ from tasks.finetune.feeding import LengthBatches, Padded, Rows
 from tasks.finetune.losses import APART, Losses, Trouble
 from tasks.finetune.micro import Accumulation, Tensors, out_of_memory, parts_of
 from tasks.finetune.pace import Pace
+from tasks.finetune.resumable import Resumable
 from tasks.finetune.watch import Watch
 from tasks.kept import Checkpoints
 from tasks.leaving import Leaving
 
 Array = npt.NDArray[Any]
-WEIGHTS, STATE, RUNNING = "weights.pt", "trainer_state.json", "running.json"  # beside the trainer's own files
 
 
-class Engine(Trainer):
+class Engine(Resumable):
     """The trainer. Its loss and its optimizer are those that the section names."""
 
     def __init__(
@@ -136,6 +135,10 @@ class Engine(Trainer):
             f"(it is {self.section.learning_rate}), lengthen finetune.warmup, or set finetune.precision to fp32"
         )
 
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self._refuse(self.losses.look())
+        super()._save_checkpoint(model, trial)
+
     def evaluate(self, *args: Any, **named: Any) -> dict[str, float]:
         """The figures on the validation rows; with early stopping, the end where they have stopped to improve."""
         found: dict[str, float] = super().evaluate(*args, **named)
@@ -163,41 +166,6 @@ class Engine(Trainer):
             "loss_mean": temperature.cross_entropy(logits, labels),
             "accuracy": float(np.mean(logits.argmax(1) == labels)),
         }
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        self._refuse(self.losses.look())
-        if self.best.over:
-            return  # the trainer would go on from it; from the one before, this step is the last again
-        self.checkpoints.keep(self.state.global_step, self._write)
-
-    def _write(self, folder: Path) -> None:
-        torch.save(self._state(), folder / WEIGHTS)
-        self._save_optimizer_and_scheduler(str(folder))
-        self._save_scaler(str(folder))
-        self._save_rng_state(str(folder))
-        self.state.save_to_json(str(folder / STATE))
-        self.best.write(folder)
-        running = {"loss_sum": self._tr_loss.item(), "logged_at": self._globalstep_last_logged}
-        write_json(running | {"parts": self.accumulation.parts, "losses": self.losses.state()}, folder / RUNNING)
-
-    def _state(self) -> dict[str, torch.Tensor]:
-        """What training changes of the model: trained weights, and buffers."""
-        fixed = {name for name, weight in self.trained.named_parameters() if not weight.requires_grad}
-        return {name: tensor for name, tensor in self.trained.state_dict().items() if name not in fixed}
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        state = torch.load(Path(resume_from_checkpoint) / WEIGHTS, map_location="cpu", weights_only=True)
-        self.trained.load_state_dict(state, strict=False)
-
-    def _restore(self) -> None:
-        if self.resumed is None:
-            return
-        running = read_json(self.resumed / RUNNING)
-        self._tr_loss += running["loss_sum"]  # since the last line of the log: else the curve would have a gap
-        self._globalstep_last_logged = running["logged_at"]
-        self.accumulation.parts = running["parts"]
-        self.losses.restore(running["losses"])
-        self.best.restore(self.resumed)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted here: the trainer's own estimate knows nothing of frozen layers."""

@@ -19,9 +19,9 @@ from tasks.artefacts import read_json
 from tasks.decision import Chosen, choose
 from tasks.finetune import Params, frozen, lora, record, temperature, vocabulary
 from tasks.finetune.device import Device, device_for
-from tasks.finetune.engine import STATE
 from tasks.finetune.feeding import Rows
 from tasks.finetune.probe import begin_at_probe
+from tasks.finetune.resumable import STATE
 from tasks.finetune.training import Trained, train
 from tasks.kept import Checkpoints, once
 
@@ -160,6 +160,7 @@ def _decide(model: PreTrainedModel, done: Trained, warmth: float, section: Param
     """The thresholds, left in the model's config too."""
     probability = temperature.softmax(done.logits / warmth)
     chosen = choose(probability, done.labels, list(model.config.label2id or {}), section.decision)
+    vars(model.config).pop("decision", None)  # an earlier classifier's, after a warm start
     if chosen is not None:
         model.config.decision = chosen
     return chosen

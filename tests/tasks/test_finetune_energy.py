@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import pytest
+from codecarbon import OfflineEmissionsTracker
 
 from tasks.finetune.energy import metered
 
@@ -14,6 +17,19 @@ def test_a_metered_block_has_its_energy_by_part_and_leaves_no_trace(tmp_path, mo
     assert used["all"] == pytest.approx(used["cpu"] + used["gpu"] + used["memory"], abs=5e-9) and used["all"] > 0
     assert not list(tmp_path.iterdir())
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_training_does_not_wait_for_the_meter(monkeypatch):
+    begun, start = Event(), OfflineEmissionsTracker.start
+
+    def after_the_training_began(self):
+        assert begun.wait(60)
+        start(self)
+
+    monkeypatch.setattr(OfflineEmissionsTracker, "start", after_the_training_began)
+    with metered() as used:
+        begun.set()
+    assert used["all"] >= 0
 
 
 def test_a_failure_passes_through():

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from tasks import checkpoint, kept
 from tasks.errors import Refused
-from tasks.finetune import Lora, Params, WarmStart, frozen, lora, probe, speed, vocabulary
+from tasks.finetune import Lora, Params, WarmStart, frozen, lora, probe, speed, vocabulary, warm
 from tasks.finetune.__main__ import finetune, write_classifier
 from tasks.finetune.best import Best
 from tasks.finetune.device import device_for
@@ -233,8 +233,6 @@ def test_a_warm_start_begins_where_the_champion_ended(tokens, tiny_checkpoint, c
 
 
 def test_a_warm_start_for_other_labels_draws_the_last_layer_anew(tokens, champion):  # noqa: F811
-    from tasks.finetune import warm
-
     start = WarmStart(folder=str(champion), sha256=kept.digest(champion / "model.safetensors"))
     same, has_last = warm.started(start, ["ham", "spam"], Params(), tokens / "tokenizer")
     other, drawn = warm.started(start, ["spam", "ham"], Params(), tokens / "tokenizer")
@@ -243,6 +241,16 @@ def test_a_warm_start_for_other_labels_draws_the_last_layer_anew(tokens, champio
     assert not torch.equal(same.classifier.weight, other.classifier.weight)
     assert torch.equal(same.bert.pooler.dense.weight, more.bert.pooler.dense.weight)
     assert more.classifier.out_features == 3
+
+
+def test_a_warm_start_takes_the_sections_activation_and_not_the_champions_thresholds(tokens, champion):  # noqa: F811
+    start = WarmStart(folder=str(champion), sha256=kept.digest(champion / "model.safetensors"))
+    model, _ = warm.started(start, ["ham", "spam"], Params(activation="relu"), tokens / "tokenizer")
+    acts = [m for name, m in model.named_modules() if name.endswith("intermediate_act_fn")]
+    assert acts and all(isinstance(act, torch.nn.ReLU) for act in acts) and model.config.hidden_act == "relu"
+    model.config.decision = {"a": 0.9}
+    fit(model, ragged(8), ragged(8), Params(epochs=1, **QUICK), 1)
+    assert "decision" not in model.config.to_dict()
 
 
 def test_a_warm_start_from_anything_else_is_refused(tokens, tiny_checkpoint, champion, tmp_path):  # noqa: F811
