@@ -23,7 +23,7 @@ run: $(READY)    ## the whole pipeline: dvc repro
 	@python -m tasks.report.say
 
 test: $(READY)   ## every test, the slow ones too
-	python -m pytest
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile
 
 soak: $(READY)   ## thirty runs unattended with kill -9, and tests that kill servers; an hour, can be stopped and gone on with
 	python -m pytest -m soak

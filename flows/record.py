@@ -49,7 +49,9 @@ class Record:
 def records(repository: Path) -> list[Record]:
     """Every record, newest first; experiments that no run made are left out."""
     form = "--format=%(refname) %(objectname)"
-    listed = git(repository, "for-each-ref", "--sort=-committerdate", form, "refs/exps").splitlines()
+    # A commit's time has whole seconds; of two records in one second the name, which begins with its start, decides.
+    order = ("--sort=-refname:lstrip=4", "--sort=-committerdate")
+    listed = git(repository, "for-each-ref", *order, form, "refs/exps").splitlines()
     refs = [line.split() for line in listed]
     whole = [(ref.split("/"), commit) for ref, commit in refs if ref.count("/") == 4 and "/exec/" not in ref]
     made = [Record(p[4], commit, p[2] + p[3], "/".join(p)) for p, commit in whole]
