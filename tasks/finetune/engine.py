@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -24,7 +23,7 @@ from tasks.finetune.watch import Watch
 from tasks.kept import Checkpoints
 from tasks.leaving import Leaving
 
-Array = npt.NDArray[Any]
+PADDING = 64  # tokens in a batch of a check, which has few rows of all lengths: as long as a CPU takes to begin another
 
 
 class Engine(Resumable):
@@ -80,7 +79,10 @@ class Engine(Resumable):
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """All rows, from short to long; the figures do not depend on the order."""
         rows = self._rows(self.eval_dataset if eval_dataset is None else eval_dataset)
-        return self._loader(rows, LengthBatches(rows.lengths, self.args.per_device_eval_batch_size, None))
+        padding = None if self.args.device.type == "cuda" else PADDING
+        return self._loader(
+            rows, LengthBatches(rows.lengths, self.args.per_device_eval_batch_size, None, padding=padding)
+        )
 
     def _loader(self, rows: Rows, batches: LengthBatches) -> DataLoader[Any]:
         loader: DataLoader[Any] = self.accelerator.prepare(

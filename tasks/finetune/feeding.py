@@ -55,12 +55,18 @@ class Rows(Dataset[dict[str, Any]]):
 
 class LengthBatches(Sampler[list[int]]):
     """Row numbers in batches of like length. The order is a pure function of (seed, epoch); without a seed it is fixed,
-    from short to long."""
+    from short to long. A batch has at most ``tokens``, padding included, and about ``padding`` of padding."""
 
     def __init__(
-        self, lengths: npt.NDArray[np.int64], batch_size: int, seed: int | None, tokens: int | None = None
+        self,
+        lengths: npt.NDArray[np.int64],
+        batch_size: int,
+        seed: int | None,
+        tokens: int | None = None,
+        padding: int | None = None,
     ) -> None:
         self.lengths, self.batch_size, self.seed, self.tokens, self.epoch = lengths, batch_size, seed, tokens, 0
+        self.padding = padding
         self._count = len(self.of_epoch(0))
 
     def set_epoch(self, epoch: int) -> None:
@@ -89,14 +95,21 @@ class LengthBatches(Sampler[list[int]]):
 
     def _cut(self, order: npt.NDArray[np.int64]) -> list[list[int]]:
         """Rows, sorted by length, in batches of ``batch_size``, or of at most ``tokens`` with the padding."""
-        if self.tokens is None:
+        if self.tokens is None and self.padding is None:
             return [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
         batches: list[list[int]] = [[]]
         for i in order.tolist():
-            if batches[-1] and (len(batches[-1]) + 1) * self.lengths[i] > self.tokens:
+            if batches[-1] and self._full(batches[-1], self.lengths[i]):
                 batches.append([])
             batches[-1].append(i)
         return batches
+
+    def _full(self, batch: list[int], longest: int) -> bool:
+        """Whether a row as long as ``longest`` is one too many."""
+        if self.tokens is not None:
+            return bool((len(batch) + 1) * longest > self.tokens)
+        wasted = len(batch) * longest - self.lengths[batch].sum()
+        return bool(len(batch) == self.batch_size or wasted > (self.padding or 0))
 
 
 def _by_length(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -57,6 +57,26 @@ def test_batches_by_tokens_hold_every_row_once_within_the_budget(budget):
     assert batches.of_epoch(1) == LengthBatches(lengths, 8, 1, budget).of_epoch(1) != batches.of_epoch(2)
 
 
+def test_a_check_of_few_rows_is_cut_where_padding_would_cost_more():
+    lengths = ragged(31, longest=70).lengths
+    whole, cut = (LengthBatches(lengths, 64, None, padding=most).of_epoch(0) for most in (None, 50))
+    assert [i for batch in cut for i in batch] == whole[0] and len(whole) == 1 < len(cut) < 31
+    assert all(len(batch) * lengths[batch].max() - lengths[batch].sum() <= 50 for batch in cut)
+    same = LengthBatches(np.full(31, 9), 8, None, padding=50).of_epoch(0)
+    assert [len(batch) for batch in same] == [8, 8, 8, 7], "rows of one length are only cut by the batch's size"
+
+
+def test_a_check_gives_each_rows_logits_however_it_is_cut(bert, tmp_path, monkeypatch):
+    rows = ragged(20, longest=40)
+    figures = []
+    for padding in (0, 10**6):
+        monkeypatch.setattr("tasks.finetune.engine.PADDING", padding)
+        engine = engine_for(bert, tmp_path, rows)
+        engine.evaluate()
+        figures.append((engine.latest.predictions, engine.latest.label_ids))
+    assert np.allclose(figures[0][0], figures[1][0], atol=1e-5) and (figures[0][1] == figures[1][1]).all()
+
+
 def test_a_training_by_tokens_takes_the_steps_it_announced(bert):
     rows = ragged(40)
     done = fit(bert, rows, ragged(8), Params(epochs=2, batch_tokens=60, **QUICK), 1)
