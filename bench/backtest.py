@@ -19,10 +19,10 @@ from typing import Any
 
 import jinja2
 import numpy as np
-
-from bench.corpora import Corpus, health_tweets, mails
 from bench.encoder import encoded
 from bench.replay import Replay, Step, Stream, plain, summary, walk
+
+from bench.corpora import Corpus, health_tweets, mails
 from bench.results import write_section
 from flows.policy import Rules
 from flows.spans import Span, moment

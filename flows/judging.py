@@ -72,15 +72,23 @@ def judge(home: Home, commit: str, champion: Version | None, rule: Rule | None, 
             return {**_first(mine), "judged": {"champion": None, "challenger": commit}}
         theirs = clone_with(home, champion.commit, Path(made) / "champion", [paths.CLASSIFIER])
         say(f"the champion {champion} answers the test rows of {commit[:12]}")
+        judged = {"champion": champion.commit, "challenger": commit}
+        before = [one for one in verdicts(home.origin) if one.get("judged") != judged]
+        verdict = compare(theirs, mine, rule, say, before)
+    return {**verdict, "judged": judged}
+
+
+def compare(
+    theirs: Path, mine: Path, rule: Rule | None, say: Callable[[str], None], before: Iterable[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """The gate's verdict on two clones: the champion's, with its model, and the challenger's, with its scored rows."""
+    with tempfile.TemporaryDirectory() as made:
         answered = Path(made) / "champion.parquet"
         _score(theirs, mine / paths.split("test"), answered, say)
         section = params.load(Params, "gate", mine / paths.PARAMS)
         section = section.model_copy(update={"rule": rule}) if rule else section
         rows = pair(read(answered), _own_answers(mine), None, columns(section))
-        judged = {"champion": champion.commit, "challenger": commit}
-        before = [one for one in verdicts(home.origin) if one.get("judged") != judged]
-        verdict = decide(rows, section, params.general(mine / paths.PARAMS).seed, before)
-    return {**verdict, "judged": judged}
+    return decide(rows, section, params.general(mine / paths.PARAMS).seed, before)
 
 
 def _first(clone: Path) -> dict[str, Any]:

@@ -84,14 +84,18 @@ def coming(windows: Windows, seen_until: datetime | None, days: float | None = N
     return current.from_(since)
 
 
+def reaching(reference: WindowRange, until: datetime) -> datetime | None:
+    """Where the reference begins when it reaches to ``until``, keeping its length where it has one."""
+    if reference.from_ and reference.until:
+        return reference.from_ + (until - reference.until)
+    return reference.from_
+
+
 def moved(windows: Windows, seen: Span) -> dict[str, Any]:
-    """``windows`` for a refit: the reference reaches over what was seen, keeping its length where it has one."""
-    reference, following = windows.reference, seen.from_(seen.until)
-    since = reference.from_
-    if since and reference.until:
-        since += seen.until - reference.until
+    """``windows`` for a refit: the reference reaches over what was seen."""
+    following = seen.from_(seen.until)
     return {
-        "reference": {"from": written(since), "until": written(seen.until)},
+        "reference": {"from": written(reaching(windows.reference, seen.until)), "until": written(seen.until)},
         "current": {"from": written(following.since), "until": written(following.until)},
     }
 

@@ -1,0 +1,192 @@
+"""The flow ``backtest`` and its command line: see ``flows.backtest``."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from prefect import flow, runtime, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
+
+from flows import backtest as about
+from flows import workspace
+from flows.alive import alive
+from flows.backtest import history, page
+from flows.backtest.history import History
+from flows.backtest.replay import Kept, Labels, Step, as_json, walk
+from flows.dag import UnknownStage
+from flows.disk import TooLittleSpace
+from flows.git import GitFailed, git
+from flows.home import HERE, Home
+from flows.locks import Busy, Overlap
+from flows.nightly import alone, run_name
+from flows.policy import Policy, Rules
+from flows.spans import Span
+from flows.stage import StageFailed
+from tasks import paths
+from tasks.artefacts import replacing, write_json
+from tasks.cli import run
+from tasks.errors import Refused
+from tasks.gate import Rule
+
+Refits = Literal["probe", "full"]
+PAGE = paths.REPORTS / "backtest.html"
+HOW = {
+    "probe": "A logistic regression on the frozen encoder's embeddings stands in for the refits.",
+    "full": "Every refit is the pipeline's own training.",
+    "late": "A window's labels come after its decision and before the refit.",
+    "at_once": "A window's labels are there when it closes.",
+}
+Say = Callable[[str], None]
+
+
+@flow(name="backtest", flow_run_name=lambda: run_name("backtest"), persist_result=False)
+def backtest(
+    repository: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    days: float | None = None,
+    policies: Sequence[Policy] = get_args(Policy),
+    refit: Refits = "probe",
+    labels: Labels = "late",
+    every_days: float | None = None,
+    cooldown_days: float | None = None,
+    most_loss: float = Rules.most_loss,
+    rule: Rule = "not_worse",
+    revision: str = "HEAD",
+    overlap: Overlap = "wait",
+    output: str | None = None,
+) -> State[Any]:
+    """Replay policies over the history of ``repository`` as it stands at ``revision``, and write the page.
+
+    ``every_days`` and ``cooldown_days`` are a window's length where they are not named. What was finished lies in the
+    deployment's folder, under ``backtests``, by the rows, the parameters and the code that it came of.
+    """
+    log, name = get_run_logger(), run_name("backtest")
+    try:
+        home, span = Home.of(repository), (history.asked(since), history.asked(until))
+        with alive(home, str(runtime.flow_run.id)), alone(home, name, overlap, log.info):
+            commit, work = workspace.pinned(home, revision), home.folder / "backtests"
+            rows = history.read(home, commit, work / "history", span[1], log.info)
+            windows = history.spans(rows, *span, days)
+            history.refuse_one_class(rows, windows[0])
+            length = (windows[0].until - windows[0].since).total_seconds() / 86400
+            cooldown = length if cooldown_days is None else cooldown_days
+            rules = [Rules(one, every_days or length, cooldown, most_loss) for one in dict.fromkeys(policies)]
+            kept = _kept(home, commit, rows, work, refit, labels, rule, log.info)
+            steps = _replayed(kept, windows, rules, labels)
+            shutil.rmtree(work / "models", ignore_errors=True)
+    except Busy as busy:
+        return Completed(name="Skipped", message=f"skipped: {busy}")
+    except (GitFailed, Refused, StageFailed, TooLittleSpace, UnknownStage) as failure:
+        return Failed(message=str(failure))
+    learnt = len(rows.before(windows[0].since))
+    found = page.Replayed(home.origin.name, f"{HOW[refit]} {HOW[labels]}", rules, steps, learnt)
+    return _publish(found, Path(output).absolute() if output else home.origin / PAGE, kept.made)
+
+
+def _kept(
+    home: Home, commit: str, rows: History, work: Path, refit: Refits, labels: Labels, rule: Rule, say: Say
+) -> Kept:
+    """The models, with what is known of them already."""
+    clone = work / "history"
+    folder = work / _key(home, commit, clone, refit, labels, rule)
+    say(f"{len(rows.rows):,} rows of history; what is finished is kept in {folder}")
+    if refit == "full":
+        from flows.backtest.full import Pipelines
+
+        return Kept(Pipelines(home, commit, rows, work / "models", labels, rule, say), folder)
+    from flows.backtest.probe import Probes, Settings, embedded
+
+    settings = Settings.of(clone / paths.PARAMS, rule)
+    return Kept(Probes(rows, settings, embedded(rows, settings, work), labels), folder)
+
+
+def _key(home: Home, commit: str, clone: Path, *how: str) -> str:
+    """A name for what the same rows, parameters, code and settings give.
+
+    A probe runs the code beside this file, a full refit the commit's.
+    """
+    code = sorted(file for name in ("tasks", "flows/backtest") for file in (HERE / name).rglob("*.py"))
+    digest = hashlib.sha256("\0".join([*how, git(home.origin, "rev-parse", f"{commit}:tasks")]).encode())
+    for file in (clone / paths.PARAMS, clone / paths.window("reference").validated, *code):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _replayed(kept: Kept, windows: list[Span], rules: list[Rules], labels: Labels) -> dict[str, list[Step]]:
+    """Every policy, as a task of its name."""
+
+    @task(task_run_name="{policy}", cache_policy=NO_CACHE, persist_result=False)
+    def replay(policy: str, place: int) -> list[Step]:
+        return walk(kept, windows, rules[place], labels, get_run_logger().info)
+
+    return {rule.policy: replay(rule.policy, place) for place, rule in enumerate(rules)}
+
+
+def _publish(found: page.Replayed, target: Path, made: int) -> State[Any]:
+    """The page, its figures beside it, and the artifact."""
+    with replacing(target) as part:
+        part.write_text(page.page(found), encoding="utf-8")
+    windows = {policy: as_json(of) for policy, of in found.steps.items()}
+    policies = {one.policy: asdict(one) for one in found.summaries}
+    write_json({"how": found.how, "policies": policies, "windows": windows}, target.with_suffix(".json"))
+    table, link = page.markdown(found), f"[the page]({target.as_uri()})"
+    create_markdown_artifact(key="backtest", markdown=f"{table}\n\n{found.how}\n\n{link}", description=found.title)
+    return Completed(message=f"{table}\n{made} answers were made, the others were kept\nopen      {target.as_uri()}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m flows.backtest", description=about.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    say = made.add_argument
+    say("--since", metavar="DATE", help="where the first window begins (default: windows.current's beginning)")
+    say("--until", metavar="DATE", help="the history's end, UTC (default: its newest row)")
+    say("--days", type=float, help="how long a window is (default: as long as windows.current)")
+    say("--policies", nargs="+", choices=get_args(Policy), default=get_args(Policy), help="(default: all of them)")
+    say("--refit", choices=get_args(Refits), default="probe", help="(default: %(default)s)")
+    say("--labels", choices=get_args(Labels), default="late", help="when a window's labels come (default: %(default)s)")
+    say("--every-days", type=float, help="schedule: refit at this age (default: a window's length)")
+    say("--cooldown-days", type=float, help="between two refits (default: a window's length)")
+    say("--most-loss", type=float, default=Rules.most_loss, help="estimated_loss: of accuracy (default: %(default)g)")
+    say("--rule", choices=get_args(Rule), default="not_worse", help="of the gate, for a refit (default: %(default)s)")
+    say("--revision", default="HEAD", help="whose data, parameters and pipeline (default: what is checked out)")
+    say("--repository", metavar="FOLDER", help="whose history it is (default: that of this code)")
+    say("--output", metavar="FILE", help=f"the page (default: {PAGE} of the repository)")
+    return made
+
+
+def main() -> None:
+    """Replay, and print the table."""
+    given = vars(parser().parse_args())
+    home = Home.of(given["repository"])  # what is refused at once is so before a server starts
+    for date in (given["since"], given["until"]):
+        history.asked(date)
+    if given["days"] is not None and given["days"] <= 0:
+        raise Refused(f"--days is {given['days']:g}, and a window ends after it begins")
+    print(f"replaying at {datetime.now(UTC):%H:%M} UTC; what is finished is kept in {home.folder / 'backtests'}")
+    try:
+        state = backtest(**given, return_state=True)
+    except KeyboardInterrupt:
+        print("interrupted: what was finished is kept; run again to go on", file=sys.stderr)
+        sys.exit(130)
+    if not state.is_completed():
+        sys.exit(f"error: {state.message}")
+    print(state.message)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,95 @@
+"""Models trained for real: the pipeline in a clone for each, its windows moved to where the schedule had them.
+
+What a clone makes lies in the shared DVC cache, so that a backtest that was stopped restores it, and a training that
+was stopped goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from flows import judging, workspace
+from flows.backtest.history import History, bring, prepare
+from flows.backtest.replay import Labels, Look, Trained
+from flows.home import Home
+from flows.spans import Span, reaching, written
+from tasks import params, paths
+from tasks.artefacts import read_json, read_table
+from tasks.errors import Refused
+from tasks.gate import Rule
+from tasks.ingest import Params as Ingest
+
+MODEL = "score@reference"  # what a training ends with
+LATER = timedelta(days=1)
+KEY = ("source_file", "source_row")
+
+
+@dataclass
+class Pipelines:
+    """As replay.Models."""
+
+    home: Home
+    commit: str
+    history: History
+    folder: Path
+    labels: Labels
+    rule: Rule
+    say: Callable[[str], None]
+    clones: dict[datetime, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rows = self.history.rows.select([*KEY, "label"]).to_pylist()
+        self.truth = {tuple(row[name] for name in KEY): row["label"] for row in rows}
+
+    def train(self, until: datetime) -> Trained:
+        """In a clone of its own, up to the scores of its held-out rows."""
+        folder = self.folder / f"{until:%Y%m%dT%H%M%S}"
+        workspace.clone(self.home, self.commit, folder, workspace.shared_cache(self.home))
+        reference = {"from": written(reaching(self.history.windows.reference, until)), "until": written(until)}
+        following = {"from": written(until), "until": written(until + LATER)}
+        prepare(self.home, folder, {"reference": reference, "current": following}, self.say)
+        results = bring(folder, [MODEL])
+        self.clones[until] = folder
+        rows = read_json(folder / paths.metrics("split"))["rows"]["train"]
+        return Trained(rows, round(sum(result.seconds for result in results), 3))
+
+    def _clone(self, until: datetime) -> Path:
+        if until not in self.clones:
+            self.train(until)
+        return self.clones[until]
+
+    def look(self, until: datetime, window: Span) -> Look:
+        """The current branch on the window in the model's clone; where labels are ``late`` it does not see them."""
+        folder = self._clone(until)
+        current: dict[str, Any] = {"from": written(window.since), "until": written(window.until)}
+        if not len(self.history.within(window)):
+            return Look(0, "", None, None, "no rows", None, None)
+        if self.labels == "late":
+            section = params.load(Ingest, "ingest", folder / paths.PARAMS)
+            columns = self.history.windows.current.columns or section.columns
+            current["columns"] = {**columns.model_dump(), "label": None}
+        prepare(self.home, folder, {"current": current}, self.say)
+        bring(folder, ["drift"])
+        return self._seen(folder)
+
+    def _seen(self, folder: Path) -> Look:
+        current = paths.window("current")
+        rows = read_table(folder / current.validated, list(KEY)).to_pylist()
+        truth = [self.truth.get(tuple(row[name] for name in KEY)) for row in rows]
+        said = read_table(folder / current.scored, ["prediction"])["prediction"].to_pylist()
+        known = [(label, answer) for label, answer in zip(truth, said, strict=True) if label is not None]
+        labels, answers = [label for label, _ in known], [answer for _, answer in known]
+        return Look.of(len(rows), labels, answers, read_json(folder / paths.metrics("drift")))
+
+    def gate(self, champion: datetime, challenger: datetime) -> tuple[bool, str]:
+        """As promotion judges: both answer the challenger's test rows; one that cannot be judged is not promoted."""
+        theirs, mine = self._clone(champion), self._clone(challenger)
+        try:
+            verdict = judging.compare(theirs, mine, self.rule, self.say)
+        except Refused as refusal:
+            return False, f"it could not be judged: {refusal}"
+        return verdict["promote"], verdict["reason"]

@@ -1,0 +1,142 @@
+"""The repository's own history: every row that its pipeline lets pass, in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import chdir
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from flows import labelling, workspace
+from flows.dag import Dag
+from flows.home import Home
+from flows.spans import Span, coming, moment, reaching, set_windows, written
+from flows.stage import Result
+from flows.training import as_task, in_order
+from tasks import params, paths
+from tasks.artefacts import read_table
+from tasks.errors import Refused
+from tasks.ingest import Params as Ingest
+from tasks.params import Windows
+
+Say = Callable[[str], None]
+Ints = npt.NDArray[np.int64]
+STAGE = "validate@reference"
+NO_END = "2200-01-01"  # later than any row
+
+
+@dataclass(frozen=True)
+class History:
+    """Rows as ``validate`` leaves them, by time, with the windows that ``params.yaml`` names."""
+
+    rows: pa.Table
+    windows: Windows
+
+    @property
+    def times(self) -> npt.NDArray[np.datetime64]:
+        """datetime64[us] [rows]."""
+        found: npt.NDArray[np.datetime64] = self.rows["timestamp"].cast(pa.timestamp("us")).to_numpy()
+        return found
+
+    @property
+    def newest(self) -> datetime:
+        """The time of the last row."""
+        found: datetime = self.times[-1].item()
+        return found.replace(tzinfo=UTC)
+
+    def within(self, window: Span) -> Ints:
+        """Which rows fall into the window."""
+        return np.flatnonzero((self.times >= _naive(window.since)) & (self.times < _naive(window.until)))
+
+    def before(self, until: datetime) -> Ints:
+        """Which rows a model is trained on whose reference reaches to ``until``."""
+        since, times = reaching(self.windows.reference, until), self.times
+        return np.flatnonzero((times < _naive(until)) & (times >= _naive(since) if since else True))
+
+
+def _naive(at: datetime) -> np.datetime64:
+    return np.datetime64(at.replace(tzinfo=None), "us")
+
+
+def prepare(home: Home, folder: Path, windows: dict[str, Any], say: Say) -> None:
+    """Put these windows, the labels that came back, what landed, and what DVC tracks into a clone."""
+    set_windows(folder / paths.PARAMS, windows)
+    with chdir(folder):
+        labelling.bring(home, folder, ["reference"])
+        workspace.land(home, folder, say)
+        workspace.materialise(folder)
+
+
+def bring(folder: Path, targets: Sequence[str]) -> list[Result]:
+    """Bring stages and what they need up to date in a clone. Raises StageFailed."""
+    with chdir(folder):
+        dag = Dag()
+        return list(in_order(dag, dag.order(targets), as_task(dag)))
+
+
+def read(home: Home, commit: str, folder: Path, until: datetime | None, say: Say) -> History:
+    """All rows before ``until``, through ``ingest`` and ``validate`` in a clone at the commit."""
+    workspace.clone(home, commit, folder, workspace.shared_cache(home))
+    windows = params.general(folder / paths.PARAMS).windows
+    _refuse_without_history(windows, params.load(Ingest, "ingest", folder / paths.PARAMS))
+    end = written(until) or NO_END
+    whole = {"reference": {"from": None, "until": end}, "current": {"from": end, "until": None}}
+    prepare(home, folder, whole, say)
+    bring(folder, [STAGE])
+    rows = read_table(folder / paths.window("reference").validated)
+    return History(rows.sort_by([("timestamp", "ascending"), ("id", "ascending")]), windows)
+
+
+def _refuse_without_history(windows: Windows, ingest: Ingest) -> None:
+    if windows.current.source:
+        raise Refused(
+            "windows.current has a source of its own, and a backtest replays one history: name a source that holds "
+            "both windows' rows as ingest.source"
+        )
+    columns = windows.reference.columns or ingest.columns
+    for name in ("timestamp", "label"):
+        if getattr(columns, name) is None:
+            raise Refused(f"ingest.columns.{name} names no column: without it there is no history to replay")
+
+
+def spans(history: History, since: datetime | None, until: datetime | None, days: float | None) -> list[Span]:
+    """The windows of the schedule, one after the other, that have closed by ``until`` or by the newest row.
+
+    Refused: none has.
+    """
+    windows = history.windows
+    if since is not None:
+        length = Span(since, since + timedelta(days=days)) if days else Span.of(windows.current)
+        first = length.from_(since) if length else None
+    else:
+        first = coming(windows, None, days)
+    if first is None:
+        raise Refused("windows.current names no range, so it is open how long a window is: name --since and --days")
+    end, found = until or history.newest, []
+    while first.until <= end:
+        found.append(first)
+        first = first.from_(first.until)
+    if not found:
+        raise Refused(
+            f"no window closes by {written(end)}: the first would be {first}; name --since, --until or --days"
+        )
+    return found
+
+
+def refuse_one_class(history: History, first: Span) -> None:
+    """The first model needs two labels to learn from."""
+    labels = sorted(set(history.rows["label"].take(pa.array(history.before(first.since))).to_pylist()))
+    if len(labels) < 2:
+        what = f"only {labels[0]!r}" if labels else "no row"
+        raise Refused(f"before {written(first.since)} there is {what} to learn from: name a later --since")
+
+
+def asked(text: str | None) -> datetime | None:
+    """A date of the command line, if one was named."""
+    return moment(text) if text else None

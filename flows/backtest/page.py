@@ -1,0 +1,131 @@
+"""The page that compares policies, and the same table in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from flows.backtest.replay import Step, Summary, described, summary
+from flows.policy import Rules
+from tasks.report.drawing import Axis, axis
+
+TEMPLATE = "page.html"
+COLOURS = {"never": "#8a6d3b", "schedule": "#1f6feb", "alarm": "#c0392b", "estimated_loss": "#6f42c1"}
+APART = 0.12  # of a window's width, between the marks of two policies
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What is on the page."""
+
+    title: str
+    how: str
+    """What stands in for a refit and when labels come, in words."""
+    rules: list[Rules]
+    steps: dict[str, list[Step]]
+    """Of each policy."""
+    first_rows: int
+    """What the first model had to learn from."""
+
+    @property
+    def summaries(self) -> list[Summary]:
+        """Of each policy."""
+        first = self.steps[self.rules[0].policy]
+        return [summary(rule, self.steps[rule.policy], first) for rule in self.rules]
+
+    @property
+    def names(self) -> list[str]:
+        """Each policy in words."""
+        return [described(rule) for rule in self.rules]
+
+    @property
+    def rows(self) -> int:
+        """Rows that every policy's models answered."""
+        return sum(len(step.look.right) for step in self.steps[self.rules[0].policy])
+
+
+def table(found: Replayed) -> list[list[str]]:
+    """The comparison: the headings, then one line for each policy."""
+    return [
+        [
+            "policy",
+            "accuracy, by rows (95 %)",
+            f"against {found.names[0]}, paired (95 %)",
+            "alarms",
+            "refits",
+            "promoted",
+            "rows trained on",
+            "seconds spent",
+        ],
+        *(_line(name, one, i) for i, (name, one) in enumerate(zip(found.names, found.summaries, strict=True))),
+    ]
+
+
+def _line(name: str, one: Summary, place: int) -> list[str]:
+    (low, high), (least, most) = one.interval, one.difference_interval
+    return [
+        name,
+        f"{one.accuracy:.4f} [{low:.4f}, {high:.4f}]",
+        f"{one.difference:+.4f} [{least:+.4f}, {most:+.4f}]" if place else "",
+        f"{one.alarms} of {one.windows}",
+        f"{one.refits}",
+        f"{one.promoted}",
+        f"{one.trained_rows:,}",
+        f"{one.seconds:.1f}",
+    ]
+
+
+def markdown(found: Replayed) -> str:
+    """The table, for an artifact or a page of results."""
+    head, *rows = table(found)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---", *["---:"] * (len(head) - 1)], *rows])
+
+
+def page(found: Replayed) -> str:
+    """The page; whatever comes from data is escaped, and nothing on it runs."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    head, *lines = table(found)
+    windows = list(zip(*found.steps.values(), strict=True))
+    return environment.get_template(TEMPLATE).render(
+        found=found, chart=chart(found.steps), headings=head, lines=lines, windows=windows
+    )
+
+
+def chart(steps: dict[str, list[Step]]) -> dict[str, Any]:
+    """Where the marks of the accuracies stand, in per cent of the drawing."""
+    seen = [step.look.interval for of in steps.values() for step in of if step.look.interval]
+    scale = axis(min((low for low, _ in seen), default=0.0), max((high for _, high in seen), default=1.0))
+    first = next(iter(steps.values()))
+    return {
+        "series": [
+            {"name": name.replace("_", " "), "colour": COLOURS[name], "points": _points(of, i, len(steps), scale)}
+            for i, (name, of) in enumerate(steps.items())
+        ],
+        "ticks": [{"at": round(100 - scale.place(tick), 2), "text": scale.written(tick)} for tick in scale.ticks],
+        "names": [
+            {"at": round(100 * (i + 0.5) / len(first), 2), "text": f"{step.window.since:%Y-%m-%d}"}
+            for i, step in enumerate(first)
+        ],
+    }
+
+
+def _points(steps: Sequence[Step], place: int, policies: int, scale: Axis) -> list[dict[str, Any]]:
+    shift = APART * (place - (policies - 1) / 2)
+    return [
+        {
+            "x": round(100 * (i + 0.5 + shift) / len(steps), 2),
+            "y": round(100 - scale.place(step.look.accuracy), 2),
+            "top": round(100 - scale.place(step.look.interval[1]), 2),
+            "bottom": round(100 - scale.place(step.look.interval[0]), 2),
+            "promoted": bool(step.refit and step.refit.promoted),
+        }
+        for i, step in enumerate(steps)
+        if step.look.accuracy is not None and step.look.interval is not None
+    ]

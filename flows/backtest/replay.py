@@ -1,0 +1,278 @@
+"""A policy replayed over windows: watch, decide, refit, ask the gate. No Prefect, and nothing of any model.
+
+What a model is and does is behind ``Models``; the decision is ``flows.policy``'s, as in ``flows.monitoring``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from flows.policy import Decision, Facts, Rules, decide
+from flows.spans import Span
+from tasks.artefacts import read_json, write_json
+
+Labels = Literal["late", "at_once"]
+"""When a window's labels come: after its decision and before the refit, or before both."""
+COVERAGE = 0.95
+Z = 1.96
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One model on one window: how right it was, and what monitoring would have said."""
+
+    rows: int
+    right: str
+    """A sign for each row whose label is known, in the order of the history: 1 where the model was right."""
+    macro_f1: float | None
+    """None where the window has one class only: then there is accuracy alone."""
+    drifted: bool | None
+    reason: str
+    held_out: float | None
+    """Accuracy on held-out reference rows."""
+    estimated: float | None
+    """Accuracy in the window by the confidences."""
+
+    @classmethod
+    def of(cls, rows: int, truth: list[str], said: list[str], verdict: dict[str, Any]) -> Look:
+        """From the labels that are known of the window's rows, what the model said of them, and the drift verdict."""
+        found = verdict["performance"]
+        return cls(
+            rows=rows,
+            right="".join("1" if label == answer else "0" for label, answer in zip(truth, said, strict=True)),
+            macro_f1=_macro_f1(truth, said),
+            drifted=verdict["drifted"],
+            reason=verdict["reason"],
+            held_out=found["reference_accuracy"],
+            estimated=found["estimated_accuracy"],
+        )
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of right answers; None without rows."""
+        return self.right.count("1") / len(self.right) if self.right else None
+
+    @cached_property
+    def interval(self) -> tuple[float, float] | None:
+        """The accuracy's exact binomial interval (Clopper and Pearson 1934)."""
+        if not self.right:
+            return None
+        from scipy.stats import binomtest
+
+        bounds = binomtest(self.right.count("1"), len(self.right)).proportion_ci(COVERAGE, "exact")
+        return float(bounds.low), float(bounds.high)
+
+
+def _macro_f1(truth: list[str], said: list[str]) -> float | None:
+    if len(set(truth)) < 2:
+        return None
+    from sklearn.metrics import f1_score
+
+    return round(float(f1_score(truth, said, average="macro")), 6)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training took."""
+
+    rows: int
+    seconds: float
+    """Processor time of a probe; of a full training as a clock has it."""
+
+
+@dataclass(frozen=True)
+class Refit:
+    """A refit and what the promotion gate said of it."""
+
+    promoted: bool
+    reason: str
+    rows: int
+    seconds: float
+
+
+class Models(Protocol):
+    """Models by the end of what they were trained on."""
+
+    def train(self, until: datetime) -> Trained:
+        """On all rows before ``until``, as the pipeline splits them."""
+
+    def look(self, until: datetime, window: Span) -> Look:
+        """The model trained until then on a later window."""
+
+    def gate(self, champion: datetime, challenger: datetime) -> tuple[bool, str]:
+        """Whether the challenger is promoted, and why."""
+
+
+@dataclass
+class Kept:
+    """Models whose answers are kept in a folder: what was finished once, by whichever policy, is not done again."""
+
+    models: Models
+    folder: Path
+    made: int = 0
+    """How many answers had to be made."""
+
+    def train(self, until: datetime) -> Trained:
+        """As of Models."""
+        return self._once(Trained, f"trained-{_stamp(until)}", lambda: self.models.train(until))
+
+    def look(self, until: datetime, window: Span) -> Look:
+        """As of Models."""
+        name = f"look-{_stamp(until)}-{_stamp(window.since)}-{_stamp(window.until)}"
+        return self._once(Look, name, lambda: self.models.look(until, window))
+
+    def refit(self, champion: datetime, challenger: datetime) -> Refit:
+        """Training and the gate."""
+        trained = self.train(challenger)
+
+        def judged() -> Refit:
+            return Refit(*self.models.gate(champion, challenger), trained.rows, trained.seconds)
+
+        return self._once(Refit, f"refit-{_stamp(champion)}-{_stamp(challenger)}", judged)
+
+    def _once(self, kind: Callable[..., T], name: str, make: Callable[[], Any]) -> T:
+        file = self.folder / f"{name}.json"
+        if not file.exists():
+            write_json(asdict(make()), file)
+            self.made += 1
+        return kind(**read_json(file))
+
+
+def _stamp(moment: datetime) -> str:
+    return f"{moment:%Y%m%dT%H%M%S}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One window under one policy."""
+
+    window: Span
+    trained_until: datetime
+    look: Look
+    decision: Decision
+    refit: Refit | None
+
+
+def walk(kept: Kept, windows: Sequence[Span], rules: Rules, labels: Labels, say: Callable[[str], None]) -> list[Step]:
+    """The policy over the windows; who is promoted answers the next one.
+
+    After the last window nothing is refitted: there is no row left that the refit could answer.
+    """
+    active, tried, steps = windows[0].since, None, []
+    for window in windows:
+        look = kept.look(active, window)
+        decision, refit = decide(rules, _facts(look, window, active, tried, labels)), None
+        if decision.refit and window is windows[-1]:
+            decision = replace(decision, reasons=[*decision.reasons, "not done after the last window"])
+        elif decision.refit:
+            tried, refit = window.until, kept.refit(active, window.until)
+        steps.append(Step(window, active, look, decision, refit))
+        say(f"{rules.policy}, {window}: {_words(steps[-1])}")
+        if refit and refit.promoted:
+            active = window.until
+    return steps
+
+
+def _facts(look: Look, window: Span, active: datetime, tried: datetime | None, labels: Labels) -> Facts:
+    measured = labels == "at_once"
+    now = look.accuracy if measured else look.estimated
+    return Facts(
+        at=window.until,
+        trained_until=active,
+        tried_at=tried,
+        drifted=look.drifted,
+        accuracy_then=look.held_out,
+        accuracy_now=now,
+        accuracy_is=None if now is None else "measured" if measured else "estimated",
+        labelled=len(look.right),
+    )
+
+
+def _words(step: Step) -> str:
+    if step.look.accuracy is None:
+        return f"no rows; {step.decision}"
+    promoted = f", {'promoted' if step.refit.promoted else 'not promoted'}" if step.refit else ""
+    return f"accuracy {step.look.accuracy:.3f} on {len(step.look.right)} rows; {step.decision}{promoted}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A policy over all windows, beside the first policy of the backtest, which saw the same rows."""
+
+    policy: str
+    accuracy: float
+    """Weighted by rows."""
+    interval: tuple[float, float]
+    difference: float
+    """Of the accuracies, to the first policy's."""
+    difference_interval: tuple[float, float]
+    """Paired, 95 %, by the normal approximation."""
+    alarms: int
+    windows: int
+    refits: int
+    promoted: int
+    trained_rows: int
+    seconds: float
+
+
+def summary(rules: Rules, steps: Sequence[Step], first: Sequence[Step]) -> Summary:
+    """The figures of one policy."""
+    right, base = (np.concatenate([_bits(step.look.right) for step in one]) for one in (steps, first))
+    whole = Look(len(right), "".join(step.look.right for step in steps), None, None, "", None, None)
+    difference = right - base
+    half = Z * float(difference.std()) / float(np.sqrt(max(len(difference), 1)))
+    refits = [step.refit for step in steps if step.refit]
+    return Summary(
+        policy=rules.policy,
+        accuracy=float(right.mean()),
+        interval=whole.interval or (0.0, 1.0),
+        difference=float(difference.mean()),
+        difference_interval=(float(difference.mean()) - half, float(difference.mean()) + half),
+        alarms=sum(step.look.drifted is True for step in steps),
+        windows=len(steps),
+        refits=len(refits),
+        promoted=sum(one.promoted for one in refits),
+        trained_rows=sum(one.rows for one in refits),
+        seconds=sum(one.seconds for one in refits),
+    )
+
+
+def _bits(right: str) -> npt.NDArray[np.float64]:
+    bits: npt.NDArray[np.float64] = (np.frombuffer(right.encode(), np.uint8) == ord("1")).astype(np.float64)
+    return bits
+
+
+def described(rules: Rules) -> str:
+    """A policy and what it looks at, in words."""
+    looked_at = {
+        "schedule": f", every {rules.every_days:g} days",
+        "estimated_loss": f" of {rules.most_loss:g}",
+        "alarm": f", cooldown {rules.cooldown_days:g} days",
+    }
+    return rules.policy.replace("_", " ") + looked_at.get(rules.policy, "")
+
+
+def as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """The windows of one policy, for other programs."""
+    return [
+        {
+            "since": step.window.since.isoformat(),
+            "until": step.window.until.isoformat(),
+            "trained_until": step.trained_until.isoformat(),
+            "accuracy": step.look.accuracy,
+            "interval": step.look.interval,
+            **{key: value for key, value in asdict(step.look).items() if key != "right"},
+            "decision": asdict(step.decision),
+            "refit": asdict(step.refit) if step.refit else None,
+        }
+        for step in steps
+    ]
