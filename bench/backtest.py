@@ -1,235 +1,165 @@
-"""Should I retrain weekly, on alarm, or not at all? ``python -m bench.backtest [mails|tweets ...]``; minutes.
+"""Would a refit every week, on alarm or never have served best? ``python -m bench.backtest [mails|tweets|full ...]``.
 
-Replays four policies (``bench.replay``) over the committed mails, July to September 2002 by week, and over 12,000
-health tweets by quarter. Restartable: what was finished is not done again. Writes its section of bench/RESULTS.md and
-the page bench/backtest.html.
+Drives ``python -m flows.backtest``: over the committed mails, July to September 2002 by week (``mails``); over 12,000
+health tweets by quarter (``tweets``), which are put into a clone of this repository as its source; and over the mails
+in three windows by the probe and by full refits (``full``), to see whether the ranking holds. The flow keeps what is
+finished, so that a run that was stopped goes on. Writes its section of bench/RESULTS.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
-from bench.encoder import encoded
-from bench.replay import Replay, Step, Stream, plain, summary, walk
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ruamel.yaml import YAML
 
-from bench.corpora import Corpus, health_tweets, mails
+from bench.corpora import CACHE, health_tweets
 from bench.results import write_section
-from flows.policy import Rules
-from flows.spans import Span, moment
-from tasks.report.drawing import axis
+from tasks.preset import lay_over
 
-PAGE = Path(__file__).with_suffix(".html")
-TEMPLATE = Path(__file__).with_name("backtest_page.html")
+HERE = Path(__file__).parents[1]
+WORK = CACHE / "backtest"
+SOURCE = "data/samples/tweets.parquet"
+SAMPLED = 12_000
 HEADING = "Which policy would have served best"
-SEED = 7
+COLUMNS = {"text": "text", "label": "label", "timestamp": "sent_at", "id": "id"}
+SMALL = {"finetune": {"epochs": 1, "frozen_layers": 5}, "tokenize": {"max_length": 64}}
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One history: what is read, from when to when, in which windows."""
+class Run:
+    """One call of the flow."""
 
-    name: str
     what: str
-    corpus: Callable[[], Corpus]
-    rows: int | None
-    """A seeded sample of so many; None: all."""
-    tokens: int
-    since: str
-    until: str
-    first: tuple[str, str]
-    """The first window, after whose length all are."""
+    arguments: list[str]
+    changes: dict[str, Any] = field(default_factory=dict)
+    """Laid over params.yaml."""
+    data: Callable[[Path], None] | None = None
 
 
-MAILS = Setting(  # the first three weeks of July are the first model's: before them there is no ham to learn from
-    "mails", "SpamAssassin mails by week", mails, None, 128, "2002-07-22", "2002-09-30", ("2002-07-22", "2002-07-29")
-)
-TWEETS = Setting(
-    "tweets",
-    "health tweets by quarter",
-    health_tweets,
-    12_000,
-    48,
-    "2013-01-01",
-    "2015-04-01",
-    ("2013-01-01", "2013-04-01"),
-)
-SETTINGS = {one.name: one for one in (MAILS, TWEETS)}
-
-
-def stream(setting: Setting) -> Stream:
-    """The rows in order of time, exact copies of a text left out, embedded."""
-    corpus = setting.corpus()
+def tweets(folder: Path) -> None:
+    """Put a seeded sample of the tweets, no text twice, into a clone."""
+    corpus = health_tweets()
     assert corpus.times is not None
-    order = np.argsort(corpus.times, kind="stable")
-    order = order[corpus.times[order] < np.datetime64(setting.until)]
-    seen: set[str] = set()
-    kept = [i for i in order if not (corpus.texts[i] in seen or seen.add(corpus.texts[i]))]  # type: ignore[func-returns-value]
-    if setting.rows and setting.rows < len(kept):
-        chosen = np.random.default_rng(SEED).choice(len(kept), setting.rows, replace=False)
-        kept = [kept[i] for i in np.sort(chosen)]
-    texts = [corpus.texts[i] for i in kept]
-    objects = (np.array(values, object) for values in (texts, [corpus.labels[i] for i in kept]))
-    return Stream(setting.name, *objects, corpus.times[kept], encoded(texts, setting.tokens))
+    _, first = np.unique(np.array(corpus.texts, object), return_index=True)
+    chosen = np.sort(np.random.default_rng(7).choice(np.sort(first), SAMPLED, replace=False))
+    columns = {"id": [str(i) for i in chosen], "text": [corpus.texts[i] for i in chosen]}
+    columns |= {"label": [corpus.labels[i] for i in chosen]}
+    times = pa.array(corpus.times[chosen].astype("datetime64[us]"), pa.timestamp("us", "UTC"))
+    pq.write_table(pa.table({**columns, "sent_at": times}), folder / SOURCE)
 
 
-def windows(setting: Setting) -> list[Span]:
-    """One after the other, while they end by ``until``."""
-    found = [Span(*map(moment, setting.first))]
-    while (following := found[-1].from_(found[-1].until)).until <= moment(setting.until):
-        found.append(following)
-    return found
+OTHER = {
+    "ingest": {"source": SOURCE, "columns": COLUMNS},
+    "validate": {"labels": None},
+    "tokenize": {"max_length": 48},
+    "gate": {"slices": []},
+    "windows": {
+        "reference": {"from": None, "until": "2013-01-01"},
+        "current": {"from": "2013-01-01", "until": "2013-04-01"},
+    },
+}
+WEEKS = ["--since", "2002-07-22", "--until", "2002-09-30", "--days", "7"]
+THIRDS = ["--since", "2002-07-22", "--until", "2002-09-23", "--days", "21", "--policies", "never", "schedule"]
+RUNS = {
+    "mails": [Run("SpamAssassin mails by week", WEEKS)],
+    "tweets": [Run("Health tweets by quarter", ["--until", "2015-04-01"], OTHER, tweets)],
+    "full": [
+        Run("SpamAssassin mails in three windows, by the probe", THIRDS, SMALL),
+        Run("SpamAssassin mails in three windows, by full refits", [*THIRDS, "--refit", "full"], SMALL),
+    ],
+}
 
 
-def policies(spans: list[Span]) -> list[Rules]:
-    """Never, after every window, on alarm, on a loss of estimated accuracy."""
-    length = min((one.until - one.since).days for one in spans)
-    return [
-        Rules("never"),
-        Rules("schedule", every_days=length, cooldown_days=length),
-        Rules("alarm", cooldown_days=length),
-        Rules("estimated_loss", cooldown_days=length),
-    ]
+def repository(name: str, run: Run) -> Path:
+    """A clone of this repository with the run's data and parameters, committed."""
+    folder = WORK / name
+    shutil.rmtree(folder, ignore_errors=True)
+    WORK.mkdir(parents=True, exist_ok=True)
+    _call("git", "clone", "--quiet", str(HERE), str(folder))
+    cache = subprocess.run(["dvc", "cache", "dir"], cwd=HERE, capture_output=True, text=True, check=True).stdout.strip()
+    _call("dvc", "cache", "dir", "--local", str((HERE / cache).resolve()), folder=folder)
+    if run.data:
+        run.data(folder)
+    yaml, file = YAML(), folder / "params.yaml"
+    values = yaml.load(file.read_text(encoding="utf-8"))
+    lay_over(values, run.changes)
+    with file.open("w", encoding="utf-8") as out:
+        yaml.dump(values, out)
+    _call("git", "add", "--all", folder=folder)
+    author = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+    _call("git", *author, "commit", "--quiet", "--allow-empty", "--message", "backtest", folder=folder)
+    return folder
 
 
-@dataclass(frozen=True)
-class Found:
-    """What came of one history."""
-
-    setting: Setting
-    rows: int
-    trained: int
-    steps: dict[str, list[Step]]
-    sums: dict[str, dict[str, Any]]
-    rules: list[Rules]
-    seconds: float
-    redone: int
+def _call(*command: str, folder: Path | None = None) -> None:
+    subprocess.run(command, cwd=folder, check=True)
 
 
-def replayed(setting: Setting, permutations: int) -> Found:
-    """All policies over one history."""
+def replayed(name: str, run: Run) -> dict[str, Any]:
+    """Run the flow: what it says of the policies, and the seconds it took."""
+    folder, output = repository(name, run), WORK / f"{run.what}.html"
     start = time.monotonic()
-    data = stream(setting)
-    replay, spans = Replay(data, permutations), windows(setting)
-    rules = policies(spans)
-    steps = {rule.policy: walk(replay, spans, rule, lambda line: print(line, flush=True)) for rule in rules}
-    sums = {name: summary(of, steps["never"]) for name, of in steps.items()}
-    trained = len(data.within(None, spans[0].since))
-    rows = sum(step.look["rows"] for step in steps["never"])
-    return Found(setting, rows, trained, steps, sums, rules, time.monotonic() - start, replay.redone)
+    command = [sys.executable, "-m", "flows.backtest", "--repository", str(folder), "--output", str(output)]
+    _call(*command, *run.arguments, folder=HERE)
+    said: dict[str, Any] = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
+    return {**said, "wall": time.monotonic() - start, "date": time.strftime("%Y-%m-%d"), "load": os.getloadavg()[0]}
 
 
-def table(found: Found) -> list[str]:
-    """One line for each policy."""
-    lines = [
-        "| policy | accuracy, by rows | against never, paired (95 %) | alarms | refits | promoted | rows trained on "
-        "| CPU s |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for rule in found.rules:
-        one = found.sums[rule.policy]
-        against = "" if rule.policy == "never" else f"{one['difference']:+.4f} ± {one['error']:.4f}"
-        lines.append(
-            f"| {rule.policy}{plain(rule)} | {one['accuracy']:.4f} | {against} | {one['alarms']} of "
-            f"{len(found.steps[rule.policy])} | {one['refits']} | {one['promoted']} | {one['trained_rows']:,} | "
-            f"{one['seconds']:.1f} |".replace("{'", "(")
-            .replace("'", "")
-            .replace("}", ")")
-        )
-    return lines
-
-
-def text(all_found: list[Found], load: float) -> str:
-    """The section, in Markdown."""
+def section() -> str:
+    """All that was measured, in Markdown."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "scikit-learn", "numpy"))
-    head = (
-        f"`python -m bench.backtest`, {time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores shared "
-        f"with others (load average before: {load:.1f}), no GPU; {versions}. **The model is no full fine-tune**: a "
-        "logistic regression on the frozen MiniLM's mean embeddings, computed once. Policy, split, drift verdict and "
-        "promotion gate (*not_worse*) are the product's own. Labels are taken to be there when a window ends. CPU "
-        "seconds are those of refits: splitting, fitting, the gate. Not done: full refits, to see whether the ranking "
-        "holds. An alarm in every window means that here the alarm policy is the schedule: both streams do change all "
-        "the time (the mails' mix is an artefact of their collection; outlets join and leave the tweets)."
-    )
-    parts = [head]
-    for found in all_found:
-        parts += [
-            "",
-            f"**{found.setting.what}**: {len(found.steps['never'])} windows from {found.setting.since} to "
-            f"{found.setting.until}, {found.rows:,} rows; the first model on {found.trained:,} rows before. "
-            f"{found.seconds:.0f} s in all, {found.redone} looks made anew.",
-            "",
-            *table(found),
-        ]
+    parts = [
+        f"`python -m bench.backtest`, which runs `python -m flows.backtest`; {platform.machine()}, {os.cpu_count()} "
+        f"cores shared with others, no GPU; {versions}. Policy, split, drift verdict and promotion gate (*not_worse*) "
+        "are the product's own. An alarm in every window means that here the alarm policy is the schedule: both "
+        "streams do change all the time (the mails' mix is an artefact of their collection; outlets join and leave the "
+        "tweets). Seconds spent: those of refits, a probe's of processor time, a full refit's by the clock."
+    ]
+    for run in (run for runs in RUNS.values() for run in runs):
+        file = WORK / f"{run.what}.kept.json"
+        if file.exists():
+            parts += ["", *_part(run, json.loads(file.read_text(encoding="utf-8")))]
     return "\n".join(parts)
 
 
-COLOURS = {"never": "#8a6d3b", "schedule": "#1f6feb", "alarm": "#c0392b", "estimated_loss": "#6f42c1"}
-
-
-def chart(found: Found) -> dict[str, Any]:
-    """Where the marks of one history stand, in per cent."""
-    steps = [step for of in found.steps.values() for step in of]
-    scale = axis(min(s.look["interval"][0] for s in steps), max(s.look["interval"][1] for s in steps))
-    count = len(found.steps["never"])
-    series = []
-    for shift, (name, of) in enumerate(found.steps.items()):
-        points = [
-            {
-                "x": round(100 * (i + 0.5 + 0.12 * (shift - 1.5)) / count, 2),
-                "y": 100 - scale.place(step.look["accuracy"]),
-                "top": 100 - scale.place(step.look["interval"][1]),
-                "bottom": 100 - scale.place(step.look["interval"][0]),
-                "promoted": bool(step.gate and step.gate["promote"]),
-            }
-            for i, step in enumerate(of)
-        ]
-        series.append({"name": name, "colour": COLOURS[name], "points": points})
-    ticks = [{"at": 100 - scale.place(tick), "text": scale.written(tick)} for tick in scale.ticks]
-    names = [
-        {"at": round(100 * (i + 0.5) / count, 2), "text": f"{s.window.since:%Y-%m-%d}"}
-        for i, s in enumerate(found.steps["never"])
+def _part(run: Run, said: dict[str, Any]) -> list[str]:
+    windows = next(iter(said["windows"].values()))
+    changed = f"; {json.dumps(run.changes)}" if run.changes and not run.data else ""
+    return [
+        f"**{run.what}**, {said['date']}: `{' '.join(run.arguments)}`{changed}. {len(windows)} windows, "
+        f"{sum(one['rows'] for one in windows):,} rows. {said['how']} {said['wall']:.0f} s by the clock, load average "
+        f"{said['load']:.1f}.",
+        "",
+        said["table"],
     ]
-    return {
-        "found": found,
-        "series": series,
-        "ticks": ticks,
-        "names": names,
-        "rows": list(zip(*found.steps.values(), strict=True)),
-    }
-
-
-def page(all_found: list[Found]) -> str:
-    """The page; whatever comes from data is escaped."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    made = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return made.render(charts=[chart(found) for found in all_found], date=time.strftime("%Y-%m-%d"), plain=plain)
 
 
 def main() -> None:
     """Replay and write."""
     parser = argparse.ArgumentParser(prog="python -m bench.backtest", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("histories", nargs="*", metavar="HISTORY", help=f"of {', '.join(SETTINGS)} (default: all)")
-    parser.add_argument("--permutations", type=int, default=999, help="of each drift verdict (default: %(default)s)")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help=f"of {', '.join(RUNS)} (default: all)")
     given = parser.parse_args()
-    unknown = set(given.histories) - set(SETTINGS)
-    if unknown:
-        parser.error(f"unknown history {', '.join(sorted(unknown))}; there are {', '.join(SETTINGS)}")
-    load = os.getloadavg()[0]
-    found = [replayed(SETTINGS[name], given.permutations) for name in given.histories or SETTINGS]
-    PAGE.write_text(page(found), encoding="utf-8")
-    write_section(HEADING, text(found, load))
+    if unknown := set(given.runs) - set(RUNS):
+        parser.error(f"unknown {', '.join(sorted(unknown))}; there are {', '.join(RUNS)}")
+    for name in given.runs or RUNS:
+        for run in RUNS[name]:
+            (WORK / f"{run.what}.kept.json").write_text(json.dumps(replayed(name, run)), encoding="utf-8")
+    write_section(HEADING, section())
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Whether the drift gate's alarm means what it says: ``python -m bench.drift [alarms|power|write] [--minutes M]``.
+"""Whether the drift gate's alarm means what it says: ``python -m bench.drift [PART] [--minutes M]``.
 
 ``alarms``: how often ``significant`` is true where nothing has changed, on WordNet's glosses. ``power``: how often it
-is true where a share of the rows comes from elsewhere. Each draws rows without replacement and hands them to the
-product's own functions; the features of a row are computed once. What was drawn is kept, so that a run that is stopped,
-or that M minutes of processor time end, goes on where it was; ``write`` puts what there is into bench/RESULTS.md.
+is true where a share of the rows comes from elsewhere. ``sight``: the same at the share that a verdict says it would
+have seen. Each draws rows without replacement and hands them to the product's own functions; the features of a row are
+computed once. What was drawn is kept, so that a run that is stopped, or that M minutes of processor time end, goes on
+where it was; ``write`` puts what there is into bench/RESULTS.md.
 """
 
 from __future__ import annotations
@@ -29,13 +30,19 @@ from bench.probe import fit
 from bench.results import write_section
 from tasks.artefacts import write_json
 from tasks.drift import Params
+from tasks.drift.permutation import Population
 from tasks.drift.rows import Rows
+from tasks.drift.sight import detectable
 from tasks.drift.signals import populations
+from tasks.drift.testing import Tested
 from tasks.drift.verdict import findings, tests
 
+PARTS = ("alarms", "power", "sight")
 ROUNDS = 20  # every cell gets a twentieth of its draws in turn
 LARGEST_GROUP = 50
+NAMES = {"mails": "mails, tweets among them", "movies": "film reviews, Amazon's among them"}
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
+STATED = 20  # verdicts on draws without foreign rows, whose median share is taken
 CURRENT = 500  # rows, where power is measured: there are not more mails
 TRAINING = {"glosses": 7_659, "mails": 411, "movies": 1_000}
 BANDS = {100: "3–7 %", 300: "3–7 %", 1_000: "3–7 %", 10_000: "2–8 %", 100_000: "≤ 9 %"}
@@ -91,23 +98,41 @@ class Cell:
         """What it is kept under."""
         return json.dumps(asdict(replace(self, draws=0)), sort_keys=True)
 
-    def sides(self, number: int) -> tuple[Rows, Rows]:
-        """Reference and current of one draw."""
-        rng = np.random.default_rng([number, self.reference, self.current, round(1000 * self.foreign), self.grouped])
-        found = pool(self.data)
+    def places(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which rows of the pool are reference and current in one draw without groups."""
+        rng, found = self._rng(number), pool(self.data)
         order = rng.permutation(found.home)
-        if self.grouped:
-            return _in_groups(found.rows, order, self.reference, self.current, rng)
         foreign = found.home + rng.permutation(found.rows.count - found.home)[: round(self.foreign * self.current)]
         now = np.concatenate([order[self.reference : self.reference + self.current - len(foreign)], foreign])
-        return found.rows.take(np.sort(order[: self.reference])), found.rows.take(np.sort(now))
+        return np.sort(order[: self.reference]), np.sort(now)
+
+    def _rng(self, number: int) -> np.random.Generator:
+        return np.random.default_rng([number, self.reference, self.current, round(1000 * self.foreign), self.grouped])
+
+    def sides(self, number: int) -> tuple[Rows, Rows]:
+        """Reference and current of one draw."""
+        rows = pool(self.data).rows
+        if self.grouped:
+            rng = self._rng(number)
+            return _in_groups(rows, rng.permutation(pool(self.data).home), self.reference, self.current, rng)
+        before, now = self.places(number)
+        return rows.take(before), rows.take(now)
+
+    def asked(self, number: int) -> tuple[Params, list[Population], list[Tested]]:
+        """What the product asks of one draw, and what permuting showed."""
+        params = Params(group="group" if self.grouped else None)
+        found = populations(*self.sides(number), params.smallest_effect, number)
+        return params, found, tests(found, params, number)
 
     def draw(self, number: int) -> bool:
         """Whether the product calls this draw significant."""
-        params = Params(group="group" if self.grouped else None)
-        asked = populations(*self.sides(number), params.smallest_effect, number)
-        signals = findings(asked, tests(asked, params, number), params)
-        return any(signal["significant"] for signal in signals.values())
+        params, found, tested = self.asked(number)
+        return any(signal["significant"] for signal in findings(found, tested, params).values())
+
+    def stated(self, number: int) -> float:
+        """The smallest share of foreign rows that the product says it would have seen."""
+        params, found, tested = self.asked(number)
+        return detectable(found[0], tested, params.level)[0] or 1.0
 
 
 def _in_groups(rows: Rows, order: np.ndarray, reference: int, current: int, rng: np.random.Generator) -> Any:
@@ -149,11 +174,28 @@ CELLS = (
 )
 
 
+@cache
+def cells(part: str) -> list[Cell]:
+    """Those of a part; of ``sight``, at the shares that verdicts on rows without foreign ones state."""
+    if part != "sight":
+        return [cell for cell in CELLS if cell.part == part]
+    clean = [
+        Cell("sight", data, reference, CURRENT, 100) for data in ("mails", "movies") for reference in (1_000, 5_000)
+    ]
+    file = CACHE / "drift_stated.json"
+    shares = json.loads(file.read_text()) if file.exists() else {}
+    for cell in clean:
+        if cell.name not in shares:
+            shares[cell.name] = float(np.median([cell.stated(number) for number in range(STATED)]))
+            write_json(shares, file)
+    return [replace(cell, foreign=round(shares[cell.name], 4)) for cell in clean]
+
+
 def measure(part: str, minutes: float) -> None:
     """Draw until all is drawn or the processor time is spent; what was drawn is kept after every handful."""
     kept, end = read(part), time.process_time() + 60 * minutes
     for turn in range(1, ROUNDS + 1):
-        for cell in (cell for cell in CELLS if cell.part == part):
+        for cell in cells(part):
             goal = -(-cell.draws * turn // ROUNDS)
             seen = kept.setdefault(cell.name, {"draws": 0, "significant": 0, "seconds": 0.0})
             while seen["draws"] < goal:
@@ -200,22 +242,22 @@ PROBE = (
 def alarms_text() -> str:
     """The table of false alarms."""
     lines = []
-    for cell in (cell for cell in CELLS if cell.part == "alarms"):
+    for cell in cells("alarms"):
         seen = read("alarms").get(cell.name, {"draws": 0})
         if seen["draws"]:
             rate = f"{seen['significant'] / seen['draws']:.1%} | {interval(seen['significant'], seen['draws'])}"
-            copies = f"{groups(cell.current):,}, of 1 to {LARGEST_GROUP}" if cell.grouped else "none"
+            copies = f"{groups(cell.current):,}" if cell.grouped else "none"
             lines.append(
                 f"| {cell.reference:,} | {cell.current:,} | {copies} | {seen['draws']:,} of {cell.draws:,} | {rate} | "
                 f"{BANDS[cell.current]} | {seen['seconds'] / seen['draws']:.2f} |"
             )
-    text = f"{head('python -m bench.drift alarms')} {PROBE} WordNet's glosses, both sides drawn from the same 110,000. "
-    text += (
-        "Rows in groups are about so many. A side of fewer than 30 groups gets no verdict from the product: those figures "
-        "are the test's alone."
+    text = (
+        f"{head('python -m bench.drift alarms')} {PROBE} WordNet's glosses, both sides drawn from the same 110,000. "
+        "Rows in groups are about so many; a group is of 1 to 50 copies, as many in log steps. A side of fewer than "
+        "30 groups gets no verdict from the product: there the figure is the test's alone."
     )
-    columns = "| reference | current | groups | draws | `significant` | 95 % interval | asked | s a draw |"
-    return "\n".join([text, "", columns, "|---:|---:|---|---:|---:|---:|---:|---:|", *lines])
+    columns = "| reference | current | groups in current | draws | `significant` | 95 % interval | asked | s a draw |"
+    return "\n".join([text, "", columns, "|---:|---:|---:|---:|---:|---:|---:|---:|", *lines])
 
 
 def separable(data: str) -> float:
@@ -234,7 +276,6 @@ def separable(data: str) -> float:
 
 def power_text() -> str:
     """The table of detections."""
-    names = {"mails": "mails, tweets among them", "movies": "film reviews, Amazon's among them"}
     kept, lines = read("power"), []
     for data in ("mails", "movies"):
         area = separable(data)
@@ -242,7 +283,7 @@ def power_text() -> str:
             cells = [kept.get(Cell("power", data, reference, CURRENT, 0, share).name, {"draws": 0}) for share in SHARES]
             if all(seen["draws"] for seen in cells):
                 rates = " | ".join(f"{seen['significant'] / seen['draws']:.0%}" for seen in cells)
-                lines.append(f"| {names[data]} | {area:.3f} | {reference:,} | {rates} | {cells[0]['draws']} |")
+                lines.append(f"| {NAMES[data]} | {area:.3f} | {reference:,} | {rates} | {cells[0]['draws']} |")
     text = (
         f"{head('python -m bench.drift power')} {PROBE} {CURRENT} current rows without labels, of which a "
         "share is foreign. AUC: a logistic regression on the words tells the two apart on unseen rows."
@@ -253,17 +294,40 @@ def power_text() -> str:
     )
 
 
+def sight_text() -> str:
+    """The table of what verdicts say they would have seen, tried on real texts."""
+    kept, lines = read("sight"), []
+    for cell in cells("sight"):
+        seen = kept.get(cell.name, {"draws": 0})
+        if seen["draws"]:
+            rate = f"{seen['significant'] / seen['draws']:.0%} | {interval(seen['significant'], seen['draws'])}"
+            rows = round(cell.foreign * cell.current)
+            lines.append(
+                f"| {NAMES[cell.data]} | {cell.reference:,} | {cell.foreign:.1%} | {rows} | {rate} | {seen['draws']} |"
+            )
+    text = (
+        f"{head('python -m bench.drift sight')} {PROBE} {CURRENT} current rows. A verdict states the smallest share of "
+        f"foreign rows that it would have seen in 80 % of cases (the median of {STATED} verdicts on rows without "
+        "foreign ones); so many of the rows are then foreign texts. The statement is about the plainest foreign row "
+        "there is, so that the power on real texts is lower."
+    )
+    columns = "| rows | reference | stated share | foreign rows | `significant` | 95 % interval | draws |"
+    return "\n".join([text, "", columns, "|---|" + "---:|" * 6, *lines])
+
+
 def main() -> None:
     """Draw, or write down what was drawn."""
     parser = argparse.ArgumentParser(prog="python -m bench.drift", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("part", nargs="?", choices=("alarms", "power", "write"), help="all of them without one")
+    parser.add_argument("part", nargs="?", choices=(*PARTS, "write"), help="all of them without one")
     parser.add_argument("--minutes", type=float, default=40, help="of processor time, for each part")
     given = parser.parse_args()
-    for part in ("alarms", "power"):
+    for part in PARTS:
         if given.part in (part, None):
             measure(part, given.minutes)
     write_section("How often the drift gate rings over nothing", alarms_text())
     write_section("What contamination the drift gate sees", power_text())
+    if read("sight"):
+        write_section("What a drift verdict says it would have seen", sight_text())
 
 
 if __name__ == "__main__":

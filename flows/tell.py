@@ -12,6 +12,7 @@ from prefect.blocks.core import Block
 from prefect.events import emit_event
 from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt
 
+from flows import past
 from flows.artifacts import links
 from flows.home import Home
 from flows.publish import TRIES, WAIT
@@ -32,7 +33,10 @@ def title(span: Span | None, drifted: bool | None) -> str:
 
 def words(folder: Path, said: dict[str, Any]) -> str:
     """The verdict, the accuracy, the decision and what to do, in lines."""
-    lines = [" ".join(drift_line(read_json(folder / paths.metrics("drift"))).split())]
+    drift = read_json(folder / paths.metrics("drift"))
+    lines = [" ".join(drift_line(drift).split())]
+    if compared := past.words(said["past"], drift):
+        lines.append(compared)
     if said["measured"]:
         found = said["measured"]
         low, high = found["interval"]

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flows import labelling, record, registry, workspace
+from flows import labelling, past, record, registry, workspace
 from flows.dag import Dag
 from flows.git import git
 from flows.home import Home
@@ -50,8 +50,8 @@ def params_at(home: Home, commit: str) -> Windows:
 
 def last(home: Home, *, completed: bool = True) -> dict[str, Any]:
     """What the record of the newest window watched says; empty before the first."""
-    for past in record.records(home.origin):
-        said = record.show(home.origin, past)
+    for one in record.records(home.origin):
+        said = record.show(home.origin, one)
         if said["flow"] == FLOW and (said["outcome"] == "completed" or not completed):
             return said
     return {}
@@ -108,14 +108,16 @@ def conclude(home: Home, watched: Watch, folder: Path, rules: Rules, to_label: i
     asked = labelling.ask(home, watched.span, rows, general(folder / paths.PARAMS).seed, to_label)
     measured = labelling.measured(rows, labelling.file_of(home, watched.span))
     known = _facts(folder, watched, rows, measured)
-    span = watched.span
+    span, champion = watched.span, asdict(watched.champion)
+    window = {"since": written(span.since), "until": written(span.until)} if span else None
     return {
-        "champion": asdict(watched.champion),
-        "window": {"since": written(span.since), "until": written(span.until)} if span else None,
+        "champion": champion,
+        "window": window,
         "seen_until": _latest(watched.before.get("seen_until"), span.until if span else None),
         "rows": len(rows),
         "drifted": known.drifted,
         "measured": measured,
+        "past": past.beside(home, FLOW, champion, window, read_json(folder / paths.metrics("drift"))),
         "to_label": str(asked) if asked else None,
         "policy": asdict(rules),
         "facts": {

@@ -141,8 +141,9 @@ def _publish(found: page.Replayed, target: Path, made: int) -> State[Any]:
         part.write_text(page.page(found), encoding="utf-8")
     windows = {policy: as_json(of) for policy, of in found.steps.items()}
     policies = {one.policy: asdict(one) for one in found.summaries}
-    write_json({"how": found.how, "policies": policies, "windows": windows}, target.with_suffix(".json"))
     table, link = page.markdown(found), f"[the page]({target.as_uri()})"
+    said = {"how": found.how, "table": table, "policies": policies, "windows": windows}
+    write_json(said, target.with_suffix(".json"))
     create_markdown_artifact(key="backtest", markdown=f"{table}\n\n{found.how}\n\n{link}", description=found.title)
     return Completed(message=f"{table}\n{made} answers were made, the others were kept\nopen      {target.as_uri()}")
 

@@ -35,6 +35,7 @@ from tasks.gate.verdict import judge as gated
 from tasks.params import General
 from tasks.split.__main__ import split as into_splits
 
+PIECE = 5_000  # texts whose embeddings are kept together: what an interruption costs at most
 PENALTY = 10.0  # C: the inverse strength of the L2 penalty
 Objects = npt.NDArray[np.object_]
 
@@ -145,13 +146,18 @@ class Probes:
 
 
 def embedded(history: History, settings: Settings, folder: Path) -> npt.NDArray[np.float32]:
-    """The history's embeddings, from the folder where it has those of these texts by this model."""
+    """The history's embeddings, a piece at a time; the folder keeps those of these texts by this model."""
     texts: list[str] = history.rows["text"].to_pylist()
+    pieces = [texts[start : start + PIECE] for start in range(0, len(texts), PIECE)]
+    return np.concatenate([_piece(piece, settings, folder) for piece in pieces])
+
+
+def _piece(texts: list[str], settings: Settings, folder: Path) -> npt.NDArray[np.float32]:
     how = [settings.general.model.model_dump_json(), settings.tokenize.model_dump_json()]
     file = folder / f"embeddings-{hashlib.sha256(chr(0).join([*how, *texts]).encode()).hexdigest()[:16]}.npy"
     if not file.exists():
         made = encoded(texts, settings.general.model, settings.tokenize)
         with replacing(file) as part, part.open("wb") as out:
             np.save(out, made)
-    found: npt.NDArray[np.float32] = np.load(file, mmap_mode="r")
+    found: npt.NDArray[np.float32] = np.load(file)
     return found

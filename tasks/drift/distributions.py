@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DRAWN = 0.99  # of the rows; the rest is drawn at the edge
 METHOD = "driftline"
+LABELLED = "accuracy of labelled rows"  # however they were chosen
 EPOCH = datetime(1970, 1, 1)
 SIGNALS = {"confidence": "confidence", "prediction": "predictions", "label": "labels"}
 # Text from the data goes into a script and from there into plotly, which reads a few HTML tags: neither sees any.
@@ -70,8 +71,8 @@ def draw(verdict: Verdict, reference: Rows, current: Rows) -> Drawn:
 def figures(verdict: Verdict) -> dict[str, float]:
     """The verdict in numbers, for curves over time: by name, those that there are."""
     found = {f"change: {name}": signal["effect"] for name, signal in verdict["signals"].items()}
-    for name in ("estimated_accuracy", "measured_accuracy", "reference_accuracy"):
-        found[name.replace("_", " ")] = verdict["performance"][name]
+    accuracies = {"estimated": "estimated accuracy", "measured": LABELLED, "reference": "reference accuracy"}
+    found |= {name: verdict["performance"][f"{key}_accuracy"] for key, name in accuracies.items()}
     found["drifted"] = None if verdict["drifted"] is None else float(verdict["drifted"])
     return {name: value for name, value in found.items() if value is not None}
 

@@ -99,7 +99,7 @@ def _accuracies(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "name": "Measured",
             "value": value,
             "interval": interval,
-            "of": f"{found['measured_rows']:,} labelled rows",
+            "of": f"{found['measured_rows']:,} rows: {found['measured_over']}",
         }
 
 

@@ -17,6 +17,7 @@ from tasks.drift.rows import Rows
 LEAST_LABELLED = 30  # rows with a label, for an accuracy
 INPUTS = ("text: ", "vocabulary", "embeddings: ")  # what the signals of the inputs begin with
 METHOD = "CBPE: the mean, over the current rows, of how often the reference was right at their confidence (Platt's fit)"
+SOME = "the rows that have a label, however they were chosen"
 NOTHING: dict[str, Any] = {
     "estimated_accuracy": None,
     "error": None,
@@ -26,6 +27,7 @@ NOTHING: dict[str, Any] = {
     "measured_accuracy": None,
     "measured_interval": None,
     "measured_rows": 0,
+    "measured_over": None,
     "reference_accuracy": None,
     "reference_rows": 0,
 }
@@ -66,6 +68,7 @@ def _measured(current: Rows) -> dict[str, Any]:
         "measured_accuracy": _round(found.value),
         "measured_interval": _interval(found),
         "measured_rows": count,
+        "measured_over": "all rows" if count == current.count else SOME,
     }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from flows.drift_pages import CURVES, Pages
+from flows import record
+from flows.drift_pages import CURVES, Pages, rebuild
+from flows.home import Home
 from tasks.drift import Params
 from tasks.drift.page import write
 from tasks.drift.rows import Rows, observe
@@ -51,8 +54,32 @@ def test_every_window_is_added_once_and_its_figures_are_drawn_over_time(tmp_path
     panels = {panel.title: panel.values for panel in project.dashboard.model().panels}
     assert list(panels) == list(CURVES)
     drawn = {value.metric_labels["column"] for values in panels.values() for value in values}
-    assert {"drifted", "change: confidence", "change: labels", "measured accuracy"} <= drawn
+    assert {"drifted", "change: confidence", "change: labels", "accuracy of labelled rows"} <= drawn
     assert "<script>" not in snapshots[1].read_text()
+
+
+@pytest.mark.slow
+def test_the_workspace_is_made_anew_from_the_records_and_says_what_is_lost(repository, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path_factory.mktemp("home")))
+    home, made = Home.of(repository), tmp_path_factory.mktemp("made")
+    for day, keeps in ((1, True), (8, False), (15, True)):
+        snapshot = window(made, day)
+        md5 = hashlib.md5(snapshot.read_bytes(), usedforsecurity=False).hexdigest()
+        if keeps:
+            cached = repository / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+            cached.parent.mkdir(parents=True)
+            cached.write_bytes(snapshot.read_bytes())
+        outs = [{"path": "reports/drift_snapshot.json", "md5": md5}]
+        (repository / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": {"drift": {"outs": outs}}}))
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-03-{day:02}T00:00:00+00:00")
+        said = {"flow": "monitoring", "outcome": "completed", "started": f"2026-03-{day:02}T00:00:00+00:00"}
+        record.save(repository, {"name": f"run-{day}", **said})
+    pages = Pages.of(home)
+    pages.folder.mkdir(parents=True)
+    (pages.folder / "of a broken workspace").touch()
+    assert rebuild(home, pages) == (2, 1)
+    assert [run["run"] for run in pages.runs().values()] == ["run-1", "run-15"]
+    assert not (pages.folder / "of a broken workspace").exists()
 
 
 def test_a_window_without_a_verdict_has_nothing_to_add(tmp_path):

@@ -100,6 +100,10 @@ def test_the_gate_watches_accuracy_and_says_which_kind_of_change_it_saw():
     found = verdict["performance"]
     assert found["measured_accuracy"] == pytest.approx(verdict["signals"]["accuracy"]["current_share"], abs=1e-4)
     assert found["estimated_accuracy"] - found["error"] > found["measured_accuracy"]
+    assert found["measured_over"] == "all rows"
+    some = side(2, 600)
+    some.categories["label"][::2] = None
+    assert "however they were chosen" in performance(side(1, 800), some, 7)["measured_over"]
 
 
 def test_without_labels_accuracy_is_estimated_and_nothing_more_is_claimed():
