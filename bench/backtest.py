@@ -25,11 +25,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ruamel.yaml import YAML
 
 from bench.corpora import CACHE, health_tweets
 from bench.results import write_section
-from tasks.preset import lay_over
+from tasks.preset import apply
 
 HERE = Path(__file__).parents[1]
 WORK = CACHE / "backtest"
@@ -95,11 +94,9 @@ def repository(name: str, run: Run) -> Path:
     _call("dvc", "cache", "dir", "--local", str((HERE / cache).resolve()), folder=folder)
     if run.data:
         run.data(folder)
-    yaml, file = YAML(), folder / "params.yaml"
-    values = yaml.load(file.read_text(encoding="utf-8"))
-    lay_over(values, run.changes)
-    with file.open("w", encoding="utf-8") as out:
-        yaml.dump(values, out)
+    preset = WORK / f"{name}.yaml"
+    preset.write_text(json.dumps(run.changes), encoding="utf-8")  # JSON is YAML
+    apply(preset, folder / "params.yaml")
     _call("git", "add", "--all", folder=folder)
     author = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"]
     _call("git", *author, "commit", "--quiet", "--allow-empty", "--message", "backtest", folder=folder)

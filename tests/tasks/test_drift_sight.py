@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.special import ndtri
 
 from tasks.drift import Params
 from tasks.drift.rows import Rows, observe
@@ -16,13 +17,13 @@ DAY = np.timedelta64(1, "D")
 
 
 def rows(rng, count, times=None, foreign=0, shift=None):
-    """Numbers and categories of one kind; the last ``foreign`` rows are larger than any, and of an unknown class."""
+    """Numbers and categories of one kind; the last ``foreign`` rows lie in the outermost tenth, in an unknown class."""
     numbers = {name: rng.normal(size=count) for name in ("a", "b")}
     if shift is not None:
         numbers["a"] += shift
     prediction = rng.choice(np.array(["x", "y", "z"], dtype=object), size=count)
     for values in numbers.values():
-        values[count - foreign :] = 9 + rng.random(foreign)
+        values[count - foreign :] = ndtri(0.9 + 0.1 * rng.random(foreign))
     prediction[count - foreign :] = "?"
     return Rows(count, None, numbers, {"prediction": prediction}, times=times)
 
@@ -40,6 +41,17 @@ def test_contamination_of_the_stated_share_is_found_as_often_as_stated():
 
     assert found(round(300 * share)) >= 0.65  # 80 % less three standard errors
     assert found(round(300 * share / 3)) < 0.65
+
+
+def test_a_quantity_in_which_all_rows_are_alike_sees_nothing():
+    rng = np.random.default_rng(0)
+    sides = [rows(rng, 600), rows(rng, 300)]
+    before = judge(*sides, Params(permutations=199), 7)["sight"]
+    for side in sides:
+        side.numbers["links"] = np.zeros(side.count)
+    after = judge(*sides, Params(permutations=199), 7)["sight"]
+    assert after["smallest_share_by_signal"]["text: links"] is None
+    assert after["smallest_share_of_foreign_rows"] == pytest.approx(before["smallest_share_of_foreign_rows"], rel=0.3)
 
 
 def test_more_rows_see_less_contamination():
