@@ -50,8 +50,8 @@ def detectable(population: Population, tested: list[Tested], level: float) -> tu
     """The smallest share of foreign rows that is significant in POWER of cases, over all signals and in each alone.
 
     Foreign is a row that in every quantity lies among the largest OUTER of the rows, with none of the frequent words,
-    near none of the centres, of no known class. Such rows are put into permuted windows, where nothing else changed, and
-    each is tested at the level of the whole family. ``tested``: every population's, this one's first.
+    near none of the centres, of no known class. Such rows are put into permuted windows, where nothing else changed,
+    and each is tested at the level of the whole family. ``tested``: every population's, this one's first.
     """
     scores = np.hstack([one.scores for one in tested])
     limit = critical(p_values(scores), level)

@@ -17,14 +17,13 @@ DAY = np.timedelta64(1, "D")
 
 
 def rows(rng, count, times=None, foreign=0, shift=None):
-    """Numbers and categories of one kind; the last ``foreign`` rows lie in the outermost tenth, in an unknown class."""
+    """Numbers and categories of one kind; the last ``foreign`` rows lie in the outermost tenth of the numbers."""
     numbers = {name: rng.normal(size=count) for name in ("a", "b")}
     if shift is not None:
         numbers["a"] += shift
     prediction = rng.choice(np.array(["x", "y", "z"], dtype=object), size=count)
     for values in numbers.values():
         values[count - foreign :] = ndtri(0.9 + 0.1 * rng.random(foreign))
-    prediction[count - foreign :] = "?"
     return Rows(count, None, numbers, {"prediction": prediction}, times=times)
 
 
