@@ -57,6 +57,15 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         raise Refused(f"{path} does not exist: run `dvc repro` to make it") from None
 
 
+def columns_of(path: Path) -> list[str]:
+    """The names of the columns of a table an earlier stage wrote."""
+    try:
+        names: list[str] = pq.read_schema(path).names
+    except FileNotFoundError:
+        raise Refused(f"{path} does not exist: run `dvc repro` to make it") from None
+    return names
+
+
 def write_json(value: Mapping[str, Any], path: Path) -> None:
     """JSON for people and for diffs: indented, keys in the order given, NaN refused."""
     with replacing(path) as part:

@@ -19,12 +19,15 @@ from tasks import families
 from tasks.artefacts import read_json
 from tasks.errors import Refused
 from tasks.params import Model
+from tasks.schema import Modality
 
 if TYPE_CHECKING:
     from torch.nn import Linear
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 ACTIVATIONS = ("hidden_act", "activation", "activation_function")  # what configs call it
+DRAWN = "family:"  # before its name: the source of a model that no checkpoint has a part in
+PROCESSOR = "preprocessor_config.json"
 MOVING = ("main", "master", "HEAD")  # revisions that name another commit tomorrow
 
 
@@ -44,7 +47,9 @@ def resolve(model: Model) -> Checkpoint:
     """The checkpoint that ``model`` names; nothing is loaded or fetched yet."""
     settings = model.config or {}
     families.refuse_unknown(model.family, settings)
-    return replace(_found(model), family=model.family, config=settings)
+    if model.name is None and model.family is not None and families.reads(model.family) == "image":
+        return Checkpoint(f"{DRAWN}{model.family}", family=model.family, config=settings)
+    return replace(_found(model.name, model.revision), family=model.family, config=settings)
 
 
 def starting_point(model: Model, pretrained: Path) -> Checkpoint:
@@ -53,20 +58,22 @@ def starting_point(model: Model, pretrained: Path) -> Checkpoint:
     return replace(found, source=str(pretrained), revision=None) if (pretrained / "config.json").is_file() else found
 
 
-def _found(model: Model) -> Checkpoint:
-    if model.name.startswith("package:"):
-        return Checkpoint(str(_with_config(_in_package(model.name), model.name)))
-    if Path(model.name).is_dir():
-        return Checkpoint(str(_with_config(Path(model.name), model.name)))
-    if model.name.startswith((".", "/", "~")) or model.name.count("/") != 1:
-        raise Refused(f"model.name: there is no folder {model.name}, and no hub has a name like that")
-    if model.revision is None or model.revision in MOVING:
+def _found(name: str | None, revision: str | None) -> Checkpoint:
+    if name is None:
+        raise Refused("model.name is null, which only a family that reads images can do without: name a checkpoint")
+    if name.startswith("package:"):
+        return Checkpoint(str(_with_config(_in_package(name), name)))
+    if Path(name).is_dir():
+        return Checkpoint(str(_with_config(Path(name), name)))
+    if name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise Refused(f"model.name: there is no folder {name}, and no hub has a name like that")
+    if revision is None or revision in MOVING:
         raise Refused(
-            f"model.revision is {model.revision}: {model.name} comes from a hub, where the same name can hold other "
+            f"model.revision is {revision}: {name} comes from a hub, where the same name can hold other "
             "weights tomorrow. Pin it: set model.revision to a commit hash or a tag "
             "(or, if a folder was meant, it does not exist here)"
         )
-    return Checkpoint(model.name, model.revision)
+    return Checkpoint(name, revision)
 
 
 def _in_package(name: str) -> Path:
@@ -91,6 +98,8 @@ def tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
     """The checkpoint's fast tokenizer, free of whatever truncation and padding was saved with it."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+    if checkpoint.source.startswith(DRAWN):
+        raise Refused(f"model.family is {checkpoint.family}, which reads images, but the rows are texts")
     with _explained(checkpoint):
         found = AutoTokenizer.from_pretrained(checkpoint.source, revision=checkpoint.revision)
     if not isinstance(found, PreTrainedTokenizerFast) or found.pad_token is None:
@@ -98,6 +107,19 @@ def tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
     found.backend_tokenizer.no_truncation()
     found.backend_tokenizer.no_padding()
     return found
+
+
+def processor(checkpoint: Checkpoint) -> Any:
+    """What makes images the model's input, in numpy and Pillow: the checkpoint's image processor, or the family's."""
+    from transformers import AutoImageProcessor
+
+    if checkpoint.family is not None:
+        if families.reads(checkpoint.family) != "image":
+            raise Refused(f"model.family is {checkpoint.family}, which reads texts, but the rows are images")
+        return families.processor(checkpoint.family, checkpoint.config)
+    with _explained(checkpoint):
+        auto: Any = AutoImageProcessor
+        return auto.from_pretrained(checkpoint.source, revision=checkpoint.revision, backend="pil")
 
 
 def longest_input(checkpoint: Checkpoint, found: PreTrainedTokenizerFast) -> int:
@@ -116,24 +138,27 @@ def classifier(
     layers: int | None = None,
     dropout: float | None = None,
     activation: str | None = None,
+    reads: Modality = "text",
 ) -> PreTrainedModel:
-    """The checkpoint as a sequence classifier over ``labels``, in float32; of its layers only the lowest ``layers``.
+    """The checkpoint as a classifier of texts or images over ``labels``, in float32; with ``layers`` the lowest only.
 
     Weights the checkpoint lacks (at least the last layer) are drawn from torch's global generator: seed it first. With
     a family, all of them are.
     """
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoConfig
 
     model: PreTrainedModel
+    auto = _auto(reads)
     if checkpoint.family is not None:
-        config = families.config(checkpoint.family, checkpoint.config, tokenizer(checkpoint))
+        tokens = tokenizer(checkpoint) if reads == "text" else None
+        config = families.config(checkpoint.family, checkpoint.config, tokens)
         _adapt(config, labels, layers, dropout, activation)
-        model = AutoModelForSequenceClassification.from_config(config, dtype="float32")  # type: ignore[no-untyped-call]
+        model = auto.from_config(config, dtype="float32")
         return model
     with _explained(checkpoint):
         config = AutoConfig.from_pretrained(checkpoint.source, revision=checkpoint.revision)
         _adapt(config, labels, layers, dropout, activation)
-        model = AutoModelForSequenceClassification.from_pretrained(
+        model = auto.from_pretrained(
             checkpoint.source,
             revision=checkpoint.revision,
             config=config,
@@ -142,6 +167,14 @@ def classifier(
             ignore_mismatched_sizes=True,  # of a last layer that was trained for other labels
         )
     return model
+
+
+def _auto(reads: Modality) -> Any:
+    """The class that finds a classifier of such rows."""
+    import transformers
+
+    names = {"text": "AutoModelForSequenceClassification", "image": "AutoModelForImageClassification"}
+    return getattr(transformers, names[reads])
 
 
 def language_model(checkpoint: Checkpoint) -> tuple[PreTrainedModel, bool]:
@@ -182,8 +215,9 @@ def _adapt(
     config.label2id = {label: i for i, label in enumerate(labels)}
     config.problem_type = "single_label_classification"
     if layers is not None:
-        if layers > config.num_hidden_layers:
-            raise Refused(f"finetune.layers is {layers}, but the checkpoint has {config.num_hidden_layers}")
+        there = getattr(config, "num_hidden_layers", 0)
+        if layers > there:
+            raise Refused(f"finetune.layers is {layers}, but the checkpoint has {there}")
         config.num_hidden_layers = layers
     for name in [name for name in config.to_dict() if name.endswith(("dropout", "dropout_prob"))]:
         if dropout is not None:
@@ -202,7 +236,13 @@ def labels_and_width(folder: Path) -> tuple[list[str], int]:
     _known(folder)
     with _explained(Checkpoint(str(folder))):
         config = AutoConfig.from_pretrained(folder)
-    return [config.id2label[i] for i in range(len(config.id2label))], int(config.hidden_size)
+    width = config.hidden_size if hasattr(config, "hidden_size") else config.hidden_sizes[-1]
+    return [config.id2label[i] for i in range(len(config.id2label))], int(width)
+
+
+def reads(folder: Path) -> Modality:
+    """What the trained classifier in a folder is given: a processor of images lies beside its weights, or none."""
+    return "image" if (folder / PROCESSOR).is_file() else "text"
 
 
 def _known(folder: Path) -> None:
@@ -219,15 +259,17 @@ def _register(folder: Path) -> None:
         raise Refused(f"model.name: {file} is no JSON: {error}") from error
 
 
-def load_trained(folder: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
-    """The tokenizer and the classifier that ``finetune`` left, the model ready to predict."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+def load_trained(folder: Path) -> tuple[Any, PreTrainedModel]:
+    """The tokenizer (or image processor) and the classifier that ``finetune`` left, the model ready to predict."""
+    from transformers import AutoTokenizer
 
     _known(folder)
+    kind = reads(folder)
     with _explained(Checkpoint(str(folder))):
-        model = AutoModelForSequenceClassification.from_pretrained(folder, dtype="float32", use_safetensors=True)
-        tokens: Any = AutoTokenizer.from_pretrained(folder)
-    return tokens, model.eval()
+        model = _auto(kind).from_pretrained(folder, dtype="float32", use_safetensors=True)
+        if kind == "image":
+            return processor(Checkpoint(str(folder))), model.eval()
+        return AutoTokenizer.from_pretrained(folder), model.eval()
 
 
 def last_layer(model: PreTrainedModel) -> Linear:

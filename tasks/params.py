@@ -120,7 +120,8 @@ class Windows(Section):
 class Model(Section):
     """The pretrained checkpoint: ``package:<module>/<folder>``, a hub name with its revision, or a folder here."""
 
-    name: str
+    name: str | None
+    """Null: none, for a family that reads images."""
     revision: str | None = None
     family: str | None = None
     """A model of tasks/families, drawn at random over the checkpoint's tokenizer; null: the checkpoint itself."""

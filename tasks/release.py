@@ -18,6 +18,7 @@ from tasks.validate.released import RELEASABLE, Release, add
 
 INSTEAD = {
     "label_not_allowed": "add the label to validate.labels, or have it corrected in the source",
+    "duplicate_image": "its first copy passes already",
     "duplicate_text": "its first copy passes already",
     "timestamp_unreadable": "have the time corrected in the source",
 }

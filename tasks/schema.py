@@ -5,8 +5,12 @@ Extra columns of the source follow these, untouched.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Literal
+
 import pyarrow as pa
 
+Modality = Literal["text", "image"]
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 RAW = pa.schema(
@@ -21,6 +25,21 @@ RAW = pa.schema(
         pa.field("problem", pa.string()),  # why it could not: a reason code
     ]
 )
+TEXT, IMAGE = "text", "image"  # the column that is classified, and so what a table's rows are
+RAW_IMAGES = RAW.set(RAW.get_field_index(TEXT), pa.field(IMAGE, pa.binary()))  # encoded, as the source has it
+SEEN = pa.schema(  # what validate saw when it decoded an image; the rows that pass keep it
+    [
+        pa.field("image_bytes", pa.int64()),
+        pa.field("image_format", pa.string()),
+        pa.field("image_mode", pa.string()),
+        pa.field("image_width", pa.int64()),  # as shown, after the turn that EXIF asks for
+        pa.field("image_height", pa.int64()),
+        pa.field("image_brightness", pa.float64()),  # mean and standard deviation of the grey levels, 0 to 255
+        pa.field("image_contrast", pa.float64()),
+        pa.field("image_pixels", pa.string()),  # sha256 of the pixels in RGB: what two files of one picture share
+    ]
+)
+BASE: dict[Modality, pa.Schema] = {"text": RAW, "image": RAW_IMAGES}
 REASONS = pa.field("reasons", pa.list_(pa.string()))  # what quarantine adds
 
 TOKENS = pa.schema(
@@ -30,6 +49,18 @@ TOKENS = pa.schema(
         pa.field("label", pa.int64(), nullable=False),  # position in data/tokens/labels.json
     ]
 )
+PIXELS = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("pixels", pa.binary(), nullable=False),  # uint8 [channels, height, width] of data/tokens/pixels.json
+        pa.field("label", pa.int64(), nullable=False),
+    ]
+)
+
+
+def modality(columns: Iterable[str]) -> Modality:
+    """What the rows of a table with these columns are."""
+    return "image" if IMAGE in set(columns) and TEXT not in set(columns) else "text"
 
 
 def scored(labels: list[str]) -> pa.Schema:

@@ -4,6 +4,9 @@ Reads ``data/splits/`` and the checkpoint's tokenizer; writes ``data/tokens/``: 
 ``labels.json`` with the labels of train in order, and ``tokenizer/``, which cuts texts exactly as it was done here and
 goes into the trained model, so that whoever loads the model sees the same ids.
 
+Images become pixels instead, cut to size by the checkpoint's image processor, which is kept in ``tokenizer/``;
+``pixels.json`` says what shape they have and how they are to be scaled (``tasks.pixels``).
+
 Not covered: pairs of texts, and texts longer than ``max_length`` other than by cutting them.
 """
 
@@ -11,25 +14,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 from tqdm import tqdm
 
-from tasks import checkpoint, params, paths
-from tasks.artefacts import read_table, write_json, write_table
+from tasks import checkpoint, params, paths, pixels
+from tasks.artefacts import columns_of, read_table, write_json, write_table
 from tasks.cli import run
 from tasks.errors import Refused
 from tasks.params import Section
-from tasks.schema import TOKENS
+from tasks.schema import PIXELS, TOKENS, modality
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
-CHUNK = 512  # texts handed to the tokenizer at once
+CHUNK = 512  # texts or images worked on at once
+CHECKED = 16  # images on which the processor is held to what we take it to do
+T = TypeVar("T")
 UNKNOWN_WARNING = 0.05  # share of unknown tokens from which the checkpoint probably does not speak this language
 
 
@@ -86,8 +91,8 @@ def tokens(table: pa.Table, name: str, tokenizer: PreTrainedTokenizerFast, ids: 
     return pa.table([table["id"], rows, labels], schema=TOKENS), cut
 
 
-def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (texts[i : i + CHUNK] for i in range(0, len(texts), CHUNK))
+def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK))
 
 
 def figures(table: pa.Table, cut: int, tokenizer: PreTrainedTokenizerFast) -> dict[str, int | float]:
@@ -119,6 +124,28 @@ def tokenize(splits: dict[str, pa.Table], tokenizer: PreTrainedTokenizerFast, fo
     return found
 
 
+def pixelate(splits: dict[str, pa.Table], processor: Any, folder: Path) -> dict[str, object]:
+    """The same for images."""
+    ids, first = label_ids(splits), splits["train"]["image"][:CHECKED].to_pylist()
+    processor.save_pretrained(folder / "tokenizer")
+    its = pixels.layout(processor, first)
+    for name, table in splits.items():
+        made: list[bytes] = []
+        images = table["image"].to_pylist()
+        for chunk in tqdm(list(_chunks(images)), desc=f"cut {name}", unit_scale=CHUNK, unit=" images", mininterval=1):
+            made += [image.tobytes() for image in pixels.cut(processor, chunk)]
+        labels = [ids[label] for label in table["label"].to_pylist()]
+        write_table(
+            pa.table([table["id"], pa.array(made, pa.binary()), labels], schema=PIXELS), folder / f"{name}.parquet"
+        )
+        print(f"{name}: {len(table)} images")
+    write_json(its.written(), folder / pixels.FILE)
+    write_json({"labels": list(ids)}, folder / "labels.json")
+    channels, height, width = its.shape
+    shape = {"reads": "image", "channels": channels, "height": height, "width": width}
+    return shape | {name: {"rows": len(table)} for name, table in splits.items()}
+
+
 def _say(name: str, shares: dict[str, int | float]) -> None:
     print(
         f"{name}: {shares['rows']} rows, {shares['tokens']} tokens, {shares['truncated_share']:.1%} of rows cut, "
@@ -134,13 +161,16 @@ def _say(name: str, shares: dict[str, int | float]) -> None:
 def main() -> None:
     """Run the stage on the repository's paths."""
     section, model = params.load(Params, "tokenize"), params.general().model
-    splits: dict[str, pa.Table] = {name: read_table(paths.split(name), ["id", "text", "label"]) for name in SPLITS}
+    kind = modality(columns_of(paths.split("train")))
+    splits: dict[str, pa.Table] = {name: read_table(paths.split(name), ["id", kind, "label"]) for name in SPLITS}
     if not len(splits["train"]):
         raise Refused("data/splits/train.parquet has no rows: widen windows.reference or add data")
-    tokenizer = prepared(checkpoint.resolve(model), section)
-    write_json(
-        {"max_length": section.max_length, **tokenize(splits, tokenizer, paths.TOKENS)}, paths.metrics("tokenize")
-    )
+    source = checkpoint.resolve(model)
+    if kind == "image":
+        figures = pixelate(splits, checkpoint.processor(source), paths.TOKENS)
+    else:
+        figures = {"max_length": section.max_length, **tokenize(splits, prepared(source, section), paths.TOKENS)}
+    write_json(figures, paths.metrics("tokenize"))
 
 
 if __name__ == "__main__":

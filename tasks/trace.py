@@ -20,8 +20,10 @@ from tasks import params, paths
 from tasks.artefacts import read_table
 from tasks.cli import run
 from tasks.errors import Refused
+from tasks.images import digest, opened
 from tasks.masking import excerpt
 from tasks.paths import Window
+from tasks.schema import modality
 from tasks.split import NAMES
 from tasks.split import Params as Split
 from tasks.split.neighbours import resembling
@@ -43,7 +45,7 @@ def trace(name: str, whole: bool = False) -> list[Line]:
         ("source", f"{raw['source_file']}, row {raw['source_row']}"),
         ("window", f"{window}, {raw['timestamp']:%Y-%m-%d %H:%M:%S} UTC" if raw["timestamp"] else f"{window}, no time"),
         ("label", "none" if raw["label"] is None else raw["label"]),
-        ("text", _text(raw, whole)),
+        *_said(raw, whole),
         *_validated(window, key),
         *_split(window, key),
         *_scored(window, key),
@@ -71,6 +73,15 @@ def _rows(file: Path, name: str, begins: bool = False, columns: list[str] | None
     return rows
 
 
+def _said(raw: Record, whole: bool) -> Iterator[Line]:
+    if "text" in raw:
+        yield "text", _text(raw, whole)
+        return
+    its = opened(raw["image"])
+    size = f", {its.mode} {its.picture.width} x {its.picture.height}" if its.picture else ""
+    yield "image", f"{len(raw['image'] or b''):,} bytes{size}"
+
+
 def _text(raw: Record, whole: bool) -> str:
     if raw["text"] is None:
         record = (raw["source_bytes"] or b"").decode(errors="replace")
@@ -95,13 +106,20 @@ def _validated(window: Window, key: str) -> Iterator[Line]:
 
 def _first_copy(window: Window, held: Record) -> Iterator[Line]:
     """Rows that say the same, of one that is held because others do."""
-    if not {"duplicate_text", "conflicting_label"} & set(held["reasons"]):
+    if not {"duplicate_text", "duplicate_image", "conflicting_label"} & set(held["reasons"]):
         return
-    rows = read_table(paths.window(window).raw, ["id", "text", "label"])
-    said = normalised(held["text"])
-    for row in rows.filter(pc.is_valid(rows["text"])).to_pylist():
-        if row["id"] != held["id"] and normalised(row["text"]) == said:
+    kind = modality(held)
+    key = _pixels if kind == "image" else normalised
+    rows = read_table(paths.window(window).raw, ["id", kind, "label"])
+    said = key(held[kind])
+    for row in rows.filter(pc.is_valid(rows[kind])).to_pylist():
+        if row["id"] != held["id"] and key(row[kind]) == said:
             yield "says the same", f"{row['id']}, label {row['label']}"
+
+
+def _pixels(image: bytes) -> str | None:
+    picture = opened(image).picture
+    return digest(picture) if picture else None
 
 
 def _split(window: Window, key: str) -> Iterator[Line]:
@@ -121,7 +139,7 @@ def _company(row: Record) -> Iterator[Line]:
     section = params.load(Split, "split")
     if section.group:
         yield "group", f"{section.group} {row[section.group]}"
-    if section.similarity is None:
+    if section.similarity is None or "text" not in row:
         return
     rows = read_table(paths.window("reference").validated, ["id", "text"]).filter(pc.field("id") != row["id"])
     near = resembling(row["text"], rows["text"].to_pylist(), section.similarity)

@@ -12,6 +12,7 @@ from tasks.params import Section
 
 BY_CONSTRUCTION = (  # their shares differ between two windows of the same rows
     "conflicting_label",  # the longer a window, the more copies it holds
+    "duplicate_image",
     "duplicate_text",
     "label_missing",  # the reference needs labels, current does not
     "timestamp_unreadable",  # rows without a time all go to current
@@ -23,6 +24,8 @@ class SmallestEffects(Section):
 
     text: float = Field(default=0.05, ge=0, le=1)
     """Along the length, the punctuation and the other descriptors of a text."""
+    image: float = Field(default=0.05, ge=0, le=1)
+    """Along the size, the brightness and the other properties of an image."""
     vocabulary: float = Field(default=0.05, ge=0, le=1)
     """In the share of texts that hold a word."""
     embeddings: float = Field(default=0.05, ge=0, le=1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tasks.drift.rows import CATEGORIES, Rows
+from tasks.drift.rows import CATEGORIES, MODE, Rows
 
 if TYPE_CHECKING:
     from tasks.drift.verdict import Verdict
@@ -19,7 +19,7 @@ DRAWN = 0.99  # of the rows; the rest is drawn at the edge
 METHOD = "driftline"
 LABELLED = "accuracy of labelled rows"  # however they were chosen
 EPOCH = datetime(1970, 1, 1)
-SIGNALS = {"confidence": "confidence", "prediction": "predictions", "label": "labels"}
+SIGNALS = {"confidence": "confidence", "prediction": "predictions", "label": "labels", MODE: "image: mode"}
 # Text from the data goes into a script and from there into plotly, which reads a few HTML tags: neither sees any.
 HARMLESS = str.maketrans({"<": "‹", ">": "›", "\u2028": " ", "\u2029": " "})
 IDENTITY = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?<=metric_)[0-9a-f]{32}")
@@ -49,7 +49,7 @@ def draw(verdict: Verdict, reference: Rows, current: Rows) -> Drawn:
     from evidently.metrics import MeanValue, ValueDrift
 
     _register(verdict["signals"], columns)
-    names = [name for name in columns if name in CATEGORIES]
+    names = [name for name in columns if name in (*CATEGORIES, MODE)]
     said = figures(verdict)
     definition = DataDefinition(
         numerical_columns=[*(name for name in columns if name not in names), *said], categorical_columns=names
@@ -79,7 +79,7 @@ def figures(verdict: Verdict) -> dict[str, float]:
 
 def _columns(verdict: Verdict, rows: Rows) -> dict[str, str]:
     """The columns that are signals, and which; alarms first, then by effect."""
-    found = {name: SIGNALS.get(name, f"text: {name}") for name in (*rows.categories, *rows.numbers)}
+    found = {name: SIGNALS.get(name, f"{rows.about}: {name}") for name in (*rows.categories, *rows.numbers)}
     signals = verdict["signals"]
     known = [(name, signal) for name, signal in found.items() if signal in signals]
     return dict(sorted(known, key=lambda pair: (not signals[pair[1]]["alarm"], -signals[pair[1]]["effect"])))

@@ -13,8 +13,13 @@ from scipy.sparse import csr_array
 
 from tasks.drift.descriptors import describe, terms
 from tasks.errors import Refused
+from tasks.schema import Modality
 
 CATEGORIES = ("prediction", "label")
+MODE = "image_mode"
+OF_IMAGES = {  # what validate saw of an image, by what it is called here
+    name: f"image_{name}" for name in ("width", "height", "brightness", "contrast", "bytes")
+}
 MISSING = "(none)"
 
 
@@ -35,6 +40,8 @@ class Rows:
     embeddings: NDArray[np.float32] | None = None
     groups: NDArray[np.object_] | None = None
     times: NDArray[np.datetime64] | None = None
+    about: Modality = "text"
+    """What the numbers are properties of, the confidence aside."""
 
     def take(self, index: NDArray[np.int64]) -> Rows:
         """The rows at these positions, without reading anything anew."""
@@ -47,6 +54,7 @@ class Rows:
             None if self.embeddings is None else self.embeddings[index],
             None if self.groups is None else self.groups[index],
             None if self.times is None else self.times[index],
+            self.about,
         )
 
 
@@ -63,18 +71,21 @@ def observe(table: pa.Table, embeddings: NDArray[np.float32] | None, group: str 
     if group is not None and group not in columns:
         raise Refused(f"{place} has no column {group!r}: drift.group must name one of {', '.join(sorted(columns))}")
     text = _strings(table, "text").fill_null("") if "text" in columns else None
+    seen = {name: _numbers(table, column) for name, column in OF_IMAGES.items() if column in columns}
     return Rows(
         count=table.num_rows,
         text=text,
         numbers={
             **({} if text is None else describe(text)),
+            **seen,
             **({"confidence": _confidence(table, place)} if "confidence" in columns else {}),
         },
-        categories={name: _category(table, name) for name in CATEGORIES if name in columns},
+        categories={name: _category(table, name) for name in (*CATEGORIES, MODE) if name in columns},
         terms=None if text is None else terms(text),
         embeddings=embeddings,
         groups=None if group is None else _strings(table, group).to_numpy(zero_copy_only=False),
         times=_times(table) if "timestamp" in columns else None,
+        about="image" if seen else "text",
     )
 
 
@@ -99,6 +110,11 @@ def _category(table: pa.Table, name: str) -> NDArray[np.object_]:
     column = _strings(table, name)
     filled = column if name == "label" else column.fill_null(MISSING)
     values: NDArray[np.object_] = filled.to_numpy(zero_copy_only=False)
+    return values
+
+
+def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = pc.cast(table.column(name), pa.float64()).to_numpy()
     return values
 
 

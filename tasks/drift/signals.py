@@ -18,7 +18,7 @@ from tasks.drift import SmallestEffects
 from tasks.drift.descriptors import word_of
 from tasks.drift.embeddings import axes, near_centres
 from tasks.drift.permutation import Bools, Floats, Integers, Part, Population, Signal
-from tasks.drift.rows import Rows
+from tasks.drift.rows import MODE, Rows
 from tasks.errors import Refused
 
 GRID = (0.005, 0.01, 0.02, 0.05, *np.arange(0.1, 0.91, 0.1), 0.95, 0.98, 0.99, 0.995)  # the tails count as much
@@ -32,7 +32,7 @@ def populations(reference: Rows, current: Rows, smallest: SmallestEffects, seed:
     side = np.repeat([False, True], [reference.count, current.count])
     groups = _groups(reference, current)
     signals = [
-        *_text(reference, current, smallest),
+        *_own(reference, current, smallest),
         *_embedded(reference, current, smallest, np.random.default_rng([seed, 1])),
         *_predicted(reference, current, smallest),
     ]
@@ -79,12 +79,17 @@ def group_codes(groups: NDArray[np.object_]) -> Integers:
     return numbers
 
 
-def _text(reference: Rows, current: Rows, smallest: SmallestEffects) -> list[Signal]:
+def _own(reference: Rows, current: Rows, smallest: SmallestEffects) -> list[Signal]:
+    """What the rows show by themselves: a text's composition and words, an image's properties."""
+    about, least = reference.about, getattr(smallest, reference.about)
     names = [name for name in reference.numbers if name in current.numbers and name != "confidence"]
     signals = [
-        Signal(f"text: {name}", (quantity(name, _both(reference.numbers, current.numbers, name)),), smallest.text)
+        Signal(f"{about}: {name}", (quantity(name, _both(reference.numbers, current.numbers, name)),), least)
         for name in names
     ]
+    if MODE in reference.categories and MODE in current.categories:
+        modes = _both(reference.categories, current.categories, MODE)
+        signals.append(Signal("image: mode", (category("mode", modes),), least))
     if reference.terms is None or current.terms is None:
         return signals
     words = frequent(reference, current)

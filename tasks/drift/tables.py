@@ -14,13 +14,14 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from tasks import paths
-from tasks.artefacts import read_table
-from tasks.drift.rows import Rows, observe
+from tasks.artefacts import columns_of, read_table
+from tasks.drift.rows import MODE, OF_IMAGES, Rows, observe
 from tasks.errors import Refused
 
 USED = ("text", "prediction", "confidence", "label")
 WHEN = "timestamp"
-HELD = ("id", "text", "label", WHEN)  # what the pipeline knows of a row before it is scored
+IMAGES = (MODE, *OF_IMAGES.values())
+HELD = ("id", "text", "label", WHEN, *IMAGES)  # what the pipeline knows of a row before it is scored
 
 
 def held_out(group: str | None) -> Rows:
@@ -29,9 +30,10 @@ def held_out(group: str | None) -> Rows:
     return _scored(pa.concat_tables(splits, promote_options="default"), paths.window("reference"), group)
 
 
-def trained_on() -> pa.Array:
-    """The texts of the pipeline's training rows."""
-    return read_table(paths.split("train"), ["text"]).column("text").combine_chunks()
+def trained_on() -> pa.Array | None:
+    """The texts of the pipeline's training rows; None where these are images."""
+    file = paths.split("train")
+    return read_table(file, ["text"]).column("text").combine_chunks() if "text" in columns_of(file) else None
 
 
 def current(group: str | None) -> Rows:
@@ -55,7 +57,7 @@ def read_rows(path: Path, embeddings: Path | None, group: str | None) -> Rows:
     A column ``timestamp`` that holds times tells how the reference changed from window to window.
     """
     table = _read(path)
-    useful = _useful(table, (*USED, WHEN), group)
+    useful = _useful(table, (*USED, WHEN, *IMAGES), group)
     if not set(useful.column_names) & set(USED) and embeddings is None:
         raise Refused(f"{path} has none of the columns {', '.join(USED)}; it has {', '.join(table.column_names)}")
     return observe(useful, None if embeddings is None else read_embeddings(embeddings), group, path)

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precisio
 from threadpoolctl import threadpool_limits
 
 from tasks import params, paths
-from tasks.artefacts import read_table, replacing, write_json
+from tasks.artefacts import columns_of, read_table, replacing, write_json
 from tasks.behaviour import read as read_tests
 from tasks.cli import run
 from tasks.errors import Refused
@@ -25,6 +25,7 @@ from tasks.evaluate.reliability import reliability
 from tasks.evaluate.slices import slices
 from tasks.evaluate.weighted import OVERALL, Answers
 from tasks.measures import Counts
+from tasks.schema import Modality, modality
 
 Splits = Mapping[str, pa.Table]
 
@@ -76,8 +77,9 @@ def _model(test: pa.Table, scored: pa.Table, labels: list[str]) -> Answers:
 
 def _baseline(splits: Splits, labels: list[str], seed: int) -> Answers:
     train, test = splits["train"], splits["test"]
+    kind = modality(test.column_names)
     probability = baseline_probabilities(
-        train["text"].to_pylist(), train["label"].to_pylist(), test["text"].to_pylist(), labels, seed
+        train[kind].to_pylist(), train["label"].to_pylist(), test[kind].to_pylist(), labels, seed, kind
     )
     return Answers(_numbers(test["label"], labels), probability.argmax(axis=1), probability)
 
@@ -147,10 +149,11 @@ def _by_class(answers: Answers, labels: list[str]) -> dict[str, dict[str, float]
     }
 
 
-def _behaviour(labels: list[str]) -> list[dict[str, Any]]:
-    """What came of the tests; the texts that failed are written."""
+def _behaviour(labels: list[str], kind: Modality) -> list[dict[str, Any]]:
+    """What came of the tests, which are about texts; the texts that failed are written."""
     tried = read_table(paths.window("reference").behaviour)
-    told, failed = behaved(read_tests(paths.BEHAVIOUR), tried, labels)
+    tests = read_tests(paths.BEHAVIOUR) if kind == "text" else ()
+    told, failed = behaved(tests, tried, labels)
     with replacing(paths.BEHAVIOUR_FAILED) as part:
         pyarrow.csv.write_csv(failed, part)
     return told
@@ -158,15 +161,16 @@ def _behaviour(labels: list[str]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Run the stage on the repository's paths."""
+    kind = modality(columns_of(paths.split("train")))
     splits = {
-        "train": read_table(paths.split("train"), ["text", "label"]),
+        "train": read_table(paths.split("train"), [kind, "label"]),
         "validation": read_table(paths.split("validation"), ["id"]),
         "test": read_table(paths.split("test")),
     }
     scored = read_table(paths.window("reference").scored)
     with threadpool_limits(1):  # else the last digits depend on how many cores there are
         figures = evaluate(splits, scored, params.load(Params, "evaluate"), params.general().seed)
-    write_json({**figures, "behaviour": _behaviour(labels_of(scored))}, paths.metrics("evaluate"))
+    write_json({**figures, "behaviour": _behaviour(labels_of(scored), kind)}, paths.metrics("evaluate"))
     low, high = figures["intervals"]["macro_f1"]
     print(f"macro-F1 {figures['macro_f1']:.4f} [{low:.4f}, {high:.4f}], baseline {figures['baseline']['macro_f1']:.4f}")
 

@@ -25,6 +25,7 @@ from tasks.evaluate import Slices
 from tasks.evaluate.traits import Traits, traits
 from tasks.masking import mask
 from tasks.measures import COVERAGE, Counts, Floats
+from tasks.schema import modality
 
 DIGITS = 6
 WORD = re.compile(r"[^\W\d_]{3,30}")
@@ -49,7 +50,7 @@ def slices(test: Any, wrong: Wrong, wrong_baseline: Wrong, section: Slices, seed
     declared = list(_by_value(found))
     judged = [each for each in declared if len(each.rows) >= section.rows]
     candidates = [*judged, *_pairs(judged, section.rows)]
-    if section.words:
+    if section.words and modality(test.column_names) == "text":
         candidates += list(_words(test["text"].to_pylist(), section.rows))
     return {
         "level": section.level,

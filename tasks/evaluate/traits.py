@@ -14,9 +14,11 @@ import pyarrow as pa
 
 from tasks.errors import Refused
 from tasks.evaluate import Slices
+from tasks.schema import modality
 
 NONE = "(none)"
 PARTS = 4  # equally many rows in each part of a number's range
+OF_IMAGES = ("image_width", "image_height", "image_mode", "image_brightness", "image_contrast", "image_bytes")
 READ = 2000  # characters of a text that its script is judged by
 MONTHS = 24  # spanned by the rows, from which they are cut by year
 Traits = dict[str, list[str]]
@@ -25,12 +27,15 @@ Traits = dict[str, list[str]]
 def traits(rows: pa.Table, section: Slices) -> Traits:
     """The value of each declared trait, row for row."""
     found = {column: _of_column(rows, column) for column in section.columns}
-    if section.text_length:
-        found["text length"] = by_size([len(text) for text in rows["text"].to_pylist()], " characters")
+    texts = rows["text"].to_pylist() if modality(rows.column_names) == "text" else None
+    if texts is None and section.image:
+        found |= {column.removeprefix("image_"): _of_column(rows, column) for column in OF_IMAGES}
+    if texts is not None and section.text_length:
+        found["text length"] = by_size([len(text) for text in texts], " characters")
     if section.time and rows["timestamp"].null_count < len(rows):
         found["time"] = by_time(rows["timestamp"].to_pylist())
-    if section.script:
-        found["script"] = [script(text) for text in rows["text"].to_pylist()]
+    if texts is not None and section.script:
+        found["script"] = [script(text) for text in texts]
     return found
 
 

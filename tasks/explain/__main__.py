@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.csv
 from threadpoolctl import threadpool_limits
 
-from tasks import params, paths
-from tasks.artefacts import read_table, replacing, write_json
+from tasks import checkpoint, params, paths
+from tasks.artefacts import columns_of, read_table, replacing, write_json
 from tasks.cli import run
 from tasks.errors import Refused
 from tasks.explain import Params
 from tasks.explain.page import Mistake, coloured, page
 from tasks.masking import excerpt
+from tasks.schema import modality
 
 SHOWN = 20  # suspects on the page; the rest stands in the csv
 BEGINNING = 160  # characters of a suspicious text
@@ -69,14 +70,21 @@ def doubted(splits: pa.Table, section: Params, seed: int) -> list[dict[str, Any]
 
 
 def explain_all(section: Params, seed: int) -> dict[str, Any]:
-    """Write the page and the list; the figures."""
+    """Write the page and the list; the figures. Of images nothing is explained, and the page says so."""
+    if modality(columns_of(paths.split("test"))) == "image":
+        return _write([], [], None)
     test = read_table(paths.split("test"))
     columns = ["id", "text", "label", "source_file", "source_row"]
     rows = pa.concat_tables([read_table(paths.SPLITS / f"{name}.parquet", columns) for name in SPLITS])
     found = doubted(rows, section, seed)
     explained = mistakes(test, read_table(paths.window("reference").scored), section)
+    return _write(explained, found, len(rows))
+
+
+def _write(explained: list[Mistake], found: list[dict[str, Any]], rows: int | None) -> dict[str, Any]:
+    """``rows`` is how many labels were looked through; None: none could be."""
     with replacing(paths.EXPLAINED) as part:
-        part.write_text(page(explained, found[:SHOWN], len(rows)), encoding="utf-8")
+        part.write_text(page(explained, found[:SHOWN], rows), encoding="utf-8")
     names = ("id", "label", "suggested", "quality", "source_file", "source_row", "begins")
     kinds = {"quality": pa.float64(), "source_row": pa.int64()}
     table = pa.table({name: pa.array([its[name] for its in found], kinds.get(name, pa.string())) for name in names})
@@ -86,13 +94,15 @@ def explain_all(section: Params, seed: int) -> dict[str, Any]:
         "mistakes": len(explained),
         "complete": sum(its.explained.complete for its in explained),
         "largest_error": round(max((its.explained.error for its in explained), default=0.0), 3),
-        "labelled_rows": len(rows),
+        "labelled_rows": rows or 0,
         "suspects": len(found),
     }
 
 
 def explain_text(text: str, section: Params) -> None:
     """Print one text, coloured, and what its attributions come to."""
+    if checkpoint.reads(paths.CLASSIFIER) == "image":
+        raise Refused(f"the model in {paths.CLASSIFIER} reads images, whose answers are not explained")
     from tasks.explain.attribution import Explainer
 
     if not text.strip():

@@ -67,8 +67,8 @@ def masked(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in mask(text))
 
 
-def page(mistakes: Sequence[Mistake], suspects: Sequence[dict[str, object]], rows: int) -> str:
-    """The whole page."""
+def page(mistakes: Sequence[Mistake], suspects: Sequence[dict[str, object]], rows: int | None) -> str:
+    """The whole page; without ``rows`` it says that images are not explained."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "page"),
         autoescape=True,

@@ -128,6 +128,8 @@ def main() -> None:
     given = parser.parse_args()
     if min(given.threads, given.batch_size) < 1:
         parser.error("--threads and --batch-size have to be at least 1")
+    if checkpoint.reads(paths.CLASSIFIER) == "image":
+        raise Refused(f"the model in {paths.CLASSIFIER} reads images, which are not exported yet")
     rows = read_table(paths.split("test"), ["text", "label"])
     if not len(rows):
         raise Refused(f"{paths.split('test')} has no rows to hold the export to")

@@ -8,7 +8,9 @@ family is one module beside this one and one line in ``FAMILIES``. Its module ho
 ``config(settings, tokenizer)``
     the transformers config made of it, whose ``model_type`` is the family's name;
 
-and when it is imported it registers a model of its own with the Auto classes. No code comes from a checkpoint.
+and when it is imported it registers a model of its own with the Auto classes, unless transformers has it. One that
+reads images says ``READS = "image"`` and holds ``processor(settings)`` in the place of a tokenizer. No code comes from
+a checkpoint.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ from typing import TYPE_CHECKING, Any
 from tasks import params
 from tasks.errors import Refused
 from tasks.paths import PARAMS
+from tasks.schema import Modality
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 FAMILIES = {  # name → module
     "rnn": "tasks.families.rnn",
+    "vit": "tasks.families.vit",
 }
 
 
@@ -37,11 +41,28 @@ def refuse_unknown(name: str | None, settings: Mapping[str, Any]) -> None:
         raise Refused(f"model.family is {name!r}; the families are {', '.join(FAMILIES)}, or null for the checkpoint")
 
 
-def config(name: str, settings: Mapping[str, Any], tokenizer: PreTrainedTokenizerFast) -> PretrainedConfig:
-    """The config of an untrained model of that family, over the tokens of ``tokenizer``."""
-    module: Any = import_module(FAMILIES[name])
-    made: PretrainedConfig = module.config(params.parse(module.Settings, settings, "model.config", PARAMS), tokenizer)
+def reads(name: str) -> Modality:
+    """What models of that family are given."""
+    found: Modality = getattr(import_module(FAMILIES[name]), "READS", "text")
+    return found
+
+
+def config(name: str, settings: Mapping[str, Any], tokenizer: PreTrainedTokenizerFast | None) -> PretrainedConfig:
+    """The config of an untrained model of that family, over the tokens of ``tokenizer`` where it reads texts."""
+    module, section = _read(name, settings)
+    made: PretrainedConfig = module.config(section, tokenizer)
     return made
+
+
+def processor(name: str, settings: Mapping[str, Any]) -> Any:
+    """What makes an image the input of such a model."""
+    module, section = _read(name, settings)
+    return module.processor(section)
+
+
+def _read(name: str, settings: Mapping[str, Any]) -> tuple[Any, params.Section]:
+    module: Any = import_module(FAMILIES[name])
+    return module, params.parse(module.Settings, settings, "model.config", PARAMS)
 
 
 def register(model_type: str) -> None:

@@ -5,7 +5,7 @@ Reads ``data/tokens/`` and the checkpoint (or ``warm_start``'s folder), nothing 
 ``transformers.Trainer``'s; what it is fed, and what it need not compute, is ours: lower layers that stay as they are
 run once (``frozen.py``), the last layer runs for the first token alone where no other is read (``narrow.py``), tokens
 that never occur are not walked over (``vocabulary.py``), and the last layer's weights begin at a logistic regression
-(``probe.py``). The last act is the temperature (``temperature.py``).
+(``probe.py``). Images are fed by ``pictures.py``. The last act is the temperature (``temperature.py``).
 
 An interrupted run goes on where it was: what it had done lies in ``.checkpoints/<fingerprint>/`` (``tasks/kept.py``).
 
@@ -29,6 +29,15 @@ class Lora(Section):
     alpha: float | None = Field(default=None, gt=0)
     """What the adapters' sum is scaled by, over the rank; null: twice the rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Augmentation(Section):
+    """Section ``finetune.augmentation``: how images are varied in training."""
+
+    shift: int = Field(default=2, ge=0)
+    """Pixels that an image is moved by at most, up or down and sideways; what it leaves is black."""
+    flip: bool = False
+    """Mirror half of them, left to right: not for what a mirror makes something else, as digits and letters."""
 
 
 class WarmStart(Section):
@@ -81,6 +90,8 @@ class Params(Section):
     """How many of the lowest layers, and the embeddings with them, stay as they are; 0: everything is trained."""
     lora: Lora | None = None
     """Train small matrices beside the layers' own, and fold them in at the end; null: train the layers themselves."""
+    augmentation: Augmentation | None = None
+    """Of images; null: every epoch sees them as they are."""
     warm_start: WarmStart | None = None
     """Begin at the weights of an earlier classifier; null: at the checkpoint's."""
     probe: bool = True

@@ -13,23 +13,40 @@ from tasks import checkpoint, params, paths
 from tasks.artefacts import read_json, read_table, replacing_folder, write_json
 from tasks.cli import run
 from tasks.errors import Refused
-from tasks.finetune import Params, record, warm
+from tasks.finetune import Params, pictures, record, warm
 from tasks.finetune.device import threads
 from tasks.finetune.energy import metered
 from tasks.finetune.feeding import Rows
 from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.fit import Fitted, fit
 from tasks.kept import alone
+from tasks.pixels import FILE
+from tasks.schema import Modality
 
 
-def read_rows(file: Path) -> Rows:
-    """One tokenized split."""
-    table = read_table(file, ["id", "input_ids", "label"])
-    if not len(table):
+def read_rows(file: Path, reads: Modality = "text") -> Rows:
+    """One split as ``tokenize`` left it."""
+    found = pictures.read(file) if reads == "image" else _texts(file)
+    if not len(found):
         raise Refused(f"{file} has no rows: widen windows.reference, or change the shares of the split")
+    return found
+
+
+def _texts(file: Path) -> Rows:
+    table = read_table(file, ["id", "input_ids", "label"])
     ids = table["input_ids"].combine_chunks()
     starts = ids.offsets.to_numpy().astype(np.int64)
     return Rows("input_ids", ids.values.to_numpy(), starts, table["label"].to_numpy(), table["id"])
+
+
+def _kind(tokens: Path, section: Params) -> Modality:
+    """What the rows are; refuses what is set for the others."""
+    kind: Modality = "image" if (tokens / FILE).is_file() else "text"
+    if kind == "image" and section.frozen_layers:
+        raise Refused("finetune.frozen_layers is for texts: set it to 0; finetune.lora trains less of an image model")
+    if kind == "text" and section.augmentation:
+        raise Refused("finetune.augmentation is for images, and the rows are texts: set it to null")
+    return kind
 
 
 def finetune(
@@ -38,13 +55,14 @@ def finetune(
     """The classifier trained on the rows in ``tokens``, and what is to be said about it; ``keep`` is ``fit``'s."""
     labels: list[str] = read_json(tokens / "labels.json")["labels"]
     section.decision.refuse_unknown(labels)
-    rows, validation = (read_rows(tokens / f"{name}.parquet") for name in ("train", "validation"))
+    reads = _kind(tokens, section)
+    rows, validation = (read_rows(tokens / f"{name}.parquet", reads) for name in ("train", "validation"))
     torch.set_num_threads(threads(section))
     seeded = enable_full_determinism if section.deterministic and torch.cuda.is_available() else set_seed
     seeded(seed)  # before the model: the weights its checkpoint lacks are drawn
     if section.warm_start is None:
         model = checkpoint.classifier(
-            source, labels, layers=section.layers, dropout=section.dropout, activation=section.activation
+            source, labels, layers=section.layers, dropout=section.dropout, activation=section.activation, reads=reads
         )
     else:
         model, has_last = warm.started(section.warm_start, labels, section, tokens / "tokenizer")
@@ -64,7 +82,7 @@ def _attend(model: PreTrainedModel, section: Params) -> None:
 
 
 def write_classifier(model: PreTrainedModel, tokenizer: Path, folder: Path) -> None:
-    """The trained model beside the tokenizer its rows were made with; whole or not at all."""
+    """The trained model beside the tokenizer or image processor its rows were made with; whole or not at all."""
     with replacing_folder(folder) as part:
         model.save_pretrained(part)
         for file in sorted(tokenizer.iterdir()):

@@ -14,7 +14,7 @@ from transformers import EvalPrediction, PreTrainedModel, PrinterCallback, Progr
 from tasks.errors import Refused
 from tasks.finetune import Params, named, temperature
 from tasks.finetune.best import Best
-from tasks.finetune.feeding import LengthBatches, Padded, Rows
+from tasks.finetune.feeding import LengthBatches, Rows, pad
 from tasks.finetune.losses import APART, Losses, Trouble
 from tasks.finetune.micro import Accumulation, Tensors, out_of_memory, parts_of
 from tasks.finetune.pace import Pace
@@ -45,11 +45,15 @@ class Engine(Resumable):
         self.latest: EvalPrediction | None = None  # what the last validation gave
         self.labels = len(model.config.id2label or {})
         self.accumulation, self.best = Accumulation(section.accumulation), Best(section.early_stopping)
-        collate = Padded(model.config.pad_token_id or 0)
+        self.fed = self._rows(rest["train_dataset"])
         pace = Pace(section.checks_per_epoch, checkpoints, leaving, self._restore)
         self.watch = watch or Watch()
         super().__init__(
-            model, data_collator=collate, compute_metrics=self._figures, callbacks=[pace, self.watch], **rest
+            model,
+            data_collator=self.fed.collated(pad(model)),
+            compute_metrics=self._figures,
+            callbacks=[pace, self.watch],
+            **rest,
         )
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
@@ -57,12 +61,10 @@ class Engine(Resumable):
         self.optimizer_cls_and_kwargs = named.optimizer(section)
         self.weight = self._label_weights() if section.class_weights else None
         self.losses = Losses(self.labels, APART if self.args.device.type == "cuda" else 1)
-        self.batches = LengthBatches(
-            self._rows(self.train_dataset).lengths, section.batch_size, seed, section.batch_tokens
-        )
+        self.batches = LengthBatches(self.fed.lengths, section.batch_size, seed, section.batch_tokens)
 
     def _label_weights(self) -> torch.Tensor:
-        counts = np.bincount(self._rows(self.train_dataset).labels, minlength=self.labels)
+        counts = np.bincount(self.fed.labels, minlength=self.labels)
         weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
         return torch.tensor(weights, dtype=torch.float32, device=self.args.device)
 
@@ -74,7 +76,7 @@ class Engine(Resumable):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Shuffled batches of like length."""
-        return self._loader(self._rows(self.train_dataset), self.batches)
+        return self._loader(self.fed, self.batches)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """All rows, from short to long; the figures do not depend on the order."""
@@ -107,7 +109,8 @@ class Engine(Resumable):
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """The gradient of one step's batch, and its mean loss; a loss that went wrong ends the run."""
         model.train()
-        batch = self._prepare_inputs(inputs)
+        step, prepared = self.state.global_step, self._prepare_inputs(inputs)
+        batch = self.fed.varied(prepared, self.section.augmentation, self.seed, step)
         whole = self._weighed(batch["labels"])
 
         def backward(part: Tensors) -> torch.Tensor:
@@ -118,8 +121,8 @@ class Engine(Resumable):
             return detached
 
         loss = self.accumulation.gradient(batch, backward, model.zero_grad)
-        self.watch.fed(batch["attention_mask"])
-        self._refuse(self.losses.add(self.state.global_step + 1, loss))
+        self.watch.fed(self.fed.mask(batch))
+        self._refuse(self.losses.add(step + 1, loss))
         return loss
 
     def _weighed(self, labels: torch.Tensor) -> Any:
@@ -133,7 +136,7 @@ class Engine(Resumable):
         rows = self.batches.of_epoch((trouble.step - 1) // batches)[(trouble.step - 1) % batches]
         raise Refused(
             f"finetune: {trouble.words} at step {trouble.step} of {self.state.max_steps}. Its rows: "
-            f"{self._rows(self.train_dataset).named(rows)}. Look at them, or lower finetune.learning_rate "
+            f"{self.fed.named(rows)}. Look at them, or lower finetune.learning_rate "
             f"(it is {self.section.learning_rate}), lengthen finetune.warmup, or set finetune.precision to fp32"
         )
 

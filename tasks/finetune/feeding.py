@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset, Sampler
 from transformers import PreTrainedModel
+
+from tasks.finetune import Augmentation
 
 REGION = 50  # batches that are sorted by length together: large enough for little padding, small enough to stay random
 
@@ -25,6 +27,8 @@ class Rows(Dataset[dict[str, Any]]):
     labels: npt.NDArray[np.int64]
     ids: Sequence[str] | None = None
     """What the rows are called in messages."""
+    unit: ClassVar[str] = "tokens"
+    """What speed is counted in."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -50,7 +54,21 @@ class Rows(Dataset[dict[str, Any]]):
         values = np.concatenate([self.values[self.starts[i] : self.starts[i + 1]] for i in drawn])
         starts = np.r_[0, np.cumsum(self.lengths[drawn])]
         ids = None if self.ids is None else [str(self.ids[int(i)]) for i in drawn]
-        return Rows(self.key, values, starts, self.labels[drawn], ids)
+        return replace(self, values=values, starts=starts, labels=self.labels[drawn], ids=ids)
+
+    def collated(self, pad: int) -> Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]:
+        """What makes a batch of some of the rows, ``pad`` being the padding token."""
+        return Padded(pad)
+
+    def mask(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Where the tokens of a batch are, [rows, tokens]."""
+        return batch["attention_mask"]
+
+    def varied(
+        self, batch: dict[str, torch.Tensor], how: Augmentation | None, seed: int, step: int
+    ) -> dict[str, torch.Tensor]:
+        """The batch of a step as the model is trained on it: texts stay as they are."""
+        return batch
 
 
 class LengthBatches(Sampler[list[int]]):
@@ -139,7 +157,12 @@ class Padded:
         }
 
 
+def pad(model: PreTrainedModel) -> int:
+    """The padding token; a model that has none is given nothing to pad."""
+    return int(getattr(model.config, "pad_token_id", None) or 0)
+
+
 def model_inputs(model: PreTrainedModel, rows: Rows, batch: Sequence[int]) -> dict[str, torch.Tensor]:
     """Those rows as the model takes them, without their labels."""
-    made = Padded(model.config.pad_token_id or 0)([rows[i] for i in batch])
+    made = rows.collated(pad(model))([rows[i] for i in batch])
     return {name: tensor.to(model.device) for name, tensor in made.items() if name != "labels"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from tasks import checkpoint, families, kept
+from tasks import checkpoint, families, kept, pixels
 from tasks.finetune import Params
 from tasks.finetune.record import PACKAGES, versions
 from tasks.kept import contents
@@ -22,7 +22,12 @@ def fingerprint(tokens: Path, source: checkpoint.Checkpoint, section: Params, se
         "tokens": contents(file for file in tokens.rglob("*") if file.is_file() and file.name != "test.parquet"),
         "checkpoint": contents(weights.iterdir()) if weights.is_dir() else [source.source, source.revision],
         "family": [source.family, dict(source.config)],
-        "code": contents([Path(checkpoint.__file__), *(file for place in CODE for file in place.glob("*.py"))]),
+        "code": contents(
+            [
+                *map(Path, (checkpoint.__file__, pixels.__file__)),
+                *(file for place in CODE for file in place.glob("*.py")),
+            ]
+        ),
         "section": section.model_dump(mode="json"),
         "seed": seed,
         "versions": versions(PACKAGES),

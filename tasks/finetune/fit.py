@@ -187,8 +187,8 @@ def _cost(clock: Clock, done: Trained, device: Device, resumed: Path | None) -> 
     return {
         "seconds": clock.seconds,
         "resumed": resumed is not None,
-        "trained_tokens": watch.tokens,
-        "tokens_per_second": round(watch.tokens / watch.seconds, 1) if watch.seconds else None,
+        f"trained_{watch.unit}": watch.tokens,
+        f"{watch.unit}_per_second": round(watch.tokens / watch.seconds, 1) if watch.seconds else None,
         "share_of_matmul_rate": None if share is None else round(share, 3),
         "device": device.name,
         **device.choices(),

@@ -52,7 +52,7 @@ def in_a_list(model: PreTrainedModel) -> bool:
 def _find(model: PreTrainedModel) -> tuple[nn.Module, str] | None:
     for owner in model.base_model.modules():
         for name, child in owner.named_children():
-            if isinstance(child, nn.ModuleList) and len(child) == model.config.num_hidden_layers:
+            if isinstance(child, nn.ModuleList) and len(child) == getattr(model.config, "num_hidden_layers", None):
                 return owner, name
     return None
 

@@ -20,14 +20,17 @@ def out_of_memory(error: RuntimeError) -> bool:
 
 
 def parts_of(batch: Tensors, parts: int) -> list[dict[str, torch.Tensor]]:
-    """The rows of a padded batch in so many parts of like size, each cut to its own longest row."""
+    """The rows of a batch in so many parts of like size, each of a padded one cut to its own longest row."""
     return [_trimmed(batch, rows) for rows in torch.arange(len(batch["labels"])).tensor_split(parts) if len(rows)]
 
 
 def _trimmed(batch: Tensors, rows: torch.Tensor) -> dict[str, torch.Tensor]:
     part = slice(int(rows[0]), int(rows[-1]) + 1)
-    longest = int(batch["attention_mask"][part].sum(1).max())
-    return {name: values[part] if name == "labels" else values[part, :longest] for name, values in batch.items()}
+    rows_of = {name: values[part] for name, values in batch.items()}
+    if "attention_mask" not in batch:  # images are of one size
+        return rows_of
+    longest = int(rows_of["attention_mask"].sum(1).max())
+    return {name: values if name == "labels" else values[:, :longest] for name, values in rows_of.items()}
 
 
 def in_pieces(batch: list[int], run: Callable[[list[int]], None]) -> None:

@@ -99,7 +99,7 @@ def train(
     with tempfile.TemporaryDirectory() as folder, noticed() as leaving:
         args = arguments(section, seed, device, folder)
         data: dict[str, Any] = {"args": args, "train_dataset": rows, "eval_dataset": looked_at}
-        engine = Engine(model, section, seed, checkpoints, leaving, resumed, _watch(model, device), **data)
+        engine = Engine(model, section, seed, checkpoints, leaving, resumed, _watch(model, device, rows.unit), **data)
         if section.dvclive:
             engine.add_callback(Live(paths.DVCLIVE))
         engine.train(resume_from_checkpoint=str(resumed) if resumed else None)
@@ -122,7 +122,9 @@ def _ended(engine: Engine, validation: Rows) -> Trained:
     return Trained(engine.state.log_history, last, kept, engine.accumulation.parts, engine.watch, logits, labels)
 
 
-def _watch(model: PreTrainedModel, device: Device) -> Watch:
+def _watch(model: PreTrainedModel, device: Device, unit: str) -> Watch:
+    if unit != Rows.unit:
+        return Watch(unit=unit)  # how many tokens an image is, its model alone knows
     found = speed.matrices(model)
     dtype = torch.bfloat16 if device.bf16 else torch.float32
     return Watch(

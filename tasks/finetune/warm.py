@@ -26,9 +26,8 @@ def started(start: WarmStart, labels: list[str], section: Params, tokenizer: Pat
     _refuse_other(folder, start.sha256, tokenizer)
     known, _ = checkpoint.labels_and_width(folder)
     source = checkpoint.resolve(Model(name=str(folder)))
-    model = checkpoint.classifier(
-        source, labels, layers=section.layers, dropout=section.dropout, activation=section.activation
-    )
+    kept = {"layers": section.layers, "dropout": section.dropout, "activation": section.activation}
+    model = checkpoint.classifier(source, labels, reads=checkpoint.reads(folder), **kept)
     if known != labels:
         last = checkpoint.last_layer(model)
         last.weight.data.normal_(0.0, float(getattr(model.config, "initializer_range", None) or 0.02))
@@ -45,6 +44,7 @@ def _refuse_other(folder: Path, sha256: str, tokenizer: Path) -> None:
     found = digest(weights)
     if found != sha256:
         raise Refused(f"finetune.warm_start: the sha256 of {weights} is {found}, not the one of params.yaml ({sha256})")
-    own, others = (place / "tokenizer.json" for place in (tokenizer, folder))
-    if not others.is_file() or digest(own) != digest(others):
+    name = checkpoint.PROCESSOR if checkpoint.reads(folder) == "image" else "tokenizer.json"
+    own, others = (place / name for place in (tokenizer, folder))
+    if not (own.is_file() and others.is_file()) or digest(own) != digest(others):
         raise Refused(f"finetune.warm_start: {folder} reads other tokens than `model`'s: name the model it came from")

@@ -17,8 +17,8 @@ EVERY_SECONDS = 2.0  # between two looks at the counters, for which a GPU has to
 class Watch(TrainerCallback):
     """One bar over all steps, and the counts of what went through the model in this process."""
 
-    def __init__(self, matrices: Matrices | None = None, rate: float = 0.0) -> None:
-        self.matrices, self.rate = matrices, rate
+    def __init__(self, matrices: Matrices | None = None, rate: float = 0.0, unit: str = "tokens") -> None:
+        self.matrices, self.rate, self.unit = matrices, rate, unit
         self.bar: tqdm[Any] | None = None
         self.loss = float("nan")
         self.rows = 0
@@ -61,7 +61,7 @@ class Watch(TrainerCallback):
         self.seconds = perf_counter() - self._began
         if self.seconds - self._shown > EVERY_SECONDS:
             self._shown, share = self.seconds, self.share()
-            words = f"{self.tokens / self.seconds:,.0f} tokens/s"
+            words = f"{self.tokens / self.seconds:,.0f} {self.unit}/s"
             self.bar.set_postfix_str(words + (f", {share:.0%} of peak" if share else ""), refresh=False)
         self.bar.update(state.global_step - self.bar.n)
 

@@ -6,6 +6,8 @@ kept code point for code point. A record that cannot be read in full is a row to
 where something could not be carried over, the record as it stood in ``source_bytes``. A row whose time is missing or
 unreadable goes to the current window, or to the only window that reads its source.
 
+With ``columns.image`` the rows are images (``images.py``): their encoded bytes, which nothing here decodes.
+
 Files are UTF-8 unless they begin with the byte order mark of another encoding or ``encoding`` says so.
 
 Not covered: archives of several files; sources that do not fit into memory.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,16 +13,16 @@ from tasks import ingest, params, paths
 from tasks.artefacts import write_json, write_table
 from tasks.cli import run, window_argument
 from tasks.errors import Refused
-from tasks.ingest import fields, ids, late, sources, windows
+from tasks.ingest import fields, ids, images, late, sources, windows
 from tasks.ingest.decoding import Opening
 from tasks.ingest.part import Part, refuse_many_columns
-from tasks.schema import RAW
+from tasks.params import Columns
 
 
 def read(plan: windows.Plan) -> tuple[pa.Table, dict[str, Any]]:
     """The window's rows, in the order of the source, and its figures."""
     account, opening = windows.Account(), plan.opening()
-    rows = ids.complete(_together(_kept(plan, opening, account))).combine_chunks()
+    rows = ids.complete(_together(_kept(plan, opening, account), plan.columns)).combine_chunks()
     joined = None
     if plan.labels:
         rows, joined = late.join(rows, late.labels(plan.labels, f"windows.{plan.window}.labels", opening))
@@ -34,7 +35,7 @@ def _kept(plan: windows.Plan, opening: Opening, account: windows.Account) -> lis
     for part in _parts(plan, opening):
         rows = windows.take(fields.rows(part, plan.columns), plan, account)
         if len(rows):
-            kept.append(_without_unused(rows) if part.sparse else rows)
+            kept.append(_without_unused(rows, plan.columns) if part.sparse else rows)
     account.settle(plan)
     return kept
 
@@ -44,31 +45,39 @@ def _parts(plan: windows.Plan, opening: Opening) -> Iterator[Part]:
 
     A file whose records each name their columns need not use all of them, but all such files together do.
     """
-    files = sources.files(plan.source, plan.source_key)
-    fields.refuse_images(plan.columns, plan.columns_key)
+    parts = _read(plan, opening)
     windows.refuse_undated_range(plan)
     used: dict[str, None] = {}
     sparse = ""
-    for file in files:
-        for part in sources.read(file, opening):
-            if not part.sparse:
-                fields.require(part.file, plan.columns, part.table.column_names, plan.columns_key)
-            elif part.records:
-                used |= dict.fromkeys(part.table.column_names)
-                sparse = sparse or part.file
-            refuse_many_columns(len(used), plan.source)
-            yield part
+    for part in parts:
+        if not part.sparse:
+            fields.require(part.file, plan.columns, part.table.column_names, plan.columns_key)
+        elif part.records:
+            used |= dict.fromkeys(part.table.column_names)
+            sparse = sparse or part.file
+        refuse_many_columns(len(used), plan.source)
+        yield part
     if sparse:
         fields.require(sparse, plan.columns, used, plan.columns_key)
 
 
-def _without_unused(rows: pa.Table) -> pa.Table:
-    return rows.select([name for name in rows.column_names if name in RAW.names or rows[name].null_count < len(rows)])
+def _read(plan: windows.Plan, opening: Opening) -> Iterator[Part]:
+    """The source's files, table by table or image by image."""
+    column = plan.columns.image
+    files = sources.files(plan.source, plan.source_key, images.SUFFIXES if column else ())
+    if column:
+        return images.records(Path(plan.source), files, column, opening, plan.source_key)
+    return (part for file in files for part in sources.read(file, opening))
 
 
-def _together(tables: list[pa.Table]) -> pa.Table:
+def _without_unused(rows: pa.Table, columns: Columns) -> pa.Table:
+    kept = fields.base(columns).names
+    return rows.select([name for name in rows.column_names if name in kept or rows[name].null_count < len(rows)])
+
+
+def _together(tables: list[pa.Table], columns: Columns) -> pa.Table:
     try:
-        return pa.concat_tables([RAW.empty_table(), *tables], promote_options="default")
+        return pa.concat_tables([fields.base(columns).empty_table(), *tables], promote_options="default")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise Refused(f"ingest.source: its files do not agree on the type of a column: {error}") from None
 

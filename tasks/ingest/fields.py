@@ -11,7 +11,7 @@ from tasks.errors import Refused
 from tasks.ingest import times
 from tasks.ingest.part import Part
 from tasks.params import Columns
-from tasks.schema import RAW, REASONS
+from tasks.schema import BASE, IMAGE, RAW, REASONS, SEEN
 
 UNPARSEABLE = "record_unparseable"
 TEXT_UNDECODABLE = "text_undecodable"
@@ -40,7 +40,7 @@ def rows(part: Part, columns: Columns) -> pa.Table:
         _mark(problems, _places(pc.is_null(keys)), ID_MISSING)
     values = [
         keys,
-        _texts(part, columns),
+        _images(part, columns) if columns.image else _texts(part, columns),
         _empty_is_none(strings(part, columns.label)),
         moments,
         pa.repeat(pa.scalar(part.file), part.records),
@@ -49,15 +49,21 @@ def rows(part: Part, columns: Columns) -> pa.Table:
         _sparse(problems, part.records, pa.string()),
     ]
     own = [pa.field(name, part.table.schema.field(name).type) for name in extras(part, columns)]
-    return pa.table([*values, *(part.table[field.name] for field in own)], schema=pa.schema([*RAW, *own]))
+    return pa.table([*values, *(part.table[field.name] for field in own)], schema=pa.schema([*base(columns), *own]))
+
+
+def base(columns: Columns) -> pa.Schema:
+    """The columns that every row of such a source has."""
+    return BASE["image" if columns.image else "text"]
 
 
 def extras(part: Part, columns: Columns) -> list[str]:
     """Columns of the source that play no part, checked not to bear the name of one of ours."""
-    used = {columns.text, columns.label, columns.timestamp, columns.id}
+    used = {columns.text, columns.image, columns.label, columns.timestamp, columns.id}
+    ours = {*RAW.names, REASONS.name, *((IMAGE, *SEEN.names) if columns.image else ())}
     names = [name for name in part.table.column_names if name not in used]
     for name in names:
-        if name in RAW.names or name == REASONS.name:
+        if name in ours:
             raise Refused(
                 f"{part.file} has a column {name!r} that ingest.columns gives no part, and Driftline writes one of "
                 f"that name: give it one ({name}: {name}) or rename it in the source"
@@ -65,16 +71,10 @@ def extras(part: Part, columns: Columns) -> list[str]:
     return names
 
 
-def refuse_images(columns: Columns, key: str) -> None:
-    """Refuse what no stage can work on; ``key`` is where ``params.yaml`` names the columns."""
-    if columns.image:
-        raise Refused(f"{key}.image: images are not read yet: name a text column")
-
-
 def require(file: str, columns: Columns, known: Iterable[str], key: str) -> None:
     """Refuse a file without a column that ``params.yaml`` names (``key`` says where); ``known`` are those it has."""
     has = list(dict.fromkeys(known))
-    for role in ("text", "label", "timestamp", "id"):
+    for role in ("text", "image", "label", "timestamp", "id"):
         name = getattr(columns, role)
         if name is not None and name not in has:
             shown = ", ".join(has[:20]) + (f" and {len(has) - 20} more" if len(has) > 20 else "")
@@ -109,6 +109,13 @@ def _texts(part: Part, columns: Columns) -> pa.ChunkedArray:
         raise Refused(f"{part.file}: column {columns.text!r} is {found.type}, not text")
     others = part.not_strings.get(columns.text or "")
     return pc.if_else(_mask(others, part.records), NONE, found) if others else found
+
+
+def _images(part: Part, columns: Columns) -> pa.ChunkedArray:
+    found = column(part, columns.image)
+    if not (pa.types.is_binary(found.type) or pa.types.is_null(found.type) or found.null_count == len(found)):
+        raise Refused(f"{part.file}: column {columns.image!r} is {found.type}, which is no image")
+    return found.cast(pa.binary())
 
 
 def _problems(

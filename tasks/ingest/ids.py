@@ -10,6 +10,8 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.schema import modality
+
 DIGITS = 32
 """Hexadecimal digits of the sha256 that are used: 128 bits."""
 DUPLICATE = "id_duplicate"
@@ -22,7 +24,8 @@ def complete(rows: pa.Table) -> pa.Table:
     have the same time, so they meet in one window, and the count is that of the whole source. A row whose id was taken
     before is named by that and its turn, and has a problem unless it has one already.
     """
-    nameless = rows.filter(pc.is_null(rows["id"])).select(["text", "label", "timestamp", "source_bytes"])
+    said = [modality(rows.column_names), "label", "timestamp", "source_bytes"]
+    nameless = rows.filter(pc.is_null(rows["id"])).select(said)
     made = _made(nameless)
     keys = rows["id"].combine_chunks()
     keys = pc.replace_with_mask(keys, pc.is_null(keys), pa.array(made, pa.string())) if made else keys
@@ -48,8 +51,10 @@ def _made(rows: pa.Table) -> list[str]:
     return names
 
 
-def _digest(text: str | None, label: str | None, moment: datetime | None, source: bytes | None) -> str:
-    said = [text, label, moment.isoformat() if moment else None, *([source.hex()] if source else [])]
+def _digest(what: str | bytes | None, label: str | None, moment: datetime | None, source: bytes | None) -> str:
+    if isinstance(what, bytes):
+        what = sha256(what).hexdigest()
+    said = [what, label, moment.isoformat() if moment else None, *([source.hex()] if source else [])]
     return sha256(json.dumps(said).encode()).hexdigest()[:DIGITS]
 
 

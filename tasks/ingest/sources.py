@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -24,8 +24,9 @@ READERS: dict[str, Callable[[Path, Opening], Iterator[Part]]] = {
 FORMATS = "a .csv, .tsv, .jsonl or .parquet file, nor one of the first three packed as .gz or .zst"
 
 
-def files(source: str, key: str) -> list[Path]:
-    """The files of a source in name order; ``key`` is where ``params.yaml`` names it.
+def files(source: str, key: str, besides: Collection[str] = ()) -> list[Path]:
+    """The files of a source in name order; ``key`` is where ``params.yaml`` names it, ``besides`` are endings of other
+    files that it may hold.
 
     Refused: a path outside the repository, one that is missing, that DVC does not watch, that holds a file of another
     format, a link that leads elsewhere or no file at all, or that is tracked by neither git nor DVC.
@@ -40,7 +41,7 @@ def files(source: str, key: str) -> list[Path]:
     if not found:
         raise Refused(f"{key}: the folder {source} holds no files")
     for file in found:
-        _refuse_strange(file, key)
+        _refuse_strange(file, key, besides)
     _refuse_untracked(path, found, key)
     return found
 
@@ -73,11 +74,11 @@ def _format(file: Path) -> str:
     return "" if name is not file and name.suffix.lower() == ".parquet" else name.suffix.lower()
 
 
-def _refuse_strange(file: Path, key: str) -> None:
+def _refuse_strange(file: Path, key: str, besides: Collection[str]) -> None:
     shown = file.as_posix()
     if not valid(shown):
         raise Refused(f"{key}: the name of {shown!r} is not UTF-8: rename the file")
-    if _format(file) not in READERS:
+    if _format(file) not in READERS and file.suffix.lower() not in besides:
         raise Refused(f"{key}: {file} is not {FORMATS}: convert it or move it out of the source")
     try:
         leads_to = file.resolve(strict=True)

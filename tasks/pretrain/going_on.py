@@ -13,10 +13,11 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel, set_seed
 
 from tasks import checkpoint, kept, paths
-from tasks.artefacts import read_table, replacing_folder
+from tasks.artefacts import columns_of, read_table, replacing_folder
 from tasks.errors import Refused
 from tasks.pretrain import Params, texts
 from tasks.pretrain.modelling import Masking, perplexity, train
+from tasks.schema import modality
 
 Pools = tuple[texts.Blocks, texts.Blocks]  # to train on, and held out
 
@@ -72,6 +73,8 @@ def _fingerprint(pools: Pools, source: checkpoint.Checkpoint, section: Params, s
 
 def pretrain(section: Params, seed: int, source: checkpoint.Checkpoint) -> dict[str, Any]:
     """Write ``models/pretrained`` and give the figures."""
+    if modality(columns_of(paths.split("train"))) == "image":
+        raise Refused(f"pretrain.epochs is {section.epochs}, but images are not pre-trained on: set it to 0")
     if source.family is not None:
         raise Refused(
             f"pretrain.epochs is {section.epochs}, but a model of the family {source.family} has no such head"

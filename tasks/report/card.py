@@ -46,7 +46,8 @@ def card(inputs: Inputs, section: Card) -> str:
         splits={name: _digest(paths.SPLITS / f"{name}.parquet") for name in ("train", "validation", "test")},
         rows=inputs.split["rows"],
         weights={file.name: _digest(file) for file in sorted(paths.CLASSIFIER.glob("*.safetensors"))},
-        model=inputs.general.model,
+        origin=words.origin(inputs.general.model),
+        kind=words.OF[inputs.reads],
         seed=inputs.general.seed,
         tokenize=inputs.tokenize,
         finetune=inputs.finetune,
@@ -71,9 +72,10 @@ def _header(inputs: Inputs, section: Card) -> str:
     """The YAML that the hub reads."""
     from huggingface_hub import EvalResult, ModelCardData
 
+    task = words.OF[inputs.reads]["task"]
     results = [
         EvalResult(
-            task_type="text-classification",
+            task_type=task,
             dataset_type="test-split",
             dataset_name=f"the test split, {inputs.evaluate['rows']} rows",
             metric_type=kind,
@@ -88,7 +90,7 @@ def _header(inputs: Inputs, section: Card) -> str:
         language=section.language,
         base_model=inputs.general.model.name if inputs.general.model.revision else None,
         library_name="transformers",
-        pipeline_tag="text-classification",
+        pipeline_tag=task,
         model_name=section.name,
         eval_results=results,
     )

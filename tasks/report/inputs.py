@@ -11,13 +11,14 @@ from typing import Any
 import pyarrow as pa
 
 from tasks import params, paths
-from tasks.artefacts import read_json, read_table
+from tasks.artefacts import columns_of, read_json, read_table
 from tasks.errors import Refused
 from tasks.params import General
 from tasks.paths import WINDOWS, Window
+from tasks.schema import Modality, modality
 
 Record = Mapping[str, Any]
-QUARANTINE = ["id", "text", "label", "source_file", "source_row", "source_bytes", "reasons"]
+QUARANTINE = ["id", "label", "source_file", "source_row", "source_bytes", "reasons"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,13 @@ class Inputs:
     """One for each line of the csv; an empty field is left out."""
     cost: Record
     quarantine: Mapping[Window, pa.Table]
-    """With the columns QUARANTINE."""
+    """With the columns QUARANTINE and the one that holds texts or images."""
+
+    @property
+    def reads(self) -> Modality:
+        """What the rows are."""
+        found: Modality = self.tokenize.get("reads", "text")
+        return found
 
 
 def read() -> Inputs:
@@ -52,8 +59,12 @@ def read() -> Inputs:
         drift=read_json(paths.metrics("drift")),
         curves=read_curves(paths.CURVES),
         cost=read_json(paths.FINETUNE_COST),
-        quarantine={window: read_table(paths.window(window).quarantine, QUARANTINE) for window in WINDOWS},
+        quarantine={window: _quarantine(paths.window(window).quarantine) for window in WINDOWS},
     )
+
+
+def _quarantine(path: Path) -> pa.Table:
+    return read_table(path, [*QUARANTINE, modality(columns_of(path))])
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:

@@ -12,8 +12,8 @@ from tasks.report import Params, drawing, tables, verdict, words
 from tasks.report.emissions import emissions
 from tasks.report.inputs import Inputs
 
-# The page may style itself and nothing else: no script, no picture, no request.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+# The page may style itself and show the pictures that are in it, and nothing else: no script, no request.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 MEASURES = {
     "macro_f1": "Macro-F1",
@@ -50,6 +50,7 @@ def render(inputs: Inputs, section: Params) -> str:
         policy=POLICY,
         section=section,
         windows=WINDOWS,
+        kind=words.OF[inputs.reads],
         **_verdict(inputs),
         **_model(inputs, section),
         **_data(inputs, section),
@@ -114,7 +115,7 @@ def _drift(inputs: Inputs) -> dict[str, Any]:
 def _foot(inputs: Inputs, section: Params) -> dict[str, Any]:
     model = inputs.general.model
     return {
-        "checkpoint": model.name + (f" at {model.revision}" if model.revision else ""),
+        "checkpoint": words.checkpoint(model),
         "seed": inputs.general.seed,
         "trained": list(words.facts(inputs.finetune)),
         "cost": list(words.facts({key: value for key, value in inputs.cost.items() if key != "energy_kwh"})),

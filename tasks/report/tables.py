@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tasks.images import thumbnail
 from tasks.masking import excerpt
 from tasks.paths import WINDOWS, Window
 from tasks.report.inputs import Inputs, Record
@@ -120,6 +121,8 @@ class Example:
     label: str | None
     place: str
     id: str
+    picture: str | None = None
+    """A small copy of an image that can be decoded, as a data URI."""
 
 
 @dataclass(frozen=True)
@@ -146,11 +149,15 @@ def reasons(inputs: Inputs, examples: int) -> list[Reason]:
 
 
 def _examples(inputs: Inputs, code: str, most: int) -> list[Example]:
-    return [
-        Example(window, _text(row), row["label"], f"{row['source_file']}, row {row['source_row']}", row["id"])
-        for window in WINDOWS
-        for row in _first(inputs.quarantine[window], code, most)
-    ]
+    return [_example(window, row) for window in WINDOWS for row in _first(inputs.quarantine[window], code, most)]
+
+
+def _example(window: Window, row: Record) -> Example:
+    place = f"{row['source_file']}, row {row['source_row']}"
+    if row.get("image") is None:
+        return Example(window, _text(row), row["label"], place, row["id"])
+    words = f"an image of {len(row['image']):,} bytes"
+    return Example(window, words, row["label"], place, row["id"], thumbnail(row["image"]))
 
 
 def _first(table: pa.Table, code: str, most: int) -> list[Record]:
@@ -160,5 +167,5 @@ def _first(table: pa.Table, code: str, most: int) -> list[Record]:
 
 
 def _text(row: Record) -> str:
-    text = row["text"] if row["text"] is not None else (row["source_bytes"] or b"").decode(errors="replace")
-    return excerpt(text, EXAMPLE)
+    text = row.get("text")
+    return excerpt((row["source_bytes"] or b"").decode(errors="replace") if text is None else text, EXAMPLE)

@@ -156,7 +156,7 @@ def _about_training(inputs: Inputs) -> Iterator[Step]:
             f"Try fewer epochs (`finetune.epochs`): validation loss was lowest after {best} of {len(losses)} and has "
             "risen since."
         )
-    unknown = inputs.tokenize["test"]["unknown_share"]
+    unknown = inputs.tokenize["test"].get("unknown_share", 0.0)
     if unknown > MANY_UNKNOWN:
         yield Step(f"Take a checkpoint that knows this language or script: {percent(unknown)} of tokens are unknown.")
 

@@ -8,10 +8,34 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from tasks.params import WindowRange
+from tasks.params import Model, WindowRange
+from tasks.schema import Modality
 
 MINUS = "\N{MINUS SIGN}"
 JOINED = "\N{NO-BREAK SPACE}"
+
+
+OF: dict[Modality, dict[str, str]] = {
+    "text": {
+        "one": "A text",
+        "many": "texts",
+        "task": "text-classification",
+        "call": 'pipeline("text-classification", "models/classifier", truncation=True)',
+        "baseline": "TF-IDF of words and word pairs with logistic regression",
+        "card_baseline": "TF-IDF with logistic regression",
+        "drift_page": "Words, texts and distributions",
+    },
+    "image": {
+        "one": "An image",
+        "many": "images",
+        "task": "image-classification",
+        "call": 'pipeline("image-classification", "models/classifier")',
+        "baseline": "logistic regression on the grey levels of the images, scaled to 28 × 28 pixels",
+        "card_baseline": "logistic regression on their pixels",
+        "drift_page": "Distributions",
+    },
+}
+"""What the page calls things, by what the rows are."""
 
 
 def count(value: int) -> str:
@@ -64,6 +88,19 @@ def window_range(window: WindowRange) -> str:
     if first:
         return f"from {first}"
     return f"before {last}" if last else "of any time"
+
+
+def checkpoint(model: Model) -> str:
+    """Where the weights came from."""
+    if model.name is None:
+        return f"none, drawn at random (family {model.family})"
+    return model.name + (f" at {model.revision}" if model.revision else "")
+
+
+def origin(model: Model) -> str:
+    """The same as half a sentence."""
+    how = "trained from weights drawn at random" if model.name is None else f"fine-tuned from {checkpoint(model)}"
+    return how if model.name or not model.family else f"{how}, of the family {model.family}"
 
 
 def facts(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

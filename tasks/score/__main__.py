@@ -1,4 +1,5 @@
-"""Score the pipeline's rows (``--window``), one text (``--text``) or a table (``--input`` and ``--output``)."""
+"""Score the pipeline's rows (``--window``), one text or image (``--text``, ``--image``) or a table (``--input`` and
+``--output``)."""
 
 from __future__ import annotations
 
@@ -9,22 +10,25 @@ import numpy as np
 import pyarrow as pa
 
 from tasks import checkpoint, params, paths
-from tasks.artefacts import read_table, replacing, write_json, write_table
+from tasks.artefacts import columns_of, read_table, replacing, write_json, write_table
 from tasks.behaviour import read as read_tests
 from tasks.cli import run
 from tasks.errors import Refused
-from tasks.schema import scored
+from tasks.schema import modality, scored
 from tasks.score import Params, byhand
 from tasks.score.behave import behaviour
 from tasks.score.predict import Predicted, predict
 
 
 def rows_of(window: paths.Window) -> pa.Table:
-    """Columns id and text of what is to be scored: held-out rows of reference, all rows of current."""
+    """Columns id and text, or image, of what is to be scored: held-out rows of reference, all rows of current."""
     files = [paths.window("current").validated]
     if window == "reference":
         files = [paths.split(name) for name in paths.SCORED_SPLITS]
-    return pa.concat_tables([read_table(file, ["id", "text"]) for file in files])
+    kind = modality(columns_of(files[0]))
+    if kind != checkpoint.reads(paths.CLASSIFIER):
+        raise Refused(f"{window}: its rows are {kind}s, which the model in {paths.CLASSIFIER} does not read")
+    return pa.concat_tables([read_table(file, ["id", kind]) for file in files])
 
 
 def figures(predicted: Predicted) -> dict[str, object]:
@@ -44,21 +48,22 @@ def figures(predicted: Predicted) -> dict[str, object]:
 def score_window(window: paths.Window, section: Params) -> None:
     """Write a window's ``scored.parquet``, ``embeddings.npy`` and figures."""
     rows, to = rows_of(window), paths.window(window)
-    texts = rows["text"].to_pylist()
-    if None in texts:
-        raise Refused(f"{window}: the row {rows['id'][texts.index(None)]} has no text; validate lets none through")
-    predicted = predict(texts, paths.CLASSIFIER, section)
+    kind = modality(rows.column_names)
+    given = rows[kind].to_pylist()
+    if None in given:
+        raise Refused(f"{window}: the row {rows['id'][given.index(None)]} has no {kind}; validate lets none through")
+    predicted = predict(given, paths.CLASSIFIER, section)
     write_table(predicted.table(rows["id"]), to.scored)
     with replacing(to.embeddings) as part, part.open("wb") as file:
         np.save(file, predicted.embeddings)
     write_json(figures(predicted), paths.metrics("score", window))
-    print(f"{window}: {len(texts)} rows scored")
-    write_table(_behaviour(window, section, texts, predicted), to.behaviour)
+    print(f"{window}: {len(given)} rows scored")
+    write_table(_behaviour(window, section, given if kind == "text" else [], predicted), to.behaviour)
 
 
 def _behaviour(window: paths.Window, section: Params, texts: list[str], predicted: Predicted) -> pa.Table:
-    """The tests in behaviour.yaml are tried on the test rows, so only the reference window has any."""
-    written = read_tests(paths.BEHAVIOUR) if window == "reference" else ()
+    """The tests in behaviour.yaml are tried on the test rows' texts, so only the reference window has any."""
+    written = read_tests(paths.BEHAVIOUR) if window == "reference" and texts else ()
     tests = [test for test in written if test.known_to(predicted.labels)]
     test_rows = slice(len(read_table(paths.split("validation"), ["id"])) if tests else 0, None)
     known = dict(zip(texts[test_rows], predicted.probabilities[test_rows], strict=True))
@@ -67,7 +72,17 @@ def _behaviour(window: paths.Window, section: Params, texts: list[str], predicte
 
 def score_text(text: str, section: Params) -> None:
     """Print the label of one text, and every label's probability."""
-    predicted = predict([text], paths.CLASSIFIER, section)
+    byhand.refuse_other("text")
+    _print(predict([text], paths.CLASSIFIER, section))
+
+
+def score_image(file: Path, section: Params) -> None:
+    """Print the label of one image, and every label's probability."""
+    byhand.refuse_other("image")
+    _print(predict([byhand.image(file)], paths.CLASSIFIER, section))
+
+
+def _print(predicted: Predicted) -> None:
     shares = dict(zip(predicted.labels, predicted.probabilities[0].tolist(), strict=True))
     print(max(shares, key=lambda label: shares[label]))
     for label, share in sorted(shares.items(), key=lambda item: -item[1]):
@@ -78,6 +93,7 @@ def score_text(text: str, section: Params) -> None:
 
 def score_file(source: Path, target: Path, column: str, section: Params) -> None:
     """Write ``source`` to ``target`` with the columns of ``scored.parquet``, but for its id, added."""
+    byhand.refuse_other("text")
     table = byhand.read(source)
     texts = byhand.texts(table, column, source)
     labels, _ = checkpoint.labels_and_width(paths.CLASSIFIER)
@@ -94,6 +110,7 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--window", choices=paths.WINDOWS, help="score the pipeline's rows")
     what.add_argument("--text", help="score this text and print what it is")
+    what.add_argument("--image", type=Path, help="score this image and print what it is")
     what.add_argument("--input", type=Path, help="score this csv, tsv, jsonl or parquet file")
     parser.add_argument("--output", type=Path, help="with --input: the file to write, of any of those kinds")
     parser.add_argument("--column", default="text", help="with --input: the column that holds the texts")
@@ -105,6 +122,8 @@ def main() -> None:
         score_window(given.window, section)
     elif given.text is not None:
         score_text(given.text, section)
+    elif given.image is not None:
+        score_image(given.image, section)
     else:
         score_file(given.input, given.output, given.column, section)
 

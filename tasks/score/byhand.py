@@ -1,4 +1,4 @@
-"""Tables that a person hands over: csv, tsv, jsonl and parquet, read whole and written with our columns added."""
+"""What a person hands over: an image, or a csv, tsv, jsonl or parquet table, written with our columns added."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from tasks import checkpoint, paths
 from tasks.artefacts import replacing, write_table
 from tasks.errors import Refused
+from tasks.images import opened
+from tasks.schema import Modality
 
 
 def _read_delimited(delimiter: str) -> Callable[[Path], pa.Table]:
@@ -77,6 +80,25 @@ def read(path: Path) -> pa.Table:
         raise Refused(f"{path} does not exist") from None
     except (ValueError, csv.Error, AttributeError) as error:  # what json, csv and pyarrow raise on what is no such file
         raise Refused(f"{path} cannot be read as {path.suffix[1:]}: {error}") from error
+
+
+def refuse_other(given: Modality) -> None:
+    """Refuse what the trained model does not read."""
+    reads = checkpoint.reads(paths.CLASSIFIER)
+    if reads != given:
+        how = "python -m tasks.score --image FILE" if reads == "image" else "--text or --input"
+        raise Refused(f"the model in {paths.CLASSIFIER} reads {reads}s: {how}")
+
+
+def image(path: Path) -> bytes:
+    """An encoded image that can be decoded."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from None
+    if fault := opened(data).fault:
+        raise Refused(f"{path} cannot be scored: {fault.replace('_', ' ')}")
+    return data
 
 
 def texts(table: pa.Table, column: str, path: Path) -> list[str]:

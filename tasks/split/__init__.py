@@ -6,7 +6,9 @@ other joins the split of those it resembles, so that none of them stand on two s
 splits is quarantined (``bridges_splits``). Because a row is placed by what came before it, rows appended to the source
 never move an old one.
 
-Not covered: texts with the same meaning in other words. Near-duplicates share their words, not their sense.
+Not covered: texts with the same meaning in other words. Near-duplicates share their words, not their sense. Of images
+only those with the same pixels count as copies, and ``validate`` has taken them out; several shots of one thing stay in
+one split by ``group`` alone.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from tasks import params, paths
 from tasks.artefacts import read_table, write_json, write_table
 from tasks.cli import run
 from tasks.errors import Refused
-from tasks.schema import REASONS
+from tasks.schema import REASONS, modality
 from tasks.split import NAMES, Params
 from tasks.split.neighbours import Pairs, earlier, near_duplicates
 from tasks.split.place import column_of, own_places, settle
@@ -31,7 +31,7 @@ def split(rows: pa.Table, section: Params, seed: int) -> tuple[dict[str, pa.Tabl
 
 
 def _near_duplicates(rows: pa.Table, section: Params) -> Pairs:
-    if section.similarity is None:
+    if section.similarity is None or modality(rows.column_names) == "image":
         return np.empty((0, 2), np.int64)
     return near_duplicates([text or "" for text in rows["text"].to_pylist()], section.similarity)
 

@@ -4,7 +4,8 @@ The section ``validate`` is the contract with whoever delivers the data (docs/da
 suites: a row rule quarantines the rows that break it, with the reason; a table rule stops the run. Every raw row ends
 in exactly one of ``validated.parquet`` and ``quarantine.parquet``; nothing is repaired and nothing is dropped. Rows
 that somebody let out of quarantine after review (``data/released.csv``) pass. With ``privacy: mask`` personal data in
-the text of rows that pass is replaced by signs, and nothing else is ever changed.
+the text of rows that pass is replaced by signs, and nothing else is ever changed. Images that pass gain columns that
+say what was seen of them (``tasks.schema.SEEN``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from tasks.images import FORMATS, MOST_PIXELS, Format
 from tasks.params import Section, UtcTime
 
 Kind = Literal["text", "integer", "number", "boolean", "time"]
@@ -22,6 +24,26 @@ Script = Literal[
     "Hebrew", "Hiragana", "Katakana", "Latin", "Tamil", "Telugu", "Thai",
 ]  # fmt: skip
 Privacy = Literal["off", "mask", "quarantine"]
+
+
+class Images(Section):
+    """Section ``validate.image``: what each image must meet, beside that it can be decoded and does not move."""
+
+    formats: list[Format] = Field(default=list(FORMATS))
+    """Of the files; nothing else is even tried."""
+    modes: list[str] = Field(default=["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"])
+    """How pixels are stored, as Pillow names it. Deeper ones, such as I;16, would be cut to eight bits."""
+    max_pixels: int = Field(default=MOST_PIXELS, ge=1, le=150_000_000)
+    """Width times height, known before an image is decoded."""
+    min_width: int = Field(default=1, ge=1)
+    max_width: int | None = Field(default=None, ge=1)
+    min_height: int = Field(default=1, ge=1)
+    max_height: int | None = Field(default=None, ge=1)
+    max_bytes: int | None = Field(default=None, ge=1)
+    """Of the encoded image."""
+    min_brightness: float = Field(default=0, ge=0, le=255)
+    """Mean of the grey levels, 0 (black) to 255."""
+    max_brightness: float = Field(default=255, ge=0, le=255)
 
 
 class Params(Section):
@@ -35,6 +57,8 @@ class Params(Section):
     """Scripts that letters of a text may be of; null: any."""
     forbidden_characters: list[Characters] = Field(default=[])
     """Kinds of characters that no text may hold."""
+    image: Images = Images()
+    """What images must meet."""
     earliest: UtcTime | None = None
     """Rows with an earlier time are quarantined."""
     latest: UtcTime | None = None

@@ -13,7 +13,8 @@ from tasks.artefacts import read_table, write_json, write_table
 from tasks.cli import run, window_argument
 from tasks.errors import Refused
 from tasks.paths import Window, WindowPaths
-from tasks.validate import Params, personal, released
+from tasks.schema import modality
+from tasks.validate import Params, personal, released, seen
 from tasks.validate.expectations import judge
 from tasks.validate.reasons import failing, passing, row_reasons
 from tasks.validate.released import Released
@@ -29,8 +30,13 @@ def validate(
     the quarantine and Data Docs are there to look at, and no validated table is.
     """
     where.validated.unlink(missing_ok=True)
+    kind = modality(raw.column_names)
+    seen.refuse_other(section, kind)
     found = {} if section.privacy == "off" else personal.find(raw["text"], section.phone_regions)
-    rows = _masked(raw, found) if section.privacy == "mask" else raw
+    if kind == "image":
+        rows = seen.looked_at(raw, section.image)
+    else:
+        rows = _masked(raw, found) if section.privacy == "mask" else raw
     with judge() as judging:
         pa.default_memory_pool().release_unused()  # what reading took; its threads are done with it only by now
         reasons = row_reasons(raw, rows, section, window, judging, personal.kinds(found), let_out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
 import pandas as pd
@@ -37,15 +37,19 @@ def _key(text: str) -> bytes:
 
 
 def copies(
-    ids: Sequence[str], texts: Iterable[str], labels: Sequence[str | None], settled: Collection[str] = ()
+    ids: Sequence[str],
+    texts: Iterable[str],
+    labels: Sequence[str | None],
+    settled: Collection[str] = (),
+    key: Callable[[str], Hashable] = _key,
 ) -> pd.DataFrame:
-    """For each row, in order: ``copy_of``, the id of the first row with the same normalised text, and
+    """For each row, in order: ``copy_of``, the id of the first row with the same normalised text (or ``key``), and
     ``labelled_otherwise``, the id of one that has another label; null where there is none.
 
     All copies of a text whose labels disagree have ``labelled_otherwise``: nobody knows which label is right. But for a
     row whose id is in ``settled``: there somebody does, and the first such row of a text stands for it.
     """
-    rows = pd.DataFrame({"id": ids, "label": labels, "key": pd.factorize(pd.Series(map(_key, texts)))[0]})
+    rows = pd.DataFrame({"id": ids, "label": labels, "key": pd.factorize(pd.Series(map(key, texts)))[0]})
     first = rows.groupby("key", sort=False)["id"].transform("first")
     found = pd.DataFrame({"copy_of": first.where(first != rows["id"]), "labelled_otherwise": _otherwise(rows)})
     if settled:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.errors import Refused
-from tasks.schema import RAW
+from tasks.schema import BASE, SEEN, modality
 from tasks.validate import Characters, Kind, Params
 
 CHARACTERS: dict[Characters, str] = {  # as RE2 writes them; tab, line feed and carriage return are text
@@ -43,10 +43,8 @@ def observe(raw: pa.Table, section: Params, personal: Mapping[int, str]) -> pd.D
     columns = {
         "id": raw["id"],
         "problem": raw["problem"],
-        "characters": pc.utf8_length(pc.utf8_trim_whitespace(raw["text"])),
         "label": _not_blank(raw["label"]),
-        "letters_outside": _letters_outside(raw["text"], section.scripts or []),
-        "characters_held": _characters_held(raw["text"], section.forbidden_characters),
+        **(_of_text(raw["text"], section) if modality(raw.column_names) == "text" else _of_image(raw)),
         "time_outside": _time_outside(raw["timestamp"], section),
         "columns_unlike": _names(raw, {name: _unlike(raw[name], kind) for name, kind in section.columns.items()}),
         "columns_empty": _names(raw, {name: pc.is_null(_not_blank(raw[name])) for name in section.required}),
@@ -55,9 +53,22 @@ def observe(raw: pa.Table, section: Params, personal: Mapping[int, str]) -> pd.D
     return pd.DataFrame({name: values.to_pandas() for name, values in columns.items()})
 
 
+def _of_text(texts: pa.ChunkedArray, section: Params) -> dict[str, pa.ChunkedArray]:
+    return {
+        "characters": pc.utf8_length(pc.utf8_trim_whitespace(texts)),
+        "letters_outside": _letters_outside(texts, section.scripts or []),
+        "characters_held": _characters_held(texts, section.forbidden_characters),
+    }
+
+
+def _of_image(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
+    return {name: rows[name] for name in SEEN.names}
+
+
 def require(raw: pa.Table, section: Params) -> None:
     """Refuse a table without the further columns that the contract names, or with one of another type."""
-    others = [name for name in raw.column_names if name not in RAW.names]
+    ours = {*BASE[modality(raw.column_names)].names, *SEEN.names}
+    others = [name for name in raw.column_names if name not in ours]
     for key, names in (("columns", section.columns), ("required", section.required), ("unique", section.unique)):
         for name in names:
             if name not in others:

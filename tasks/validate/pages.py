@@ -86,8 +86,10 @@ def _examples(quarantined: pa.Table, held: list[list[str]], reason: str) -> str:
 
 def shown(row: Mapping[str, Any]) -> str:
     """The beginning of a row, or of the record that could not be read as one."""
-    text = row["text"] if row["text"] is not None else (row["source_bytes"] or b"").decode(errors="replace")
-    return excerpt(text, EXCERPT)
+    if row.get("image") is not None:
+        return f"an image of {len(row['image']):,} bytes"
+    text = row.get("text")
+    return excerpt((row["source_bytes"] or b"").decode(errors="replace") if text is None else text, EXCERPT)
 
 
 def _page(site: Path, suite: str) -> str:

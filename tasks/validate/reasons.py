@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.paths import Window
-from tasks.schema import REASONS
+from tasks.schema import REASONS, modality
 from tasks.validate import Params
 from tasks.validate.copies import copies, taken
 from tasks.validate.expectations import Judge
@@ -37,9 +37,12 @@ def row_reasons(
     a text holds.
     """
     reasons: defaultdict[str, list[str]] = defaultdict(list)
-    unreadable = raw.filter(pc.is_valid(raw["problem"]))
+    kind = modality(rows.column_names)
+    unreadable = rows.filter(pc.is_valid(rows["problem"]))
     problems = dict(zip(unreadable["id"].to_pylist(), unreadable["problem"].to_pylist(), strict=True))
-    failures = judging.failures(f"{window}_rows", observe(raw, section, personal), row_rules(section, window))
+    failures = judging.failures(
+        f"{window}_rows", _observed(raw, rows, section, personal), row_rules(section, window, kind)
+    )
     for key in failures.pop("unreadable", []):
         if (key, problems[key]) not in let_out:
             reasons[key].append(problems[key])
@@ -52,21 +55,30 @@ def row_reasons(
     return reasons
 
 
+def _observed(raw: pa.Table, rows: pa.Table, section: Params, personal: Mapping[int, str]) -> pd.DataFrame:
+    """What the row rules look at: of texts as they came, of images what was seen."""
+    return observe(rows if modality(rows.column_names) == "image" else raw, section, personal)
+
+
 def _add_shared(
     rows: pa.Table, section: Params, window: Window, judging: Judge, let_out: Released, reasons: Reasons
 ) -> None:
     """Add the reasons of rows that share with others what they may not."""
-    good = passing(rows, reasons)
+    good, kind = passing(rows, reasons), modality(rows.column_names)
     found = _shared(good, section, {name for name, reason in let_out if reason == "conflicting_label"})
-    for reason, ids in judging.failures(f"{window}_copies", found, copy_rules(section)).items():
+    for reason, ids in judging.failures(f"{window}_copies", found, copy_rules(section, kind)).items():
         for key in ids:
-            if (key, reason) not in let_out and (reason != "duplicate_text" or key not in reasons):
+            if (key, reason) not in let_out and (reason != f"duplicate_{kind}" or key not in reasons):
                 reasons.setdefault(key, []).append(reason)
 
 
 def _shared(good: pa.Table, section: Params, settled: set[str]) -> pd.DataFrame:
     """What ``copy_rules`` look at."""
-    found = copies(good["id"].to_pylist(), (text.as_py() for text in good["text"]), good["label"].to_pylist(), settled)
+    ids, labels = good["id"].to_pylist(), good["label"].to_pylist()
+    if modality(good.column_names) == "image":
+        found = copies(ids, good["image_pixels"].to_pylist(), labels, settled, key=str)
+    else:
+        found = copies(ids, (text.as_py() for text in good["text"]), labels, settled)
     found.insert(0, "id", good["id"].to_pandas())
     held = {name: taken(good[name].to_pandas()) for name in section.unique}
     words = [", ".join(compress(held, row)) or None for row in zip(*held.values(), strict=True)]

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.paths import Window
+from tasks.schema import Modality
 from tasks.validate import Params
+from tasks.validate.seen import rules as image_rules
 
 
 @dataclass(frozen=True)
@@ -24,22 +26,37 @@ class Rule:
     limits: Mapping[str, Any] = field(default_factory=dict)
 
 
-def row_rules(params: Params, window: Window) -> list[Rule]:
+def row_rules(params: Params, window: Window, kind: Modality = "text") -> list[Rule]:
     """What each row must meet by itself."""
-    rules = [
+    asked = [
         Rule("unreadable", "ExpectColumnValuesToBeNull", "problem"),  # its value says what was wrong, and is the reason
-        Rule("text_missing", "ExpectColumnValuesToNotBeNull", "characters"),
-        _between("text_too_short", "characters", params.min_characters, None),
+        *(_of_text(params) if kind == "text" else _of_image(params)),
         Rule("label_missing", "ExpectColumnValuesToNotBeNull", "label"),
     ]
     if window == "current":
-        rules.pop()  # labels may come later
-    rules += [Rule(reason, "ExpectColumnValuesToBeNull", column) for reason, column in _asked_for(params)]
+        asked.pop()  # labels may come later
+    asked += [Rule(reason, "ExpectColumnValuesToBeNull", column) for reason, column in _asked_for(params)]
     if params.max_characters is not None:
-        rules.append(_between("text_too_long", "characters", None, params.max_characters))
+        asked.append(_between("text_too_long", "characters", None, params.max_characters))
     if params.labels is not None:
-        rules.append(Rule("label_not_allowed", "ExpectColumnValuesToBeInSet", "label", {"value_set": params.labels}))
-    return rules
+        asked.append(Rule("label_not_allowed", "ExpectColumnValuesToBeInSet", "label", {"value_set": params.labels}))
+    return asked
+
+
+def _of_text(params: Params) -> list[Rule]:
+    return [
+        Rule("text_missing", "ExpectColumnValuesToNotBeNull", "characters"),
+        _between("text_too_short", "characters", params.min_characters, None),
+    ]
+
+
+def _of_image(params: Params) -> list[Rule]:
+    """The properties of an image that could be decoded; they are null of one that could not."""
+    kinds = {True: "ExpectColumnValuesToBeInSet", False: "ExpectColumnValuesToBeBetween"}
+    return [
+        Rule(reason, kinds["value_set" in limits], column, limits)
+        for reason, column, limits in image_rules(params.image)
+    ]
 
 
 def _asked_for(params: Params) -> list[tuple[str, str]]:
@@ -55,11 +72,11 @@ def _asked_for(params: Params) -> list[tuple[str, str]]:
     return [names for names, whether in asked.items() if whether]
 
 
-def copy_rules(params: Params) -> list[Rule]:
+def copy_rules(params: Params, kind: Modality = "text") -> list[Rule]:
     """What the rows that meet the row rules must meet among each other."""
     rules = [
         Rule("conflicting_label", "ExpectColumnValuesToBeNull", "labelled_otherwise"),
-        Rule("duplicate_text", "ExpectColumnValuesToBeNull", "copy_of"),
+        Rule(f"duplicate_{kind}", "ExpectColumnValuesToBeNull", "copy_of"),
     ]
     if params.unique:
         rules.append(Rule("value_not_unique", "ExpectColumnValuesToBeNull", "columns_taken"))
