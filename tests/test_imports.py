@@ -9,7 +9,7 @@ import pytest
 
 from tasks.params import STAGES
 
-HEAVY = ("torch", "transformers", "datasets", "sklearn", "great_expectations", "evidently", "prefect", "dvc")
+HEAVY = ("PIL", "torch", "transformers", "datasets", "sklearn", "great_expectations", "evidently", "prefect", "dvc")
 
 
 def loaded_by(statement):
@@ -21,6 +21,11 @@ def loaded_by(statement):
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_parameters_of_a_stage_are_light_to_import(stage):
     assert loaded_by(f"from tasks.{stage} import Params; Params()") == set()
+
+
+@pytest.mark.parametrize("module", ["tasks.images", "tasks.pixels", "tasks.ingest.__main__", "tasks.split.__main__"])
+def test_who_meets_no_image_loads_nothing_for_them(module):
+    assert not loaded_by(f"import {module}") & {"PIL", "torch", "transformers"}
 
 
 @pytest.mark.parametrize("stage", ["evaluate", "drift", "report", "split", "ingest"])

@@ -8,6 +8,7 @@ import shlex
 
 import networkx as nx
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dvc.repo import Repo
@@ -19,17 +20,19 @@ from tests.test_pipeline import SAMPLE, TOP, edit, few_rows
 pytestmark = [pytest.mark.slow]
 
 SHIPPED = sorted((TOP / "presets").glob("*.yaml"))
+NAMED = {path: YAML(typ="safe").load(path.read_text()) for path in SHIPPED}
+OF_TEXTS = [path for path, named in NAMED.items() if "ingest" not in named]
 TINY = {"tokenize__max_length": 32, "finetune__epochs": 1, "finetune__threads": 1, "score__threads": 1}
 SMALLER = {"rnn": {"model__config__hidden_size": 8}, "pretrain": {"pretrain__epochs": 1, "pretrain__threads": 1}}
 LAST = "evaluate"  # what comes after it reads no more of a preset than it does
 FIRST = "tokenize"  # what comes before it no preset of texts changes
 
 
-def commands():
-    """The commands that lead to LAST, in DVC's order."""
+def commands(last=LAST):
+    """The commands that lead to one stage, in DVC's order."""
     graph = Repo(str(TOP)).index.graph
     stages = {stage.name: stage for stage in graph}
-    needed = nx.descendants(graph, stages[LAST]) | {stages[LAST]}
+    needed = nx.descendants(graph, stages[last]) | {stages[last]}
     return [stage.cmd for stage in reversed(list(nx.topological_sort(graph))) if stage in needed]
 
 
@@ -62,7 +65,7 @@ def repository(tmp_path_factory, tiny_checkpoint):
     raise AssertionError(f"{FIRST} is not on the way to {LAST}")
 
 
-@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("shipped", OF_TEXTS, ids=lambda path: path.stem)
 def test_a_preset_trains_and_is_judged(repository, shipped, monkeypatch):
     monkeypatch.chdir(repository)
     (repository / paths.PARAMS).write_text((TOP / paths.PARAMS).read_text())
@@ -72,10 +75,52 @@ def test_a_preset_trains_and_is_judged(repository, shipped, monkeypatch):
     for command in every[next(i for i, command in enumerate(every) if command.endswith(f".{FIRST}")) :]:
         run(command, monkeypatch)
     assert 0 <= json.loads(paths.metrics("evaluate").read_text())["macro_f1"] <= 1
-    named = YAML(typ="safe").load(shipped.read_text())
+    named = NAMED[shipped]
     config = json.loads((paths.CLASSIFIER / "config.json").read_text())
     assert config["model_type"] == (named.get("model", {}).get("family") or "bert")
     assert (json.loads(paths.metrics("pretrain").read_text())["epochs"] > 0) is (shipped.stem == "pretrain")
     window = paths.window("reference")
     assert pq.read_table(window.scored).num_rows == len(np.load(window.embeddings)) > 0
     assert params.general().model.name == "tiny"
+
+
+def test_the_images_of_vit_are_trained_on_and_judged_to_the_last_page(tmp_path, monkeypatch):
+    """It brings its own data, so all stages run; among its digits are some that are no images, or no longer."""
+    monkeypatch.chdir(tmp_path)
+    (shipped,) = [path for path in SHIPPED if path not in OF_TEXTS]
+    source = tmp_path / NAMED[shipped]["ingest"]["source"]
+    source.parent.mkdir(parents=True)
+    digits = pq.read_table(TOP / NAMED[shipped]["ingest"]["source"])
+    few = digits.take(list(range(0, len(digits), 8))).to_pylist()
+    for row in few[:3]:
+        row["image"]["bytes"] = row["image"]["bytes"][:100]
+    few[3]["image"]["bytes"] = few[4]["image"]["bytes"]
+    few[3]["label"] = few[4]["label"]
+    pq.write_table(pa.Table.from_pylist(few, digits.schema), source)
+    for name in (paths.PARAMS, paths.BEHAVIOUR):
+        (tmp_path / name).write_text((TOP / name).read_text())
+    preset.apply(shipped, tmp_path / paths.PARAMS)
+    tiny = {"model__config__hidden_size": 16, "model__config__layers": 2, "model__config__heads": 2}
+    edit(tmp_path, **tiny, finetune__epochs=2, finetune__threads=1, score__threads=1, drift__permutations=99)
+    for command in (*commands("report"), "python -m tasks.explain"):
+        run(command, monkeypatch)
+
+    found = {name: json.loads(paths.metrics(name).read_text()) for name in ("evaluate", "drift", "split", "explain")}
+    held = json.loads(paths.metrics("validate", "reference").read_text())["reasons"]
+    assert held == {"duplicate_image": 1, "image_broken": 3}
+    assert sum(found["split"]["rows"].values()) == len(few) - 4 - pq.read_metadata(paths.window("current").raw).num_rows
+    assert 0 <= found["evaluate"]["macro_f1"] <= 1
+    assert found["evaluate"]["baseline"]["macro_f1"] > 0.5
+    assert found["evaluate"]["behaviour"] == []
+    assert {"image: brightness", "embeddings: axes", "predictions"} <= found["drift"]["signals"].keys()
+    assert found["explain"]["mistakes"] == 0
+    assert "The rows are images" in paths.EXPLAINED.read_text()
+    page, card = paths.INDEX.read_text(), paths.CARD.read_text()
+    assert page.count("data:image/png;base64,") == 1, "of the copy; what is broken cannot be drawn"
+    assert "logistic regression on the grey levels" in page
+    assert 'pipeline("image-classification", "models/classifier")' in card
+    assert sorted(file.name for file in paths.CLASSIFIER.iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+    ]

@@ -27,11 +27,11 @@ class Settings(Section):
 
     image_size: int = Field(default=28, ge=1)
     """Pixels of a side that every image is scaled to; it becomes a square."""
-    patch_size: int = Field(default=4, ge=1)
+    patch_size: int = Field(default=7, ge=1)
     """Pixels of a side of the patches that it is cut into, each a token."""
     hidden_size: int = Field(default=64, ge=1)
     """Of a token's state, and of an image's embedding."""
-    layers: int = Field(default=6, ge=1)
+    layers: int = Field(default=4, ge=1)
     heads: int = Field(default=4, ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
@@ -55,6 +55,7 @@ def config(settings: Settings, _: object = None) -> ViTConfig:
         intermediate_size=4 * settings.hidden_size,
         hidden_dropout_prob=settings.dropout,
         attention_probs_dropout_prob=settings.dropout,
+        initializer_range=0.5 * settings.hidden_size**-0.5,  # 0.02 is meant for widths of 768
     )
 
 

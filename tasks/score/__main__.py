@@ -66,7 +66,8 @@ def _behaviour(window: paths.Window, section: Params, texts: list[str], predicte
     written = read_tests(paths.BEHAVIOUR) if window == "reference" and texts else ()
     tests = [test for test in written if test.known_to(predicted.labels)]
     test_rows = slice(len(read_table(paths.split("validation"), ["id"])) if tests else 0, None)
-    known = dict(zip(texts[test_rows], predicted.probabilities[test_rows], strict=True))
+    shares = predicted.probabilities[test_rows] if texts else ()
+    known = dict(zip(texts[test_rows], shares, strict=True))
     return behaviour(tests, known, lambda given: predict(given, paths.CLASSIFIER, section))
 
 

@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.images import digest, opened
+
 FOLDER = Path(__file__).parents[2] / "data/samples"
 FILE = FOLDER / "spamassassin.parquet"
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -105,3 +107,17 @@ def test_a_mail_becomes_its_subject_and_what_can_be_read_of_it(build):
     assert re.sub(r"\n+", "|", build.text_of(message_from_bytes(MAIL % b" "))) == "caféé|Привет|there"
     assert build.received_at(message_from_bytes(MAIL)) == datetime(2002, 8, 22, 11, 26, 25, tzinfo=UTC)
     assert build.received_at(message_from_bytes(b"Date: Mon, 1 Jan 1980 00:00:00 +0000\n\nx")) is None
+
+
+DIGITS = FOLDER / "digits.parquet"
+
+
+def test_the_digits_are_what_the_readme_says():
+    rows = pq.read_table(DIGITS)
+    assert hashlib.sha256(DIGITS.read_bytes()).hexdigest() in README
+    counts = sorted(entry["counts"] for entry in pc.value_counts(rows["label"]).to_pylist())
+    assert rows.num_rows == len(set(rows["id"].to_pylist())) == 3000
+    assert f"between {counts[0]} (`5`) and {counts[-1]} (`1`)" in README
+    pictures = [opened(image["bytes"]) for image in rows["image"].to_pylist()]
+    assert {(its.fault, its.format, its.mode, its.picture.size) for its in pictures} == {(None, "PNG", "L", (28, 28))}
+    assert len({digest(its.picture) for its in pictures}) == 3000
