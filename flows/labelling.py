@@ -19,8 +19,9 @@ from flows.git import git
 from flows.home import Home
 from flows.spans import Span, moment, set_windows, written
 from tasks import paths
-from tasks.artefacts import read_table, replacing
+from tasks.artefacts import columns_of, read_table, replacing
 from tasks.errors import Refused
+from tasks.schema import modality
 
 COLUMNS = ("id", "text", "label", "chosen")
 RANDOM, UNCERTAIN = "random", "uncertain"
@@ -43,10 +44,19 @@ class Row:
 def answered(folder: Path) -> list[Row]:
     """The current window's rows of a clone in which ``score@current`` has run."""
     window = paths.window("current")
-    rows = read_table(folder / window.validated, ["id", "text", "label"]).to_pylist()
+    rows = _rows(folder / window.validated)
     scores = read_table(folder / window.scored, ["id", "prediction", "confidence"]).to_pylist()
     known = {score["id"]: score for score in scores}
     return [Row(**row, **{name: known[row["id"]][name] for name in ("prediction", "confidence")}) for row in rows]
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    """Id, text and label; an image's text is its place in the source, where the labeller finds it."""
+    if modality(columns_of(file)) == "text":
+        found: list[dict[str, Any]] = read_table(file, ["id", "text", "label"]).to_pylist()
+        return found
+    rows = read_table(file, ["id", "source_file", "source_row", "label"]).to_pylist()
+    return [{"text": f"{its.pop('source_file')}, row {its.pop('source_row')}", **its} for its in rows]
 
 
 def choose(rows: list[Row], seed: int, count: int) -> list[tuple[Row, str]]:

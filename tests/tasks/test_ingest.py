@@ -322,7 +322,11 @@ ONE = "text,label,time,extra\nhello,a,2020-01-01,x\n"
         ({"data.csv": "text,label\n"}, {"columns": UNDATED, "windows": {}}, ["holds no records"]),
         ({"data.csv": ONE.replace("extra", "problem")}, {}, ["'problem'", "rename"]),
         ({"data.csv": ONE}, {"windows": {**SPLIT, "current": {"source": "data.csv"}}}, ["overlap"]),
-        ({"data.csv": ONE}, {"columns": Columns(image="text")}, ["image"]),
+        (
+            {"data.csv": ONE},
+            {"columns": Columns(image="text", label="label", timestamp="time")},
+            ["names images", "the folder"],
+        ),
     ],
 )
 def test_a_source_that_cannot_be_used_is_refused_in_one_clear_message(here, files, changes, words):
