@@ -26,8 +26,14 @@ def started(start: WarmStart, labels: list[str], section: Params, tokenizer: Pat
     _refuse_other(folder, start.sha256, tokenizer)
     known, _ = checkpoint.labels_and_width(folder)
     source = checkpoint.resolve(Model(name=str(folder)))
-    kept = {"layers": section.layers, "dropout": section.dropout, "activation": section.activation}
-    model = checkpoint.classifier(source, labels, reads=checkpoint.reads(folder), **kept)
+    model = checkpoint.classifier(
+        source,
+        labels,
+        layers=section.layers,
+        dropout=section.dropout,
+        activation=section.activation,
+        reads=checkpoint.reads(folder),
+    )
     if known != labels:
         last = checkpoint.last_layer(model)
         last.weight.data.normal_(0.0, float(getattr(model.config, "initializer_range", None) or 0.02))
