@@ -115,6 +115,7 @@ def test_the_images_of_vit_are_trained_on_and_judged_to_the_last_page(tmp_path, 
     assert {"image: brightness", "embeddings: axes", "predictions"} <= found["drift"]["signals"].keys()
     assert found["explain"]["mistakes"] == 0
     assert "The rows are images" in paths.EXPLAINED.read_text()
+    assert paths.EXPLAINED.read_text().count("data:image/png;base64,") == 8
     page, card = paths.INDEX.read_text(), paths.CARD.read_text()
     assert page.count("data:image/png;base64,") == 1, "of the copy; what is broken cannot be drawn"
     assert "logistic regression on the grey levels" in page

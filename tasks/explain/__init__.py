@@ -9,7 +9,7 @@ Any text, without touching the pipeline's outputs::
 
     python -m tasks.explain --text "Dear friend, you have won"
 
-Not covered: images; the page then says so.
+Not covered: images; the page shows the model's mistakes about them and says so.
 
 Attributions say what moved this model's answer, not what is true of the world, nor what would change the answer.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ import pyarrow.csv
 from threadpoolctl import threadpool_limits
 
 from tasks import checkpoint, params, paths
-from tasks.artefacts import columns_of, read_table, replacing, write_json
+from tasks.artefacts import read_table, replacing, write_json
 from tasks.cli import run
 from tasks.errors import Refused
 from tasks.explain import Params
 from tasks.explain.page import Mistake, coloured, page
+from tasks.images import thumbnail
 from tasks.masking import excerpt
 from tasks.schema import modality
 
@@ -28,12 +29,18 @@ ANSI = {"for": "\x1b[44;97m", "against": "\x1b[43;30m", "": ""}
 
 def mistakes(test: pa.Table, scored: pa.Table, section: Params) -> list[Mistake]:
     """The test rows that the model is wrong about with most confidence, explained."""
+    own, places = _worst(test, scored, section)
+    return list(_explained(test, own["confidence"].to_numpy(), places, section))
+
+
+def _worst(test: pa.Table, scored: pa.Table, section: Params) -> tuple[pa.Table, list[int]]:
+    """The test rows' scores, and the places of those that are wrong with most confidence."""
     answers = {key: i for i, key in enumerate(scored["id"].to_pylist())}
     own = scored.take([answers[key] for key in test["id"].to_pylist()])
     wrong = np.array(own["prediction"].to_pylist()) != np.array(test["label"].to_pylist())
     confidence = own["confidence"].to_numpy()
     places = sorted(np.flatnonzero(wrong).tolist(), key=lambda i: (-confidence[i], test["id"][i].as_py()))
-    return list(_explained(test, confidence, places[: section.mistakes], section))
+    return own, places[: section.mistakes]
 
 
 def _explained(test: pa.Table, confidence: Any, places: list[int], section: Params) -> Iterator[Mistake]:
@@ -70,10 +77,10 @@ def doubted(splits: pa.Table, section: Params, seed: int) -> list[dict[str, Any]
 
 
 def explain_all(section: Params, seed: int) -> dict[str, Any]:
-    """Write the page and the list; the figures. Of images nothing is explained, and the page says so."""
-    if modality(columns_of(paths.split("test"))) == "image":
-        return _write([], [], None)
+    """Write the page and the list; the figures. Mistakes about images are shown and not explained; the page says so."""
     test = read_table(paths.split("test"))
+    if modality(test.column_names) == "image":
+        return _write([], [], None, shown(test, read_table(paths.window("reference").scored), section))
     columns = ["id", "text", "label", "source_file", "source_row"]
     rows = pa.concat_tables([read_table(paths.SPLITS / f"{name}.parquet", columns) for name in SPLITS])
     found = doubted(rows, section, seed)
@@ -81,10 +88,23 @@ def explain_all(section: Params, seed: int) -> dict[str, Any]:
     return _write(explained, found, len(rows))
 
 
-def _write(explained: list[Mistake], found: list[dict[str, Any]], rows: int | None) -> dict[str, Any]:
+def shown(test: pa.Table, scored: pa.Table, section: Params) -> list[dict[str, Any]]:
+    """The images that the model is most confidently wrong about, small."""
+    own, places = _worst(test, scored, section)
+    rows = zip(test.take(places).to_pylist(), own.take(places).to_pylist(), strict=True)
+    return [
+        {"id": row["id"], "label": row["label"], "said": its["prediction"], "confidence": its["confidence"]}
+        | {"place": f"{row['source_file']}, row {row['source_row']}", "picture": thumbnail(row["image"])}
+        for row, its in rows
+    ]
+
+
+def _write(
+    explained: list[Mistake], found: list[dict[str, Any]], rows: int | None, images: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
     """``rows`` is how many labels were looked through; None: none could be."""
     with replacing(paths.EXPLAINED) as part:
-        part.write_text(page(explained, found[:SHOWN], rows), encoding="utf-8")
+        part.write_text(page(explained, found[:SHOWN], rows, images), encoding="utf-8")
     names = ("id", "label", "suggested", "quality", "source_file", "source_row", "begins")
     kinds = {"quality": pa.float64(), "source_row": pa.int64()}
     table = pa.table({name: pa.array([its[name] for its in found], kinds.get(name, pa.string())) for name in names})

@@ -67,8 +67,13 @@ def masked(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in mask(text))
 
 
-def page(mistakes: Sequence[Mistake], suspects: Sequence[dict[str, object]], rows: int | None) -> str:
-    """The whole page; without ``rows`` it says that images are not explained."""
+def page(
+    mistakes: Sequence[Mistake],
+    suspects: Sequence[dict[str, object]],
+    rows: int | None,
+    images: Sequence[dict[str, object]] = (),
+) -> str:
+    """The whole page; without ``rows`` it shows images and says that they are not explained."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "page"),
         autoescape=True,
@@ -78,5 +83,8 @@ def page(mistakes: Sequence[Mistake], suspects: Sequence[dict[str, object]], row
         keep_trailing_newline=True,
     )
     return environment.get_template("explained.html").render(
-        mistakes=[(each, coloured(shown(each.explained.pieces))) for each in mistakes], suspects=suspects, rows=rows
+        mistakes=[(each, coloured(shown(each.explained.pieces))) for each in mistakes],
+        suspects=suspects,
+        rows=rows,
+        images=images,
     )

@@ -79,7 +79,8 @@ def _refuse_strange(file: Path, key: str, besides: Collection[str]) -> None:
     if not valid(shown):
         raise Refused(f"{key}: the name of {shown!r} is not UTF-8: rename the file")
     if _format(file) not in READERS and file.suffix.lower() not in besides:
-        raise Refused(f"{key}: {file} is not {FORMATS}: convert it or move it out of the source")
+        others = " (nor an image: " + ", ".join(besides) + ")" if besides else ""
+        raise Refused(f"{key}: {file} is not {FORMATS}{others}: convert it or move it out of the source")
     try:
         leads_to = file.resolve(strict=True)
     except (OSError, RuntimeError):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -308,6 +309,24 @@ def test_drift_is_told_by_the_properties_of_images_and_by_their_embeddings():
     assert [name for name, its in darker["signals"].items() if its["alarm"]] == ["image: brightness"]
     elsewhere = judge(side(200, 1), side(200, 4, moved=1.0), params, 7)
     assert elsewhere["signals"]["embeddings: axes"]["alarm"]
+
+
+def test_the_page_of_explanations_shows_mistakes_and_runs_nothing():
+    from tasks.explain import Params as Explain
+    from tasks.explain.__main__ import explain_all
+
+    hostile = "<script>alert(1)</script>"
+    rows = raw([(f"{hostile}{i}", encoded(picture(i)), "ab"[i % 2]) for i in range(6)])
+    write_table(rows, paths.split("test"))
+    said = ["a", "a", "b", "b", "a", hostile]  # wrong about the rows 1, 2 and 5
+    columns = {"id": rows["id"], "prediction": said, "confidence": [0.9, 0.6, 0.8, 0.9, 0.9, 0.7]}
+    write_table(pa.table(columns), paths.window("reference").scored)
+    assert explain_all(Explain(mistakes=2), 7)["mistakes"] == 0
+    page = paths.EXPLAINED.read_text()
+    assert [int(key) for key in re.findall(r"/script&gt;(\d)</th>", page)] == [2, 5], "the most confident first"
+    assert page.count("data:image/png;base64,") == 2
+    assert "<script" not in page
+    assert "default-src 'none'" in page
 
 
 def test_splits_keep_every_image_and_the_baseline_reads_pixels():
