@@ -21,6 +21,7 @@ from flows import champion, nightly, record, registry, tell
 from flows.alive import alive
 from flows.git import GitFailed
 from flows.home import Home
+from flows.names import run_name
 from flows.promotion import markdown
 from flows.stage import StageFailed
 from tasks.errors import Refused
@@ -38,7 +39,7 @@ class Approval(RunInput):
     """For the log."""
 
 
-@flow(name=FLOW, flow_run_name=lambda: nightly.run_name("approval"), persist_result=False)
+@flow(name=FLOW, flow_run_name=lambda: run_name("approval"), persist_result=False)
 def approval(
     repository: str | None = None,
     run: str | None = None,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact
 
+from flows import compared
+from flows.compared import Model
 from flows.stage import Result
 from flows.summary import closing_lines, markdown
 from tasks import paths
@@ -23,8 +25,12 @@ def links(folder: Path) -> list[str]:
     return [f"- [{name}]({page.as_uri()})" for name, page in found.items()]
 
 
-def publish(results: Sequence[Result], folder: Path) -> None:
-    """Two artifacts: what the stages did, and what came of it."""
+def publish(results: Sequence[Result], folder: Path, beside: Sequence[Model] | None = None) -> None:
+    """What the stages did, what came of it and, where a model was trained, its figures ``beside`` those of others."""
     create_markdown_artifact(key="stages", markdown=markdown(results), description="What each stage did, and why")
+    figures = compared.markdown(folder, beside) if beside is not None else None
+    if figures:
+        text = "\n".join([figures, "", *links(folder)])
+        create_markdown_artifact(key="metrics", markdown=text, description="The model beside the last and the champion")
     verdict = "\n".join(["```", *closing_lines(folder), "```", *links(folder)])
     create_markdown_artifact(key="verdict", markdown=verdict, description="The model, drift, and the pages to open")

@@ -27,7 +27,7 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from flows import labelling, prune, tell, watch
+from flows import incidents, labelling, prune, tell, watch
 from flows.alive import alive
 from flows.artifacts import publish
 from flows.attempt import Attempt, attempt
@@ -35,7 +35,8 @@ from flows.drift_pages import Pages
 from flows.git import GitFailed
 from flows.home import CLONES_KEPT, Home
 from flows.locks import Busy, Overlap
-from flows.nightly import alone, run_name
+from flows.names import run_name
+from flows.nightly import alone
 from flows.policy import Act, Policy, Rules
 from flows.publish import NotPublished, publish_record, refuse_secrets
 from flows.record import now
@@ -82,10 +83,13 @@ def monitoring(
     how = Refit(revision, act == "promote", rule, stage_minutes, upstream)
     try:
         home = Home.of(repository)
+    except Refused as failure:
+        return Failed(message=str(failure))
+    try:
         refuse_secrets(home, upstream)
         with alive(home, str(runtime.flow_run.id)):
             with alone(home, name, overlap, log.info):
-                watched, failed_before = watch.plan(home, since, until, days), watch.last(home, completed=False)
+                watched = watch.plan(home, since, until, days)
                 if watched.span and watched.span.until > datetime.now(UTC):
                     return Completed(name="Skipped", message=f"skipped: the next window, {watched.span}, is still open")
                 done = _look(home, name, watched, rules, to_label, stage_minutes, act, log.info)
@@ -94,16 +98,15 @@ def monitoring(
                 _add_to_pages(home, name, done.folder, log.warning)
                 prune.clones(home, keep_clones)
             if not done.completed:
-                if done.outcome != failed_before.get("outcome"):
-                    tell.send(notify, f"{name} failed", done.outcome, log.warning)
-                return Failed(message=done.outcome)
+                return incidents.failed(home, watch.FLOW, name, done.outcome, notify, log.warning)
+            incidents.over(home, watch.FLOW)
             after = ""
             if act != "nothing" and watched.span and watch.decision(done.said).refit:
                 after = refit(home, how, watched.champion, watched.span, name, log.info)
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
     except (GitFailed, NotPublished, Refused) as failure:
-        return Failed(message=str(failure))
+        return incidents.failed(home, watch.FLOW, name, str(failure), notify, log.warning)
     return _tell(home, watched, done, after, notify, log.warning)
 
 

@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from flows import labelling, prune, record, workspace
+from flows import compared, incidents, labelling, prune, record, workspace
 from flows.alive import alive
 from flows.artifacts import publish
 from flows.attempt import attempt
@@ -24,6 +24,7 @@ from flows.dag import Dag
 from flows.git import GitFailed
 from flows.home import CLONES_KEPT, Home, gpu_lock
 from flows.locks import Busy, Overlap, holding
+from flows.names import run_name
 from flows.publish import NotPublished, publish_record, refuse_secrets
 from flows.spans import set_windows
 from flows.stage import Result
@@ -33,15 +34,6 @@ from tasks.errors import Refused
 
 FLOW = "nightly-training"
 GPU = Path("/dev/nvidiactl")
-
-
-def run_name(kind: str = "training") -> str:
-    """``training-20261123-183000-3f2a``: what was run, when it was due, and the end of Prefect's id.
-
-    Its beginning is a time, which two runs may share.
-    """
-    due, key = runtime.flow_run.scheduled_start_time, runtime.flow_run.id
-    return f"{kind}-{due:%Y%m%d-%H%M%S}-{str(key)[-4:]}"
 
 
 @flow(name=FLOW, flow_run_name=run_name, persist_result=False)
@@ -55,18 +47,22 @@ def nightly(
     stage_minutes: dict[str, float] | None = None,
     upstream: str | None = None,
     keep_clones: int = CLONES_KEPT,
+    notify: str | None = None,
 ) -> State[Any]:
     """Train from ``revision`` of ``repository`` (by default the one this code lies in) in a clone, and record it.
 
     While another run of the repository is at work, ``overlap`` says whether to ``wait`` or ``skip``. ``stage_minutes``
     limits a stage's time (``{"finetune": 90, "*": 20}``). ``upstream`` is a git remote of the repository that gets the
     record too. The newest ``keep_clones`` clones stay, for a look at their reports. ``windows`` takes the place of
-    ``windows`` in ``params.yaml``; ``because`` is whoever asked for the run, for the record.
+    ``windows`` in ``params.yaml``; ``because`` is whoever asked for the run, for the record. ``notify`` is a
+    notification block, as ``slack-webhook/team``, told of a failure once.
     """
-    log = get_run_logger()
-    name = run_name()
+    log, name = get_run_logger(), run_name()
     try:
         home = Home.of(repository)
+    except Refused as failure:
+        return Failed(message=str(failure))
+    try:
         refuse_secrets(home, upstream)
 
         def work(folder: Path, results: list[Result]) -> dict[str, Any]:
@@ -76,14 +72,20 @@ def nightly(
             commit = workspace.pinned(home, revision)
             said = {"revision": revision, **({"because": because} if because else {})}
             done = attempt(home, name, FLOW, commit, work, log.info, **said)
-            publish(done.results, done.folder)
+            before = record.latest(home.origin, flow=FLOW)
+            beside = compared.others(home, *((before.commit, f"last run, {before.name}") if before else (None, "")))
+            publish(done.results, done.folder, beside)
             publish_record(home, done.folder, done.record, upstream, log.info)
             prune.clones(home, keep_clones)
+            prune.checkpoints(home)
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
     except (GitFailed, NotPublished, Refused) as failure:
-        return Failed(message=str(failure))
-    return Completed(message=f"recorded as {name}") if done.completed else Failed(message=done.outcome)
+        return incidents.failed(home, FLOW, name, str(failure), notify, log.warning)
+    if not done.completed:
+        return incidents.failed(home, FLOW, name, done.outcome, notify, log.warning)
+    incidents.over(home, FLOW)
+    return Completed(message=f"recorded as {name}")
 
 
 @contextmanager

@@ -30,13 +30,14 @@ from flows import champion, registry
 from flows.champion import Outcome
 from flows.git import GitFailed
 from flows.home import Home
+from flows.names import run_name
 from flows.stage import StageFailed
 from tasks.cli import run
 from tasks.errors import Refused
 from tasks.gate import Rule
 
 
-@flow(name="promotion", persist_result=False)
+@flow(name="promotion", flow_run_name=lambda: run_name("promotion"), persist_result=False)
 def promotion(
     repository: str | None = None,
     commit: str = "HEAD",

@@ -119,6 +119,17 @@ def locked(lock: Path) -> dict[str, Any]:
     return dict(found.get("stages") or {})
 
 
+def made(repository: Path, commit: str, path: Path) -> str | None:
+    """The md5 that ``dvc.lock`` of a commit gives an output; None where it knows none."""
+    try:
+        text = git(repository, "show", f"{commit}:{LOCK}")
+    except GitFailed:
+        return None
+    stages = YAML(typ="safe").load(text).get("stages") or {}
+    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    return next((out.get("md5") for out in outs if out["path"] == str(path)), None)
+
+
 def _versions(folder: Path) -> Iterator[tuple[str, str]]:
     """Of what runs here, not of what was locked."""
     decisive = read_json(folder / paths.ENVIRONMENT) if (folder / paths.ENVIRONMENT).exists() else {}

@@ -39,7 +39,7 @@ def arguments() -> argparse.Namespace:
     say("--watch", default="0 3 * * *", metavar="CRON", help="when to look for a closed window (default: %(default)s)")
     say("--policy", choices=get_args(Policy), default="never", help="when monitoring refits (default: %(default)s)")
     say("--act", choices=get_args(Act), default="nothing", help="on a refit that is due (default: only say so)")
-    say("--notify", metavar="BLOCK", help="a notification block that is told of drift and of models to approve")
+    say("--notify", metavar="BLOCK", help="a notification block that is told of drift, failures and models to approve")
     say("--verify", default="0 5 * * 0", metavar="CRON", help="when to rebuild the newest run (default: %(default)s)")
     say("--revision", default="HEAD", help="the branch, tag or commit to train from (default: what is checked out)")
     say("--overlap", choices=("wait", "skip"), default="wait", help="a run that finds another at work (default: wait)")
@@ -58,9 +58,9 @@ def deployments(options: argparse.Namespace, home: Home) -> list[RunnerDeploymen
     from flows.weekly import weekly
 
     where: dict[str, Any] = {"repository": str(home.origin)}
-    shared = {**where, "overlap": options.overlap}
+    shared = {**where, "overlap": options.overlap, "notify": options.notify}
     training = {"revision": options.revision, "upstream": options.upstream, "keep_clones": options.keep_clones}
-    reaction = {name: getattr(options, name) for name in ("policy", "act", "notify")}
+    reaction = {name: getattr(options, name) for name in ("policy", "act")}
     made = [
         nightly.to_deployment("nightly", cron=options.train, parameters={**shared, **training}),
         monitoring.to_deployment("monitoring", cron=options.watch, parameters={**shared, **training, **reaction}),

@@ -78,13 +78,15 @@ def announce(home: Home, run: str, champion: str, folder: Path, span: Span | Non
     )
 
 
-def send(block: str | None, subject: str, body: str, warn: Callable[[str], None]) -> None:
-    """Tell whoever is to be told, if anybody; that they could not be told fails no run."""
+def send(block: str | None, subject: str, body: str, warn: Callable[[str], None]) -> bool:
+    """Tell whoever is to be told, if anybody: whether they know. That they could not be told fails no run."""
     if block:
         try:
             notify(block, subject, body)
         except Exception as error:  # noqa: BLE001  blocks raise whatever their services' packages raise
             warn(f"{block} could not be notified: {error!r}")
+            return False
+    return bool(block)
 
 
 def notify(block: str, subject: str, body: str) -> None:

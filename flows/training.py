@@ -16,13 +16,17 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
+from flows import compared
 from flows.artifacts import publish
 from flows.dag import Dag, UnknownStage
+from flows.home import Home
+from flows.names import run_name
 from flows.stage import Result, StageFailed, bring_up_to_date
 from flows.summary import closing_lines, table
+from tasks.errors import Refused
 
 
-@flow(name="training", persist_result=False)
+@flow(name="training", flow_run_name=lambda: run_name("by-hand"), persist_result=False)
 def training(stages: list[str] | None = None) -> list[Result] | State[Any]:
     """Bring the pipeline, or the named stages and what they need, up to date in this working tree."""
     results: list[Result] = []
@@ -31,8 +35,16 @@ def training(stages: list[str] | None = None) -> list[Result] | State[Any]:
         results += in_order(dag, dag.order(stages), as_task(dag))
     except StageFailed as failure:
         return Failed(message=str(failure))
-    publish(results, Path())
+    publish(results, Path(), _beside())
     return results
+
+
+def _beside() -> list[compared.Model]:
+    """The models of the last commit and of the champion; none where this is no git repository."""
+    try:
+        return compared.others(Home.of(Path()), "HEAD", "last commit")
+    except Refused:
+        return []
 
 
 def as_task(dag: Dag, minutes: Mapping[str, float] | None = None) -> Callable[[str, list[str]], Result]:

@@ -48,11 +48,11 @@ def params_at(home: Home, commit: str) -> Windows:
         return general(file).windows
 
 
-def last(home: Home, *, completed: bool = True) -> dict[str, Any]:
+def last(home: Home) -> dict[str, Any]:
     """What the record of the newest window watched says; empty before the first."""
     for one in record.records(home.origin):
         said = record.show(home.origin, one)
-        if said["flow"] == FLOW and (said["outcome"] == "completed" or not completed):
+        if said["flow"] == FLOW and said["outcome"] == "completed":
             return said
     return {}
 

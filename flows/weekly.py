@@ -10,11 +10,12 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
+from flows import incidents
 from flows.alive import alive
 from flows.git import GitFailed
 from flows.home import Home
 from flows.locks import Busy, Overlap, holding
-from flows.nightly import run_name
+from flows.names import run_name
 from flows.stage import StageFailed
 from flows.verify import past_run, rebuild
 from tasks.errors import Refused
@@ -23,16 +24,27 @@ FLOW = "weekly-verify"
 
 
 @flow(name=FLOW, flow_run_name=lambda: run_name("verify"), persist_result=False)
-def weekly(repository: str | None = None, run: str | None = None, overlap: Overlap = "wait") -> State[Any]:
-    """Rebuild the named run of ``repository``, by default the newest that ended well; fails when it differs."""
-    log = get_run_logger()
+def weekly(
+    repository: str | None = None, run: str | None = None, overlap: Overlap = "wait", notify: str | None = None
+) -> State[Any]:
+    """Rebuild the named run of ``repository``, by default the newest that ended well; fails when it differs.
+
+    ``notify`` is a notification block, told of a failure once.
+    """
+    log, name = get_run_logger(), run_name("verify")
     try:
         home = Home.of(repository)
-        with alive(home, str(runtime.flow_run.id)), holding(home.workspace_lock, run_name("verify"), overlap, log.info):
+    except Refused as failure:
+        return Failed(message=str(failure))
+    try:
+        with alive(home, str(runtime.flow_run.id)), holding(home.workspace_lock, name, overlap, log.info):
             verdict = rebuild(home, past_run(home, run), log.info)
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
     except (GitFailed, Refused, StageFailed) as failure:
-        return Failed(message=f"it could not be rebuilt: {failure}")
+        return incidents.failed(home, FLOW, name, f"it could not be rebuilt: {failure}", notify, log.warning)
     create_markdown_artifact(key="verify", markdown=f"```\n{verdict}\n```", description="A past run, rebuilt")
-    return Completed(message=str(verdict)) if verdict.same else Failed(message=str(verdict))
+    if not verdict.same:
+        return incidents.failed(home, FLOW, name, str(verdict), notify, log.warning)
+    incidents.over(home, FLOW)
+    return Completed(message=str(verdict))

@@ -32,6 +32,12 @@ def shared_cache(home: Home) -> Path:
         return Path(repo.cache.local_cache_dir)
 
 
+def cached(home: Home, md5: str) -> Path | None:
+    """The file of that md5 in the shared cache; None where it is gone."""
+    file = shared_cache(home) / "files" / "md5" / md5[:2] / md5[2:]
+    return file if file.exists() else None
+
+
 def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     """Make ``folder`` a clone at the commit, or at what a reference names, whose DVC cache is ``cache``.
 

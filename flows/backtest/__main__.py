@@ -30,7 +30,8 @@ from flows.disk import TooLittleSpace
 from flows.git import GitFailed, git
 from flows.home import HERE, Home
 from flows.locks import Busy, Overlap
-from flows.nightly import alone, run_name
+from flows.names import run_name
+from flows.nightly import alone
 from flows.policy import Policy, Rules
 from flows.spans import Span
 from flows.stage import StageFailed

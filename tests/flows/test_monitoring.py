@@ -145,7 +145,13 @@ def test_labels_come_back_by_id_and_measure_the_accuracy(home, told):
     assert said["facts"]["accuracy_is"] == "measured"
 
 
-def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told):
+def artifact(api, key):
+    """The newest of that key."""
+    asked = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": 1}
+    return httpx.post(f"{api}/artifacts/filter", json=asked, timeout=30).raise_for_status().json()[0]["data"].strip()
+
+
+def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
     state, said = look(home, policy="alarm", act="promote", since="2026-03-01", until="2026-04-01", upstream=None)
     assert state.is_completed(), state.message
     assert "promoted" in state.message
@@ -157,6 +163,9 @@ def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told):
     assert "# a comment that stays" in git(home.origin, "show", f"{now.commit}:params.yaml")
     trained = find(home.origin, now.commit)
     assert show(home.origin, trained)["because"] == said["name"]
+    table = artifact(api, "metrics").splitlines()
+    assert [cell.strip() for cell in table[0].split("|")[1:-1]] == ["", "this run", "champion, v0.0.1"]
+    assert "not on the same rows: " in table[-1]  # rows of March, which the champion of January never answered
     verdict = rebuild(home, trained, lambda line: None)
     assert verdict.same, str(verdict)
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from flows import prune, record
+from flows import prune, record, tell
 from flows.git import git
 from flows.locks import holding
 from flows.nightly import nightly
@@ -89,16 +89,21 @@ def test_a_run_that_cannot_be_rebuilt_says_which_output_differs_first(api, deplo
     assert str(verdict).splitlines()[1].startswith("first: second.txt of second")
 
 
-def test_a_failed_run_is_recorded_and_the_next_goes_on_from_its_last_stage(api, deployed):
+def test_a_failed_run_is_recorded_told_once_and_the_next_goes_on_from_its_last_stage(api, deployed, monkeypatch):
     stages = (deployed.origin / "dvc.yaml").read_text()
     commit(deployed, dvc_yaml=stages.replace("python step.py second.txt", "python -c 'exit(3)' &&"))
-    state = run(deployed)
+    told = []
+    monkeypatch.setattr(tell, "notify", lambda block, subject, body: told.append((block, subject)))
+    state = run(deployed, notify="hook/team")
     assert state.is_failed()
     assert "second failed" in state.message
     (failed,) = records(deployed.origin)
+    assert told == [("hook/team", f"{deployed.origin.name}: {failed.name} failed")]
     assert show(deployed.origin, failed)["outcome"].startswith("failed")
     assert outcomes(deployed, failed) == {"first": "ran"}
     assert latest(deployed.origin) is None
+    run(deployed, notify="hook/team")
+    assert len(told) == 1  # the same incident, although its words hold another folder
     commit(deployed, dvc_yaml=stages)
     run(deployed)
     after = outcomes(deployed, latest(deployed.origin))
