@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test soak check format lock clean
+.PHONY: help setup run demo test soak check format lock clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -22,10 +22,13 @@ run: $(READY)    ## the whole pipeline: dvc repro
 	dvc repro
 	@python -m tasks.report.say
 
+demo: $(READY)   ## three months of mail in five minutes: alarm, refit, promotion, rollback; touches nothing here
+	@python -m flows.demo
+
 test: $(READY)   ## every test, the slow ones too
 	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile
 
-soak: $(READY)   ## thirty runs unattended with kill -9, and tests that kill servers; an hour, can be stopped and gone on with
+soak: $(READY)   ## thirty runs unattended by a worker with kill -9, and tests that kill servers; an hour, can be stopped and gone on with
 	python -m pytest -m soak
 	python -m bench.soak
 

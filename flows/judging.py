@@ -84,7 +84,7 @@ def compare(
     """The gate's verdict on two clones: the champion's, with its model, and the challenger's, with its scored rows."""
     with tempfile.TemporaryDirectory() as made:
         answered = Path(made) / "champion.parquet"
-        _score(theirs, mine / paths.split("test"), answered, say)
+        score(theirs, mine / paths.split("test"), answered, say)
         section = params.load(Params, "gate", mine / paths.PARAMS)
         section = section.model_copy(update={"rule": rule}) if rule else section
         rows = pair(read(answered), _own_answers(mine), None, columns(section))
@@ -97,12 +97,13 @@ def _first(clone: Path) -> dict[str, Any]:
     return {"promote": True, "reason": f"There is no champion yet, so the gate has nothing to compare with. {words}."}
 
 
-def _score(clone: Path, rows: Path, answers: Path, say: Callable[[str], None]) -> None:
+def score(clone: Path, rows: Path, answers: Path, say: Callable[[str], None]) -> None:
+    """Let the model of a clone, and its own code, answer a table of rows. Raises StageFailed."""
     command = [sys.executable, "-m", "tasks.score", "--input", str(rows), "--output", str(answers)]
     with chdir(clone):
         code, last = guarded(command, say)
     if code:
-        raise StageFailed("the champion could not answer the test rows; it said last:\n" + "\n".join(last))
+        raise StageFailed("the model could not answer the rows; it said last:\n" + "\n".join(last))
 
 
 def _own_answers(clone: Path) -> Table:

@@ -28,6 +28,7 @@ Outcome = Literal["ran", "restored", "unchanged"]
 RESTORED = re.compile(r"Stage '.*' is cached - skipping run, checking out outputs")
 UNCHANGED = re.compile(r"Stage '.*' didn't change, skipping")
 CHATTER = re.compile(r"\s*|.*lock file 'dvc.lock'|To (track|enable) .*:|\s+(git add|dvc config) .*|Use `dvc push` .*")
+DID = "%s: %s (%s)"  # how a stage's task logs its name, outcome and reason
 KEPT_LINES = 20  # of a failed stage's output
 
 
@@ -145,5 +146,5 @@ def bring_up_to_date(
             result = Result(stage, "unchanged", "nothing changed", 0.0)
     except (StageFailed, TooLittleSpace) as failure:
         return Failed(message=str(failure))  # a state, not an exception: the stage has said what was wrong
-    log.info("%s: %s (%s)", stage, result.outcome, result.reason)
+    log.info(DID, stage, result.outcome, result.reason)
     return result

@@ -1,0 +1,166 @@
+"""The command line of the demo, its servers and its end."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+import flows.guard
+from flows.demo import __doc__ as about
+from flows.demo import place
+from flows.demo.stream import Stream
+from flows.home import Home
+from flows.server import server
+from tasks import paths
+from tasks.cli import run
+from tasks.errors import Refused
+
+INTERRUPTED = 130
+START_SECONDS = 60.0
+KEPT = ("PREFECT_SERVER_ANALYTICS_ENABLED", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS")  # flows/__init__.py
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="python -m flows.demo", description=(about or "").split("\n\n")[0])
+    made.add_argument("--folder", type=Path, help="a new one for all its files (default: a temporary one, which stays)")
+    made.add_argument("--no-wait", action="store_true", help="end after the last week and keep no pages up")
+    made.add_argument("--repository", metavar="FOLDER", help="whose code and mails (default: those of this code)")
+    return made.parse_args()
+
+
+def own(folder: Path) -> str:
+    """Let all that follows use a server and homes of its own: the address of the API.
+
+    Called before Prefect is imported, which reads its settings then.
+    """
+    api = f"http://127.0.0.1:{free_port()}/api"
+    for name in [name for name in os.environ if name.startswith("PREFECT_") and name not in KEPT]:
+        del os.environ[name]
+    os.environ |= {
+        "DRIFTLINE_HOME": str(folder / "home"),
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_API_URL": api,
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",  # Prefect's page has every line
+    }
+    return api
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def new_folder(wanted: Path | None) -> Path:
+    """Where everything goes. Refused: a folder with something in it."""
+    if wanted is None:
+        return Path(tempfile.mkdtemp(prefix="driftline-demo-"))
+    folder = wanted.expanduser().absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Refused(f"{folder} is not empty: name a new folder, or leave --folder out")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def play(home: Home, stream: Stream, api: str, wait: bool) -> None:
+    """Tell the story, then keep its pages up until Ctrl-C, or say how to open them."""
+    from prefect.logging.handlers import APILogHandler
+
+    from flows.demo.story import Story, Teller, what_was_done
+
+    say = Teller()
+    say("\n".join(["the data:", *what_was_done(stream)]))
+    with server(api, say=lambda line: None):
+        prefect = api.removesuffix("/api")
+        say(f"Prefect's page: {prefect}")
+        say.hear_stages()
+        story = Story(home, say)
+        try:
+            story.tell()
+        finally:
+            APILogHandler().flush()  # while the server is there to take them
+        report = f"report     {(story.newest / paths.INDEX).as_uri()}"
+        if wait:
+            with suppress(KeyboardInterrupt), drift_pages(home) as address:
+                say("the pages:")
+                print(f"Prefect    {prefect}\nEvidently  {address}\n{report}\nCtrl-C ends both servers", flush=True)
+                signal.pause()
+            print("\nto open them again:")
+    print("\n".join([report, *reopening(home, api)]))
+
+
+def reopening(home: Home, api: str) -> list[str]:
+    """The commands that open the pages of a demo that is over."""
+    names = ("DRIFTLINE_HOME", "PREFECT_HOME")
+    homes = " ".join(f"{name}={os.environ[name]}" for name in names)
+    return [
+        f"Prefect    {homes} {sys.executable} -m prefect server start --port {api.split(':')[-1].split('/')[0]}",
+        f"Evidently  {homes} {sys.executable} -m flows.drift_pages --repository {home.origin}",
+    ]
+
+
+@contextmanager
+def drift_pages(home: Home) -> Iterator[str]:
+    """Evidently's pages, for the length of the block: their address."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    pages = [sys.executable, "-m", "flows.drift_pages", "--repository", str(home.origin), "--port", str(port)]
+    with (home.folder / "drift_pages.log").open("ab") as log:
+        kinds: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": log, "stderr": log, "start_new_session": True}
+        guard = subprocess.Popen([sys.executable, "-P", flows.guard.__file__, *pages], **kinds)
+    try:
+        wait_for(address, guard, Path(log.name))
+        yield address
+    finally:
+        assert guard.stdin
+        guard.stdin.close()
+        guard.wait()
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until a page answers. Refused when it does not."""
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            httpx.get(address, timeout=5)
+            return
+        except httpx.HTTPError:
+            time.sleep(0.5)
+    raise Refused(f"the drift pages did not start: see {log}")
+
+
+def main() -> None:
+    """Play the demo in a folder of its own, and say what is left there."""
+    given = arguments()
+    origin = Home.of(given.repository).origin
+    folder = new_folder(given.folder)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended like by Ctrl-C, so that nothing stays behind
+    api = own(folder)
+    try:
+        stream = place.make(origin, folder / "repository", place.PARAMS.read_text(encoding="utf-8"))
+        at_a_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        play(Home.of(folder / "repository"), stream, api, wait=at_a_terminal and not given.no_wait)
+    except KeyboardInterrupt:
+        print("\ninterrupted: what ran was ended", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    finally:
+        print(f"all files of the demo are in {folder}; to delete them: rm -rf {folder}", flush=True)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,151 @@
+"""The three months, as the schedule and a person would have seen them. What is decided, the flows' gates decide."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from prefect.client.schemas.objects import State
+
+from flows import champion, judging, record, registry, stage, watch
+from flows.demo.stream import JOINS, LEARNT, LIST, WEEKS, Stream, beginning
+from flows.home import Home
+from flows.monitoring import monitoring
+from flows.nightly import nightly
+from flows.promotion import promotion
+from flows.summary import closing_lines
+from tasks import gate, paths
+from tasks.errors import Refused
+from tasks.gate.tables import pair, read
+from tasks.gate.verdict import judge
+
+WIDTH = 110
+COOLDOWN_DAYS = 14.0  # two weeks, so that the week after a refit is looked at before the next
+ALL = WEEKS * 3  # clones that stay: their reports are to be looked at
+NEEDED = ("report",)  # all but the explanations, which take as long as the training
+
+
+@dataclass
+class Teller:
+    """Says what happens, with the minutes and seconds since the beginning."""
+
+    began: float = field(default_factory=time.monotonic)
+
+    def __call__(self, text: str) -> None:
+        """A line with the time; those that follow stand below it."""
+        first, *rest = (part for line in text.splitlines() for part in wrap(line, WIDTH) or [""])
+        minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
+        print("\n".join([f"{minutes:2}:{seconds:02}  {first}", *(f"       {line}" for line in rest)]), flush=True)
+
+    def hear_stages(self) -> None:
+        """Say what each stage of a flow did, as its task logs it."""
+        logging.getLogger("prefect.task_runs").addHandler(_Stages(self))
+        logging.getLogger("dvc_data").setLevel(logging.ERROR)  # what has never been made it warns of, by the dozen
+
+
+class _Stages(logging.Handler):
+    """Hears what a stage's task logs of its end."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self.say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg == stage.DID and isinstance(record.args, tuple) and record.args[1] != "unchanged":
+            self.say(f"  . {record.args[0]} {record.args[1]}")
+
+
+@dataclass
+class Story:
+    """The demo's repository and what was seen so far."""
+
+    home: Home
+    say: Callable[[str], None]
+    weeks: Sequence[int] = range(LEARNT + 1, WEEKS + 1)
+    """Those that are watched."""
+    stages: Sequence[str] = NEEDED
+    """What the first training is to bring up to date."""
+    newest: Path = Path()
+    """The clone of the newest run: its pages are the ones to open."""
+
+    def tell(self) -> None:
+        """All of it, in order."""
+        self._train()
+        for week in self.weeks:
+            self._watch(week)
+        self.say(f"three months are over; the champion is {registry.champion(self.home.origin)}")
+
+    def _train(self) -> None:
+        self.say(f"weeks 1 to {LEARNT}: the first training (flows.nightly)")
+        _well(nightly(str(self.home.origin), stages=list(self.stages), keep_clones=ALL, return_state=True))
+        first = next(iter(record.records(self.home.origin)))
+        self.newest = self.home.clones / first.name
+        self.say("\n".join(["trained:", *(line for line in closing_lines(self.newest) if line.startswith(_MODEL))]))
+        _well(promotion(str(self.home.origin), commit=first.commit, promote=True, return_state=True))
+        self.say(f"promoted (flows.promotion): {registry.champion(self.home.origin)} is the champion")
+
+    def _watch(self, week: int) -> None:
+        before = registry.champion(self.home.origin)
+        self.say(f"week {week}, from {beginning(week):%d %B}: the window has closed (flows.monitoring)")
+        acts: dict[str, Any] = {"policy": "alarm", "act": "promote", "cooldown_days": COOLDOWN_DAYS}
+        state = _well(monitoring(str(self.home.origin), **acts, keep_clones=ALL, return_state=True))
+        said = watch.last(self.home)
+        self.newest = self.home.clones / said["name"]
+        self.say(f"{'ALARM' if said['drifted'] else 'quiet'}, {said['rows']} mails\n{_told(state)}")
+        if registry.champion(self.home.origin) == before:
+            self._second_look()
+
+    def _second_look(self) -> None:
+        """What a person does about a new champion: would the one before have done better in the week just seen?"""
+        line = registry.line_of_succession(self.home.origin)
+        if len(line) < 2:
+            return
+        verdict = beside(self.home, line[-2], self.newest)
+        asked = f"a person asks the gate whether {line[-2].name} had done better in this week than {line[-1].name}"
+        self.say(f"{asked} (tasks.gate): {'yes' if verdict['promote'] else 'no'}\n{verdict['reason']}")
+        if verdict["promote"]:
+            self.say(champion.rollback(self.home, None, None)[0])
+
+
+_MODEL = ("model", "baseline")
+
+
+def _well(state: State[Any]) -> State[Any]:
+    if not state.is_completed():
+        raise Refused(f"a flow of the demo failed: {state.message}")
+    return state
+
+
+def _told(state: State[Any]) -> str:
+    """The flow's own words, without its headline and what is said of remotes."""
+    lines = (line.removeprefix("drift ") for line in (state.message or "").splitlines()[1:])
+    return "\n".join(line for line in lines if not line.startswith("the model lies"))
+
+
+def beside(home: Home, other: registry.Version, window: Path) -> dict[str, Any]:
+    """The gate's verdict on another version as the challenger of the champion, on the rows of a watched window."""
+    current = paths.window("current")
+    with tempfile.TemporaryDirectory() as made:
+        clone = judging.clone_with(home, other.commit, Path(made) / "clone", [paths.CLASSIFIER])
+        answers = Path(made) / "answers.parquet"
+        judging.score(clone, window / current.validated, answers, lambda line: None)
+        rows = pair(read(window / current.scored), read(answers), None, [])
+    return judge(rows, gate.Params(rule="better", max_calibration_error=None), 0, [])
+
+
+def what_was_done(stream: Stream) -> list[str]:
+    """What the demo did to the data, in words."""
+    return [
+        f"{len(stream.rows)} mails of data/samples, each given a time at random within {WEEKS} weeks from "
+        f"{beginning(1):%d %B %Y}",
+        "(the sample's own weeks differ so much, by how it was collected, that each would be an alarm).",
+        f"The mailing list {LIST} was held back. In week {JOINS} come {stream.mislabelled} of its mails, as spam,",
+        f"which is wrong; in week {JOINS + 1} come {stream.labelled} more, labelled right.",
+        "All else is as the flows and their gates find it.",
+    ]
