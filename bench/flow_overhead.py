@@ -21,6 +21,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from bench.results import write_section
+from flows.dag import Dag
 from flows.git import git, identity
 from flows.server import server
 
@@ -88,14 +89,14 @@ def measure(folder: Path, repeat: int, api: str) -> dict[str, list[float]]:
     return found
 
 
-def text(found: dict[str, list[float]], start_seconds: float, load: float) -> str:
+def text(found: dict[str, list[float]], stages: int, start_seconds: float, load: float) -> str:
     """The section, in Markdown."""
     rows = [f"| {name} | {statistics.median(v):.1f} | {min(v):.1f} to {max(v):.1f} |" for name, v in found.items()]
     how = (
         f"`python -m bench.flow_overhead`, {time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores, "
         f"load average before: {load:.1f} (shared with others where it is above the cores). Seconds of the whole "
         f"process, its imports too, against a running Prefect server, which took {start_seconds:.1f} s to start. One "
-        f'mail in {EVERY}; 12 stages. "{STAGE} ran" is a change of its code that leaves its output as it was.'
+        f'mail in {EVERY}; {stages} stages. "{STAGE} ran" is a change of its code that leaves its output as it was.'
     )
     median, least = over_its_command(found, statistics.median), over_its_command(found, min)
     over = (
@@ -127,7 +128,9 @@ def main() -> None:
         api, load, start = f"http://127.0.0.1:{port}/api", os.getloadavg()[0], time.monotonic()
         with server(api):
             took = time.monotonic() - start
-            write_section(HEADING, text(measure(folder, options.repeat, api), took, load))
+            write_section(
+                HEADING, text(measure(folder, options.repeat, api), len(Dag(str(folder)).order()), took, load)
+            )
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from flows.home import root
 from tasks.errors import Refused
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SERVER_AUTH, CLIENT_AUTH = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
 START_SECONDS = 180.0
 LOOK_SECONDS = 2.0
 
@@ -32,12 +33,15 @@ def answers(api: str) -> bool:
 
 
 def allowed(host: str) -> None:
-    """Refuse to listen on other addresses than loopback without authentication."""
-    if host not in LOOPBACK and not os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+    """Refuse to listen on other addresses than loopback without authentication; with it, this process may ask too."""
+    secret = os.environ.get(SERVER_AUTH)
+    if host not in LOOPBACK and not secret:
         raise Refused(
-            f"a server on {host} can be reached from other machines: set PREFECT_SERVER_API_AUTH_STRING=user:password "
-            "for it and PREFECT_API_AUTH_STRING, the same, for who asks it; or leave --host out"
+            f"a server on {host} can be reached from other machines: set {SERVER_AUTH}=user:password for it and "
+            f"{CLIENT_AUTH}, the same, for who asks it from elsewhere; or leave --host out"
         )
+    if secret:
+        os.environ.setdefault(CLIENT_AUTH, secret)
 
 
 @contextmanager

@@ -88,7 +88,8 @@ def disk_lines(home: Home) -> Iterator[str]:
     cache = shared_cache(home)
     clones = list(home.clones.glob("*"))
     yield f"disk       {readable(free(home.origin))} free where the repository is"
-    for what, folder in ((f"{len(clones)} clones", home.clones), ("the cache", cache)):
+    named = {f"{len(clones)} clones": home.clones, "checkpoints": home.checkpoints, "the cache": cache}
+    for what, folder in named.items():
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
         yield f"           {readable(size)} in {what}: {folder}"
 

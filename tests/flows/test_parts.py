@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from bench.results import write_section
-from flows import disk
+from flows import disk, nightly, prune
 from flows.git import git, identity
-from flows.home import Home
+from flows.home import Home, gpu_lock
 from flows.locks import Busy, holding, is_held
 from flows.mend import OVERDUE, mend_with
 from flows.publish import refuse_secrets
 from flows.record import find, inputs, records
-from flows.server import allowed
+from flows.server import allowed, server
 from flows.verify import Verdict, compare
+from tasks import kept
 from tasks.errors import Refused
+from tests.flows.conftest import free_port
 from tests.flows.test_guard import wait_for
 
 TOP = Path(__file__).parents[2]
@@ -63,6 +68,21 @@ def entries(md5s):
     return [{"path": path, "md5": md5} for path, md5 in md5s.items()]
 
 
+def test_old_and_surplus_checkpoints_go_but_none_that_a_training_uses(deployed):
+    assert prune.checkpoints(deployed) == []
+    folders = [deployed.checkpoints / str(age) for age in range(6)]
+    for age, folder in enumerate(folders):
+        state = folder / "step-000000001" / "state.pt"
+        state.parent.mkdir(parents=True)
+        state.touch()
+        os.utime(state, (time.time() - age * 86400,) * 2)
+    with kept.alone(folders[4]) as mine:
+        assert mine
+        assert prune.checkpoints(deployed, keep=3, days=30) == [folders[3], folders[5]]
+    assert prune.checkpoints(deployed, keep=3, days=1.5) == [folders[2], folders[4]]
+    assert sorted(deployed.checkpoints.iterdir()) == folders[:2]
+
+
 def test_outputs_are_compared_in_order_and_reports_are_not():
     known = {
         "a": stage({"source": "1"}, {"data/a": "2", "reports/a.html": "3"}),
@@ -96,7 +116,35 @@ def test_others_may_reach_the_server_only_with_authentication(monkeypatch):
     with pytest.raises(Refused, match="PREFECT_SERVER_API_AUTH_STRING"):
         allowed("0.0.0.0")
     monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "who:what")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "")
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING")
     allowed("0.0.0.0")
+    assert os.environ["PREFECT_API_AUTH_STRING"] == "who:what"
+
+
+@pytest.mark.soak
+def test_who_does_not_name_himself_is_turned_away(tmp_path, monkeypatch):
+    for name in ("DRIFTLINE_HOME", "PREFECT_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "who:what")
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "who:what")
+    api = f"http://127.0.0.1:{free_port()}/api"
+    with server(api, "0.0.0.0"):
+        assert httpx.get(f"{api}/admin/version", timeout=30).status_code == 401
+        assert httpx.get(f"{api}/admin/version", auth=("who", "no"), timeout=30).status_code == 401
+        assert httpx.get(f"{api}/admin/version", auth=("who", "what"), timeout=30).status_code == 200
+
+
+def test_repositories_of_a_machine_share_its_gpu(deployed, tmp_path_factory, monkeypatch):
+    monkeypatch.setattr(nightly, "GPU", TOP)
+    other = Home(tmp_path_factory.mktemp("other"))
+    with nightly.alone(deployed, "mine", "skip", print):
+        assert is_held(gpu_lock())
+        with pytest.raises(Busy, match=r"mine holds .*gpu\.lock"), nightly.alone(other, "theirs", "skip", print):
+            pass
+        assert not is_held(other.workspace_lock)
+    with nightly.alone(other, "theirs", "skip", print):
+        assert is_held(gpu_lock())
 
 
 def test_a_home_is_of_the_whole_repository_and_a_plain_folder_has_none(repository, tmp_path_factory):
