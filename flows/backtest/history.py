@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class History:
     rows: pa.Table
     windows: Windows
 
-    @property
+    @cached_property
     def times(self) -> npt.NDArray[np.datetime64]:
         """datetime64[us] [rows]."""
         found: npt.NDArray[np.datetime64] = self.rows["timestamp"].cast(pa.timestamp("us")).to_numpy()

@@ -170,7 +170,7 @@ def walk(kept: Kept, windows: Sequence[Span], rules: Rules, labels: Labels, say:
     active, tried, steps = windows[0].since, None, []
     for window in windows:
         look = kept.look(active, window)
-        decision, refit = decide(rules, _facts(look, window, active, tried, labels)), None
+        decision, refit = decide(rules, facts(look, window, active, tried, labels)), None
         if decision.refit and window is windows[-1]:
             decision = replace(decision, reasons=[*decision.reasons, "not done after the last window"])
         elif decision.refit:
@@ -182,7 +182,8 @@ def walk(kept: Kept, windows: Sequence[Span], rules: Rules, labels: Labels, say:
     return steps
 
 
-def _facts(look: Look, window: Span, active: datetime, tried: datetime | None, labels: Labels) -> Facts:
+def facts(look: Look, window: Span, active: datetime, tried: datetime | None, labels: Labels) -> Facts:
+    """What is known when a window has closed, as ``flows.watch`` has it."""
     measured = labels == "at_once"
     now = look.accuracy if measured else look.estimated
     return Facts(

@@ -17,7 +17,7 @@ from flows.backtest import page
 from flows.backtest.__main__ import backtest
 from flows.backtest.history import History, refuse_one_class, spans
 from flows.backtest.probe import Probes, Settings
-from flows.backtest.replay import Kept, Look, Trained, summary, walk
+from flows.backtest.replay import Kept, Look, Trained, facts, summary, walk
 from flows.home import Home
 from flows.policy import Rules, decide
 from flows.spans import Span, moment
@@ -72,11 +72,9 @@ def test_who_is_promoted_answers_the_next_window_and_nothing_is_refitted_after_t
 @pytest.mark.parametrize("policy", ["never", "schedule", "alarm", "estimated_loss"])
 def test_the_decisions_are_those_of_the_policy_on_what_is_known_then(tmp_path, policy, labels):
     steps, _ = replayed(tmp_path, policy, labels=labels, most_loss=0.15)
-    from flows.backtest.replay import _facts
-
     tried = None
     for step in steps[:-1]:
-        known = _facts(step.look, step.window, step.trained_until, tried, labels)
+        known = facts(step.look, step.window, step.trained_until, tried, labels)
         assert decide(Rules(policy, 7, 7, 0.15), known) == step.decision
         assert known.accuracy_now == (step.look.accuracy if labels == "at_once" else step.look.estimated)
         tried = step.window.until if step.refit else tried
