@@ -143,6 +143,19 @@ def _part(run: Run, said: dict[str, Any]) -> list[str]:
         f"{said['load']:.1f}.",
         "",
         said["table"],
+        *_refused(said["windows"].get("schedule", [])),
+    ]
+
+
+def _refused(windows: list[dict[str, Any]]) -> list[str]:
+    """Why the gate refused refits of the schedule."""
+    reasons = [one["refit"]["reason"] for one in windows if one["refit"] and not one["refit"]["promoted"]]
+    slices = sum("significantly worse where" in reason for reason in reasons)
+    if not reasons:
+        return []
+    return [
+        "",
+        f"Of the schedule's refits the gate refused {len(reasons)}, {slices} of them because a slice was worse.",
     ]
 
 

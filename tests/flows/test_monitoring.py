@@ -107,6 +107,7 @@ def test_an_alarm_is_told_once_and_a_dry_run_only_says_what_it_would_do(home, to
     assert said["window"] == {"since": "2026-03-01", "until": "2026-04-01"}
     assert said["decision"] == {"refit": True, "reasons": ["drift"]}
     assert said["tried_at"] is None
+    assert said["past"]["windows"] == 1  # February, which the same champion was watched on
     outcomes = {stage["stage"]: stage["outcome"] for stage in said["stages"]}
     assert outcomes == {
         "ingest@reference": "unchanged",
