@@ -18,7 +18,7 @@ POWER = 0.8
 YEAR = np.timedelta64(365 * 24 + 6, "h")
 SHARES = np.geomspace(0.001, 0.8, 60)  # of contaminated rows: 12 % apart
 MOST_WINDOWS = 60  # of the past
-OUTER = 0.1  # of the rows: where foreign ones lie in each quantity. At this the statement holds on real texts
+OUTER = 0.1  # of the rows: where foreign ones lie in each quantity; bench.drift sight has what that is worth
 
 
 def sight(
