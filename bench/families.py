@@ -37,9 +37,10 @@ TIMED = 60  # texts, one at a time
 
 @dataclass(frozen=True)
 class Budget:
-    """Of one preset on two cores."""
+    """Of one preset on two cores that do nothing else."""
 
     minutes: float = 4
+    """Of its training."""
     cuts: Mapping[str, Mapping[str, int]] | None = None
     """What is run in place of the preset's own, so that it fits."""
 
@@ -164,6 +165,9 @@ def notes(every: Mapping[str, Run], done: Mapping[str, Run]) -> Iterator[str]:
             found = run.figures["pretrain"]
             before, after = (f"{found[f'perplexity_{when}']:,.0f}" for when in ("before", "after"))
             yield f"`{name}`: perplexity on held-out train texts {before} before pre-training, {after} after."
+        minutes = sum(one.wall for one in run.spent.values()) / 60
+        if minutes > (budget := BUDGETS.get(name, Budget()).minutes):
+            yield f"`{name}`: {minutes:.0f} minutes on the clock, beside other work; its budget is {budget:g}."
         if not of_texts(run):
             judged, counts = run.figures["evaluate"], run.figures["split"]["rows"]
             lowest = judged["baseline"]["macro_f1"], judged["intervals"]["baseline"]["macro_f1"]
