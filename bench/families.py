@@ -150,7 +150,7 @@ def scored(value: float, around: list[float]) -> str:
 def lines(done: Mapping[str, Run], beside: Mapping[str, Peer], took: Mapping[str, float]) -> Iterator[str]:
     """The table: texts, what stands beside them, images."""
     yield row(
-        "preset", "epochs", "test macro-F1 [95 %]", "training, core-seconds", "parameters", "MB", "ms a text or image"
+        "preset", "run", "test macro-F1 [95 %]", "training, core-seconds", "parameters", "MB", "ms a text or image"
     )
     yield "|---|---|---|---:|---:|---:|---:|"
     yield from (of_run(run, took.get(name)) for name, run in done.items() if of_texts(run))
