@@ -106,7 +106,7 @@ def _images(run: Run) -> list[Any]:
     from PIL import Image
 
     rows = read_table(run.test)["image"].to_pylist()[:TIMED]
-    return [Image.open(BytesIO(row["bytes"])) for row in rows]
+    return [Image.open(BytesIO(row)) for row in rows]
 
 
 def row(*cells: str) -> str:
