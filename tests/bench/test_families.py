@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from bench import domain_pretraining as domain
-from bench import families, family_runs
+from bench import families, family_peers, family_runs
 from bench.family_peers import PENALTIES, milliseconds, peers
 
 WORDS = {"ham": ["meeting", "patch", "kernel", "thanks"], "spam": ["winner", "credit", "click", "free"]}
@@ -110,10 +110,12 @@ def test_the_tuned_baseline_is_chosen_on_validation():
     assert default.predict("winner").argmax() == 1
 
 
-def test_models_take_turns_and_the_first_input_is_not_counted_twice():
+def test_models_take_turns_after_one_call_that_is_not_counted(monkeypatch):
+    monkeypatch.setattr(family_peers, "TURN", 2)
     said = []
-    found = milliseconds({"a": lambda x: said.append(("a", x)), "b": lambda x: said.append(("b", x))}, [1, 2])
-    assert said == [("a", 1), ("b", 1)] * 2 + [("a", 2), ("b", 2)]
+    found = milliseconds({"a": lambda x: said.append(("a", x)), "b": lambda x: said.append(("b", x))}, [1, 2, 3])
+    assert "".join(name for name, _ in said) == "ab" + "aabb" + "ab"
+    assert [one for name, one in said if name == "a"] == [1, 1, 2, 3]
     assert found.keys() == {"a", "b"} and min(found.values()) >= 0
 
 
