@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact
@@ -14,23 +14,30 @@ from flows.summary import closing_lines, markdown
 from tasks import paths
 
 
-def links(folder: Path) -> list[str]:
-    """Markdown links to the reports that exist."""
+def links(folder: Path, stages: Collection[str] | None = None) -> list[str]:
+    """Markdown links to the reports that exist; with ``stages``, to those that these have made."""
     pages = {
-        "report": paths.INDEX,
-        "drift": paths.DRIFT_REPORT,
-        **{f"data docs, {name}": paths.window(name).data_docs / "index.html" for name in paths.WINDOWS},
+        "report": ("report", paths.INDEX),
+        "drift": ("drift", paths.DRIFT_REPORT),
+        **{
+            f"data docs, {name}": (f"validate@{name}", paths.window(name).data_docs / "index.html")
+            for name in paths.WINDOWS
+        },
     }
-    found = {name: (folder / page).resolve() for name, page in pages.items() if (folder / page).exists()}
-    return [f"- [{name}]({page.as_uri()})" for name, page in found.items()]
+    asked = {name: folder / page for name, (stage, page) in pages.items() if stages is None or stage in stages}
+    return [f"- [{name}]({page.resolve().as_uri()})" for name, page in asked.items() if page.exists()]
 
 
 def publish(results: Sequence[Result], folder: Path, beside: Sequence[Model] | None = None) -> None:
-    """What the stages did, what came of it and, where a model was trained, its figures ``beside`` those of others."""
+    """What the stages did, what came of it and, where a model was trained, its figures ``beside`` those of others.
+
+    A training of some stages tells of these alone: its clone still holds what an earlier run made of the rest.
+    """
+    stages = None if beside is None else {result.stage for result in results}
     create_markdown_artifact(key="stages", markdown=markdown(results), description="What each stage did, and why")
     figures = compared.markdown(folder, beside) if beside is not None else None
     if figures:
-        text = "\n".join([figures, "", *links(folder)])
+        text = "\n".join([figures, "", *links(folder, stages)])
         create_markdown_artifact(key="metrics", markdown=text, description="The model beside the last and the champion")
-    verdict = "\n".join(["```", *closing_lines(folder), "```", *links(folder)])
+    verdict = "\n".join(["```", *closing_lines(folder, stages), "```", *links(folder, stages)])
     create_markdown_artifact(key="verdict", markdown=verdict, description="The model, drift, and the pages to open")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,15 @@ def drift_line(drift: dict[str, Any]) -> str:
     return f"drift     {verdict}: {drift['reason']}"
 
 
-def closing_lines(folder: Path) -> Iterator[str]:
-    """The last lines of a run, of what there is: a partial run leaves some of it out."""
-    if (folder / paths.metrics("evaluate")).exists():
+def closing_lines(folder: Path, stages: Collection[str] | None = None) -> Iterator[str]:
+    """The last lines of a run, of what there is; with ``stages``, of what these have made."""
+
+    def told(stage: str, file: Path) -> bool:
+        return (stages is None or stage in stages) and (folder / file).exists()
+
+    if told("evaluate", paths.metrics("evaluate")):
         yield from model_lines(read_json(folder / paths.metrics("evaluate")))
-    if (folder / paths.metrics("drift")).exists():
+    if told("drift", paths.metrics("drift")):
         yield drift_line(read_json(folder / paths.metrics("drift")))
-    if (folder / paths.INDEX).exists():
+    if told("report", paths.INDEX):
         yield f"open      {(folder / paths.INDEX).resolve().as_uri()}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -41,11 +42,14 @@ class Teller:
         """A line with the time; those that follow stand below it."""
         first, *rest = (part for line in text.splitlines() for part in wrap(line, WIDTH) or [""])
         minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)  # the progress bar of the stage that has just ended
         print("\n".join([f"{minutes:2}:{seconds:02}  {first}", *(f"       {line}" for line in rest)]), flush=True)
 
     def hear_stages(self) -> None:
         """Say what each stage of a flow did, as its task logs it."""
         logging.getLogger("prefect.task_runs").addHandler(_Stages(self))
+        logging.getLogger("dvc").setLevel(logging.CRITICAL)  # no progress bars of its own
         logging.getLogger("dvc_data").setLevel(logging.ERROR)  # what has never been made it warns of, by the dozen
 
 

@@ -7,8 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows import compared, incidents, record, tell
+from flows.artifacts import links
 from flows.compared import Model
 from flows.git import git
+from flows.summary import closing_lines
 from flows.workspace import cached
 from tasks import gate, paths
 from tasks.artefacts import write_json
@@ -73,6 +75,20 @@ def test_on_the_same_rows_the_difference_is_the_gates_and_else_it_says_why_there
         "not on the same rows: 50 of 200 were not held out from it",
         "its answers are no longer in the cache",
     ]
+
+
+def test_a_training_of_some_stages_tells_of_these_alone(folder):
+    ends = {"macro_f1": [0.8, 0.9], "difference": [-0.1, 0.1]}
+    said = {**EVALUATE, "intervals": ends, "baseline": {"macro_f1": 0.8}, "difference": 0.1}
+    write_json(said, folder / paths.metrics("evaluate"))
+    write_json({"drifted": True, "reason": "of an earlier run"}, folder / paths.metrics("drift"))
+    for page in (paths.INDEX, paths.DRIFT_REPORT):
+        (folder / page).parent.mkdir(exist_ok=True)
+        (folder / page).touch()
+    assert [line.split()[0] for line in closing_lines(folder)] == ["model", "baseline", "drift", "open"]
+    assert [line.split()[0] for line in closing_lines(folder, {"split", "evaluate"})] == ["model", "baseline"]
+    assert [link.split("]")[0] for link in links(folder)] == ["- [report", "- [drift"]
+    assert [link.split("]")[0] for link in links(folder, {"report"})] == ["- [report"]
 
 
 def test_without_an_evaluation_there_is_no_table_and_without_others_one_column(folder, tmp_path):
