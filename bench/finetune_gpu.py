@@ -61,13 +61,13 @@ def measure(config: BertConfig, count: int, repeat: int) -> dict[str, list[float
     """Texts/s of (a), (c) and (d), interleaved, and the share of the matmul rate that (d) says it reached."""
     found: dict[str, list[float]] = {name: [] for name in ("a", "c", "d", "share")}
     with tempfile.TemporaryDirectory() as folder:
-        arms.SOURCE, arms.EPOCHS = checkpoint_of(config, Path(folder)), 1
+        arms.SOURCE = checkpoint_of(config, Path(folder))
         few, many = (
             arms.Tokenized(["x", "y"], rows(n, 0), rows(max(8, n // 20), 1), rows(8, 2)) for n in (count // 8, count)
         )
         for seed in range(repeat):
             for name, arm, data in (("a", arms.textbook, few), ("c", arms.careful, many)):
-                found[name].append(len(data.train) / arm(data, seed).seconds)
+                found[name].append(len(data.train) / arm(data, seed, 1)[0])
             seconds, done = driftline(many, seed)
             found["d"].append(len(many.train) / seconds)
             found["share"].append(done.cost["share_of_matmul_rate"])

@@ -95,6 +95,11 @@ def news() -> Labelled:
 SETS = {"sentences": sentences, "mails": mails, "news": news}
 
 
+def half(rows: Labelled, choosing: bool) -> Labelled:
+    """Every second text of a set: one half to choose settings on, the other to measure with."""
+    return list(dict(rows).items())[int(choosing) :: 2]
+
+
 def drawn(rows: Labelled, train: int, validation: int, test: int, seed: int) -> Drawn:
     """So many rows of each, at random; a text that comes twice is taken once."""
     unique = list(dict(rows).items())

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from transformers import BertConfig
 
-from bench import finetune as bench
+from bench import finetune_arms as arms
 from bench import finetune_gpu as bench_gpu
-from bench.finetune_sets import drawn, fetched, mails
+from bench import finetune_parts as bench
+from bench import finetune_table as table
+from bench.finetune_reach import time_to
+from bench.finetune_sets import drawn, fetched, half, mails
 from tasks.errors import Refused
 
 
@@ -39,46 +42,78 @@ def test_a_file_that_is_not_the_pinned_one_is_refused(tmp_path):
         fetched(("x==1", "x.zip", []), "0" * 64, tmp_path)
 
 
-def draw(seconds, quick, seed=0, right=(0.8, 0.8)):
+def said(truth, right, seed):
     random = np.random.default_rng(seed)
-    truth = random.integers(0, 2, 400)
-    said = [np.where(random.random(400) < share, truth, 1 - truth).tolist() for share in right]
-    arms = {
-        arm: {"seconds": s, "predicted": said[arm == "d"], "f1": 0.8} for arm, s in zip("abcd", seconds, strict=True)
-    }
-    probe = {"rate": 1e11, "tokens": 3200, "flops": 10**12, "truth": truth.tolist()}
-    return arms | {"probe": probe, "time": {"seconds": quick, "target": 0.8, "best": 0.7}}
+    return np.where(random.random(len(truth)) < right, truth, 1 - truth).tolist()
+
+
+def scored(right, seed=0):
+    truth = np.random.default_rng(seed).integers(0, 2, 400)
+    return {"f1": right, "truth": truth.tolist(), "predicted": said(truth, right, seed + 1)}
 
 
 @pytest.fixture
 def results(tmp_path):
-    found = bench.Results(tmp_path / "finetune.json", bench.Size(320, 32, 240))
-    for seed, quick in enumerate((10.0, None)):
-        found.of("mails", seed).update(draw((120, 60, 45, 30), quick, seed))
+    found = bench.Results(tmp_path / "finetune.json")
+    for what in bench.SETTINGS:
+        found.put("choose", "mails", 0, what, {"f1": 0.9 if what == "1e-4, no dropout" else 0.8})
+    found.put("choose", "news", 0, "2e-4, no dropout", {"f1": 0.9})  # where the others were not tried: does not count
+    for what, looks in zip(bench.QUICK, ([[5.0, 0.8], [9.0, 0.9]], [[3.0, 0.898]], [[1.0, 0.7]]), strict=True):
+        found.put("choose", "mails", 0, what, {"looks": looks})
+    for round, factor in enumerate((1.0, 2.0)):
+        found.put("speed", "mails", round, "probe", {"rate": 1e11, "tokens_a_text": 120, "flops_a_text": 10**9})
+        for arm, rate in zip("abcd", (10, 20, 40, 60), strict=True):
+            found.put("speed", "mails", round, arm, {"texts_a_second": rate * factor})
+    for seed, seconds in enumerate((12.8, None)):
+        for arm in "ad":
+            found.put("accuracy", "mails", seed, arm, scored(0.8, seed))
+        found.put("time", "mails", seed, "time", {"seconds": seconds, "target": 0.8, "best": 0.7, "how": "so"})
     return found
 
 
-def test_the_tables_hold_what_was_measured_and_say_what_was_not(results):
-    text = bench.text(results, 2)
-    assert re.search(r"\(d\) \| 32\.0 .*\| 4\.00 .*\| 1\.50 ", text), "960 texts in 30 s, beside 120 s and 45 s"
-    assert "1/12.0 of (a)'s" in text and "not reached in 1 of 2, by 10.0 points" in text and "asked: 1/3" in text
-    assert "| mails | 100 (100 to 100) % of 100 (100 to 100) GFLOP/s" in text
-    assert "GPU: not measured here" in text
-    assert "| sentences |" not in text, "nothing was measured on it"
+def test_the_tables_hold_what_was_measured_and_say_what_fell_short(results):
+    text = table.text(results)
+    assert re.search(r"\(d\) \| 90\.0 \(60\.0 to 120\.0\) \| 6\.00 .*\| 1\.50 ", text)
+    assert "| 90 (60 to 120) % of 100" in text
+    assert "1/6.0 of 77 s" in text, "1152 texts at 15 a second, in 12.8"
+    assert "not reached in 1 of 2, by 10.0 points" in text and "asked: 1/3" in text
+    assert not re.search(r"^\| sentences ", text, re.M), "nothing was measured on it"
+
+
+def test_settings_are_chosen_by_the_rows_to_choose_on(results):
+    assert bench.settings(results) == "1e-4, no dropout"
+    assert bench.quick(results, "mails") == list(bench.QUICK)[1], "within half a point of the best, and earlier"
 
 
 def test_a_run_that_was_ended_goes_on_where_it_was(results):
-    results.save()
-    again = bench.Results(results.file, results.size)
-    assert ("mails" not in {name for _, name, _ in bench.missing(again, 2)}) and bench.missing(again, 3)
-    assert bench.missing(bench.Results(results.file, bench.Size(1, 1, 1)), 1)[0] == (0, "sentences", "probe")
+    again = bench.Results(results.file)
+    done = [key for key in bench.plan(list(bench.PARTS), 2, 2) if again.get(*key) is not None]
+    assert {key[1] for key in done if key[0] != "choose"} == {"mails"} and len(done) == 7 + 10 + 4 + 2
+    assert [key[2] for key in bench.plan(["speed"], 2, 3)][-1] == 2, "in turns: every repetition has all arms"
+
+
+def test_settings_and_figures_come_from_other_texts():
+    rows = [(f"text {i % 90}", "ab"[i % 2]) for i in range(100)]
+    here, there = ({text for text, _ in half(rows, choosing)} for choosing in (False, True))
+    assert len(here) == len(there) == 45 and not here & there
 
 
 def test_the_difference_has_an_interval_that_covers_it():
-    same, (low, high) = bench.difference([draw((1, 1, 1, 1), 1, right=(0.8, 0.8))])
-    better, (floor, ceiling) = bench.difference([draw((1, 1, 1, 1), 1, right=(0.6, 0.9))])
-    assert low < same < high and floor < better < ceiling
-    assert low < 0 < high and floor > 0.1
+    a = scored(0.8)
+    same, (low, high) = table.difference([(a, a | {"predicted": said(np.array(a["truth"]), 0.8, 9)})])
+    better, (floor, ceiling) = table.difference([(a, a | {"predicted": said(np.array(a["truth"]), 0.95, 9)})])
+    assert low < 0 < high and low < same < high
+    assert 0.05 < floor < better < ceiling
+
+
+def test_the_looks_at_the_test_rows_see_the_training_they_time():
+    rows = [(f"{'good' if i % 2 else 'bad'} text {i}", "ab"[i % 2]) for i in range(40)]
+    data = arms.tokenized(drawn(rows, 24, 4, 12, seed=0))
+    how = {"frozen_layers": 5, "learning_rate": 1e-3, "dropout": 0.0}
+    never, seen = time_to(2.0, data, 0, 2, how, looks=1)
+    assert never is None and len(seen) == 2 and seen[0][0] < seen[1][0]
+    reached, again = time_to(seen[0][1], data, 0, 2, how, looks=1)
+    assert reached == again[0][0] and again[0][1] == seen[0][1]
 
 
 @pytest.mark.slow
@@ -90,8 +125,7 @@ def test_killed_by_sigkill_and_continued_it_ends_in_the_same_weights():
 
 def test_the_measurement_for_a_gpu_runs_at_small_size(monkeypatch):
     config = BertConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
-    for name in ("SOURCE", "EPOCHS"):
-        monkeypatch.setattr(bench_gpu.arms, name, getattr(bench_gpu.arms, name))  # put back after it
+    monkeypatch.setattr(arms, "SOURCE", arms.SOURCE)  # put back after it
     found = bench_gpu.measure(config, 64, 1)
     assert {name: len(values) for name, values in found.items()} == {"a": 1, "c": 1, "d": 1, "share": 1}
     assert "| (d) over (c) |" in bench_gpu.text(found, "a CPU")
