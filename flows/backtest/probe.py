@@ -146,7 +146,12 @@ class Probes:
 
 
 def embedded(history: History, settings: Settings, folder: Path) -> npt.NDArray[np.float32]:
-    """The history's embeddings, a piece at a time; the folder keeps those of these texts by this model."""
+    """The history's embeddings, a piece at a time; the folder keeps those of these texts by this model.
+
+    Refused: a history of images.
+    """
+    if "text" not in history.rows.column_names:
+        raise Refused("ingest.columns.image: a probe embeds texts; only --refit full can replay a history of images")
     texts: list[str] = history.rows["text"].to_pylist()
     pieces = [texts[start : start + PIECE] for start in range(0, len(texts), PIECE)]
     return np.concatenate([_piece(piece, settings, folder) for piece in pieces])

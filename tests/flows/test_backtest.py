@@ -16,7 +16,7 @@ import pytest
 from flows.backtest import page
 from flows.backtest.__main__ import backtest
 from flows.backtest.history import History, refuse_one_class, spans
-from flows.backtest.probe import Probes, Settings
+from flows.backtest.probe import Probes, Settings, embedded
 from flows.backtest.replay import Kept, Look, Trained, facts, summary, walk
 from flows.home import Home
 from flows.policy import Rules, decide
@@ -192,6 +192,8 @@ def test_windows_follow_one_another_while_they_have_closed_and_what_cannot_be_re
     one = rows.set_column(2, "label", pa.array(["ham"] * len(rows)))
     with pytest.raises(Refused, match="only 'ham' to learn from"):
         refuse_one_class(History(one, windows), WEEKS[0])
+    with pytest.raises(Refused, match="only --refit full can replay a history of images"):
+        embedded(History(rows.rename_columns({"text": "image"}), windows), None, None)
 
 
 @pytest.fixture
