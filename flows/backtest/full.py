@@ -12,20 +12,24 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from flows import judging, workspace
 from flows.backtest.history import History, bring, prepare
 from flows.backtest.replay import Labels, Look, Trained
+from flows.git import git
 from flows.home import Home
 from flows.spans import Span, reaching, written
-from tasks import params, paths
-from tasks.artefacts import read_json, read_table
+from tasks import paths
+from tasks.artefacts import read_json, read_table, write_table
 from tasks.errors import Refused
 from tasks.gate import Rule
-from tasks.ingest import Params as Ingest
+from tasks.schema import RAW
 
 MODEL = "score@reference"  # what a training ends with
+GIVEN = ("id", "text", "timestamp")
 LATER = timedelta(days=1)
-KEY = ("source_file", "source_row")
+UNLABELLED = Path("data/backtest")  # in a clone: windows without their labels
 
 
 @dataclass
@@ -42,8 +46,8 @@ class Pipelines:
     clones: dict[datetime, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        rows = self.history.rows.select([*KEY, "label"]).to_pylist()
-        self.truth = {tuple(row[name] for name in KEY): row["label"] for row in rows}
+        rows = self.history.rows
+        self.truth = dict(zip(rows["id"].to_pylist(), rows["label"].to_pylist(), strict=True))
 
     def train(self, until: datetime) -> Trained:
         """In a clone of its own, up to the scores of its held-out rows."""
@@ -69,21 +73,27 @@ class Pipelines:
         if not len(self.history.within(window)):
             return Look(0, "", None, None, "no rows", None, None)
         if self.labels == "late":
-            section = params.load(Ingest, "ingest", folder / paths.PARAMS)
-            columns = self.history.windows.current.columns or section.columns
-            current["columns"] = {**columns.model_dump(), "label": None}
+            current |= self._unlabelled(folder, window)
         prepare(self.home, folder, {"current": current}, self.say)
         bring(folder, ["drift"])
         return self._seen(folder)
 
+    def _unlabelled(self, folder: Path, window: Span) -> dict[str, Any]:
+        """The window's rows without their labels as a source of its own in a clone: what ``windows.current`` says."""
+        file = UNLABELLED / f"{window.since:%Y%m%dT%H%M%S}-{window.until:%Y%m%dT%H%M%S}.parquet"
+        rows = self.history.rows.take(pa.array(self.history.within(window)))
+        dropped = [name for name in rows.column_names if name in RAW.names and name not in GIVEN]
+        write_table(rows.drop_columns(dropped), folder / file)
+        git(folder, "add", "--force", "--", str(file))  # a source is a tracked file
+        return {"source": str(file), "columns": {name: name for name in GIVEN} | {"label": None}}
+
     def _seen(self, folder: Path) -> Look:
         current = paths.window("current")
-        rows = read_table(folder / current.validated, list(KEY)).to_pylist()
-        truth = [self.truth.get(tuple(row[name] for name in KEY)) for row in rows]
+        truth = [self.truth.get(key) for key in read_table(folder / current.validated, ["id"])["id"].to_pylist()]
         said = read_table(folder / current.scored, ["prediction"])["prediction"].to_pylist()
         known = [(label, answer) for label, answer in zip(truth, said, strict=True) if label is not None]
         labels, answers = [label for label, _ in known], [answer for _, answer in known]
-        return Look.of(len(rows), labels, answers, read_json(folder / paths.metrics("drift")))
+        return Look.of(len(truth), labels, answers, read_json(folder / paths.metrics("drift")))
 
     def gate(self, champion: datetime, challenger: datetime) -> tuple[bool, str]:
         """As promotion judges: both answer the challenger's test rows; one that cannot be judged is not promoted."""
