@@ -83,7 +83,8 @@ class LengthBatches(Sampler[list[int]]):
         tokens: int | None = None,
         padding: int | None = None,
     ) -> None:
-        self.lengths, self.batch_size, self.seed, self.tokens, self.epoch = lengths, batch_size, seed, tokens, 0
+        # Not called batch_size: accelerate reckons from that how many rows the last batch has, and drops the others.
+        self.lengths, self.most, self.seed, self.tokens, self.epoch = lengths, batch_size, seed, tokens, 0
         self.padding = padding
         self._count = len(self.of_epoch(0))
 
@@ -106,7 +107,7 @@ class LengthBatches(Sampler[list[int]]):
         if self.tokens is not None:  # sorted as a whole: the cuts, and so the number of batches, are every epoch's
             batches = self._cut(order[_by_length(self.lengths[order])])
         else:
-            size = self.batch_size * REGION
+            size = self.most * REGION
             regions = [order[i : i + size] for i in range(0, len(order), size)]
             batches = [batch for region in regions for batch in self._cut(region[_by_length(self.lengths[region])])]
         return [batches[i] for i in random.permutation(len(batches))]
@@ -114,7 +115,7 @@ class LengthBatches(Sampler[list[int]]):
     def _cut(self, order: npt.NDArray[np.int64]) -> list[list[int]]:
         """Rows, sorted by length, in batches of ``batch_size``, or of at most ``tokens`` with the padding."""
         if self.tokens is None and self.padding is None:
-            return [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
+            return [order[i : i + self.most].tolist() for i in range(0, len(order), self.most)]
         batches: list[list[int]] = [[]]
         for i in order.tolist():
             if batches[-1] and self._full(batches[-1], self.lengths[i]):
@@ -127,7 +128,7 @@ class LengthBatches(Sampler[list[int]]):
         if self.tokens is not None:
             return bool((len(batch) + 1) * longest > self.tokens)
         wasted = len(batch) * longest - self.lengths[batch].sum()
-        return bool(len(batch) == self.batch_size or wasted > (self.padding or 0))
+        return bool(len(batch) == self.most or wasted > (self.padding or 0))
 
 
 def _by_length(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
