@@ -22,10 +22,12 @@ def main(folder: Path) -> None:
         vectors = pool["embeddings"]
         said = KSDrift(vectors[before], p_val=0.05).predict(vectors[now])["data"]["is_drift"]
         found["alibi-detect: KSDrift, embeddings"] = bool(said)
-        columns = np.column_stack([pool["prediction"], pool["confidence"]]).astype(np.float64)
-        # its own way to find the categories looks at the reference alone and stops at one that only the pool has
-        detector = TabularDrift(columns[before], p_val=0.05, categories_per_feature={0: list(np.unique(columns[:, 0]))})
-        said = detector.predict(columns[now])["data"]["is_drift"]
+        # its own count of the categories looks at the reference alone and stops at one that neither side has
+        rows = np.r_[before, now]
+        known, codes = np.unique(pool["prediction"][rows], return_inverse=True)
+        columns = np.column_stack([codes, pool["confidence"][rows]]).astype(np.float64)
+        detector = TabularDrift(columns[: len(before)], p_val=0.05, categories_per_feature={0: len(known)})
+        said = detector.predict(columns[len(before) :])["data"]["is_drift"]
         found["alibi-detect: TabularDrift, prediction and confidence"] = bool(said)
         print(json.dumps({"draw": file.stem, "found": found}), flush=True)
 
