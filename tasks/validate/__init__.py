@@ -77,7 +77,7 @@ class Params(Section):
     """Smallest share any one label may have among the labelled rows that pass."""
     max_class_share: float | None = Field(default=None, ge=0, le=1)
     max_quarantined: float = Field(default=0.2, ge=0, le=1)
-    """Largest share of rows that may be quarantined."""
+    """Largest share of rows that may be quarantined, those without a time left out: they fall into no window."""
     privacy: Privacy = "off"
     """What becomes of personal data in a text: mail addresses, phone, card and bank numbers, network addresses."""
     phone_regions: list[str] = Field(default=["US", "GB", "DE", "FR", "IL", "IN", "CA", "BR"])

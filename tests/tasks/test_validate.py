@@ -113,6 +113,16 @@ def test_a_failed_table_rule_says_what_where_and_how_much_and_leaves_no_validate
 
 
 @pytest.mark.slow
+def test_rows_without_a_time_are_held_and_do_not_stop_a_short_window(judged):
+    undated = [(f"undated {i}", "a", "timestamp_unreadable") for i in range(6)]
+    params = Params(max_quarantined=0.3, min_rows=0)
+    passed, reasons, figures = judged([("one", "a"), ("two", "b"), ("three", "b"), *undated], params, "current")
+    assert (len(passed), len(reasons), figures["share_quarantined"]) == (3, 6, 0.666667)
+    with pytest.raises(Refused, match=r"share_quarantined is 0\.3333, allowed is at most 0\.3"):
+        judged([("one", "a"), ("two", "b"), (None, "b"), *undated], params, "current")
+
+
+@pytest.mark.slow
 def test_one_class_is_nothing_to_learn_from(judged):
     with pytest.raises(Refused, match="min_classes: classes is 1, allowed is at least 2"):
         judged([("one", "a"), ("two", "a")], Params())
