@@ -17,6 +17,7 @@ import random
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -63,12 +64,10 @@ def live(soak: Soak, wanted: int, seconds: float) -> bool:
     dice, deadline = random.Random(soak.seed + len(soak.runs)), time.monotonic() + seconds
     while time.monotonic() < deadline and len(soak.counted()) < wanted:
         soak.way.keep_up()
-        try:
+        with suppress(httpx.HTTPError):  # the server is starting, or has just been killed
             soak.look()
             hit(soak, dice)
             soak.next_commit()
-        except httpx.HTTPError:
-            pass  # the server is starting, or has just been killed
         soak.keep()
         time.sleep(1)
     return len(soak.counted()) >= wanted

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ END_SECONDS = 60.0
 
 
 @dataclass
-class Way:
+class Way(ABC):
     """Processes that are started again whenever they have ended. A subclass says which."""
 
     folder: Path
@@ -60,13 +61,13 @@ class Way:
         homes = {"PREFECT_HOME": str(self.folder / "prefect"), "DRIFTLINE_HOME": str(self.home)}
         return {**os.environ, **who, **homes, "PREFECT_API_URL": self.api, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
+    @abstractmethod
     def keep_up(self) -> None:
         """Start what is not running."""
-        raise NotImplementedError
 
+    @abstractmethod
     def victim(self, kind: str) -> psutil.Process | None:
         """The process of that kind to kill, where it is one of the service's; None while there is none."""
-        raise NotImplementedError
 
     def start(self, name: str, *command: str) -> None:
         """Start a process unless it runs, as a service manager does whenever it has ended."""
