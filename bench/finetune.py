@@ -7,8 +7,8 @@ most 128, on the mails and on two sets that are fetched through pip. In parts, i
 
 - ``choose``: what (d) and the time to (a)'s macro-F1 are set to, by validation rows of the half of each set that
   nothing else is measured on;
-- ``accuracy``: whole trainings of (a) and (d), whose results do not depend on how busy the machine is;
-- ``speed``: short trainings of all arms in turns, several times over, a probe of matrix multiplication among them;
+- ``train``: whole trainings of all arms in turns, timed, and what they say of the test rows; a probe of matrix
+  multiplication among them;
 - ``time``: until the test rows' macro-F1 is (a)'s final one.
 
 Each result is kept in a file beside the fetched sets, so that a run that was ended goes on. The section of
@@ -33,8 +33,7 @@ def main() -> None:
     """Measure what is missing, write the section."""
     parser = argparse.ArgumentParser(prog="python -m bench.finetune", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all if none is named")
-    parser.add_argument("--seeds", type=int, default=1, help="draws of each set")
-    parser.add_argument("--repeats", type=int, default=5, help="of the timed trainings")
+    parser.add_argument("--draws", type=int, default=5, help="of the rows to train on, of each set")
     parser.add_argument("--sets", nargs="*", choices=list(SETS), default=list(SETS))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--minutes", type=float, default=8.0, help="no measurement begins after so many")
@@ -43,8 +42,8 @@ def main() -> None:
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     torch.set_num_threads(options.threads)
-    results = Results(CACHE / "finetune-parts.json")
-    asked = plan(options.parts or list(PARTS), options.seeds, options.repeats)
+    results = Results(CACHE / "finetune-trainings.json")
+    asked = plan(options.parts or list(PARTS), options.draws)
     missing = [key for key in asked if key[1] in options.sets and results.get(*key) is None]
     measure(results, missing, options.minutes)
     print(f"still to be measured: {sum(results.get(*key) is None for key in missing)}")

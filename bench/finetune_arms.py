@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -35,14 +35,6 @@ class Tokenized:
     train: Rows
     validation: Rows
     test: Rows
-
-    def first(self, rows: int) -> Tokenized:
-        """With so many rows to train on at most."""
-        few, end = min(rows, len(self.train)), self.train.starts[min(rows, len(self.train))]
-        train = Rows(
-            self.train.key, self.train.values[:end], self.train.starts[: few + 1], self.train.labels[:few], None
-        )
-        return replace(self, train=train)
 
 
 def tokenized(drawn: Drawn) -> Tokenized:

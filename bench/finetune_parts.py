@@ -7,7 +7,11 @@ import math
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +24,21 @@ from tasks.artefacts import write_json
 from tasks.finetune import speed
 
 EPOCHS = 3
-PARTS = ("choose", "accuracy", "speed", "time")
+PARTS = ("choose", "train", "time")
 SETTINGS: dict[str, dict[str, Any]] = {
     "5e-5, Driftline's defaults": {},
     "1e-4, no dropout": {"learning_rate": 1e-4, "dropout": 0.0},
     "2e-4, no dropout": {"learning_rate": 2e-4, "dropout": 0.0},
+    "1e-4, no dropout, no probe": {"learning_rate": 1e-4, "dropout": 0.0, "probe": False},
+    "2e-4, no dropout, no probe": {"learning_rate": 2e-4, "dropout": 0.0, "probe": False},
 }
 QUICK: dict[str, dict[str, Any]] = {
-    f"{frozen} layers frozen, {rate:.0e}": {
-        "frozen_layers": frozen, "learning_rate": rate, "dropout": 0.0, "scheduler": "constant_with_warmup"
+    f"{frozen} layers frozen, {rate:.0e}, {epochs} epochs": {
+        "frozen_layers": frozen, "learning_rate": rate, "dropout": 0.0, "epochs": epochs
     }
-    for frozen, rate in ((3, 3e-4), (4, 5e-4), (5, 1e-3))
+    for frozen, rate, epochs in ((0, 2e-4, 2), (2, 3e-4, 2), (4, 5e-4, 3))
 }  # fmt: skip
 NEAR = 0.005  # of macro-F1: the quickest of QUICK is the first that comes so near to the best of them
-TIMED = {"a": 96, "b": 192}  # rows of an epoch in ``speed``; (c) and (d), which sort rows by length, take the draw's
 LOOKS = 5  # an epoch, at the test rows
 
 
@@ -46,7 +51,8 @@ class Size:
     test: int
 
 
-SIZES = {"sentences": Size(1024, 64, 600), "mails": Size(384, 64, 600), "news": Size(384, 64, 600)}
+SIZES = {"sentences": Size(1024, 64, 3000), "mails": Size(384, 64, 1500), "news": Size(384, 64, 1500)}
+CHOOSING = 600  # rows that settings are chosen by
 
 
 class Results:
@@ -69,12 +75,12 @@ class Results:
         write_json(self.all, self.file)
 
 
-def plan(parts: list[str], seeds: int, repeats: int) -> Iterator[tuple[str, str, int, str]]:
-    """Part, set, seed or repetition, and what is measured, in their order."""
+def plan(parts: list[str], draws: int) -> Iterator[tuple[str, str, int, str]]:
+    """Part, set, draw, and what is measured, in their order."""
     for part in parts:
-        for number in range({"choose": 1, "speed": repeats}.get(part, seeds)):
+        for number in range(1 if part == "choose" else draws):
             for name in SETS:
-                whats = {"choose": [*SETTINGS, *QUICK], "accuracy": ["a", "d"], "speed": ["probe", *arms.ARMS]}
+                whats = {"choose": [*SETTINGS, *QUICK], "train": ["probe", *arms.ARMS]}
                 yield from ((part, name, number, what) for what in whats.get(part, ["time"]))
 
 
@@ -99,61 +105,65 @@ def quick(results: Results, name: str) -> str:
     return min(QUICK, key=lambda what: min(near[what], default=math.inf))
 
 
-def data_of(part: str, name: str, number: int) -> arms.Tokenized:
-    """The draw: of the half to choose on, or of the other one; ``speed`` draws once."""
-    size, choosing = SIZES[name], part == "choose"
-    rows = half(SETS[name](), choosing)
-    cut = (min(size.train, 512), 8, 400) if choosing else (size.train, size.validation, size.test)
-    return arms.tokenized(drawn(rows, *cut, seed=0 if part == "speed" else number))
+@lru_cache(1)
+def data_of(name: str, number: int, choosing: bool = False) -> arms.Tokenized:
+    """The draw: of the half to choose on, or of the other one."""
+    size = SIZES[name]
+    cut = (size.train, 8, CHOOSING) if choosing else (size.train, size.validation, size.test)
+    return arms.tokenized(drawn(half(SETS[name](), choosing), *cut, seed=number))
 
 
-def one(results: Results, part: str, name: str, number: int, what: str, data: arms.Tokenized) -> dict[str, Any]:
+def one(results: Results, threads: int, part: str, name: str, number: int, what: str) -> dict[str, Any]:
     """One measurement."""
-    if part == "choose" and what in QUICK:
-        return {"looks": time_to(math.inf, data, number, EPOCHS, QUICK[what], LOOKS)[1]}
+    torch.set_num_threads(threads)
+    data = data_of(name, number, part == "choose")
     if part == "time":
         return _time(results, name, number, data)
-    if part == "speed":
-        return _speed(results, number, what, data)
-    if what == "a":
-        _, model = arms.textbook(data, number, EPOCHS)
-    else:  # one check an epoch: more of them change nothing but the time
-        how = SETTINGS[what if part == "choose" else settings(results)]
-        _, model = arms.driftline(data, number, EPOCHS, how, checks=1)
+    if part == "choose" and what in QUICK:
+        return {"looks": time_to(math.inf, data, number, QUICK[what], LOOKS)[1]}
+    if what == "probe":
+        return _probe(data)
+    if part == "choose":  # one check an epoch: more of them change nothing but the time
+        seconds, model = arms.driftline(data, number, EPOCHS, SETTINGS[what], checks=1)
+    else:
+        how = [SETTINGS[settings(results)]] if what == "d" else []
+        seconds, model = arms.ARMS[what](data, number, EPOCHS, *how)
     said, truth = arms.predicted(model, data.test), data.test.labels.tolist()
-    return {"f1": arms.macro_f1(truth, said), "predicted": said, "truth": truth}
+    speed = {"seconds": seconds, "texts_a_second": EPOCHS * len(data.train) / seconds}
+    return speed | {"f1": arms.macro_f1(truth, said), "predicted": said, "truth": truth}
 
 
 def _time(results: Results, name: str, number: int, data: arms.Tokenized) -> dict[str, Any]:
-    whole, how = results.get("accuracy", name, number, "a"), quick(results, name)
+    whole, how = results.get("train", name, number, "a"), quick(results, name)
     if whole is None:
-        raise SystemExit(f"`accuracy` comes before `time`: nothing says yet what (a) reaches on {name}, draw {number}")
-    seconds, seen = time_to(whole["f1"], data, number, EPOCHS, QUICK[how], LOOKS)
-    return {"seconds": seconds, "target": whole["f1"], "best": max(score for _, score in seen), "how": how}
+        raise SystemExit(f"`train` comes before `time`: nothing says yet what (a) reaches on {name}, draw {number}")
+    seconds, seen = time_to(whole["f1"], data, number, QUICK[how], LOOKS)
+    best = max(score for _, score in seen)
+    return {"seconds": seconds, "target": whole["f1"], "textbook": whole["seconds"], "best": best, "how": how}
 
 
-def _speed(results: Results, number: int, what: str, data: arms.Tokenized) -> dict[str, Any]:
+def _probe(data: arms.Tokenized) -> dict[str, Any]:
+    """The rate of matrix multiplication over as many tokens as a batch has, and what of it a text takes."""
     tokens, rows = int(data.train.lengths.sum()), len(data.train)
-    if what == "probe":
-        matrices = speed.matrices(arms.fresh(data, number))
-        device = torch.device(arms.DEVICE)
-        rate = speed.matmul_rate(matrices, tokens * arms.BATCH // rows, device, torch.float32, seconds=2.0)
-        return {"rate": rate, "tokens_a_text": tokens / rows, "flops_a_text": matrices.flops(tokens, rows) / rows}
-    timed = data.first(TIMED.get(what, rows))
-    seconds, _ = arms.ARMS[what](timed, number, 1, *([SETTINGS[settings(results)]] if what == "d" else []))
-    return {"seconds": seconds, "texts_a_second": len(timed.train) / seconds}
+    matrices = speed.matrices(arms.fresh(data, 0))
+    device = torch.device(arms.DEVICE)
+    rate = speed.matmul_rate(matrices, tokens * arms.BATCH // rows, device, torch.float32, seconds=2.0)
+    return {"rate": rate, "tokens_a_text": tokens / rows, "flops_a_text": matrices.flops(tokens, rows) / rows}
 
 
 def measure(results: Results, wanted: list[tuple[str, str, int, str]], minutes: float) -> None:
-    """What is missing, until the time is over."""
-    until, data = time.monotonic() + 60 * minutes, {}
-    for part, name, number, what in wanted:
-        if time.monotonic() > until:
-            return
-        key = (part, name, number)
-        if key not in data:
-            data = {key: data_of(*key)}
-        found = one(results, part, name, number, what, data[key])
-        results.put(part, name, number, what, found)
-        shown = {key: value for key, value in found.items() if key not in ("predicted", "truth")}
-        print(f"{part}, {name}, {number}, {what}: {shown}", flush=True)
+    """What is missing, until the time is over; every arm in a process of its own, so that none leaves the next a memory
+    that is laid out already."""
+    until, threads = time.monotonic() + 60 * minutes, torch.get_num_threads()
+    with ExitStack() as stack:
+        processes: dict[str, ProcessPoolExecutor] = {}
+        for part, name, number, what in wanted:
+            if time.monotonic() > until:
+                return
+            owner = what if part == "train" else "d"
+            if owner not in processes:
+                processes[owner] = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+            found = processes[owner].submit(one, results, threads, part, name, number, what).result()
+            results.put(part, name, number, what, found)
+            shown = {key: value for key, value in found.items() if key not in ("predicted", "truth")}
+            print(f"{part}, {name}, {number}, {what}: {shown}", flush=True)

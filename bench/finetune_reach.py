@@ -29,15 +29,13 @@ class Reached(Exception):
 
 
 def time_to(
-    target: float, data: Tokenized, seed: int, epochs: int, settings: Mapping[str, Any], looks: int
+    target: float, data: Tokenized, seed: int, settings: Mapping[str, Any], looks: int
 ) -> tuple[float | None, list[tuple[float, float]]]:
     """Seconds until the test rows' macro-F1 is ``target`` (null: never), and (seconds, macro-F1) at each look.
 
     The looks at the test rows, and what the frozen layers make of them, are not counted.
     """
-    section = Params(
-        epochs=epochs, batch_size=BATCH, checks_per_epoch=looks, threads=torch.get_num_threads(), **settings
-    )
+    section = Params(batch_size=BATCH, checks_per_epoch=looks, threads=torch.get_num_threads(), **settings)
     model = fresh(data, seed, dropout=section.dropout)
     seen: list[tuple[float, float]] = []
     with _looking(target, data.test, seen):

@@ -101,11 +101,12 @@ def half(rows: Labelled, choosing: bool) -> Labelled:
 
 
 def drawn(rows: Labelled, train: int, validation: int, test: int, seed: int) -> Drawn:
-    """So many rows of each, at random; a text that comes twice is taken once."""
+    """So many rows of each, at random; a text that comes twice is taken once. The test rows are every seed's."""
     unique = list(dict(rows).items())
     labels = sorted({label for _, label in unique})
-    order = np.random.default_rng(seed).permutation(len(unique))[: train + validation + test]
-    cuts = [order[:train], order[train : train + validation], order[train + validation :]]
+    order = np.random.default_rng(0).permutation(len(unique))
+    rest = np.random.default_rng(seed).permutation(order[test:])
+    cuts = [rest[:train], rest[train : train + validation], order[:test]]
     return Drawn(
         labels, *(Part([unique[i][0] for i in cut], [labels.index(unique[i][1]) for i in cut]) for cut in cuts)
     )

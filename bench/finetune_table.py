@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from bench.finetune_arms import ARMS, BATCH, CHECKED, LONGEST
-from bench.finetune_parts import EPOCHS, LOOKS, QUICK, SETTINGS, SIZES, TIMED, Results, chosen_by, settings
+from bench.finetune_parts import CHOOSING, EPOCHS, LOOKS, QUICK, SETTINGS, SIZES, Results, chosen_by, settings
 from bench.finetune_sets import SETS
 from tasks.finetune import record
 from tasks.measures import cells, interval
 
-SHORT = "sentences"
 ASKED_TIME = {"sentences": 8.0, "mails": 3.0}
 ASKED_SHARE = 80
 
@@ -23,7 +25,7 @@ def text(results: Results) -> str:
     """The section, in Markdown."""
     if not results.all:
         return "Nothing has been measured."
-    parts = [_how(results), _speed(results), _accuracy(results), _chosen(results)]
+    parts = [_how(results), _trainings(results), _accuracy(results), _chosen(results)]
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part)
 
 
@@ -54,48 +56,48 @@ def _how(results: Results) -> Iterator[str]:
     yield (
         f"(a) every text padded to {LONGEST}, float32, Adam 1e-4; (b) Trainer's defaults; (c) batches of like length, "
         f"fused AdamW 1e-4, warm-up; (d) Driftline, every layer trained, {settings(results)}, otherwise its "
-        f"defaults (probe, linear decay), one validation row for {CHECKED} to train on looked at ten times an epoch "
+        f"defaults, one validation row for {CHECKED} to train on looked at ten times an epoch "
         "and at the end, counted."
     )
     yield ""
     yield (
-        f"**Speed**: {_threads(results, 'speed')}; trainings of one epoch in turns, medians (range) of the "
-        f"repetitions; (a) and (b) on {TIMED['a']} and {TIMED['b']} rows, whose rates do not depend on how many there "
-        "are, (c) and (d) on the draw's. Seconds are those of training and checks, without loading the weights. The "
-        "probe multiplies matrices of the model's own shapes; the share counts the multiplications of all six layers "
-        "on real tokens, those that (d) leaves out too, and checks and regression as lost time. (d)'s seconds "
-        "hold a forward pass over all rows, for the regression at which its last layer begins, about a third of an "
-        f"epoch's multiplications: in one epoch it weighs three times what it does in {EPOCHS}."
+        f"**Trainings**: {EPOCHS} epochs, {_threads(results, 'train')}; all arms in turns, a process each; medians "
+        "(range) over the draws. Seconds are those of training and checks, without loading the weights. The test rows "
+        "are the same in every draw. The probe multiplies matrices of the model's own shapes; the share counts the "
+        "multiplications of all six layers on real tokens, those that (d) leaves out too, and checks as lost time."
     )
+    yield ""
 
 
 def _threads(results: Results, part: str) -> str:
     mine = [found for key, found in results.all.items() if key.startswith(f"{part}/")]
     if not mine:
-        return "not measured"
+        return "not measured yet"
     threads = sorted({found["threads"] for found in mine})
     return (
         f"{' and '.join(map(str, threads))} thread(s), load average at most {max(found['load'] for found in mine):.1f}"
     )
 
 
-def _speed(results: Results) -> Iterator[str]:
-    yield "| set | tokens a text | repetitions | arm | texts/s | over (a) | over (c) | share of the probe's rate |"
-    yield "|---|---:|---:|---|---:|---:|---:|---:|"
+def _trainings(results: Results) -> Iterator[str]:
+    yield "| set | tokens a text | draws | arm | texts/s | over (a) | over (c) | share of the probe's rate | macro-F1 |"
+    yield "|---|---:|---:|---|---:|---:|---:|---:|---:|"
     for name in SETS:
-        probes = _all(results, "speed", name, "probe")
-        rates = {arm: [one["texts_a_second"] for one in _all(results, "speed", name, arm)] for arm in ARMS}
-        rounds = min(map(len, rates.values()))
-        if not rounds:
+        probes = _all(results, "train", name, "probe")
+        found = {arm: _all(results, "train", name, arm) for arm in ARMS}
+        rates = {arm: [one["texts_a_second"] for one in ones] for arm, ones in found.items()}
+        draws = min(map(len, rates.values()))
+        if not draws:
             continue
         for arm in ARMS:
             over = {
                 other: _spread([mine / its for mine, its in zip(rates[arm], rates[other], strict=False)], 2)
                 for other in "ac"
             }
-            first = f"| {name} | {probes[0]['tokens_a_text']:.0f} | {rounds} " if arm == "a" else "| | | "
+            first = f"| {name} | {probes[0]['tokens_a_text']:.0f} | {draws} " if arm == "a" else "| | | "
             share = _shares(probes, rates["d"]) if arm == "d" else ""
-            yield f"{first}| ({arm}) | {_spread(rates[arm])} | {over['a']} | {over['c']} | {share} |"
+            score = _spread([one["f1"] for one in found[arm]], 3)
+            yield f"{first}| ({arm}) | {_spread(rates[arm])} | {over['a']} | {over['c']} | {share} | {score} |"
     yield ""
     yield "Asked on the short texts: 3 times (a), 1.1 times (c), 80 % of the probe's rate; on long ones 1.0 times (c)."
 
@@ -108,38 +110,39 @@ def _shares(probes: list[dict[str, Any]], rates: list[float]) -> str:
 
 
 def difference(draws: list[tuple[dict[str, Any], dict[str, Any]]]) -> tuple[float, list[float]]:
-    """(d) − (a) in macro-F1 over the test rows of all draws, and its 95 % interval (paired bootstrap)."""
-    truth, a, d = (
-        [str(label) for part in column for label in part]
-        for column in zip(*((a["truth"], a["predicted"], d["predicted"]) for a, d in draws), strict=True)
-    )
-    found = cells(sorted({*truth, *a, *d}), truth, a, d)
-    counts = found.resampled(seed=0)
-    gains = found.macro_f1(1, counts) - found.macro_f1(0, counts)
-    whole = found.counts[None]
-    return float((found.macro_f1(1, whole) - found.macro_f1(0, whole))[0]), interval(gains)
+    """(d) − (a) in macro-F1, the mean over the draws, and its 95 % interval: a paired bootstrap over the test rows."""
+    truth = [str(label) for label in draws[0][0]["truth"]]
+    said = [[str(label) for label in one["predicted"]] for draw in draws for one in draw]
+    found = cells(sorted({*truth, *(label for one in said for label in one)}), truth, *said)
+
+    def gain(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        pairs = range(0, len(said), 2)
+        return np.mean([found.macro_f1(i + 1, counts) - found.macro_f1(i, counts) for i in pairs], axis=0)
+
+    return float(gain(found.counts[None])[0]), interval(gain(found.resampled(seed=0)))
 
 
 def _accuracy(results: Results) -> Iterator[str]:
-    if not any(_all(results, "accuracy", name, "d") for name in SETS):
-        yield "**Accuracy at equal data, and time to (a)'s final macro-F1**: not measured yet by this script."
+    pairs = {
+        name: list(zip(_all(results, "train", name, "a"), _all(results, "train", name, "d"), strict=False))
+        for name in SETS
+    }
+    if not any(pairs.values()):
         return
     yield (
-        f"**Accuracy at equal data, and time**: {EPOCHS} epochs, on {_threads(results, 'accuracy')} (results do not "
-        "depend on what else runs); a draw's number is its seed. "
-        "The interval is that of a paired bootstrap over the test rows. Time to (a)'s final macro-F1: "
-        f"{_threads(results, 'time')}; with a probe, frozen layers kept as they are; {LOOKS} looks an epoch at the "
-        "test rows, not counted. (a)'s own time is its rows by the rate above."
+        "**Accuracy at equal data, and time to (a)'s final macro-F1.** The difference is the mean over the draws; its "
+        "95 % interval is that of a paired bootstrap over the test rows, the same rows in all draws: it holds the "
+        f"chance of the test rows, not that of the draws, whose range is beside it. Time: {_threads(results, 'time')}; "
+        f"with a probe, frozen layers kept as they are; {LOOKS} looks an epoch at the test rows, not counted, "
+        "the first at which (a)'s macro-F1 is reached; (a)'s own time is that of the draw."
     )
     yield ""
-    yield "| set | draws | macro-F1 of (a) | of (d) | (d) − (a), points | time to (a)'s macro-F1 | with |"
-    yield "|---|---:|---:|---:|---:|---:|---|"
-    for name in SETS:
-        draws = list(zip(_all(results, "accuracy", name, "a"), _all(results, "accuracy", name, "d"), strict=False))
+    yield "| set | draws | (d) − (a), points | in each draw | time to (a)'s macro-F1 | with |"
+    yield "|---|---:|---:|---:|---:|---|"
+    for name, draws in pairs.items():
         if draws:
-            scores = " | ".join(_spread([one["f1"] for one in column], 3) for column in zip(*draws, strict=True))
-            times = _all(results, "time", name, "time")
-            yield f"| {name} | {len(draws)} | {scores} | {_gain(draws)} | {_time(results, name, times)} |"
+            each = _spread([100 * (d["f1"] - a["f1"]) for a, d in draws])
+            yield f"| {name} | {len(draws)} | {_gain(draws)} | {each} | {_time(results, name)} |"
     yield ""
     yield "Asked: (d) − (a) above −0.5 points; 1/8 of (a)'s time on the short texts, 1/3 on the mails."
 
@@ -150,14 +153,14 @@ def _gain(draws: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
     return f"{100 * gain:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]: {words}"
 
 
-def _time(results: Results, name: str, times: list[dict[str, Any]]) -> str:
-    rates = [one["texts_a_second"] for one in _all(results, "speed", name, "a")]
-    if not times or not rates:
+def _time(results: Results, name: str) -> str:
+    times = _all(results, "time", name, "time")
+    if not times:
         return "not measured | "
-    whole = EPOCHS * SIZES[name].train / statistics.median(rates)
-    reached = [whole / one["seconds"] for one in times if one["seconds"]]
+    reached = [one["textbook"] / one["seconds"] for one in times if one["seconds"]]
     never = [100 * (one["target"] - one["best"]) for one in times if not one["seconds"]]
-    words = [f"1/{statistics.median(reached):.1f} of {whole:.0f} s"] if reached else []
+    whole = statistics.median(one["textbook"] for one in times)
+    words = [f"1/{_spread(reached)} of {whole:.0f} s"] if reached else []
     words += [f"not reached in {len(never)} of {len(times)}, by {max(never):.1f} points at most"] if never else []
     if name in ASKED_TIME and (never or statistics.median(reached) < ASKED_TIME[name]):
         words.append(f"asked: 1/{ASKED_TIME[name]:.0f}")
@@ -169,9 +172,9 @@ def _chosen(results: Results) -> Iterator[str]:
     if not any(rows.values()):
         return
     yield (
-        "Settings were chosen on one draw of the half of each set that nothing above is measured on, by 400 rows that "
-        "were not trained on. (d)'s is the best on average. For the time to (a)'s macro-F1 it is, on each set, what is "
-        f"first within half a point of the best of {'; '.join(QUICK)}."
+        f"Settings were chosen on one draw of the half of each set that nothing above is measured on, by {CHOOSING} "
+        "rows that were not trained on. (d)'s is the best on average. For the time to (a)'s macro-F1 it is, on each "
+        f"set, what is first within half a point of the best of {'; '.join(QUICK)}."
     )
     yield ""
     yield "| (d), macro-F1 on rows to choose by | " + " | ".join(SETS) + " |"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from transformers import EvalPrediction, PreTrainedModel, PrinterCallback, Progr
 
 from tasks.errors import Refused
 from tasks.finetune import Params, named, temperature
+from tasks.finetune.attention import kernel
 from tasks.finetune.best import Best
 from tasks.finetune.feeding import LengthBatches, Rows, pad
 from tasks.finetune.losses import APART, Losses, Trouble
@@ -23,7 +25,7 @@ from tasks.finetune.watch import Watch
 from tasks.kept import Checkpoints
 from tasks.leaving import Leaving
 
-PADDING = 64  # tokens in a batch of a check, which has few rows of all lengths: as long as a CPU takes to begin another
+BEGIN = 32  # tokens: what one more pass through the model costs on a CPU (25 to 40, MiniLM-L6); on a GPU far more
 
 
 class Engine(Resumable):
@@ -44,7 +46,8 @@ class Engine(Resumable):
         self.trained = model
         self.latest: EvalPrediction | None = None  # what the last validation gave
         self.labels = len(model.config.id2label or {})
-        self.accumulation, self.best = Accumulation(section.accumulation), Best(section.early_stopping)
+        self.begin = None if rest["args"].device.type == "cuda" else BEGIN
+        self.accumulation, self.best = Accumulation(section.accumulation, self.begin), Best(section.early_stopping)
         self.fed = self._rows(rest["train_dataset"])
         pace = Pace(section.checks_per_epoch, checkpoints, leaving, self._restore)
         self.watch = watch or Watch()
@@ -81,10 +84,8 @@ class Engine(Resumable):
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """All rows, from short to long; the figures do not depend on the order."""
         rows = self._rows(self.eval_dataset if eval_dataset is None else eval_dataset)
-        padding = None if self.args.device.type == "cuda" else PADDING
-        return self._loader(
-            rows, LengthBatches(rows.lengths, self.args.per_device_eval_batch_size, None, padding=padding)
-        )
+        most = self.args.per_device_eval_batch_size
+        return self._loader(rows, LengthBatches(rows.lengths, most, None, begin=self.begin))
 
     def _loader(self, rows: Rows, batches: LengthBatches) -> DataLoader[Any]:
         loader: DataLoader[Any] = self.accelerator.prepare(
@@ -102,9 +103,15 @@ class Engine(Resumable):
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Mean loss of the batch."""
-        outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
+        with self._attention(inputs):
+            outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
         loss = named.loss(outputs.logits, inputs["labels"], self.weight, self.section)
         return (loss, outputs) if return_outputs else loss
+
+    def _attention(self, inputs: Tensors) -> AbstractContextManager[None]:
+        if self.section.attention != "auto" or "attention_mask" not in inputs:
+            return nullcontext()
+        return kernel(self.args.device, inputs["attention_mask"].shape[1])
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """The gradient of one step's batch, and its mean loss; a loss that went wrong ends the run."""

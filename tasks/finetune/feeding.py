@@ -73,7 +73,7 @@ class Rows(Dataset[dict[str, Any]]):
 
 class LengthBatches(Sampler[list[int]]):
     """Row numbers in batches of like length. The order is a pure function of (seed, epoch); without a seed it is fixed,
-    from short to long. A batch has at most ``tokens``, padding included, and about ``padding`` of padding."""
+    from short to long. A batch has at most ``tokens``, padding included; with ``begin`` they are ``cheapest``."""
 
     def __init__(
         self,
@@ -81,11 +81,11 @@ class LengthBatches(Sampler[list[int]]):
         batch_size: int,
         seed: int | None,
         tokens: int | None = None,
-        padding: int | None = None,
+        begin: int | None = None,
     ) -> None:
         # Not called batch_size: accelerate reckons from that how many rows the last batch has, and drops the others.
         self.lengths, self.most, self.seed, self.tokens, self.epoch = lengths, batch_size, seed, tokens, 0
-        self.padding = padding
+        self.begin = begin
         self._count = len(self.of_epoch(0))
 
     def set_epoch(self, epoch: int) -> None:
@@ -114,21 +114,32 @@ class LengthBatches(Sampler[list[int]]):
 
     def _cut(self, order: npt.NDArray[np.int64]) -> list[list[int]]:
         """Rows, sorted by length, in batches of ``batch_size``, or of at most ``tokens`` with the padding."""
-        if self.tokens is None and self.padding is None:
+        if self.begin is not None:
+            return [order[piece].tolist() for piece in cheapest(self.lengths[order], self.most, self.begin)]
+        if self.tokens is None:
             return [order[i : i + self.most].tolist() for i in range(0, len(order), self.most)]
         batches: list[list[int]] = [[]]
         for i in order.tolist():
-            if batches[-1] and self._full(batches[-1], self.lengths[i]):
+            if batches[-1] and (len(batches[-1]) + 1) * self.lengths[i] > self.tokens:
                 batches.append([])
             batches[-1].append(i)
         return batches
 
-    def _full(self, batch: list[int], longest: int) -> bool:
-        """Whether a row as long as ``longest`` is one too many."""
-        if self.tokens is not None:
-            return bool((len(batch) + 1) * longest > self.tokens)
-        wasted = len(batch) * longest - self.lengths[batch].sum()
-        return bool(len(batch) == self.most or wasted > (self.padding or 0))
+
+def cheapest(lengths: npt.NDArray[np.int64], most: int, begin: int) -> list[slice]:
+    """Rows in their order, cut into pieces of at most ``most``: those that cost least in tokens, where a piece costs
+    its rows padded to its longest, and ``begin`` for being one more."""
+    cost, since = np.zeros(len(lengths) + 1, np.int64), np.zeros(len(lengths) + 1, np.int64)
+    for end in range(1, len(lengths) + 1):
+        first = max(0, end - most)
+        longest = np.maximum.accumulate(lengths[first:end][::-1])[::-1]
+        costs = cost[first:end] + begin + longest * np.arange(end - first, 0, -1)
+        since[end], cost[end] = first + costs.argmin(), costs.min()
+    pieces, end = [], len(lengths)
+    while end:
+        pieces.append(slice(int(since[end]), end))
+        end = int(since[end])
+    return pieces[::-1]
 
 
 def _by_length(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from tasks.errors import Refused
+from tasks.finetune.feeding import cheapest
 
 Tensors = Mapping[str, torch.Tensor]
 REMEDY = "shorten tokenize.max_length, freeze layers (finetune.frozen_layers), or take a smaller model"
@@ -19,13 +20,24 @@ def out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def parts_of(batch: Tensors, parts: int) -> list[dict[str, torch.Tensor]]:
-    """The rows of a batch in so many parts of like size, each of a padded one cut to its own longest row."""
-    return [_trimmed(batch, rows) for rows in torch.arange(len(batch["labels"])).tensor_split(parts) if len(rows)]
+def parts_of(batch: Tensors, parts: int, begin: int | None = None) -> list[dict[str, torch.Tensor]]:
+    """The rows of a batch in so many parts of like size, each of a padded one cut to its own longest row.
+
+    Where another pass costs no more than ``begin`` tokens, a part is cut further wherever that saves more of padding.
+    """
+    shares = (rows for rows in torch.arange(len(batch["labels"])).tensor_split(parts) if len(rows))
+    halves = [_trimmed(batch, slice(int(rows[0]), int(rows[-1]) + 1)) for rows in shares]
+    return halves if begin is None else [piece for part in halves for piece in _pieces(part, begin)]
 
 
-def _trimmed(batch: Tensors, rows: torch.Tensor) -> dict[str, torch.Tensor]:
-    part = slice(int(rows[0]), int(rows[-1]) + 1)
+def _pieces(part: dict[str, torch.Tensor], begin: int) -> list[dict[str, torch.Tensor]]:
+    if "attention_mask" not in part:
+        return [part]
+    lengths = part["attention_mask"].sum(1).cpu().numpy()
+    return [_trimmed(part, piece) for piece in cheapest(lengths, len(lengths), begin)]
+
+
+def _trimmed(batch: Tensors, part: slice) -> dict[str, torch.Tensor]:
     rows_of = {name: values[part] for name, values in batch.items()}
     if "attention_mask" not in batch:  # images are of one size
         return rows_of
@@ -52,6 +64,8 @@ class Accumulation:
     """In how many parts the gradient of a batch is computed; the step that is taken is the whole batch's."""
 
     parts: int
+    begin: int | None = None
+    """What another pass costs, in tokens; null: a part is not cut to spare padding."""
 
     def gradient(
         self, batch: Tensors, backward: Callable[[Tensors], torch.Tensor], forget: Callable[[], None]
@@ -63,9 +77,8 @@ class Accumulation:
         rows = len(batch["labels"])
         while True:
             try:
-                if self.parts == 1:
-                    return backward(batch)
-                return torch.stack([backward(part) for part in parts_of(batch, self.parts)]).sum()
+                parts = parts_of(batch, self.parts, self.begin)
+                return torch.stack([backward(part) for part in parts]).sum()
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -29,7 +30,8 @@ def test_no_text_is_in_two_parts_of_a_draw():
     assert all(
         named[text] == found.labels[label] for text, label in zip(found.test.texts, found.test.labels, strict=True)
     )
-    assert drawn(rows, 40, 20, 30, seed=2).train.texts != found.train.texts
+    other = drawn(rows, 40, 20, 30, seed=2)
+    assert other.train.texts != found.train.texts and other.test == found.test
 
 
 def test_the_mails_are_the_sample():
@@ -47,9 +49,11 @@ def said(truth, right, seed):
     return np.where(random.random(len(truth)) < right, truth, 1 - truth).tolist()
 
 
-def scored(right, seed=0):
-    truth = np.random.default_rng(seed).integers(0, 2, 400)
-    return {"f1": right, "truth": truth.tolist(), "predicted": said(truth, right, seed + 1)}
+TRUTH = np.random.default_rng(0).integers(0, 2, 400)
+
+
+def scored(right, seed=1):
+    return {"f1": right, "truth": TRUTH.tolist(), "predicted": said(TRUTH, right, seed)}
 
 
 @pytest.fixture
@@ -60,14 +64,13 @@ def results(tmp_path):
     found.put("choose", "news", 0, "2e-4, no dropout", {"f1": 0.9})  # where the others were not tried: does not count
     for what, looks in zip(bench.QUICK, ([[5.0, 0.8], [9.0, 0.9]], [[3.0, 0.898]], [[1.0, 0.7]]), strict=True):
         found.put("choose", "mails", 0, what, {"looks": looks})
-    for round, factor in enumerate((1.0, 2.0)):
-        found.put("speed", "mails", round, "probe", {"rate": 1e11, "tokens_a_text": 120, "flops_a_text": 10**9})
+    for draw, factor in enumerate((1.0, 2.0)):
+        found.put("train", "mails", draw, "probe", {"rate": 1e11, "tokens_a_text": 120, "flops_a_text": 10**9})
         for arm, rate in zip("abcd", (10, 20, 40, 60), strict=True):
-            found.put("speed", "mails", round, arm, {"texts_a_second": rate * factor})
-    for seed, seconds in enumerate((12.8, None)):
-        for arm in "ad":
-            found.put("accuracy", "mails", seed, arm, scored(0.8, seed))
-        found.put("time", "mails", seed, "time", {"seconds": seconds, "target": 0.8, "best": 0.7, "how": "so"})
+            found.put("train", "mails", draw, arm, {"texts_a_second": rate * factor} | scored(0.8, draw))
+    for draw, seconds in enumerate((10.0, None)):
+        times = {"seconds": seconds, "target": 0.8, "textbook": 60.0, "best": 0.7, "how": "so"}
+        found.put("time", "mails", draw, "time", times)
     return found
 
 
@@ -75,7 +78,7 @@ def test_the_tables_hold_what_was_measured_and_say_what_fell_short(results):
     text = table.text(results)
     assert re.search(r"\(d\) \| 90\.0 \(60\.0 to 120\.0\) \| 6\.00 .*\| 1\.50 ", text)
     assert "| 90 (60 to 120) % of 100" in text
-    assert "1/6.0 of 77 s" in text, "1152 texts at 15 a second, in 12.8"
+    assert "1/6.0 of 60 s" in text
     assert "not reached in 1 of 2, by 10.0 points" in text and "asked: 1/3" in text
     assert not re.search(r"^\| sentences ", text, re.M), "nothing was measured on it"
 
@@ -87,9 +90,22 @@ def test_settings_are_chosen_by_the_rows_to_choose_on(results):
 
 def test_a_run_that_was_ended_goes_on_where_it_was(results):
     again = bench.Results(results.file)
-    done = [key for key in bench.plan(list(bench.PARTS), 2, 2) if again.get(*key) is not None]
-    assert {key[1] for key in done if key[0] != "choose"} == {"mails"} and len(done) == 7 + 10 + 4 + 2
-    assert [key[2] for key in bench.plan(["speed"], 2, 3)][-1] == 2, "in turns: every repetition has all arms"
+    done = [key for key in bench.plan(list(bench.PARTS), 2) if again.get(*key) is not None]
+    assert {key[1] for key in done if key[0] != "choose"} == {"mails"}
+    assert len(done) == len(bench.SETTINGS) + len(bench.QUICK) + 1 + 2 * 5 + 2
+    assert [key[3] for key in bench.plan(["train"], 3)][-5:] == ["probe", *"abcd"], "in turns: every draw has all arms"
+
+
+def test_every_arm_is_measured_in_a_process_of_its_own(results, monkeypatch):
+    monkeypatch.setattr(bench, "one", where)
+    keys = [("train", "mails", 7, arm) for arm in "aba"]
+    bench.measure(results, keys, minutes=1)
+    ids = [results.get(*key)["process"] for key in keys]
+    assert ids[0] == ids[2] != ids[1] and os.getpid() not in ids
+
+
+def where(*_):
+    return {"process": os.getpid()}
 
 
 def test_settings_and_figures_come_from_other_texts():
@@ -99,20 +115,22 @@ def test_settings_and_figures_come_from_other_texts():
 
 
 def test_the_difference_has_an_interval_that_covers_it():
-    a = scored(0.8)
-    same, (low, high) = table.difference([(a, a | {"predicted": said(np.array(a["truth"]), 0.8, 9)})])
-    better, (floor, ceiling) = table.difference([(a, a | {"predicted": said(np.array(a["truth"]), 0.95, 9)})])
+    pairs = {right: [(scored(0.8, draw), scored(right, 9 + draw)) for draw in range(2)] for right in (0.8, 0.95)}
+    same, (low, high) = table.difference(pairs[0.8])
+    better, (floor, ceiling) = table.difference(pairs[0.95])
     assert low < 0 < high and low < same < high
     assert 0.05 < floor < better < ceiling
+    each = [table.difference([pair])[0] for pair in pairs[0.95]]
+    assert better == pytest.approx(np.mean(each)), "the mean over the draws"
 
 
 def test_the_looks_at_the_test_rows_see_the_training_they_time():
     rows = [(f"{'good' if i % 2 else 'bad'} text {i}", "ab"[i % 2]) for i in range(40)]
     data = arms.tokenized(drawn(rows, 24, 4, 12, seed=0))
-    how = {"frozen_layers": 5, "learning_rate": 1e-3, "dropout": 0.0}
-    never, seen = time_to(2.0, data, 0, 2, how, looks=1)
+    how = {"frozen_layers": 5, "learning_rate": 1e-3, "dropout": 0.0, "epochs": 2}
+    never, seen = time_to(2.0, data, 0, how, looks=1)
     assert never is None and len(seen) == 2 and seen[0][0] < seen[1][0]
-    reached, again = time_to(seen[0][1], data, 0, 2, how, looks=1)
+    reached, again = time_to(seen[0][1], data, 0, how, looks=1)
     assert reached == again[0][0] and again[0][1] == seen[0][1]
 
 

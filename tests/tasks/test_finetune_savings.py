@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import BertConfig, BertForSequenceClassification
 
 from tasks import checkpoint, kept
 from tasks.errors import Refused
 from tasks.finetune import Lora, Params, WarmStart, frozen, lora, probe, speed, vocabulary, warm
 from tasks.finetune.__main__ import finetune, write_classifier
+from tasks.finetune.attention import kernel
 from tasks.finetune.best import Best
 from tasks.finetune.device import device_for
 from tasks.finetune.engine import Engine
-from tasks.finetune.feeding import LengthBatches, Padded, Rows, model_inputs
+from tasks.finetune.feeding import LengthBatches, Padded, Rows, cheapest, model_inputs
 from tasks.finetune.fit import fit
 from tasks.finetune.losses import Losses
 from tasks.finetune.micro import Accumulation, parts_of
@@ -57,20 +61,35 @@ def test_batches_by_tokens_hold_every_row_once_within_the_budget(budget):
     assert batches.of_epoch(1) == LengthBatches(lengths, 8, 1, budget).of_epoch(1) != batches.of_epoch(2)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=9), st.integers(1, 9), st.integers(0, 60))
+def test_rows_are_cut_where_it_costs_least(lengths, most, begin):
+    """Against every way to cut them; rows in any order."""
+    lengths, cost = np.array(lengths), lambda pieces: sum(begin + len(piece) * max(piece) for piece in pieces)
+    pieces = [lengths[piece].tolist() for piece in cheapest(lengths, most, begin)]
+    assert [length for piece in pieces for length in piece] == lengths.tolist()
+    ways = (
+        [lengths[i:j].tolist() for i, j in pairwise((0, *cuts, len(lengths)))]
+        for number in range(len(lengths))
+        for cuts in combinations(range(1, len(lengths)), number)
+    )
+    assert cost(pieces) == min(cost(way) for way in ways if max(map(len, way)) <= most)
+    assert max(map(len, pieces)) <= most
+
+
 def test_a_check_of_few_rows_is_cut_where_padding_would_cost_more():
     lengths = ragged(31, longest=70).lengths
-    whole, cut = (LengthBatches(lengths, 64, None, padding=most).of_epoch(0) for most in (None, 50))
+    whole, cut = (LengthBatches(lengths, 64, None, begin=begin).of_epoch(0) for begin in (None, 50))
     assert [i for batch in cut for i in batch] == whole[0] and len(whole) == 1 < len(cut) < 31
-    assert all(len(batch) * lengths[batch].max() - lengths[batch].sum() <= 50 for batch in cut)
-    same = LengthBatches(np.full(31, 9), 8, None, padding=50).of_epoch(0)
-    assert [len(batch) for batch in same] == [8, 8, 8, 7], "rows of one length are only cut by the batch's size"
+    same = LengthBatches(np.full(31, 9), 8, None, begin=50).of_epoch(0)
+    assert sorted(len(batch) for batch in same) == [7, 8, 8, 8], "rows of one length are only cut by the batch's size"
 
 
 def test_a_check_gives_each_rows_logits_however_it_is_cut(bert, tmp_path, monkeypatch):
     rows = ragged(20, longest=40)
     figures = []
-    for padding in (0, 10**6):
-        monkeypatch.setattr("tasks.finetune.engine.PADDING", padding)
+    for begin in (0, 10**6):
+        monkeypatch.setattr("tasks.finetune.engine.BEGIN", begin)
         engine = engine_for(bert, tmp_path, rows)
         engine.evaluate()
         figures.append((engine.latest.predictions, engine.latest.label_ids))
@@ -87,8 +106,8 @@ def test_a_training_by_tokens_takes_the_steps_it_announced(bert):
 
 
 @pytest.mark.parametrize("weights", [False, True])
-@pytest.mark.parametrize("parts", [2, 3, 16])
-def test_a_gradient_in_parts_is_the_gradient(bert, tmp_path, parts, weights):
+@pytest.mark.parametrize(("parts", "begin"), [(2, None), (3, None), (16, None), (1, 0), (1, 5), (2, 5)])
+def test_a_gradient_in_parts_is_the_gradient(bert, tmp_path, parts, begin, weights):
     rows = Rows("input_ids", ragged(8).values, ragged(8).starts, np.array([0, 0, 0, 0, 0, 0, 1, 1]))
     engine = engine_for(bert, tmp_path, rows, class_weights=weights, label_smoothing=0.1)
     for module in bert.modules():
@@ -96,20 +115,25 @@ def test_a_gradient_in_parts_is_the_gradient(bert, tmp_path, parts, weights):
             module.p = 0.0
     bert.config._attn_implementation = "eager"  # its dropout is a module; torch's kernel reads the number itself
     found = []
-    for number in (1, parts):
-        engine.accumulation.parts = number
+    passes = []
+    compute = engine.compute_loss
+    engine.compute_loss = lambda *given: passes.append(given) or compute(*given)
+    for number, cost in ((1, None), (parts, begin)):
+        engine.accumulation.parts, engine.accumulation.begin = number, cost
         bert.zero_grad()
         loss = engine.training_step(bert, batch_of(rows, 8))
         found.append((loss.item(), {name: weight.grad.clone() for name, weight in bert.named_parameters()}))
     assert found[0][0] == pytest.approx(found[1][0], abs=1e-6)
     for name, gradient in found[0][1].items():
         assert torch.allclose(found[1][1][name], gradient, atol=1e-6), name
+    assert len(passes) > 1 + (begin is None), "the second gradient is in several parts"
 
 
-def test_parts_are_the_rows_of_the_batch_without_its_padding():
+@pytest.mark.parametrize("begin", [None, 3])
+def test_parts_are_the_rows_of_the_batch_without_its_padding(begin):
     rows = ragged(7, longest=30)
-    parts = parts_of(batch_of(rows, 7), 3)
-    assert [len(part["labels"]) for part in parts] == [3, 2, 2]
+    parts = parts_of(batch_of(rows, 7), 3, begin)
+    assert begin or [len(part["labels"]) for part in parts] == [3, 2, 2]
     assert all(part["attention_mask"].sum(1).max() == part["input_ids"].shape[1] for part in parts)
     held = [
         part["input_ids"][i][mask.bool()].tolist() for part in parts for i, mask in enumerate(part["attention_mask"])
@@ -141,6 +165,30 @@ def test_out_of_memory_halves_the_parts_and_takes_the_same_steps(bert, tmp_path,
     assert found.cost["gradient_parts"] == 4
     (last,) = keep.glob("step-*")
     assert json.loads((last / "running.json").read_text())["parts"] == 4
+
+
+@pytest.mark.parametrize(("count", "backend"), [(40, "MATH"), (41, "")])
+def test_short_rows_are_attended_to_by_the_kernel_that_begins_quicker(count, backend):
+    before = torch.backends.cuda.flash_sdp_enabled()
+    with kernel(torch.device("cpu"), count):
+        assert torch.backends.cuda.flash_sdp_enabled() == (before and not backend)
+        assert torch.backends.cuda.math_sdp_enabled()
+    assert torch.backends.cuda.flash_sdp_enabled() == before
+    with kernel(torch.device("cuda"), count):
+        assert torch.backends.cuda.flash_sdp_enabled() == before, "a GPU has its own choice"
+
+
+def test_every_kernel_of_the_attention_gives_the_gradient(bert, tmp_path, monkeypatch):
+    rows, found = ragged(8), []
+    for short in (0, 1000):
+        monkeypatch.setattr("tasks.finetune.attention.SHORT", short)
+        engine = engine_for(bert, tmp_path, rows, dropout=0.0)
+        bert.zero_grad()
+        bert.train(False)
+        engine.compute_loss(bert, batch_of(rows, 8)).backward()
+        found.append({name: weight.grad.clone() for name, weight in bert.named_parameters()})
+    for name, gradient in found[0].items():
+        assert torch.allclose(found[1][name], gradient, atol=1e-6), name
 
 
 def test_memory_for_not_even_a_row_is_refused_and_other_errors_are_not_hidden():
