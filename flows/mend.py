@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -23,25 +23,33 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Cancelled, Crashed
 
-from flows import approval, nightly, watch, weekly
+from flows import approval, incidents, nightly, watch, weekly
 from flows.home import Home
 from flows.locks import is_held
 from tasks import cli
 from tasks.errors import Refused
 
 FLOWS = (nightly.FLOW, weekly.FLOW, watch.FLOW, approval.FLOW)
+ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
 UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.PAUSED]
+GONE = "its process is gone: the run, its runner or the machine was killed"
 STARTING = timedelta(minutes=2)  # a process takes its lock within this time of being started
 OVERDUE = timedelta(minutes=15)
 
 
-def flow_runs(client: SyncPrefectClient, home: Home, states: list[StateType], limit: int = 200) -> list[FlowRun]:
-    """The deployed runs of the repository in these states, in the order in which they are due."""
+def flow_runs(
+    client: SyncPrefectClient,
+    home: Home,
+    states: list[StateType],
+    flows: Sequence[str] = FLOWS,
+    sort: FlowRunSort = FlowRunSort.EXPECTED_START_TIME_ASC,
+) -> list[FlowRun]:
+    """The deployed runs of the repository in these states, by default in the order in which they are due."""
     found = client.read_flow_runs(
-        flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
+        flow_filter=FlowFilter(name=FlowFilterName(any_=list(flows))),
         flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))),
-        sort=FlowRunSort.EXPECTED_START_TIME_ASC,
-        limit=limit,
+        sort=sort,
+        limit=200,
     )
     return [run for run in found if _is_of(home, run)]
 
@@ -54,7 +62,8 @@ def _is_of(home: Home, run: FlowRun) -> bool:
 
 
 def mend(home: Home, *, starting: timedelta = STARTING) -> list[str]:
-    """Mark dead runs crashed, and all overdue ones of a deployment but the newest cancelled; says which, in words.
+    """Mark dead runs crashed, tell whom the killed were to notify, and cancel all overdue runs of a deployment but the
+    newest; says which, in words.
 
     ``starting`` is how long a run may be under way without its lock: nothing at the start of the sole runner.
     """
@@ -64,7 +73,7 @@ def mend(home: Home, *, starting: timedelta = STARTING) -> list[str]:
 
 def mend_with(client: SyncPrefectClient, home: Home, starting: timedelta = STARTING) -> list[str]:
     """The same through a client."""
-    return [*_bury(client, home, starting), *_skip_missed(client, home)]
+    return [*_bury(client, home, starting), *_tell_of_crashes(client, home), *_skip_missed(client, home)]
 
 
 def _bury(client: SyncPrefectClient, home: Home, starting: timedelta) -> Iterator[str]:
@@ -72,10 +81,21 @@ def _bury(client: SyncPrefectClient, home: Home, starting: timedelta) -> Iterato
         since = run.state.timestamp if run.state else datetime.now(UTC)
         if is_held(home.run_lock(str(run.id))) or datetime.now(UTC) - since < starting:
             continue
-        state: State[None] = Crashed(message="its process is gone: the run, its runner or the machine was killed")
+        state: State[None] = Crashed(message=GONE)
         client.set_flow_run_state(run.id, state, force=True)
         home.run_lock(str(run.id)).unlink(missing_ok=True)
         yield f"{run.name} was dead: marked crashed"
+
+
+def _tell_of_crashes(client: SyncPrefectClient, home: Home) -> Iterator[str]:
+    """A run that was killed cannot tell whom it was to notify; the last of each flow is asked after. Yields trouble."""
+    for flow in FLOWS:
+        last = next(iter(flow_runs(client, home, ENDED, [flow], FlowRunSort.END_TIME_DESC)), None)
+        if last is not None and last.state is not None and last.state.type is StateType.CRASHED:
+            unheard: list[str] = []
+            words, notify = last.state.message or GONE, last.parameters.get("notify")
+            incidents.failed(home, flow, str(last.name), words, notify, unheard.append)
+            yield from unheard
 
 
 def _skip_missed(client: SyncPrefectClient, home: Home) -> Iterator[str]:

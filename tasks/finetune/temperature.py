@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from tasks.checkpoint import last_layer
 
-LOGS = (-3.0, 3.0)  # where log(temperature) is looked for
+LOGS = (-3.0, 3.0)  # between which log(temperature) lies
 
 
 def fit(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> float:
@@ -21,12 +21,18 @@ def fit(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> float:
     Its logarithm has a standard normal prior, worth less than one row: without it, rows that are all classified right
     would ask for a temperature of 0.
     """
-    from scipy.optimize import minimize_scalar
+    held_out, truth = torch.from_numpy(logits.astype(np.float64)), torch.from_numpy(labels)
+    log = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    search = torch.optim.LBFGS([log], max_iter=100, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
 
-    def cost(log: float) -> float:
-        return cross_entropy(logits / np.exp(log), labels) * len(labels) + log * log / 2
+    def cost() -> torch.Tensor:
+        search.zero_grad()
+        loss = torch.nn.functional.cross_entropy(held_out / log.exp(), truth, reduction="sum") + log * log / 2
+        loss.backward()
+        return loss
 
-    return float(np.exp(minimize_scalar(cost, bounds=LOGS, method="bounded", options={"xatol": 1e-6}).x))
+    search.step(cost)  # type: ignore[arg-type]
+    return float(log.detach().clamp(*LOGS).exp())
 
 
 def cross_entropy(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> float:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from bench.results import write_section
-from flows import disk, nightly, prune
+from flows import disk, incidents, nightly, prune, tell
 from flows.git import git, identity
 from flows.home import Home, gpu_lock
 from flows.locks import Busy, holding, is_held
@@ -194,13 +194,15 @@ class Server:
     def __init__(self, runs):
         self.runs, self.states = runs, {}
 
-    def read_flow_runs(self, *, flow_run_filter, **_):
-        wanted = flow_run_filter.state.type.any_
-        return [run for run in self.runs if run.state.type in wanted]
+    def read_flow_runs(self, *, flow_filter, flow_run_filter, sort, **_):
+        wanted, flows = flow_run_filter.state.type.any_, flow_filter.name.any_
+        found = [run for run in self.runs if run.state.type in wanted and nightly.FLOW in flows]
+        return sorted(found, key=lambda run: run.expected_start_time, reverse=sort.value == "END_TIME_DESC")
 
     def set_flow_run_state(self, key, state, force):
         assert force
         self.states[key] = state.type.value
+        next(run for run in self.runs if run.id == key).state = state
 
 
 def flow_run(home, kind, age, deployment=None):
@@ -209,16 +211,17 @@ def flow_run(home, kind, age, deployment=None):
     when = datetime.now(UTC) - age
     return SimpleNamespace(
         id=uuid4(),
-        name=kind,
-        parameters={"repository": str(home.origin)},
-        state=SimpleNamespace(type=StateType[kind], timestamp=when),
+        name=f"run of {age}",
+        parameters={"repository": str(home.origin), "notify": "hook/team"},
+        state=SimpleNamespace(type=StateType[kind], timestamp=when, message="exit code -9"),
         deployment_id=deployment,
         auto_scheduled=True,
         expected_start_time=when,
     )
 
 
-def test_the_dead_are_buried_and_only_the_newest_missed_run_is_made_up_for(deployed):
+def test_the_dead_are_buried_and_only_the_newest_missed_run_is_made_up_for(deployed, monkeypatch):
+    monkeypatch.setattr(tell, "notify", lambda *_: None)
     dead, living, young = (flow_run(deployed, "RUNNING", timedelta(minutes=m)) for m in (9, 9, 1))
     other = flow_run(SimpleNamespace(origin=TOP), "RUNNING", timedelta(minutes=9))
     night, day = OVERDUE * 90, OVERDUE * 2
@@ -228,6 +231,29 @@ def test_the_dead_are_buried_and_only_the_newest_missed_run_is_made_up_for(deplo
         said = mend_with(server, deployed)
     assert server.states == {dead.id: "CRASHED", missed.id: "CANCELLED"}
     assert len(said) == 2
+
+
+def test_whoever_is_to_be_told_is_told_once_that_a_run_was_killed(deployed, monkeypatch):
+    told, reachable = [], [False]
+
+    def notify(block, subject, body):
+        if not reachable[0]:
+            raise ConnectionError("nobody answers")
+        told.append((block, subject, body))
+
+    monkeypatch.setattr(tell, "notify", notify)
+    server = Server([flow_run(deployed, "RUNNING", timedelta(minutes=90))])
+    said = mend_with(server, deployed)
+    assert "was dead: marked crashed" in said[0] and "hook/team could not be notified" in said[1]
+    reachable[0] = True
+    assert mend_with(server, deployed) == [] == mend_with(server, deployed)
+    ((block, subject, body),) = told
+    assert block == "hook/team" and "run of 1:30:00 failed" in subject and "was killed" in body
+    server.runs += [flow_run(deployed, "CRASHED", timedelta(minutes=80))]  # Prefect's runner saw this one die
+    assert mend_with(server, deployed) == [] and told[1][2] == "exit code -9"
+    server.runs += [flow_run(deployed, "COMPLETED", timedelta(minutes=70))]
+    incidents.over(deployed, nightly.FLOW)
+    assert mend_with(server, deployed) == [] and len(told) == 2, "what went well since is no incident"
 
 
 def test_a_section_of_the_results_takes_its_own_place(tmp_path):
