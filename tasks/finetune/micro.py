@@ -26,8 +26,8 @@ def parts_of(batch: Tensors, parts: int, begin: int | None = None) -> list[dict[
     Where another pass costs no more than ``begin`` tokens, a part is cut further wherever that saves more of padding.
     """
     shares = (rows for rows in torch.arange(len(batch["labels"])).tensor_split(parts) if len(rows))
-    halves = [_trimmed(batch, slice(int(rows[0]), int(rows[-1]) + 1)) for rows in shares]
-    return halves if begin is None else [piece for part in halves for piece in _pieces(part, begin)]
+    made = [_trimmed(batch, slice(int(rows[0]), int(rows[-1]) + 1)) for rows in shares]
+    return made if begin is None else [piece for part in made for piece in _pieces(part, begin)]
 
 
 def _pieces(part: dict[str, torch.Tensor], begin: int) -> list[dict[str, torch.Tensor]]:
