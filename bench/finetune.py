@@ -21,6 +21,7 @@ import argparse
 
 import torch
 
+from bench.finetune_arms import ARMS
 from bench.finetune_parts import PARTS, Results, measure, plan
 from bench.finetune_sets import CACHE, SETS
 from bench.finetune_table import text
@@ -34,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.finetune", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all if none is named")
     parser.add_argument("--draws", type=int, default=5, help="of the rows to train on, of each set")
+    parser.add_argument("--arms", nargs="*", choices=list(ARMS), default=list(ARMS), help="that are trained")
     parser.add_argument("--sets", nargs="*", choices=list(SETS), default=list(SETS))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--minutes", type=float, default=8.0, help="no measurement begins after so many")
@@ -43,7 +45,7 @@ def main() -> None:
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     torch.set_num_threads(options.threads)
     results = Results(CACHE / "finetune-trainings.json")
-    asked = plan(options.parts or list(PARTS), options.draws)
+    asked = plan(options.parts or list(PARTS), options.draws, options.arms)
     missing = [key for key in asked if key[1] in options.sets and results.get(*key) is None]
     measure(results, missing, options.minutes)
     print(f"still to be measured: {sum(results.get(*key) is None for key in missing)}")

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -75,12 +75,14 @@ class Results:
         write_json(self.all, self.file)
 
 
-def plan(parts: list[str], draws: int) -> Iterator[tuple[str, str, int, str]]:
+def plan(
+    parts: list[str], draws: int, trained: Iterable[str] = tuple(arms.ARMS)
+) -> Iterator[tuple[str, str, int, str]]:
     """Part, set, draw, and what is measured, in their order."""
     for part in parts:
         for number in range(1 if part == "choose" else draws):
             for name in SETS:
-                whats = {"choose": [*SETTINGS, *QUICK], "train": ["probe", *arms.ARMS]}
+                whats = {"choose": [*SETTINGS, *QUICK], "train": ["probe", *trained]}
                 yield from ((part, name, number, what) for what in whats.get(part, ["time"]))
 
 

@@ -86,7 +86,7 @@ class LengthBatches(Sampler[list[int]]):
         # Not called batch_size: accelerate reckons from that how many rows the last batch has, and drops the others.
         self.lengths, self.most, self.seed, self.tokens, self.epoch = lengths, batch_size, seed, tokens, 0
         self.begin = begin
-        self._fixed = self._cut(_by_length(lengths)) if seed is None else None
+        self._fixed = self._cut(_by_length(lengths)) if seed is None else []
         self._count = len(self.of_epoch(0))
 
     def set_epoch(self, epoch: int) -> None:
@@ -101,7 +101,7 @@ class LengthBatches(Sampler[list[int]]):
 
     def of_epoch(self, epoch: int) -> list[list[int]]:
         """The batches of that epoch in their order."""
-        if self._fixed is not None:
+        if self.seed is None:
             return self._fixed
         random = np.random.default_rng([self.seed, epoch])
         order = random.permutation(len(self.lengths))

@@ -50,7 +50,8 @@ def embeddings(model: PreTrainedModel, rows: Rows, batch_size: int) -> npt.NDArr
 
 
 def fitted(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> tuple[Array, Array]:
-    """Weights [labels, hidden] and biases [labels] of a logistic regression with scikit-learn's own L2 penalty."""
+    """Weights [labels, hidden] and biases [labels] of a logistic regression with scikit-learn's own L2 penalty, for the
+    labels that occur."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
@@ -64,13 +65,16 @@ def fitted(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> 
 
 @torch.no_grad()
 def begin_at_probe(model: PreTrainedModel, rows: Rows, batch_size: int, folder: Path) -> None:
-    """Set the last layer's weights; ``folder`` keeps them for a training that goes on."""
+    """Set the last layer's weights; ``folder`` keeps them for a training that goes on.
+
+    Those of a label that no row has stay as they are.
+    """
 
     def write(folder: Path) -> None:
         weights, biases = fitted(embeddings(model, rows, batch_size), rows.labels)
         np.savez(folder / FILE, weights=weights, biases=biases)
 
-    layer = last_layer(model)
+    layer, occurring = last_layer(model), np.unique(rows.labels)
     with np.load(once(folder, write) / FILE) as found:
-        layer.weight.copy_(torch.from_numpy(found["weights"]))
-        layer.bias.copy_(torch.from_numpy(found["biases"]))
+        for own, its in ((layer.weight, found["weights"]), (layer.bias, found["biases"])):
+            own[occurring] = torch.from_numpy(its).to(own)

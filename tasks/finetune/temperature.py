@@ -28,10 +28,10 @@ def fit(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> float:
     def cost() -> torch.Tensor:
         search.zero_grad()
         loss = torch.nn.functional.cross_entropy(held_out / log.exp(), truth, reduction="sum") + log * log / 2
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    search.step(cost)  # type: ignore[arg-type]
+    search.step(cost)  # type: ignore[no-untyped-call]
     return float(log.detach().clamp(*LOGS).exp())
 
 

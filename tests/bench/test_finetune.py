@@ -76,7 +76,7 @@ def results(tmp_path):
 
 def test_the_tables_hold_what_was_measured_and_say_what_fell_short(results):
     text = table.text(results)
-    assert re.search(r"\(d\) \| 90\.0 \(60\.0 to 120\.0\) \| 6\.00 .*\| 1\.50 ", text)
+    assert re.search(r"\(d\) \| 2 \| 90\.0 \(60\.0 to 120\.0\) \| 6\.00 .*\| 1\.50 ", text)
     assert re.search(r"\| 90 \(60 to 120\) % of 100 .*GFLOP/s \(all: 1\d\d \(", text)
     assert "1/6.0 of 60 s" in text
     assert "not reached in 1 of 2, by 10.0 points" in text and "asked: 1/3" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -247,6 +248,23 @@ def test_the_last_layer_begins_at_a_logistic_regression(labels, tmp_path):
         logits = model.train(False)(**model_inputs(model, rows, range(60))).logits.softmax(-1).numpy()
     expected = LogisticRegression(max_iter=1000).fit(features, rows.labels).predict_proba(features)
     assert np.allclose(logits, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("occurring", [[0, 2], [1, 2, 3]])
+def test_a_label_that_no_row_has_keeps_its_first_weights(occurring, tmp_path):
+    torch.manual_seed(1)
+    model = BertForSequenceClassification(BertConfig(**SMALL | {"num_labels": 4}, **BERT_LIKE))
+    rows = ragged(30)
+    rows = replace(rows, labels=np.resize(occurring, 30))
+    before = [tensor.clone() for tensor in (model.classifier.weight, model.classifier.bias)]
+    probe.begin_at_probe(model, rows, 8, tmp_path / "probe")
+    for was, tensor in zip(before, (model.classifier.weight, model.classifier.bias), strict=True):
+        same = [bool((was[label] == tensor[label]).all()) for label in range(4)]
+        assert same == [label not in occurring for label in range(4)]
+    logits = model.classifier(torch.from_numpy(probe.embeddings(model, rows, 8)))[:, occurring].softmax(-1)
+    features = probe.embeddings(model, rows, 8).astype(np.float64)
+    expected = LogisticRegression(max_iter=1000).fit(features, rows.labels).predict_proba(features)
+    assert np.allclose(logits.detach().numpy(), expected, atol=1e-4)
 
 
 def test_the_temperature_is_the_best_of_a_fine_grid():
