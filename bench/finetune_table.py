@@ -67,7 +67,6 @@ def _how(results: Results) -> Iterator[str]:
         "multiplications of all six layers on real tokens, those that (d) leaves out too: first of the training alone, "
         "so that checks and the pass at which the last layer's regression begins are lost time; in brackets theirs too."
     )
-    yield ""
 
 
 def _threads(results: Results, part: str) -> str:
