@@ -20,7 +20,7 @@ $(READY): requirements.lock
 
 run: $(READY)    ## the whole pipeline: dvc repro
 	dvc repro
-	@python -m tasks.report.say
+	@python -m tasks.report.closing_summary
 
 demo: $(READY)   ## three months of mail in five minutes: alarm, refit, promotion, rollback; touches nothing here
 	@python -m flows.demo

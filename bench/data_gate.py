@@ -98,7 +98,7 @@ def run(folder: Path, module: str, arguments: str = "", first: str = "pass") -> 
     """Run ``module``'s ``main`` in a process of its own; ``first`` is counted among its imports."""
     code = (
         "import sys, time; start = time.monotonic(); "
-        f"from {module} import main; from tasks.cli import run; {first}; loaded = time.monotonic(); "
+        f"from {module} import main; from tasks.core.cli import run; {first}; loaded = time.monotonic(); "
         "print(loaded - start, file=open('imports', 'w')); run(main)"
     )
     start = time.monotonic()

@@ -32,12 +32,12 @@ from bench.families import runs
 from bench.family_runs import FOLDER, splits
 from bench.finetune_arms import SOURCE, macro_f1, predicted
 from bench.results import write_section
-from tasks import checkpoint
-from tasks.artefacts import read_json, write_json
+from tasks.core.files import read_json, write_json
 from tasks.finetune import Params
 from tasks.finetune.feeding import Rows
 from tasks.finetune.fit import fit
-from tasks.measures import cells, interval
+from tasks.modelling.checkpoints import checkpoint
+from tasks.statistics.measures import cells, interval
 
 HEADING = "Pre-training on the domain's own text"
 LABELS, SEEDS = (100, 300, 1000), (0, 1, 2)

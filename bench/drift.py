@@ -28,11 +28,11 @@ from sklearn.metrics import roc_auc_score
 from bench.corpora import CACHE, glosses, mails, vader
 from bench.probe import fit
 from bench.results import write_section
-from tasks.artefacts import write_json
+from tasks.core.files import write_json
 from tasks.drift import Params
+from tasks.drift.detectable_effect import detectable
 from tasks.drift.permutation import Population
 from tasks.drift.rows import Rows
-from tasks.drift.sight import detectable
 from tasks.drift.signals import populations
 from tasks.drift.testing import Tested
 from tasks.drift.verdict import findings, tests

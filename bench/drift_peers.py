@@ -22,7 +22,7 @@ import pandas as pd
 from bench.corpora import CACHE
 from bench.drift import CURRENT, Cell, head, interval, pool
 from bench.results import write_section
-from tasks.artefacts import write_json
+from tasks.core.files import write_json
 from tasks.drift.rows import Rows
 
 CELLS = {

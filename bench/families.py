@@ -27,8 +27,9 @@ from ruamel.yaml import YAML
 from bench.family_peers import Peer, Predict, milliseconds, peers
 from bench.family_runs import COUNT, FOLDER, SEED, TOP, Run, TimeIsUpError, measure, overlay, splits
 from bench.results import write_section
-from tasks.artefacts import read_json, read_table, write_json
-from tasks.families import register
+from tasks.core.files import read_json, write_json
+from tasks.core.tables import read_table
+from tasks.modelling.checkpoints.families import register
 
 HEADING = "Every family from one pipeline"
 AS_IT_COMES = "default"  # params.yaml without a preset

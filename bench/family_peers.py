@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from tasks.measures import cells, interval
+from tasks.statistics.measures import cells, interval
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)  # C: the larger, the weaker
 TURN = 10  # inputs

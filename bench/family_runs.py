@@ -27,8 +27,10 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from bench.corpora import CACHE
-from tasks import paths
-from tasks.artefacts import read_json, read_table, write_json
+from tasks.core import paths
+from tasks.core.files import read_json, write_json
+from tasks.core.tables import read_table
+from tasks.dataset import layout
 
 TOP = Path(__file__).parents[1]
 FOLDER = CACHE / "families"
@@ -119,7 +121,7 @@ def splits() -> dict[str, pa.Table]:
     if not kept.exists():
         lay(Run("default", overlay("default", 2, {})))
         repro("split", math.inf, alone=False)
-        shutil.copytree(CLONE / paths.SPLITS, kept)
+        shutil.copytree(CLONE / layout.SPLITS, kept)
     return {name: read_table(kept / f"{name}.parquet") for name in ("train", "validation", "test")}
 
 
@@ -136,7 +138,7 @@ def measure(run: Run, until: float) -> None:
     for made, kept in ((paths.CLASSIFIER, run.classifier), (paths.PRETRAINED, run.pretrained)):
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(CLONE / made, kept)
-    shutil.copyfile(CLONE / paths.split("test"), run.test)
+    shutil.copyfile(CLONE / layout.split("test"), run.test)
     run.save()
 
 

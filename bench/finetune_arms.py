@@ -14,12 +14,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, set_seed
 
 from bench.finetune_sets import Drawn, Part
-from tasks import checkpoint
+from tasks.core.params import Model
 from tasks.finetune import Params
 from tasks.finetune.feeding import LengthBatches, Rows, model_inputs
 from tasks.finetune.fit import fit
-from tasks.measures import cells
-from tasks.params import Model
+from tasks.modelling.checkpoints import checkpoint
+from tasks.statistics.measures import cells
 
 LONGEST, BATCH = 128, 32
 CHECKS = 10  # an epoch

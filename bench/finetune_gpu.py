@@ -20,10 +20,10 @@ from transformers import BertConfig, BertModel
 
 from bench import finetune_arms as arms
 from bench.results import write_section
-from tasks import checkpoint
 from tasks.finetune import Params
 from tasks.finetune.feeding import Rows
 from tasks.finetune.fit import Fitted, fit
+from tasks.modelling.checkpoints import checkpoint
 
 HEADING = "Fine-tuning on a GPU"
 BATCH_TOKENS = 16_384

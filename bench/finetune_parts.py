@@ -20,7 +20,7 @@ import torch
 from bench import finetune_arms as arms
 from bench.finetune_reach import time_to
 from bench.finetune_sets import SETS, drawn, half
-from tasks.artefacts import write_json
+from tasks.core.files import write_json
 from tasks.finetune import speed
 
 EPOCHS = 3

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 
 CACHE = Path.home() / ".cache/driftline-bench"
 VADER = ("vaderSentiment==0.5", "vaderSentiment-0.5.zip", ["--no-binary", ":all:"])
@@ -56,7 +56,9 @@ def fetched(package: tuple[str, str, list[str]], sha256: str, cache: Path = CACH
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *options, requirement]
         subprocess.run([*command, "--dest", str(cache)], check=True)
     if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
-        raise Refused(f"{file} is not what this benchmark was written for: its sha256 differs; delete it and try again")
+        raise UserError(
+            f"{file} is not what this benchmark was written for: its sha256 differs; delete it and try again"
+        )
     return file
 
 

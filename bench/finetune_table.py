@@ -15,7 +15,7 @@ from bench.finetune_arms import ARMS, BATCH, CHECKED, CHECKS, LONGEST
 from bench.finetune_parts import CHOOSING, EPOCHS, LOOKS, QUICK, SETTINGS, SIZES, Results, Size, chosen_by, settings
 from bench.finetune_sets import SETS
 from tasks.finetune import record
-from tasks.measures import cells, interval
+from tasks.statistics.measures import cells, interval
 
 ASKED_TIME = {"sentences": 8.0, "mails": 3.0}
 ASKED_SHARE = 80

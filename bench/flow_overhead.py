@@ -21,13 +21,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from bench.results import write_section
-from flows.dag import Dag
-from flows.git import git, identity
-from flows.server import server
+from flows.machine.git import git, identity
+from flows.machine.server import server
+from flows.pipeline.graph import Dag
 
 TOP = Path(__file__).parents[1]
 SAMPLE = Path("data/samples/spamassassin.parquet")
-STAGE, TOUCHED = "split", "tasks/split/place.py"
+STAGE, TOUCHED = "split", "tasks/split/assignment.py"
 EVERY = 12
 HEADING = "What a flow costs beside plain dvc repro"
 
@@ -64,7 +64,7 @@ def measure(folder: Path, repeat: int, api: str) -> dict[str, list[float]]:
     """Seconds by what was done, each ``repeat`` times, in turn."""
     python, dvc = sys.executable, (sys.executable, "-m", "dvc", "repro")
     hand = (python, "-m", "flows.training")
-    deployed = (python, "-c", f"from flows.nightly import nightly; nightly(repository={str(folder)!r})")
+    deployed = (python, "-c", f"from flows.scheduled_training import nightly; nightly(repository={str(folder)!r})")
 
     def changed(command: tuple[str, ...], **environment: str) -> float:
         touch(folder)

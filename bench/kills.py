@@ -35,9 +35,10 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel, P
 
 import tasks.finetune.__main__ as stage
 from bench.results import write_section
-from tasks import checkpoint, paths
-from tasks.cli import run
-from tasks.params import Model
+from tasks.core import paths
+from tasks.core.cli import run
+from tasks.core.params import Model
+from tasks.modelling.checkpoints import checkpoint
 from tasks.tokenize import Params, prepared, tokenize
 
 IMPORTED_BEFORE_THE_FORK = (

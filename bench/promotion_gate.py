@@ -29,8 +29,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from bench.results import write_section
-from tasks import paths
-from tasks.artefacts import write_table
+from tasks.core.tables import write_table
+from tasks.dataset import layout
 from tasks.gate import Params
 from tasks.gate.difference import LEVEL, POWER
 from tasks.gate.paired import paired
@@ -138,8 +138,8 @@ def share_promoted(both: Answers, section: Params, difference: float, gates: int
 
 def store(folder: Path) -> None:
     """Write the stored answers: the fine-tuned model's of a run of the pipeline, and three baselines' fitted here."""
-    train, test = (pq.read_table(folder / paths.split(name)) for name in ("train", "test"))
-    scored = pq.read_table(folder / paths.window("reference").scored).to_pydict()
+    train, test = (pq.read_table(folder / layout.split(name)) for name in ("train", "test"))
+    scored = pq.read_table(folder / layout.window("reference").scored).to_pydict()
     said = dict(zip(scored["id"], scored["prediction"], strict=True))
     found = {"id": test["id"], "label": test["label"], "minilm": pa.array([said[i] for i in test["id"].to_pylist()])}
     for name, penalty in PENALTIES.items():

@@ -35,7 +35,9 @@ def victim(way: Way, kind: str) -> psutil.Process | None:
     stage = next((p for p in way.all_processes() if "soak_stage.py" in " ".join(p.cmdline()[1:2])), None)
     if kind == "stage" or stage is None:
         return stage
-    guard = next((p for p in stage.parents() if any(word.endswith("flows/guard.py") for word in p.cmdline())), None)
+    guard = next(
+        (p for p in stage.parents() if any(word.endswith("flows/pipeline/guard.py") for word in p.cmdline())), None
+    )
     return guard.parent() if guard else None
 
 

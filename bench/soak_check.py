@@ -15,11 +15,11 @@ from typing import Any
 import psutil
 
 from bench.soak_runs import LIMIT_SECONDS, TERMINAL, Soak
-from flows.git import git
-from flows.home import Home
-from flows.locks import is_held
-from flows.record import LOCK, Record, locked, records, show
-from flows.verify import rebuild
+from flows.machine.git import git
+from flows.machine.home import Home
+from flows.machine.locks import is_held
+from flows.runs.record import LOCK, Record, locked, records, show
+from flows.runs.verify import rebuild
 
 VERIFIED = 3
 AT_ONCE = 6

@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 
 from bench.soak_ways import TOP, Way
-from flows.git import git
-from flows.record import records, show
-from tasks.artefacts import write_json
+from flows.machine.git import git
+from flows.runs.record import records, show
+from tasks.core.files import write_json
 
 LIMIT_SECONDS = 300.0  # until a run that was hit has to be in a terminal state
 TERMINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")

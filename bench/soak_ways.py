@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 import psutil
 from ruamel.yaml import YAML
 
-from flows.git import EMAIL, NAME
-from flows.server import answers
+from flows.machine.git import EMAIL, NAME
+from flows.machine.server import answers
 
 TOP = Path(__file__).parents[1]
 EVERY_MINUTE, NEVER = "* * * * *", "0 0 1 1 *"
-MEND_SECONDS = 120.0  # docs/running.md: where a worker runs, cron calls python -m flows.mend
+MEND_SECONDS = 120.0  # docs/running.md: where a worker runs, cron calls python -m flows.reaper
 END_SECONDS = 60.0
 
 
@@ -127,11 +127,11 @@ class Pool(Way):
     victims = ("stage", "flow", "worker", "server")
     words = (
         "`prefect server start`, `prefect deploy --all` of prefect.yaml on a process work pool, `prefect worker "
-        f"start`, and `python -m flows.mend` every {MEND_SECONDS:.0f} s"
+        f"start`, and `python -m flows.reaper` every {MEND_SECONDS:.0f} s"
     )
     kept_up = "server and worker"
     mended: float = 0.0
-    """When flows.mend was last called."""
+    """When flows.reaper was last called."""
 
     def keep_up(self) -> None:
         self.start("server", "prefect", "server", "start", "--port", str(self.port))
@@ -143,7 +143,7 @@ class Pool(Way):
         if time.time() - self.mended > MEND_SECONDS:
             self.mended = time.time()
             self.processes.pop("mend", None)
-            self.start("mend", "flows.mend", "--repository", str(self.repository))
+            self.start("mend", "flows.reaper", "--repository", str(self.repository))
 
     def _deploy(self) -> None:
         self._prefect("work-pool", "create", "driftline", "--type", "process", "--overwrite")

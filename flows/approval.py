@@ -17,14 +17,17 @@ from prefect.input import RunInput
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from flows import champion, nightly, record, registry, tell
-from flows.alive import alive
-from flows.git import GitFailed
-from flows.home import Home
-from flows.names import run_name
+from flows import scheduled_training
+from flows.champion import proposal, registry
+from flows.machine.git import GitFailed
+from flows.machine.home import Home
+from flows.machine.liveness import alive
+from flows.notify import notifications
+from flows.pipeline.stage import StageFailed
 from flows.promotion import markdown
-from flows.stage import StageFailed
-from tasks.errors import Refused
+from flows.runs import record
+from flows.runs.names import run_name
+from tasks.core.errors import UserError
 from tasks.gate import Rule
 
 FLOW = "promotion-on-approval"
@@ -57,31 +60,31 @@ def approval(
     try:
         home = Home.of(repository)
         with alive(home, str(runtime.flow_run.id)):
-            commit = champion.candidate(home, run) if run else _newest(home)
+            commit = proposal.candidate(home, run) if run else _newest(home)
             now = registry.champion(home.origin)
             if now and now.commit == commit:
                 return Completed(name="Nothing", message=f"the newest model is the champion already: {now}")
-            judged = champion.propose(home, commit, False, False, rule, None, log.info)
+            judged = proposal.propose(home, commit, False, False, rule, None, log.info)
             create_markdown_artifact(key="promotion", markdown=markdown(judged), description="The gate's verdict")
             if not judged.verdict["promote"]:
                 return Completed(name="NotPromoted", message=judged.words)
-            tell.send(notify, f"{home.origin.name}: a model waits for approval", judged.words, log.warning)
+            notifications.send(notify, f"{home.origin.name}: a model waits for approval", judged.words, log.warning)
             answer = _ask(judged.words, hours)
             if not answer.approve:
                 return Completed(name="Declined", message=f"declined: {answer.why or 'no reason was given'}")
             log.info("approved: %s", answer.why or "no reason was given")
-            done = champion.propose(home, commit, True, False, rule, push, log.info)
+            done = proposal.propose(home, commit, True, False, rule, push, log.info)
     except FlowPauseTimeout:
         return Completed(name="Unanswered", message=f"nobody answered within {hours:g} hours; nothing was changed")
-    except (GitFailed, Refused, StageFailed) as failure:
+    except (GitFailed, UserError, StageFailed) as failure:
         return Failed(message=str(failure))
     return Completed(message=done.words)
 
 
 def _newest(home: Home) -> str:
-    found = record.latest(home.origin, flow=nightly.FLOW)
+    found = record.latest(home.origin, flow=scheduled_training.FLOW)
     if found is None:
-        raise Refused("no training has ended well yet, so there is nothing to promote: name a commit as `run`")
+        raise UserError("no training has ended well yet, so there is nothing to promote: name a commit as `run`")
     return found.commit
 
 

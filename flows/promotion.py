@@ -26,14 +26,14 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Failed
 
-from flows import champion, registry
-from flows.champion import Outcome
-from flows.git import GitFailed
-from flows.home import Home
-from flows.names import run_name
-from flows.stage import StageFailed
-from tasks.cli import run
-from tasks.errors import Refused
+from flows.champion import proposal, registry
+from flows.champion.proposal import Outcome
+from flows.machine.git import GitFailed
+from flows.machine.home import Home
+from flows.pipeline.stage import StageFailed
+from flows.runs.names import run_name
+from tasks.core.cli import run
+from tasks.core.errors import UserError
 from tasks.gate import Rule
 
 
@@ -52,8 +52,8 @@ def promotion(
     """
     try:
         home = Home.of(repository)
-        outcome = champion.propose(home, commit, promote, force, rule, push, get_run_logger().info)
-    except (GitFailed, Refused, StageFailed) as failure:
+        outcome = proposal.propose(home, commit, promote, force, rule, push, get_run_logger().info)
+    except (GitFailed, UserError, StageFailed) as failure:
         return Failed(message=str(failure))
     create_markdown_artifact(key="promotion", markdown=markdown(outcome), description="The gate's verdict")
     return outcome
@@ -77,11 +77,11 @@ def history(home: Home) -> list[str]:
 
 def judge(home: Home, given: argparse.Namespace) -> None:
     """The flow, from the command line."""
-    champion.candidate(home, given.commit)  # what is refused at once is so before a server has started
+    proposal.candidate(home, given.commit)  # what is refused at once is so before a server has started
     asked = {name: getattr(given, name) for name in ("commit", "promote", "force", "rule", "push")}
     state = promotion(str(home.origin), **asked, return_state=True)
     if not state.is_completed():
-        raise Refused(str(state.message))
+        raise UserError(str(state.message))
     outcome = cast("Outcome", state.result())
     print(outcome.words)
     if given.promote and not outcome.promoted:
@@ -107,11 +107,11 @@ def main() -> None:
     given = parser().parse_args()
     home = Home.of(given.repository)
     if given.version and given.act != "rollback":
-        raise Refused(f"{given.act} takes no version; only rollback does")
+        raise UserError(f"{given.act} takes no version; only rollback does")
     if given.act == "judge":
         judge(home, given)
     elif given.act == "rollback":
-        print("\n".join(champion.rollback(home, given.version, given.push)))
+        print("\n".join(proposal.rollback(home, given.version, given.push)))
     elif given.act == "history":
         print("\n".join(history(home)) or "no version is registered yet")
     else:

@@ -15,12 +15,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from flows.home import CLONES_KEPT, HERE, Home
-from flows.locks import Busy, holding
-from flows.policy import Act, Policy
-from flows.server import server
-from tasks.cli import run
-from tasks.errors import Refused
+from flows.machine.home import CLONES_KEPT, HERE, Home
+from flows.machine.locks import Busy, holding
+from flows.machine.server import server
+from flows.windows.policy import Act, Policy
+from tasks.core.cli import run
+from tasks.core.errors import UserError
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -53,9 +53,9 @@ def arguments() -> argparse.Namespace:
 def deployments(options: argparse.Namespace, home: Home) -> list[RunnerDeployment]:
     """What is scheduled. Needs Prefect's settings to be final."""
     from flows.approval import approval
-    from flows.monitoring import monitoring
-    from flows.nightly import nightly
-    from flows.weekly import weekly
+    from flows.monitoring.flow import monitoring
+    from flows.rebuild import weekly
+    from flows.scheduled_training import nightly
 
     where: dict[str, Any] = {"repository": str(home.origin)}
     shared = {**where, "overlap": options.overlap, "notify": options.notify}
@@ -74,7 +74,7 @@ def keep_mending(home: Home, over: threading.Event, say: Callable[[str], None]) 
     """Look for dead runs from time to time; a server that is being restarted is asked again next time."""
     import httpx
 
-    from flows.mend import mend
+    from flows.reaper import mend
 
     while not over.wait(MEND_SECONDS):
         try:
@@ -88,7 +88,7 @@ def serve_all(options: argparse.Namespace, home: Home) -> None:
     """Until a signal comes. Imports Prefect only here, because it reads its settings when it is imported."""
     import prefect
 
-    from flows.mend import mend
+    from flows.reaper import mend
 
     for line in mend(home, starting=timedelta(0)):
         print(line)
@@ -111,7 +111,7 @@ def main() -> None:
         with holding(home.folder / "locks" / "serve.lock", f"process {os.getpid()}", "skip"), server(api, options.host):
             serve_all(options, home)
     except Busy as busy:
-        raise Refused(f"{home.origin} is being served already: {busy}") from None
+        raise UserError(f"{home.origin} is being served already: {busy}") from None
 
 
 if __name__ == "__main__":

@@ -12,16 +12,16 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
-from flows import registry
-from flows.disk import free, readable
-from flows.git import GitFailed, git
-from flows.home import Home
-from flows.mend import UNDER_WAY, flow_runs
-from flows.record import Record, records, show
-from flows.server import answers
-from flows.workspace import shared_cache
-from tasks import paths
-from tasks.cli import run
+from flows.champion import registry
+from flows.machine.git import GitFailed, git
+from flows.machine.home import Home
+from flows.machine.server import answers
+from flows.pipeline.disk import free, readable
+from flows.reaper import UNDER_WAY, flow_runs
+from flows.runs.record import Record, records, show
+from flows.runs.workspace import shared_cache
+from tasks.core import paths
+from tasks.core.cli import run
 
 SHOWN = 5
 DEFAULT_API = "http://127.0.0.1:4200/api"

@@ -16,14 +16,14 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from flows import compared
-from flows.artifacts import publish
-from flows.dag import Dag, UnknownStage
-from flows.home import Home
-from flows.names import run_name
-from flows.stage import Result, StageFailed, bring_up_to_date
-from flows.summary import closing_lines, table
-from tasks.errors import Refused
+from flows.champion import beside
+from flows.machine.home import Home
+from flows.notify.artifacts import publish
+from flows.pipeline.graph import Dag, UnknownStage
+from flows.pipeline.stage import Result, StageFailed, bring_up_to_date
+from flows.runs.names import run_name
+from flows.runs.summary import closing_lines, table
+from tasks.core.errors import UserError
 
 
 @flow(name="training", flow_run_name=lambda: run_name("by-hand"), persist_result=False)
@@ -39,11 +39,11 @@ def training(stages: list[str] | None = None) -> list[Result] | State[Any]:
     return results
 
 
-def _beside() -> list[compared.Model]:
+def _beside() -> list[beside.Model]:
     """The models of the last commit and of the champion; none where this is no git repository."""
     try:
-        return compared.others(Home.of(Path()), "HEAD", "last commit")
-    except Refused:
+        return beside.others(Home.of(Path()), "HEAD", "last commit")
+    except UserError:
         return []
 
 

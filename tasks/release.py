@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 
-from tasks import paths
-from tasks.artefacts import read_table
-from tasks.cli import run
-from tasks.errors import Refused
-from tasks.validate.released import RELEASABLE, Release, add
+from tasks.core import paths
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.tables import read_table
+from tasks.dataset import layout
+from tasks.validate import RELEASED
+from tasks.validate.releases import RELEASABLE, Release, add
 
 INSTEAD = {
     "label_not_allowed": "add the label to validate.labels, or have it corrected in the source",
@@ -27,20 +29,20 @@ INSTEAD = {
 def releases(names: Iterable[str], why: str, held: dict[str, Sequence[str]], only: str | None = None) -> list[Release]:
     """A release for each row named and each reason that holds it, or that one; ``held`` are the reasons by id."""
     if not why.strip():
-        raise Refused("--why: say in a few words why these rows may pass")
+        raise UserError("--why: say in a few words why these rows may pass")
     found = []
     for name in names:
         if name not in held:
-            raise Refused(
+            raise UserError(
                 f"{name}: no row of that id is in quarantine; `python -m tasks.trace {name}` tells where it is"
             )
         reasons = held[name] if only is None else [only]
         if missing := [reason for reason in reasons if reason not in held[name]]:
-            raise Refused(f"{name}: it is not held for {missing[0]}, but for {', '.join(held[name])}")
+            raise UserError(f"{name}: it is not held for {missing[0]}, but for {', '.join(held[name])}")
         for reason in reasons:
             if reason not in RELEASABLE:
                 advice = INSTEAD.get(reason, "have the row corrected in the source")
-                raise Refused(f"{name}: {reason} cannot be released: {advice}")
+                raise UserError(f"{name}: {reason} cannot be released: {advice}")
             found.append(Release(name, reason, why.strip()))
     return found
 
@@ -53,16 +55,16 @@ def main() -> None:
     parser.add_argument("--reason", help="release it from this reason only")
     given = parser.parse_args()
     found = releases(given.ids, given.why, _held(), given.reason)
-    add(found, paths.RELEASED)
+    add(found, RELEASED)
     for release in found:
         print(f"released {release.id} from {release.reason}")
-    print(f"commit {paths.RELEASED} and run `dvc repro`")
+    print(f"commit {RELEASED} and run `dvc repro`")
 
 
 def _held() -> dict[str, Sequence[str]]:
     held: dict[str, Sequence[str]] = {}
     for window in paths.WINDOWS:
-        table = read_table(paths.window(window).quarantine, ["id", "reasons"])
+        table = read_table(layout.window(window).quarantine, ["id", "reasons"])
         held |= dict(zip(table["id"].to_pylist(), table["reasons"].to_pylist(), strict=True))
     return held
 

@@ -5,7 +5,7 @@ Reads ``data/splits/`` and the checkpoint's tokenizer; writes ``data/tokens/``: 
 goes into the trained model, so that whoever loads the model sees the same ids.
 
 Images become pixels instead, cut to size by the checkpoint's image processor, which is kept in ``tokenizer/``;
-``pixels.json`` says what shape they have and how they are to be scaled (``tasks.pixels``).
+``pixels.json`` says what shape they have and how they are to be scaled (``tasks.modelling.pixels``).
 
 Not covered: pairs of texts, and texts longer than ``max_length`` other than by cutting them.
 """
@@ -21,12 +21,17 @@ import pyarrow.compute as pc
 from pydantic import Field
 from tqdm import tqdm
 
-from tasks import checkpoint, params, paths, pixels
-from tasks.artefacts import columns_of, read_table, write_json, write_table
-from tasks.cli import run
-from tasks.errors import Refused
-from tasks.params import Section
-from tasks.schema import PIXELS, TOKENS, modality
+from tasks.core import params, paths
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.files import write_json
+from tasks.core.params import Section
+from tasks.core.rows import modality
+from tasks.core.tables import columns_of, read_table, write_table
+from tasks.dataset import layout
+from tasks.dataset.schema import PIXELS, TOKENS
+from tasks.modelling import pixels
+from tasks.modelling.checkpoints import checkpoint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -52,7 +57,9 @@ def prepared(source: checkpoint.Checkpoint, section: Params) -> PreTrainedTokeni
     tokenizer = checkpoint.tokenizer(source)
     limit = checkpoint.longest_input(source, tokenizer)
     if section.max_length > limit:
-        raise Refused(f"tokenize.max_length is {section.max_length}, but {source.source} takes {limit} tokens at most")
+        raise UserError(
+            f"tokenize.max_length is {section.max_length}, but {source.source} takes {limit} tokens at most"
+        )
     tokenizer.model_max_length = section.max_length
     tokenizer.truncation_side = section.truncation_side
     tokenizer.init_kwargs.pop("max_length", None)  # of a truncation that an earlier owner saved: it is not ours
@@ -64,12 +71,12 @@ def label_ids(splits: dict[str, pa.Table]) -> dict[str, int]:
     labels = sorted(set(splits["train"]["label"].to_pylist()) - {None})
     if len(labels) < 2:
         have = f"only {labels[0]!r}" if labels else "no label at all"
-        raise Refused(f"data/splits/train.parquet has {have} in {len(splits['train'])} rows: a classifier needs two")
+        raise UserError(f"data/splits/train.parquet has {have} in {len(splits['train'])} rows: a classifier needs two")
     for name, table in splits.items():
         strange = sorted(set(table["label"].to_pylist()) - set(labels), key=str)
         if strange:
             what = ", ".join("rows without a label" if label is None else repr(label) for label in strange)
-            raise Refused(
+            raise UserError(
                 f"data/splits/{name}.parquet has {what}, which train has not: move the boundary of the split, "
                 "or leave such rows out with validate.labels"
             )
@@ -82,7 +89,7 @@ def tokens(table: pa.Table, name: str, tokenizer: PreTrainedTokenizerFast, ids: 
     cut = 0
     texts = table["text"].to_pylist()
     if None in texts:
-        raise Refused(f"data/splits/{name}.parquet: row {texts.index(None)} has no text; validate lets none through")
+        raise UserError(f"data/splits/{name}.parquet: row {texts.index(None)} has no text; validate lets none through")
     for chunk in tqdm(list(_chunks(texts)), desc=f"tokenize {name}", unit_scale=CHUNK, unit=" texts", mininterval=1):
         encoded = tokenizer(chunk, truncation=True, padding=False, add_special_tokens=True)
         rows += encoded["input_ids"]
@@ -161,10 +168,10 @@ def _say(name: str, shares: dict[str, int | float]) -> None:
 def main() -> None:
     """Run the stage on the repository's paths."""
     section, model = params.load(Params, "tokenize"), params.general().model
-    kind = modality(columns_of(paths.split("train")))
-    splits: dict[str, pa.Table] = {name: read_table(paths.split(name), ["id", kind, "label"]) for name in SPLITS}
+    kind = modality(columns_of(layout.split("train")))
+    splits: dict[str, pa.Table] = {name: read_table(layout.split(name), ["id", kind, "label"]) for name in SPLITS}
     if not len(splits["train"]):
-        raise Refused("data/splits/train.parquet has no rows: widen windows.reference or add data")
+        raise UserError("data/splits/train.parquet has no rows: widen windows.reference or add data")
     source = checkpoint.resolve(model)
     if kind == "image":
         figures = pixelate(splits, checkpoint.processor(source), paths.TOKENS)

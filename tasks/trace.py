@@ -16,19 +16,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from tasks import params, paths
-from tasks.artefacts import read_table
-from tasks.cli import run
-from tasks.errors import Refused
+from tasks.core import params, paths
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.paths import Window
+from tasks.core.rows import modality
+from tasks.core.tables import read_table
+from tasks.dataset import layout
 from tasks.images import digest, opened
-from tasks.masking import excerpt
-from tasks.paths import Window
-from tasks.schema import modality
+from tasks.redaction import excerpt
 from tasks.split import NAMES
 from tasks.split import Params as Split
 from tasks.split.neighbours import resembling
-from tasks.validate.copies import normalised
-from tasks.validate.released import read as read_releases
+from tasks.validate import RELEASED
+from tasks.validate.duplicates import normalised
+from tasks.validate.releases import read as read_releases
 
 EXCERPT = 300  # characters
 SHOWN = 5  # of the rows that resemble it
@@ -54,13 +56,13 @@ def trace(name: str, whole: bool = False) -> list[Line]:
 
 def _raw(name: str) -> tuple[Window, Record]:
     """The row whose id this is or whose id alone begins with it, as it came."""
-    found = [(window, row) for window in paths.WINDOWS for row in _rows(paths.window(window).raw, name, begins=True)]
+    found = [(window, row) for window in paths.WINDOWS for row in _rows(layout.window(window).raw, name, begins=True)]
     exact = [(window, row) for window, row in found if row["id"] == name]
     if not found:
-        raise Refused(f"no row's id begins with {name!r}, in neither window; rows outside of both are not kept")
+        raise UserError(f"no row's id begins with {name!r}, in neither window; rows outside of both are not kept")
     if not exact and len(found) > 1:
         ids = ", ".join(row["id"] for _, row in found[:5])
-        raise Refused(f"the ids of {len(found)} rows begin with {name!r}, such as {ids}: give more of it")
+        raise UserError(f"the ids of {len(found)} rows begin with {name!r}, such as {ids}: give more of it")
     return (exact or found)[0]
 
 
@@ -91,7 +93,7 @@ def _text(raw: Record, whole: bool) -> str:
 
 
 def _validated(window: Window, key: str) -> Iterator[Line]:
-    where = paths.window(window)
+    where = layout.window(window)
     if held := _rows(where.quarantine, key):
         yield "validate", f"quarantined: {', '.join(held[0]['reasons'])}"
         yield from _first_copy(window, held[0])
@@ -99,7 +101,7 @@ def _validated(window: Window, key: str) -> Iterator[Line]:
         yield "validate", "passed"
     else:
         yield "validate", f"not judged: run `dvc repro validate@{window}`"
-    for release in read_releases(paths.RELEASED):
+    for release in read_releases(RELEASED):
         if release.id == key:
             yield "released", f"from {release.reason}: {release.why}"
 
@@ -110,7 +112,7 @@ def _first_copy(window: Window, held: Record) -> Iterator[Line]:
         return
     kind = modality(held)
     key = _pixels if kind == "image" else normalised
-    rows = read_table(paths.window(window).raw, ["id", kind, "label"])
+    rows = read_table(layout.window(window).raw, ["id", kind, "label"])
     said = key(held[kind])
     for row in rows.filter(pc.is_valid(rows[kind])).to_pylist():
         if row["id"] != held["id"] and key(row[kind]) == said:
@@ -126,10 +128,10 @@ def _split(window: Window, key: str) -> Iterator[Line]:
     if window != "reference":
         return
     for name in NAMES:
-        if rows := _rows(paths.split(name), key):
+        if rows := _rows(layout.split(name), key):
             yield "split", name
             yield from _company(rows[0])
-    if held := _rows(paths.split("quarantine"), key):
+    if held := _rows(layout.split("quarantine"), key):
         yield "split", f"quarantined: {', '.join(held[0]['reasons'])}"
         yield from _company(held[0])
 
@@ -141,7 +143,7 @@ def _company(row: Record) -> Iterator[Line]:
         yield "group", f"{section.group} {row[section.group]}"
     if section.similarity is None or "text" not in row:
         return
-    rows = read_table(paths.window("reference").validated, ["id", "text"]).filter(pc.field("id") != row["id"])
+    rows = read_table(layout.window("reference").validated, ["id", "text"]).filter(pc.field("id") != row["id"])
     near = resembling(row["text"], rows["text"].to_pylist(), section.similarity)
     more = f" and {len(near) - SHOWN} more" if len(near) > SHOWN else ""
     names = rows["id"].take(pa.array(near[:SHOWN], pa.int64())).to_pylist()
@@ -149,7 +151,7 @@ def _company(row: Record) -> Iterator[Line]:
 
 
 def _scored(window: Window, key: str) -> Iterator[Line]:
-    for row in _rows(paths.window(window).scored, key):
+    for row in _rows(layout.window(window).scored, key):
         decision = "abstains" if row["decision"] is None else f"decides {row['decision']}"
         yield "model", f"says {row['prediction']} with {row['confidence']:.3f}, {decision}"
 

@@ -14,7 +14,12 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from tasks import params, paths, preset
+from tasks import preset
+from tasks.behaviour import BEHAVIOUR
+from tasks.core import params, paths
+from tasks.dataset import layout
+from tasks.explain import EXPLAINED
+from tasks.report import CARD, INDEX
 from tests.test_pipeline import SAMPLE, TOP, edit, few_rows
 
 pytestmark = [pytest.mark.slow]
@@ -56,7 +61,7 @@ def repository(tmp_path_factory, tiny_checkpoint):
         SAMPLE.parent.mkdir(parents=True)
         few_rows(folder)
         (folder / "tiny").symlink_to(tiny_checkpoint)
-        for name in (paths.PARAMS, paths.BEHAVIOUR):
+        for name in (paths.PARAMS, BEHAVIOUR):
             (folder / name).write_text((TOP / name).read_text())
         for command in commands():
             if command.endswith(f".{FIRST}"):
@@ -79,7 +84,7 @@ def test_a_preset_trains_and_is_judged(repository, shipped, monkeypatch):
     config = json.loads((paths.CLASSIFIER / "config.json").read_text())
     assert config["model_type"] == (named.get("model", {}).get("family") or "bert")
     assert (json.loads(paths.metrics("pretrain").read_text())["epochs"] > 0) is (shipped.stem == "pretrain")
-    window = paths.window("reference")
+    window = layout.window("reference")
     assert pq.read_table(window.scored).num_rows == len(np.load(window.embeddings)) > 0
     assert params.general().model.name == "tiny"
 
@@ -97,7 +102,7 @@ def test_the_images_of_vit_are_trained_on_and_judged_to_the_last_page(tmp_path, 
     few[3]["image"]["bytes"] = few[4]["image"]["bytes"]
     few[3]["label"] = few[4]["label"]
     pq.write_table(pa.Table.from_pylist(few, digits.schema), source)
-    for name in (paths.PARAMS, paths.BEHAVIOUR):
+    for name in (paths.PARAMS, BEHAVIOUR):
         (tmp_path / name).write_text((TOP / name).read_text())
     preset.apply(shipped, tmp_path / paths.PARAMS)
     tiny = {"model__config__hidden_size": 16, "model__config__layers": 2, "model__config__heads": 2}
@@ -108,15 +113,17 @@ def test_the_images_of_vit_are_trained_on_and_judged_to_the_last_page(tmp_path, 
     found = {name: json.loads(paths.metrics(name).read_text()) for name in ("evaluate", "drift", "split", "explain")}
     held = json.loads(paths.metrics("validate", "reference").read_text())["reasons"]
     assert held == {"duplicate_image": 1, "image_broken": 3}
-    assert sum(found["split"]["rows"].values()) == len(few) - 4 - pq.read_metadata(paths.window("current").raw).num_rows
+    assert (
+        sum(found["split"]["rows"].values()) == len(few) - 4 - pq.read_metadata(layout.window("current").raw).num_rows
+    )
     assert 0 <= found["evaluate"]["macro_f1"] <= 1
     assert found["evaluate"]["baseline"]["macro_f1"] > 0.5
     assert found["evaluate"]["behaviour"] == []
     assert {"image: brightness", "embeddings: axes", "predictions"} <= found["drift"]["signals"].keys()
     assert found["explain"]["mistakes"] == 0
-    assert "The rows are images" in paths.EXPLAINED.read_text()
-    assert paths.EXPLAINED.read_text().count("data:image/png;base64,") == 8
-    page, card = paths.INDEX.read_text(), paths.CARD.read_text()
+    assert "The rows are images" in EXPLAINED.read_text()
+    assert EXPLAINED.read_text().count("data:image/png;base64,") == 8
+    page, card = INDEX.read_text(), CARD.read_text()
     assert page.count("data:image/png;base64,") == 1, "of the copy; what is broken cannot be drawn"
     assert "logistic regression on the grey levels" in page
     assert 'pipeline("image-classification", "models/classifier")' in card

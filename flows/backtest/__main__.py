@@ -20,25 +20,26 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from flows import backtest as about
-from flows import workspace
-from flows.alive import alive
 from flows.backtest import history, page
 from flows.backtest.history import History
 from flows.backtest.replay import Kept, Labels, Step, as_json, walk
-from flows.dag import UnknownStage
-from flows.disk import TooLittleSpace
-from flows.git import GitFailed, git
-from flows.home import HERE, Home
-from flows.locks import Busy, Overlap
-from flows.names import run_name
-from flows.nightly import alone
-from flows.policy import Policy, Rules
-from flows.spans import Span
-from flows.stage import StageFailed
-from tasks import paths
-from tasks.artefacts import replacing, write_json
-from tasks.cli import run
-from tasks.errors import Refused
+from flows.machine.git import GitFailed, git
+from flows.machine.home import HERE, Home
+from flows.machine.liveness import alive
+from flows.machine.locks import Busy, Overlap
+from flows.pipeline.disk import TooLittleSpace
+from flows.pipeline.graph import UnknownStage
+from flows.pipeline.stage import StageFailed
+from flows.runs import workspace
+from flows.runs.names import run_name
+from flows.scheduled_training import alone
+from flows.windows.policy import Policy, Rules
+from flows.windows.ranges import Span
+from tasks.core import paths
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.files import replacing, write_json
+from tasks.dataset import layout
 from tasks.gate import Rule
 
 Refits = Literal["probe", "full"]
@@ -90,7 +91,7 @@ def backtest(
             shutil.rmtree(work / "models", ignore_errors=True)
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
-    except (GitFailed, Refused, StageFailed, TooLittleSpace, UnknownStage) as failure:
+    except (GitFailed, UserError, StageFailed, TooLittleSpace, UnknownStage) as failure:
         return Failed(message=str(failure))
     learnt = len(rows.before(windows[0].since))
     found = page.Replayed(home.origin.name, f"{HOW[refit]} {HOW[labels]}", rules, steps, learnt)
@@ -121,7 +122,7 @@ def _key(home: Home, commit: str, clone: Path, *how: str) -> str:
     """
     code = sorted(file for name in ("tasks", "flows/backtest") for file in (HERE / name).rglob("*.py"))
     digest = hashlib.sha256("\0".join([*how, git(home.origin, "rev-parse", f"{commit}:tasks")]).encode())
-    for file in (clone / paths.PARAMS, clone / paths.window("reference").validated, *code):
+    for file in (clone / paths.PARAMS, clone / layout.window("reference").validated, *code):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -178,7 +179,7 @@ def main() -> None:
     for date in (given["since"], given["until"]):
         history.asked(date)
     if given["days"] is not None and given["days"] <= 0:
-        raise Refused(f"--days is {given['days']:g}, and a window ends after it begins")
+        raise UserError(f"--days is {given['days']:g}, and a window ends after it begins")
     print(f"replaying at {datetime.now(UTC):%H:%M} UTC; what is finished is kept in {home.folder / 'backtests'}")
     try:
         state = backtest(**given, return_state=True)

@@ -14,17 +14,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from flows import judging, workspace
 from flows.backtest.history import History, bring, prepare
 from flows.backtest.replay import Labels, Look, Trained
-from flows.git import git
-from flows.home import Home
-from flows.spans import Span, reaching, written
-from tasks import paths
-from tasks.artefacts import read_json, read_table, write_table
-from tasks.errors import Refused
+from flows.champion import comparison
+from flows.machine.git import git
+from flows.machine.home import Home
+from flows.runs import workspace
+from flows.windows.ranges import Span, reaching, written
+from tasks.core import paths
+from tasks.core.errors import UserError
+from tasks.core.files import read_json
+from tasks.core.tables import read_table, write_table
+from tasks.dataset import layout
+from tasks.dataset.schema import RAW
 from tasks.gate import Rule
-from tasks.schema import RAW
 
 MODEL = "score@reference"  # what a training ends with
 GIVEN = ("id", "text", "timestamp")
@@ -88,7 +91,7 @@ class Pipelines:
         return {"source": str(file), "columns": {name: name for name in GIVEN} | {"label": None}}
 
     def _seen(self, folder: Path) -> Look:
-        current = paths.window("current")
+        current = layout.window("current")
         truth = [self.truth.get(key) for key in read_table(folder / current.validated, ["id"])["id"].to_pylist()]
         said = read_table(folder / current.scored, ["prediction"])["prediction"].to_pylist()
         known = [(label, answer) for label, answer in zip(truth, said, strict=True) if label is not None]
@@ -99,7 +102,7 @@ class Pipelines:
         """As promotion judges: both answer the challenger's test rows; one that cannot be judged is not promoted."""
         theirs, mine = self._clone(champion), self._clone(challenger)
         try:
-            verdict = judging.compare(theirs, mine, self.rule, self.say)
-        except Refused as refusal:
+            verdict = comparison.compare(theirs, mine, self.rule, self.say)
+        except UserError as refusal:
             return False, f"it could not be judged: {refusal}"
         return verdict["promote"], verdict["reason"]

@@ -14,17 +14,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from flows import labelling, workspace
-from flows.dag import Dag
-from flows.home import Home
-from flows.spans import Span, coming, moment, reaching, set_windows, written
-from flows.stage import Result
+from flows.machine.home import Home
+from flows.monitoring import labelling
+from flows.pipeline.graph import Dag
+from flows.pipeline.stage import Result
+from flows.runs import workspace
 from flows.training import as_task, in_order
-from tasks import params, paths
-from tasks.artefacts import read_table
-from tasks.errors import Refused
+from flows.windows.ranges import Span, coming, moment, reaching, set_windows, written
+from tasks.core import params, paths
+from tasks.core.errors import UserError
+from tasks.core.tables import read_table
+from tasks.dataset import layout
+from tasks.dataset.windows import Windows
+from tasks.dataset.windows import load as load_windows
 from tasks.ingest import Params as Ingest
-from tasks.params import Windows
 
 Say = Callable[[str], None]
 Ints = npt.NDArray[np.int64]
@@ -84,32 +87,32 @@ def bring(folder: Path, targets: Sequence[str]) -> list[Result]:
 def read(home: Home, commit: str, folder: Path, until: datetime | None, say: Say) -> History:
     """All rows before ``until``, through ``ingest`` and ``validate`` in a clone at the commit."""
     workspace.clone(home, commit, folder, workspace.shared_cache(home))
-    windows = params.general(folder / paths.PARAMS).windows
+    windows = load_windows(folder / paths.PARAMS)
     _refuse_without_history(windows, params.load(Ingest, "ingest", folder / paths.PARAMS))
     end = written(until) or NO_END
     whole = {"reference": {"from": None, "until": end}, "current": {"from": end, "until": None}}
     prepare(home, folder, whole, say)
     bring(folder, [STAGE])
-    rows = read_table(folder / paths.window("reference").validated)
+    rows = read_table(folder / layout.window("reference").validated)
     return History(rows.sort_by([("timestamp", "ascending"), ("id", "ascending")]), windows)
 
 
 def _refuse_without_history(windows: Windows, ingest: Ingest) -> None:
     if windows.current.source:
-        raise Refused(
+        raise UserError(
             "windows.current has a source of its own, and a backtest replays one history: name a source that holds "
             "both windows' rows as ingest.source"
         )
     columns = windows.reference.columns or ingest.columns
     for name in ("timestamp", "label"):
         if getattr(columns, name) is None:
-            raise Refused(f"ingest.columns.{name} names no column: without it there is no history to replay")
+            raise UserError(f"ingest.columns.{name} names no column: without it there is no history to replay")
 
 
 def spans(history: History, since: datetime | None, until: datetime | None, days: float | None) -> list[Span]:
     """The windows of the schedule, one after the other, that have closed by ``until`` or by the newest row.
 
-    Refused: none has.
+    UserError: none has.
     """
     windows = history.windows
     if since is not None:
@@ -118,13 +121,13 @@ def spans(history: History, since: datetime | None, until: datetime | None, days
     else:
         first = coming(windows, None, days)
     if first is None:
-        raise Refused("windows.current names no range, so it is open how long a window is: name --since and --days")
+        raise UserError("windows.current names no range, so it is open how long a window is: name --since and --days")
     end, found = until or history.newest, []
     while first.until <= end:
         found.append(first)
         first = first.from_(first.until)
     if not found:
-        raise Refused(
+        raise UserError(
             f"no window closes by {written(end)}: the first would be {first}; name --since, --until or --days"
         )
     return found
@@ -135,7 +138,7 @@ def refuse_one_class(history: History, first: Span) -> None:
     labels = sorted(set(history.rows["label"].take(pa.array(history.before(first.since))).to_pylist()))
     if len(labels) < 2:
         what = f"only {labels[0]!r}" if labels else "no row"
-        raise Refused(f"before {written(first.since)} there is {what} to learn from: name a later --since")
+        raise UserError(f"before {written(first.since)} there is {what} to learn from: name a later --since")
 
 
 def asked(text: str | None) -> datetime | None:

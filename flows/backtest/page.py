@@ -10,8 +10,8 @@ from typing import Any
 import jinja2
 
 from flows.backtest.replay import Step, Summary, described, summary
-from flows.policy import Rules
-from tasks.report.drawing import Axis, axis
+from flows.windows.policy import Rules
+from tasks.report.charts import Axis, axis
 
 TEMPLATE = "page.html"
 COLOURS = {"never": "#8a6d3b", "schedule": "#1f6feb", "alarm": "#c0392b", "estimated_loss": "#6f42c1"}

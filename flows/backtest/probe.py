@@ -19,20 +19,21 @@ import numpy.typing as npt
 import pyarrow as pa
 from sklearn.linear_model import LogisticRegression
 
+from flows.backtest.encoder import encoded
 from flows.backtest.history import History, Ints
 from flows.backtest.replay import Labels, Look, Trained
-from flows.spans import Span
-from tasks import drift, gate, params, split, tokenize
-from tasks.artefacts import replacing
+from flows.windows.ranges import Span
+from tasks import drift, gate, split, tokenize
+from tasks.core import params
+from tasks.core.errors import UserError
+from tasks.core.files import replacing
+from tasks.core.params import General
 from tasks.drift.rows import Rows, observe
 from tasks.drift.verdict import judge as compared
-from tasks.encoder import encoded
-from tasks.errors import Refused
 from tasks.gate import Rule
 from tasks.gate.tables import PROBABILITY, Table, pair
 from tasks.gate.verdict import columns
 from tasks.gate.verdict import judge as gated
-from tasks.params import General
 from tasks.split.__main__ import split as into_splits
 
 PIECE = 5_000  # texts whose embeddings are kept together: what an interruption costs at most
@@ -140,7 +141,7 @@ class Probes:
         ]
         try:
             verdict = gated(pair(tables[0], tables[1], None, beside), self.settings.gate, self.settings.general.seed)
-        except Refused as refusal:
+        except UserError as refusal:
             return False, f"it could not be judged: {refusal}"
         return verdict["promote"], verdict["reason"]
 
@@ -148,10 +149,10 @@ class Probes:
 def embedded(history: History, settings: Settings, folder: Path) -> npt.NDArray[np.float32]:
     """The history's embeddings, a piece at a time; the folder keeps those of these texts by this model.
 
-    Refused: a history of images.
+    UserError: a history of images.
     """
     if "text" not in history.rows.column_names:
-        raise Refused("ingest.columns.image: a probe embeds texts; only --refit full can replay a history of images")
+        raise UserError("ingest.columns.image: a probe embeds texts; only --refit full can replay a history of images")
     texts: list[str] = history.rows["text"].to_pylist()
     pieces = [texts[start : start + PIECE] for start in range(0, len(texts), PIECE)]
     return np.concatenate([_piece(piece, settings, folder) for piece in pieces])

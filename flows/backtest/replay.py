@@ -1,6 +1,6 @@
 """A policy replayed over windows: watch, decide, refit, ask the gate. No Prefect, and nothing of any model.
 
-What a model is and does is behind ``Models``; the decision is ``flows.policy``'s, as in ``flows.monitoring``.
+What a model is and does is behind ``Models``; the decision is ``flows.windows.policy``'s, as in ``flows.monitoring.flow``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from flows.policy import Decision, Facts, Rules, decide
-from flows.spans import Span
-from tasks.artefacts import read_json, write_json
+from flows.windows.policy import Decision, Facts, Rules, decide
+from flows.windows.ranges import Span
+from tasks.core.files import read_json, write_json
 
 Labels = Literal["late", "at_once"]
 """When a window's labels come: after its decision and before the refit, or before both."""
@@ -183,7 +183,7 @@ def walk(kept: Kept, windows: Sequence[Span], rules: Rules, labels: Labels, say:
 
 
 def facts(look: Look, window: Span, active: datetime, tried: datetime | None, labels: Labels) -> Facts:
-    """What is known when a window has closed, as ``flows.watch`` has it."""
+    """What is known when a window has closed, as ``flows.monitoring.watch`` has it."""
     measured = labels == "at_once"
     now = look.accuracy if measured else look.estimated
     return Facts(

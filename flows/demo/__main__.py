@@ -17,15 +17,15 @@ from typing import Any
 
 import httpx
 
-import flows.guard
+import flows.pipeline.guard
 from flows.demo import __doc__ as about
 from flows.demo import place
 from flows.demo.stream import Stream
-from flows.home import Home
-from flows.server import server
-from tasks import paths
-from tasks.cli import run
-from tasks.errors import Refused
+from flows.machine.home import Home
+from flows.machine.server import server
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.report import INDEX
 
 INTERRUPTED = 130
 START_SECONDS = 60.0
@@ -67,12 +67,12 @@ def free_port() -> int:
 
 
 def new_folder(wanted: Path | None) -> Path:
-    """Where everything goes. Refused: a folder with something in it."""
+    """Where everything goes. UserError: a folder with something in it."""
     if wanted is None:
         return Path(tempfile.mkdtemp(prefix="driftline-demo-"))
     folder = wanted.expanduser().absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise Refused(f"{folder} is not empty: name a new folder, or leave --folder out")
+        raise UserError(f"{folder} is not empty: name a new folder, or leave --folder out")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -94,7 +94,7 @@ def play(home: Home, stream: Stream, api: str, wait: bool) -> None:
             story.tell()
         finally:
             APILogHandler().flush()  # while the server is there to take them
-        report = f"report     {(story.newest / paths.INDEX).as_uri()}"
+        report = f"report     {(story.newest / INDEX).as_uri()}"
         if wait:
             with suppress(KeyboardInterrupt), drift_pages(home) as address:
                 say("the pages:")
@@ -110,7 +110,7 @@ def reopening(home: Home, api: str) -> list[str]:
     homes = " ".join(f"{name}={os.environ[name]}" for name in names)
     return [
         f"Prefect    {homes} {sys.executable} -m prefect server start --port {api.split(':')[-1].split('/')[0]}",
-        f"Evidently  {homes} {sys.executable} -m flows.drift_pages --repository {home.origin}",
+        f"Evidently  {homes} {sys.executable} -m flows.monitoring.flow.drift_pages --repository {home.origin}",
     ]
 
 
@@ -119,10 +119,18 @@ def drift_pages(home: Home) -> Iterator[str]:
     """Evidently's pages, for the length of the block: their address."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    pages = [sys.executable, "-m", "flows.drift_pages", "--repository", str(home.origin), "--port", str(port)]
+    pages = [
+        sys.executable,
+        "-m",
+        "flows.monitoring.flow.drift_pages",
+        "--repository",
+        str(home.origin),
+        "--port",
+        str(port),
+    ]
     with (home.folder / "drift_pages.log").open("ab") as log:
         kinds: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": log, "stderr": log, "start_new_session": True}
-        guard = subprocess.Popen([sys.executable, "-P", flows.guard.__file__, *pages], **kinds)
+        guard = subprocess.Popen([sys.executable, "-P", flows.pipeline.guard.__file__, *pages], **kinds)
     try:
         wait_for(address, guard, Path(log.name))
         yield address
@@ -133,7 +141,7 @@ def drift_pages(home: Home) -> Iterator[str]:
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until a page answers. Refused when it does not."""
+    """Until a page answers. UserError when it does not."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
@@ -141,7 +149,7 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
             return
         except httpx.HTTPError:
             time.sleep(0.5)
-    raise Refused(f"the drift pages did not start: see {log}")
+    raise UserError(f"the drift pages did not start: see {log}")
 
 
 def main() -> None:

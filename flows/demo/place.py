@@ -6,8 +6,11 @@ import shutil
 from pathlib import Path
 
 from flows.demo.stream import Stream, deal, read
-from flows.git import git, identity
-from tasks import paths
+from flows.machine.git import git, identity
+from tasks.behaviour import BEHAVIOUR
+from tasks.core import paths
+from tasks.report import CARD
+from tasks.validate import RELEASED
 
 PARAMS = Path(__file__).with_name("params.yaml")
 DATA = Path("data/demo.parquet")
@@ -17,7 +20,7 @@ DVC_CONFIG = "[core]\n    analytics = false\n    check_update = false\n    autos
 def make(origin: Path, folder: Path, params: str) -> Stream:
     """Make ``folder`` a clone of the last commit of ``origin`` with the demo's data and parameters, and commit them.
 
-    It has no remote, of git or DVC, no tags, no data but the demo's, and a cache of its own. Refused: no sample there.
+    It has no remote, of git or DVC, no tags, no data but the demo's, and a cache of its own. UserError: no sample there.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     git(folder.parent, "clone", "--quiet", "--no-tags", "--single-branch", str(origin), str(folder))
@@ -28,7 +31,7 @@ def make(origin: Path, folder: Path, params: str) -> Stream:
     _empty(folder)
     stream.write(folder / DATA, sample.schema)
     (folder / paths.PARAMS).write_text(params, encoding="utf-8")
-    (folder / paths.BEHAVIOUR).write_text("tests: []\n", encoding="utf-8")
+    (folder / BEHAVIOUR).write_text("tests: []\n", encoding="utf-8")
     git(folder, "add", "--all", "--force", ".")
     git(folder, "commit", "--quiet", "--message", "the demo's data and parameters", environment=identity(folder))
     return stream
@@ -39,13 +42,13 @@ def _empty(folder: Path) -> None:
     for pointer in folder.rglob("*.dvc"):
         if pointer.is_file():
             pointer.unlink()
-    for file in (folder / "landing.yaml", folder / "dvc.lock", folder / paths.CARD):
+    for file in (folder / "landing.yaml", folder / "dvc.lock", folder / CARD):
         file.unlink(missing_ok=True)
     shutil.rmtree(folder / paths.METRICS, ignore_errors=True)
     labels = folder / "data" / "labels"
     for file in labels.glob("*"):
         if file.name != ".gitkeep":
             file.unlink()
-    released = folder / paths.RELEASED
+    released = folder / RELEASED
     if released.exists():
         released.write_text(f"{released.read_text(encoding='utf-8').splitlines()[0]}\n", encoding="utf-8")

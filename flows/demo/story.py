@@ -14,15 +14,20 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 
-from flows import champion, judging, record, registry, stage, watch
+from flows.champion import comparison, proposal, registry
 from flows.demo.stream import JOINS, LEARNT, LIST, WEEKS, Stream, beginning
-from flows.home import Home
-from flows.monitoring import monitoring
-from flows.nightly import nightly
+from flows.machine.home import Home
+from flows.monitoring import watch
+from flows.monitoring.flow import monitoring
+from flows.pipeline import stage
 from flows.promotion import promotion
-from flows.summary import closing_lines
-from tasks import gate, paths
-from tasks.errors import Refused
+from flows.runs import record
+from flows.runs.summary import closing_lines
+from flows.scheduled_training import nightly
+from tasks import gate
+from tasks.core import paths
+from tasks.core.errors import UserError
+from tasks.dataset import layout
 from tasks.gate.tables import pair, read
 from tasks.gate.verdict import judge
 
@@ -86,7 +91,7 @@ class Story:
         self.say(f"three months are over; the champion is {registry.champion(self.home.origin)}")
 
     def _train(self) -> None:
-        self.say(f"weeks 1 to {LEARNT}: the first training (flows.nightly)")
+        self.say(f"weeks 1 to {LEARNT}: the first training (flows.scheduled_training)")
         _well(nightly(str(self.home.origin), stages=list(self.stages), keep_clones=ALL, return_state=True))
         first = next(iter(record.records(self.home.origin)))
         self.newest = self.home.clones / first.name
@@ -96,7 +101,7 @@ class Story:
 
     def _watch(self, week: int) -> None:
         before = registry.champion(self.home.origin)
-        self.say(f"week {week}, from {beginning(week):%d %B}: the window has closed (flows.monitoring)")
+        self.say(f"week {week}, from {beginning(week):%d %B}: the window has closed (flows.monitoring.flow)")
         acts: dict[str, Any] = {"policy": "alarm", "act": "promote", "cooldown_days": COOLDOWN_DAYS}
         state = _well(monitoring(str(self.home.origin), **acts, keep_clones=ALL, return_state=True))
         said = watch.last(self.home)
@@ -114,7 +119,7 @@ class Story:
         asked = f"a person asks the gate whether {line[-2].name} had done better in this week than {line[-1].name}"
         self.say(f"{asked} (tasks.gate): {'yes' if verdict['promote'] else 'no'}\n{verdict['reason']}")
         if verdict["promote"]:
-            self.say(champion.rollback(self.home, None, None)[0])
+            self.say(proposal.rollback(self.home, None, None)[0])
 
 
 _MODEL = ("model", "baseline")
@@ -122,7 +127,7 @@ _MODEL = ("model", "baseline")
 
 def _well(state: State[Any]) -> State[Any]:
     if not state.is_completed():
-        raise Refused(f"a flow of the demo failed: {state.message}")
+        raise UserError(f"a flow of the demo failed: {state.message}")
     return state
 
 
@@ -134,11 +139,11 @@ def _told(state: State[Any]) -> str:
 
 def beside(home: Home, other: registry.Version, window: Path) -> dict[str, Any]:
     """The gate's verdict on another version as the challenger of the champion, on the rows of a watched window."""
-    current = paths.window("current")
+    current = layout.window("current")
     with tempfile.TemporaryDirectory() as made:
-        clone = judging.clone_with(home, other.commit, Path(made) / "clone", [paths.CLASSIFIER])
+        clone = comparison.clone_with(home, other.commit, Path(made) / "clone", [paths.CLASSIFIER])
         answers = Path(made) / "answers.parquet"
-        judging.score(clone, window / current.validated, answers, lambda line: None)
+        comparison.score(clone, window / current.validated, answers, lambda line: None)
         rows = pair(read(window / current.scored), read(answers), None, [])
     return judge(rows, gate.Params(rule="better", max_calibration_error=None), 0, [])
 

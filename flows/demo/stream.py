@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 
 SAMPLE = Path("data/samples/spamassassin.parquet")
 TIME = "received_at"
@@ -46,9 +46,9 @@ class Stream:
 
 
 def read(repository: Path) -> pa.Table:
-    """The sample as the repository has it. Refused where it is gone."""
+    """The sample as the repository has it. UserError where it is gone."""
     if not (repository / SAMPLE).exists():
-        raise Refused(f"{repository / SAMPLE} is not there: the demo replays the mails that come with the repository")
+        raise UserError(f"{repository / SAMPLE} is not there: the demo replays the mails that come with the repository")
     return pq.read_table(repository / SAMPLE)
 
 

@@ -16,9 +16,11 @@ from pydantic import Field, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from tasks import params
-from tasks.errors import Refused
-from tasks.params import Section
+from tasks.core import params
+from tasks.core.errors import UserError
+from tasks.core.params import Section
+
+BEHAVIOUR = Path("behaviour.yaml")
 
 BEFORE, AFTER = "before", "after"
 Noise = Literal["typos", "upper_case", "lower_case", "spacing"]
@@ -104,11 +106,11 @@ class Trials(Section):
 
 
 def read(file: Path) -> tuple[Trial, ...]:
-    """The tests in a file. Refused where one is not as above."""
+    """The tests in a file. UserError where one is not as above."""
     try:
         values = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise Refused(f"{file} does not exist; for no tests, let it hold the line `tests: []`") from None
+        raise UserError(f"{file} does not exist; for no tests, let it hold the line `tests: []`") from None
     except YAMLError as error:
-        raise Refused(f"{file} is not valid YAML: {error}") from None
+        raise UserError(f"{file} is not valid YAML: {error}") from None
     return params.parse(Trials, values if isinstance(values, dict) else {}, "", file).tests

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tasks.params import Section
+from tasks.core.params import Section
+from tasks.core.paths import REPORTS
+
+DRIFT_REPORT = REPORTS / "drift.html"
+DRIFT_SNAPSHOT = REPORTS / "drift_snapshot.json"
 
 BY_CONSTRUCTION = (  # their shares differ between two windows of the same rows
     "conflicting_label",  # the longer a window, the more copies it holds

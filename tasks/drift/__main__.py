@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tasks import paths
-from tasks.artefacts import read_json, write_json
-from tasks.cli import run
-from tasks.drift import Params
+from tasks.core import paths
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.files import read_json, write_json
+from tasks.core.params import general, load
+from tasks.drift import DRIFT_REPORT, DRIFT_SNAPSHOT, Params
 from tasks.drift.quarantine import population
 from tasks.drift.rows import Rows
 from tasks.drift.tables import current, held_out, read_rows, trained_on
 from tasks.drift.verdict import Verdict, judge
-from tasks.errors import Refused
-from tasks.params import general, load
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def _stage(params: Params, seed: int) -> None:
     reference, now = held_out(params.group), current(params.group)
     before, after = (read_json(paths.metrics("validate", window)) for window in paths.WINDOWS)
     verdict = judge(reference, now, params, seed, population(before, after, params), trained_on())
-    places = paths.metrics("drift"), paths.DRIFT_REPORT, paths.DRIFT_SNAPSHOT
+    places = paths.metrics("drift"), DRIFT_REPORT, DRIFT_SNAPSHOT
     _finish(verdict, reference, now, params, seed, *places)
 
 
@@ -71,7 +71,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     named = [options.reference, options.current, options.output]
     if any(named) and not all(named):
-        raise Refused("--reference, --current and --output go together; without them, this is the pipeline's stage")
+        raise UserError("--reference, --current and --output go together; without them, this is the pipeline's stage")
     return options
 
 

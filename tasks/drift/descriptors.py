@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from tasks.masking import ADDRESS
+from tasks.redaction import ADDRESS
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import HashingVectorizer

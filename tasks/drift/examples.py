@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from tasks.drift.descriptors import WORD, read_for_words
 from tasks.drift.rows import Rows
-from tasks.masking import mask
+from tasks.redaction import mask
 
 SEEN_IN = 5  # texts at least: rarer words say little of a change, and may well be somebody's name
 SHORTEST = 5  # known words at least: a text of three words is unlike anything

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tasks.artefacts import replacing
+from tasks.core.files import replacing
 from tasks.drift import Params
 from tasks.drift.distributions import draw
 from tasks.drift.examples import what_changed

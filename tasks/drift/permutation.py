@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 
-MOST_UNITS = 10_000  # beyond this, rows are permuted in random blocks: the cost of a permutation stays the same
-FEWEST_BLOCKS = 25  # but a small side is never cut into fewer blocks than this
+MAX_UNITS = 10_000  # beyond this, rows are permuted in random blocks: the cost of a permutation stays the same
+MIN_BLOCKS = 25  # but a small side is never cut into fewer blocks than this
 BATCH = 128  # permutations per product
 
 
@@ -71,7 +71,7 @@ class Units:
         return csr_array((ones, (self.of_row, np.arange(rows))), shape=(len(self.current), rows))
 
 
-def exchangeable(population: Population, rng: np.random.Generator, most: int = MOST_UNITS) -> Units:
+def exchangeable(population: Population, rng: np.random.Generator, most: int = MAX_UNITS) -> Units:
     """The units of a population: groups where it has them, rows otherwise, in random blocks where those are many.
 
     A group with rows on both sides counts once on each, which errs towards no alarm. Blocks are equally large and lie
@@ -82,7 +82,7 @@ def exchangeable(population: Population, rng: np.random.Generator, most: int = M
     _, first, of_row = np.unique(2 * rows + population.current, return_index=True, return_inverse=True)
     side = population.current[first]
     smaller = int(min(side.sum(), (~side).sum()))
-    size = max(1, min(-(-len(side) // most), smaller // FEWEST_BLOCKS))
+    size = max(1, min(-(-len(side) // most), smaller // MIN_BLOCKS))
     return Units(of_row, side, np.ones_like(side)) if size == 1 else _blocks(of_row, side, size, rng)
 
 

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from tasks.core.errors import UserError
+from tasks.core.rows import Modality
 from tasks.drift.descriptors import describe, terms
-from tasks.errors import Refused
-from tasks.schema import Modality
 
 CATEGORIES = ("prediction", "label")
 MODE = "image_mode"
@@ -61,7 +61,7 @@ class Rows:
 def observe(table: pa.Table, embeddings: NDArray[np.float32] | None, group: str | None, place: str | Path) -> Rows:
     """Read text, prediction, confidence and label, whichever the table has, and the column of groups if one is named.
 
-    Raises Refused where the embeddings or a column do not fit; ``place`` names the table in the message.
+    Raises UserError where the embeddings or a column do not fit; ``place`` names the table in the message.
     """
     if table.num_rows == 0:
         return Rows(0)
@@ -69,7 +69,7 @@ def observe(table: pa.Table, embeddings: NDArray[np.float32] | None, group: str 
     if embeddings is not None:
         _fits(embeddings, table.num_rows, place)
     if group is not None and group not in columns:
-        raise Refused(f"{place} has no column {group!r}: drift.group must name one of {', '.join(sorted(columns))}")
+        raise UserError(f"{place} has no column {group!r}: drift.group must name one of {', '.join(sorted(columns))}")
     text = _strings(table, "text").fill_null("") if "text" in columns else None
     seen = {name: _numbers(table, column) for name, column in OF_IMAGES.items() if column in columns}
     return Rows(
@@ -91,9 +91,11 @@ def observe(table: pa.Table, embeddings: NDArray[np.float32] | None, group: str 
 
 def _fits(embeddings: NDArray[np.float32], rows: int, place: str | Path) -> None:
     if embeddings.ndim != 2 or len(embeddings) != rows:
-        raise Refused(f"{place} has {rows} rows, but its embeddings have the shape {embeddings.shape}: score it again")
+        raise UserError(
+            f"{place} has {rows} rows, but its embeddings have the shape {embeddings.shape}: score it again"
+        )
     if not np.isfinite(embeddings).all():
-        raise Refused(f"the embeddings of {place} hold NaN or infinite values: score it again")
+        raise UserError(f"the embeddings of {place} hold NaN or infinite values: score it again")
 
 
 def _strings(table: pa.Table, name: str) -> pa.Array:
@@ -103,7 +105,7 @@ def _strings(table: pa.Table, name: str) -> pa.Array:
     try:
         return pc.cast(column, pa.large_string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise Refused(f"column {name!r} holds {column.type}, where text or plain values are needed") from None
+        raise UserError(f"column {name!r} holds {column.type}, where text or plain values are needed") from None
 
 
 def _category(table: pa.Table, name: str) -> NDArray[np.object_]:
@@ -122,9 +124,9 @@ def _confidence(table: pa.Table, place: str | Path) -> NDArray[np.float64]:
     try:
         values: NDArray[np.float64] = pc.cast(table.column("confidence"), pa.float64()).to_numpy()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise Refused(f"{place}: confidence must hold numbers: {error}") from None
+        raise UserError(f"{place}: confidence must hold numbers: {error}") from None
     if not np.isfinite(values).all():
-        raise Refused(f"{place}: {int((~np.isfinite(values)).sum())} rows have no confidence: leave them or it out")
+        raise UserError(f"{place}: {int((~np.isfinite(values)).sum())} rows have no confidence: leave them or it out")
     return values
 
 

@@ -14,12 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
+from tasks.core.errors import UserError
 from tasks.drift import SmallestEffects
 from tasks.drift.descriptors import word_of
 from tasks.drift.embeddings import axes, near_centres
 from tasks.drift.permutation import Bools, Floats, Integers, Part, Population, Signal
 from tasks.drift.rows import MODE, Rows
-from tasks.errors import Refused
 
 GRID = (0.005, 0.01, 0.02, 0.05, *np.arange(0.1, 0.91, 0.1), 0.95, 0.98, 0.99, 0.995)  # the tails count as much
 FREQUENT = 1000  # words under watch
@@ -122,7 +122,7 @@ def _embedded(reference: Rows, current: Rows, smallest: SmallestEffects, rng: np
         return []
     if reference.embeddings.shape[1] != current.embeddings.shape[1]:
         widths = f"{reference.embeddings.shape[1]} and {current.embeddings.shape[1]}"
-        raise Refused(f"the embeddings of reference and current are {widths} wide: score both with one model")
+        raise UserError(f"the embeddings of reference and current are {widths} wide: score both with one model")
     scores = axes(reference.embeddings, current.embeddings, rng)
     if scores.shape[1] == 0:  # all alike
         return []

@@ -13,10 +13,10 @@ import pyarrow.json
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from tasks import paths
-from tasks.artefacts import columns_of, read_table
+from tasks.core.errors import UserError
+from tasks.core.tables import columns_of, read_table
+from tasks.dataset import layout
 from tasks.drift.rows import MODE, OF_IMAGES, Rows, observe
-from tasks.errors import Refused
 
 USED = ("text", "prediction", "confidence", "label")
 WHEN = "timestamp"
@@ -26,26 +26,26 @@ HELD = ("id", "text", "label", WHEN, *IMAGES)  # what the pipeline knows of a ro
 
 def held_out(group: str | None) -> Rows:
     """The reference rows of the pipeline that nothing was trained on: validation, then test, as they were scored."""
-    splits = [_useful(read_table(paths.split(name)), HELD, group) for name in paths.SCORED_SPLITS]
-    return _scored(pa.concat_tables(splits, promote_options="default"), paths.window("reference"), group)
+    splits = [_useful(read_table(layout.split(name)), HELD, group) for name in layout.SCORED_SPLITS]
+    return _scored(pa.concat_tables(splits, promote_options="default"), layout.window("reference"), group)
 
 
 def trained_on() -> pa.Array | None:
     """The texts of the pipeline's training rows; None where these are images."""
-    file = paths.split("train")
+    file = layout.split("train")
     return read_table(file, ["text"]).column("text").combine_chunks() if "text" in columns_of(file) else None
 
 
 def current(group: str | None) -> Rows:
     """The current rows of the pipeline that passed validation; none, where there is no current data."""
-    window = paths.window("current")
+    window = layout.window("current")
     return _scored(_useful(read_table(window.validated), HELD, group), window, group)
 
 
-def _scored(table: pa.Table, window: paths.WindowPaths, group: str | None) -> Rows:
+def _scored(table: pa.Table, window: layout.WindowPaths, group: str | None) -> Rows:
     scored = read_table(window.scored)
     if not table.column("id").equals(scored.column("id")):
-        raise Refused(f"{window.scored} does not hold the rows it should, in their order: run `dvc repro`")
+        raise UserError(f"{window.scored} does not hold the rows it should, in their order: run `dvc repro`")
     for name in ("prediction", "confidence"):
         table = table.append_column(name, scored.column(name))
     return observe(table, read_embeddings(window.embeddings), group, window.scored)
@@ -59,7 +59,7 @@ def read_rows(path: Path, embeddings: Path | None, group: str | None) -> Rows:
     table = _read(path)
     useful = _useful(table, (*USED, WHEN, *IMAGES), group)
     if not set(useful.column_names) & set(USED) and embeddings is None:
-        raise Refused(f"{path} has none of the columns {', '.join(USED)}; it has {', '.join(table.column_names)}")
+        raise UserError(f"{path} has none of the columns {', '.join(USED)}; it has {', '.join(table.column_names)}")
     return observe(useful, None if embeddings is None else read_embeddings(embeddings), group, path)
 
 
@@ -75,9 +75,9 @@ def _read(path: Path) -> pa.Table:
     try:
         return _reader(path)(path)
     except FileNotFoundError:
-        raise Refused(f"{path} does not exist") from None
+        raise UserError(f"{path} does not exist") from None
     except pa.ArrowInvalid as error:
-        raise Refused(f"{path} cannot be read as {path.suffix}: {error}") from None
+        raise UserError(f"{path} cannot be read as {path.suffix}: {error}") from None
 
 
 def _reader(path: Path) -> Any:
@@ -88,7 +88,7 @@ def _reader(path: Path) -> Any:
         ".jsonl": pa.json.read_json,
     }
     if path.suffix not in readers:
-        raise Refused(f"{path}: a table ends in {', '.join(readers)}")
+        raise UserError(f"{path}: a table ends in {', '.join(readers)}")
     return readers[path.suffix]
 
 
@@ -105,7 +105,7 @@ def read_embeddings(path: Path) -> NDArray[np.float32]:
     try:
         values: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise Refused(f"{path} does not exist: run `dvc repro` to make it") from None
+        raise UserError(f"{path} does not exist: run `dvc repro` to make it") from None
     except ValueError as error:
-        raise Refused(f"{path} is not an array of numbers: {error}") from None
+        raise UserError(f"{path} is not an array of numbers: {error}") from None
     return values

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.drift import Params
+from tasks.drift.detectable_effect import past_windows, sight
 from tasks.drift.performance import NOTHING, change, performance
 from tasks.drift.permutation import Population, Signal
 from tasks.drift.quality import quality
 from tasks.drift.rows import Rows
-from tasks.drift.sight import past_windows, sight
 from tasks.drift.signals import group_codes, populations
 from tasks.drift.testing import Move, Tested, adjusted, p_values, permuted
 

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tasks.params import Section
+from tasks.core.params import Section
+from tasks.core.paths import REPORTS
+
+BEHAVIOUR_FAILED = REPORTS / "behaviour_failed.csv"
 
 
 class Slices(Section):

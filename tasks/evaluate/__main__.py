@@ -11,21 +11,24 @@ import pyarrow.csv
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 from threadpoolctl import threadpool_limits
 
-from tasks import params, paths
-from tasks.artefacts import columns_of, read_table, replacing, write_json
+from tasks.behaviour import BEHAVIOUR
 from tasks.behaviour import read as read_tests
-from tasks.cli import run
-from tasks.errors import Refused
-from tasks.evaluate import Params, bootstrap
+from tasks.core import params, paths
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.files import replacing, write_json
+from tasks.core.rows import Modality, modality
+from tasks.core.tables import columns_of, read_table
+from tasks.dataset import layout
+from tasks.evaluate import BEHAVIOUR_FAILED, Params, bootstrap
 from tasks.evaluate.baseline import baseline_probabilities
-from tasks.evaluate.behaved import behaved
-from tasks.evaluate.decided import decided
+from tasks.evaluate.behaviour_results import behaved
+from tasks.evaluate.decisions import decided
 from tasks.evaluate.probabilities import of_probabilities
 from tasks.evaluate.reliability import reliability
 from tasks.evaluate.slices import slices
 from tasks.evaluate.weighted import OVERALL, Answers
-from tasks.measures import Counts
-from tasks.schema import Modality, modality
+from tasks.statistics.measures import Counts
 
 Splits = Mapping[str, pa.Table]
 
@@ -93,7 +96,7 @@ def _groups(test: pa.Table, column: str | None) -> Counts:
     if column is None:
         return np.arange(len(test))
     if column not in test.column_names:
-        raise Refused(f"evaluate.group: the rows have no column {column!r}; they have {', '.join(test.column_names)}")
+        raise UserError(f"evaluate.group: the rows have no column {column!r}; they have {', '.join(test.column_names)}")
     number: dict[object, int] = {}
     # a row without a value is a group of its own
     keys = [("row", i) if value is None else value for i, value in enumerate(test[column].to_pylist())]
@@ -103,22 +106,22 @@ def _groups(test: pa.Table, column: str | None) -> Counts:
 def of_test(scored: pa.Table, splits: Splits) -> pa.Table:
     """The scores of the test rows, in their order."""
     place = {key: i for i, key in enumerate(scored["id"].to_pylist())}
-    expected = [key for name in paths.SCORED_SPLITS for key in splits[name]["id"].to_pylist()]
+    expected = [key for name in layout.SCORED_SPLITS for key in splits[name]["id"].to_pylist()]
     for what, ids in (
         ("held-out rows have no score", set(expected) - place.keys()),
         ("scores are of no held-out row", place.keys() - set(expected)),
     ):
         if ids:
-            raise Refused(f"{len(ids)} {what}, {min(ids)!r} for one: run `dvc repro` to score these splits")
+            raise UserError(f"{len(ids)} {what}, {min(ids)!r} for one: run `dvc repro` to score these splits")
     if len(place) != len(scored):
-        raise Refused(f"{len(scored) - len(place)} scores are of a row that has one already: run `dvc repro`")
+        raise UserError(f"{len(scored) - len(place)} scores are of a row that has one already: run `dvc repro`")
     return scored.take([place[key] for key in splits["test"]["id"].to_pylist()])
 
 
 def _refuse_unknown(truth: list[str], labels: list[str]) -> None:
     unknown = sorted(set(truth) - set(labels))
     if unknown:
-        raise Refused(f"test rows are labelled {', '.join(unknown)}, which the model was not trained on ({labels})")
+        raise UserError(f"test rows are labelled {', '.join(unknown)}, which the model was not trained on ({labels})")
 
 
 def _figures(answers: Answers, labels: list[str], bins: int) -> dict[str, Any]:
@@ -151,23 +154,23 @@ def _by_class(answers: Answers, labels: list[str]) -> dict[str, dict[str, float]
 
 def _behaviour(labels: list[str], kind: Modality) -> list[dict[str, Any]]:
     """What came of the tests, which are about texts; the texts that failed are written."""
-    tried = read_table(paths.window("reference").behaviour)
-    tests = read_tests(paths.BEHAVIOUR) if kind == "text" else ()
+    tried = read_table(layout.window("reference").behaviour)
+    tests = read_tests(BEHAVIOUR) if kind == "text" else ()
     told, failed = behaved(tests, tried, labels)
-    with replacing(paths.BEHAVIOUR_FAILED) as part:
+    with replacing(BEHAVIOUR_FAILED) as part:
         pyarrow.csv.write_csv(failed, part)
     return told
 
 
 def main() -> None:
     """Run the stage on the repository's paths."""
-    kind = modality(columns_of(paths.split("train")))
+    kind = modality(columns_of(layout.split("train")))
     splits = {
-        "train": read_table(paths.split("train"), [kind, "label"]),
-        "validation": read_table(paths.split("validation"), ["id"]),
-        "test": read_table(paths.split("test")),
+        "train": read_table(layout.split("train"), [kind, "label"]),
+        "validation": read_table(layout.split("validation"), ["id"]),
+        "test": read_table(layout.split("test")),
     }
-    scored = read_table(paths.window("reference").scored)
+    scored = read_table(layout.window("reference").scored)
     with threadpool_limits(1):  # else the last digits depend on how many cores there are
         figures = evaluate(splits, scored, params.load(Params, "evaluate"), params.general().seed)
     write_json({**figures, "behaviour": _behaviour(labels_of(scored), kind)}, paths.metrics("evaluate"))

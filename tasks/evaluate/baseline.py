@@ -14,9 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from tasks.core.rows import Modality
 from tasks.images import decoded, grey
-from tasks.measures import Floats
-from tasks.schema import Modality
+from tasks.statistics.measures import Floats
 
 SIDE = 28  # pixels of the grey squares that a logistic regression is given
 

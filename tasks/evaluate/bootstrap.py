@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tasks.evaluate.weighted import OVERALL, PER_CLASS, Answers, Measures
-from tasks.measures import Counts, Floats, interval
+from tasks.statistics.measures import Counts, Floats, interval
 
 DIGITS = 6  # what another processor's rounding does not reach
 

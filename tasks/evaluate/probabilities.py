@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
-from tasks.measures import Counts, Floats
+from tasks.statistics.measures import Counts, Floats
 
 
 def of_probabilities(truth: Counts, probability: Floats, bins: int) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tasks.evaluate.probabilities import equal_bins
-from tasks.measures import Counts, Floats, interval
+from tasks.statistics.measures import Counts, Floats, interval
 
 DIGITS = 6
 

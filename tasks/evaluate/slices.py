@@ -21,15 +21,15 @@ from scipy.stats import hypergeom
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
+from tasks.core.rows import modality
 from tasks.evaluate import Slices
 from tasks.evaluate.traits import Traits, traits
-from tasks.masking import mask
-from tasks.measures import COVERAGE, Counts, Floats
-from tasks.schema import modality
+from tasks.redaction import mask
+from tasks.statistics.measures import COVERAGE, Counts, Floats
 
 DIGITS = 6
 WORD = re.compile(r"[^\W\d_]{3,30}")
-MOST_WORDS = 2000  # the most frequent are searched
+MAX_WORDS = 2000  # the most frequent are searched
 ALIKE = 0.5  # share of common rows from which the lesser of two slices is left out
 AT_ONCE = 100  # exchanges counted at a time
 Wrong = npt.NDArray[np.bool_]
@@ -87,7 +87,7 @@ def _words(texts: Sequence[str], least: int) -> Iterator[Slice]:
         for word in set(WORD.findall(mask(text).lower())):
             rows[word].append(i)
     counts = Counter({word: len(its) for word, its in rows.items() if least <= len(its) <= len(texts) - least})
-    for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_WORDS]:
+    for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_WORDS]:
         yield Slice((f"contains “{word}”",), np.array(rows[word]))
 
 

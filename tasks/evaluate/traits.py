@@ -12,9 +12,9 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
+from tasks.core.rows import modality
 from tasks.evaluate import Slices
-from tasks.schema import modality
 
 NONE = "(none)"
 PARTS = 4  # equally many rows in each part of a number's range
@@ -41,7 +41,7 @@ def traits(rows: pa.Table, section: Slices) -> Traits:
 
 def _of_column(rows: pa.Table, column: str) -> list[str]:
     if column not in rows.column_names:
-        raise Refused(f"evaluate.slices.columns: the rows have no column {column!r}; {', '.join(rows.column_names)}")
+        raise UserError(f"evaluate.slices.columns: the rows have no column {column!r}; {', '.join(rows.column_names)}")
     values, kind = rows[column].to_pylist(), rows.schema.field(column).type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return by_time(values)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.evaluate.probabilities import equal_bins
-from tasks.measures import Counts, Floats
+from tasks.statistics.measures import Counts, Floats
 
 OVERALL = ("accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc", "calibration_error")
 PER_CLASS = ("precision", "recall", "f1")

@@ -18,7 +18,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tasks.params import Section
+from tasks.core.params import Section
+from tasks.core.paths import REPORTS
+
+EXPLAINED = REPORTS / "explained.html"
+SUSPECTS = REPORTS / "suspects.csv"
 
 
 class Params(Section):

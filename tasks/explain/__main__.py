@@ -11,15 +11,18 @@ import pyarrow as pa
 import pyarrow.csv
 from threadpoolctl import threadpool_limits
 
-from tasks import checkpoint, params, paths
-from tasks.artefacts import read_table, replacing, write_json
-from tasks.cli import run
-from tasks.errors import Refused
-from tasks.explain import Params
+from tasks.core import params, paths
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.files import replacing, write_json
+from tasks.core.rows import modality
+from tasks.core.tables import read_table
+from tasks.dataset import layout
+from tasks.explain import EXPLAINED, SUSPECTS, Params
 from tasks.explain.page import Mistake, coloured, page
 from tasks.images import thumbnail
-from tasks.masking import excerpt
-from tasks.schema import modality
+from tasks.modelling.checkpoints import checkpoint
+from tasks.redaction import excerpt
 
 SHOWN = 20  # suspects on the page; the rest stands in the csv
 BEGINNING = 160  # characters of a suspicious text
@@ -78,13 +81,13 @@ def doubted(splits: pa.Table, section: Params, seed: int) -> list[dict[str, Any]
 
 def explain_all(section: Params, seed: int) -> dict[str, Any]:
     """Write the page and the list; the figures. Mistakes about images are shown and not explained; the page says so."""
-    test = read_table(paths.split("test"))
+    test = read_table(layout.split("test"))
     if modality(test.column_names) == "image":
-        return _write([], [], None, shown(test, read_table(paths.window("reference").scored), section))
+        return _write([], [], None, shown(test, read_table(layout.window("reference").scored), section))
     columns = ["id", "text", "label", "source_file", "source_row"]
-    rows = pa.concat_tables([read_table(paths.SPLITS / f"{name}.parquet", columns) for name in SPLITS])
+    rows = pa.concat_tables([read_table(layout.SPLITS / f"{name}.parquet", columns) for name in SPLITS])
     found = doubted(rows, section, seed)
-    explained = mistakes(test, read_table(paths.window("reference").scored), section)
+    explained = mistakes(test, read_table(layout.window("reference").scored), section)
     return _write(explained, found, len(rows))
 
 
@@ -103,12 +106,12 @@ def _write(
     explained: list[Mistake], found: list[dict[str, Any]], rows: int | None, images: Sequence[dict[str, Any]] = ()
 ) -> dict[str, Any]:
     """``rows`` is how many labels were looked through; None: none could be."""
-    with replacing(paths.EXPLAINED) as part:
+    with replacing(EXPLAINED) as part:
         part.write_text(page(explained, found[:SHOWN], rows, images), encoding="utf-8")
     names = ("id", "label", "suggested", "quality", "source_file", "source_row", "begins")
     kinds = {"quality": pa.float64(), "source_row": pa.int64()}
     table = pa.table({name: pa.array([its[name] for its in found], kinds.get(name, pa.string())) for name in names})
-    with replacing(paths.SUSPECTS) as part:
+    with replacing(SUSPECTS) as part:
         pyarrow.csv.write_csv(table, part)
     return {
         "mistakes": len(explained),
@@ -122,11 +125,11 @@ def _write(
 def explain_text(text: str, section: Params) -> None:
     """Print one text, coloured, and what its attributions come to."""
     if checkpoint.reads(paths.CLASSIFIER) == "image":
-        raise Refused(f"the model in {paths.CLASSIFIER} reads images, whose answers are not explained")
+        raise UserError(f"the model in {paths.CLASSIFIER} reads images, whose answers are not explained")
     from tasks.explain.attribution import Explainer
 
     if not text.strip():
-        raise Refused("--text is empty: there is nothing to explain")
+        raise UserError("--text is empty: there is nothing to explain")
     its = Explainer(paths.CLASSIFIER, section).explain(text)
     print("".join(f"{ANSI[tone]}{piece}{chr(27)}[0m" if tone else piece for piece, tone, _ in coloured(its.pieces)))
     print(f"\n{its.said} rather than {its.against}: the logits are {its.margin:+.2f} apart, {its.empty:+.2f} masked")
@@ -147,7 +150,7 @@ def main() -> None:
     with threadpool_limits(section.threads):
         figures = explain_all(section, params.general().seed)
     write_json(figures, paths.metrics("explain"))
-    print(f"{figures['mistakes']} mistakes explained, {figures['suspects']} suspicious labels: {paths.EXPLAINED}")
+    print(f"{figures['mistakes']} mistakes explained, {figures['suspects']} suspicious labels: {EXPLAINED}")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from captum.attr import LayerIntegratedGradients
 
-from tasks import checkpoint
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.explain import Params
+from tasks.modelling.checkpoints import checkpoint
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,9 @@ def word_embeddings(model: torch.nn.Module) -> torch.nn.Embedding:
     """The table of the most entries: a vocabulary is larger than whatever else is looked up (places, segments)."""
     tables = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
     if not tables:
-        raise Refused(f"{type(model).__name__} looks no token up in a table: its answers cannot be explained this way")
+        raise UserError(
+            f"{type(model).__name__} looks no token up in a table: its answers cannot be explained this way"
+        )
     return max(tables, key=lambda table: table.num_embeddings)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tasks.explain.attribution import Explained
-from tasks.masking import hidden, mask
+from tasks.redaction import hidden, mask
 
 Span = tuple[int, int, str]
 STRONGEST = 0.75  # opacity of the token that added most

@@ -12,4 +12,13 @@ Not covered: GPUs, 16 bits, weights over 1.9 GB, and models whose inputs are not
 cannot be exported: torch's exporter unrolls it to one fixed length.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
+from tasks.core.paths import REPORTS
+
+ONNX = Path("models/onnx")
+EXPORT_REPORT = REPORTS / "export.json"
+
 SAME_LABELS = 0.995  # of the test rows: what an export has to agree on

@@ -13,16 +13,19 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from tasks import checkpoint, paths
-from tasks.artefacts import read_table, replacing_folder, write_json
-from tasks.cli import run
-from tasks.errors import Refused
-from tasks.export import SAME_LABELS
+from tasks.core import paths
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.files import replacing_folder, write_json
+from tasks.core.tables import read_table
+from tasks.dataset import layout
+from tasks.export import EXPORT_REPORT, ONNX, SAME_LABELS
 from tasks.export import __doc__ as about
 from tasks.export.compare import Measured, batch_of, beside, measure, with_onnx, with_torch
 from tasks.export.graph import to_int8, to_onnx
+from tasks.modelling.checkpoints import checkpoint
 
-ONNX, INT8 = "model.onnx", "model.int8.onnx"
+GRAPH, INT8 = "model.onnx", "model.int8.onnx"
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,12 @@ def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> 
     with replacing_folder(folder) as part:
         example = batch_of(tokenizer, [texts[0], f"{texts[0]} {texts[-1]}"])
         print("exporting", flush=True)
-        to_onnx(model, {name: torch.from_numpy(value) for name, value in example.items()}, part / ONNX)
-        to_int8(part / ONNX, part / INT8)
+        to_onnx(model, {name: torch.from_numpy(value) for name, value in example.items()}, part / GRAPH)
+        to_int8(part / GRAPH, part / INT8)
         runs = {"torch": with_torch(model)}
-        runs |= {name: with_onnx(part / file, options.threads) for name, file in (("onnx", ONNX), ("onnx int8", INT8))}
+        runs |= {name: with_onnx(part / file, options.threads) for name, file in (("onnx", GRAPH), ("onnx int8", INT8))}
         forms = measure(runs, tokenizer, texts, options.batch_size, options.repeat)
-        files = (classifier / "model.safetensors", part / ONNX, part / INT8)
+        files = (classifier / "model.safetensors", part / GRAPH, part / INT8)
         sizes = {name: file.stat().st_size for name, file in zip(forms, files, strict=True)}
         figures = {name: _figures(form, forms["torch"], truth, sizes[name]) for name, form in forms.items()}
         _refuse_other_labels(figures["onnx"])
@@ -80,7 +83,7 @@ def _figures(form: Measured, reference: Measured, truth: list[int], size: int) -
 
 def _refuse_other_labels(figures: dict[str, float]) -> None:
     if figures["same_labels"] < SAME_LABELS:
-        raise Refused(
+        raise UserError(
             f"the exported graph gives the trained model's label on {figures['same_labels']:.2%} of the test rows, not "
             f"on {SAME_LABELS:.1%}: nothing was written"
         )
@@ -120,7 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tasks.export", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--output", type=Path, default=paths.ONNX, help="the folder to write (default %(default)s)")
+    parser.add_argument("--output", type=Path, default=ONNX, help="the folder to write (default %(default)s)")
     parser.add_argument("--threads", type=int, default=Options.threads, help="of the CPU (default %(default)s)")
     parser.add_argument(
         "--batch-size", type=int, default=Options.batch_size, help="texts at once (default %(default)s)"
@@ -129,15 +132,15 @@ def main() -> None:
     if min(given.threads, given.batch_size) < 1:
         parser.error("--threads and --batch-size have to be at least 1")
     if checkpoint.reads(paths.CLASSIFIER) == "image":
-        raise Refused(f"the model in {paths.CLASSIFIER} reads images, which are not exported yet")
-    rows = read_table(paths.split("test"), ["text", "label"])
+        raise UserError(f"the model in {paths.CLASSIFIER} reads images, which are not exported yet")
+    rows = read_table(layout.split("test"), ["text", "label"])
     if not len(rows):
-        raise Refused(f"{paths.split('test')} has no rows to hold the export to")
+        raise UserError(f"{layout.split('test')} has no rows to hold the export to")
     report = export(paths.CLASSIFIER, rows, given.output, Options(given.threads, given.batch_size))
-    write_json(report, paths.EXPORT_REPORT)
+    write_json(report, EXPORT_REPORT)
     print(table(report))
     print(f"int8 {'kept' if report['int8']['kept'] else 'left out'}: {report['int8']['why']}")
-    print(f"{given.output} is written; the figures are in {paths.EXPORT_REPORT}")
+    print(f"{given.output} is written; the figures are in {EXPORT_REPORT}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import torch
 from torch.onnx.errors import OnnxExporterError
 from transformers import PreTrainedModel
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 
 INPUTS = ("input_ids", "attention_mask")
 LARGEST = 1_900_000_000  # bytes of weights inside one file: protobuf ends at 2 GiB
@@ -47,7 +47,7 @@ def to_onnx(model: PreTrainedModel, example: dict[str, torch.Tensor], file: Path
     """Write the graph for rows and tokens of any number; ``example`` [rows ≥ 2, tokens ≥ 2] shows the inputs."""
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     if sum(weight.nbytes for weight in model.state_dict().values()) > LARGEST:
-        raise Refused(
+        raise UserError(
             f"{type(model).__name__} has more than {LARGEST / 1e9:.1f} GB of weights, more than one file takes"
         )
     try:
@@ -65,7 +65,7 @@ def to_onnx(model: PreTrainedModel, example: dict[str, torch.Tensor], file: Path
             )
     except (OnnxExporterError, RuntimeError) as error:
         why = str(error.__cause__ or error).strip().splitlines()[0]
-        raise Refused(
+        raise UserError(
             f"torch's exporter cannot make a graph of {type(model).__name__} that takes texts of any length "
             f"(a plain recurrent network is such a model; lstm and gru are not): {why}"
         ) from error

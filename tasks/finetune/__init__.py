@@ -7,19 +7,22 @@ run once (``frozen.py``), the last layer runs for the first token alone where no
 that never occur are not walked over (``vocabulary.py``), and the last layer's weights begin at a logistic regression
 (``probe.py``). Images are fed by ``pictures.py``. The last act is the temperature (``temperature.py``).
 
-An interrupted run goes on where it was: what it had done lies in ``.checkpoints/<fingerprint>/`` (``tasks/kept.py``).
+An interrupted run goes on where it was: what it had done lies in ``.checkpoints/<fingerprint>/`` (``tasks/modelling/training/checkpoint_store.py``).
 
 Not covered: several GPUs.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from tasks.decision import Rule
-from tasks.params import Section
+from tasks.core.params import Section
+from tasks.modelling.decision import Rule
+
+DVCLIVE = Path("dvclive")
 
 
 class Lora(Section):

@@ -9,26 +9,28 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, enable_full_determinism, set_seed
 
-from tasks import checkpoint, params, paths
-from tasks.artefacts import read_json, read_table, replacing_folder, write_json
-from tasks.cli import run
-from tasks.errors import Refused
-from tasks.finetune import Params, pictures, record, warm
+from tasks.core import params, paths
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.files import read_json, replacing_folder, write_json
+from tasks.core.rows import Modality
+from tasks.core.tables import read_table
+from tasks.finetune import Params, image_batches, record, warm_start
 from tasks.finetune.device import threads
 from tasks.finetune.energy import metered
 from tasks.finetune.feeding import Rows
 from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.fit import Fitted, fit
-from tasks.kept import alone
-from tasks.pixels import FILE
-from tasks.schema import Modality
+from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.pixels import FILE
+from tasks.modelling.training.checkpoint_store import alone
 
 
 def read_rows(file: Path, reads: Modality = "text") -> Rows:
     """One split as ``tokenize`` left it."""
-    found = pictures.read(file) if reads == "image" else _texts(file)
+    found = image_batches.read(file) if reads == "image" else _texts(file)
     if not len(found):
-        raise Refused(f"{file} has no rows: widen windows.reference, or change the shares of the split")
+        raise UserError(f"{file} has no rows: widen windows.reference, or change the shares of the split")
     return found
 
 
@@ -43,9 +45,9 @@ def _kind(tokens: Path, section: Params) -> Modality:
     """What the rows are; refuses what is set for the others."""
     kind: Modality = "image" if (tokens / FILE).is_file() else "text"
     if kind == "image" and section.frozen_layers:
-        raise Refused("finetune.frozen_layers is for texts: set it to 0; finetune.lora trains less of an image model")
+        raise UserError("finetune.frozen_layers is for texts: set it to 0; finetune.lora trains less of an image model")
     if kind == "text" and section.augmentation:
-        raise Refused("finetune.augmentation is for images, and the rows are texts: set it to null")
+        raise UserError("finetune.augmentation is for images, and the rows are texts: set it to null")
     return kind
 
 
@@ -65,7 +67,7 @@ def finetune(
             source, labels, layers=section.layers, dropout=section.dropout, activation=section.activation, reads=reads
         )
     else:
-        model, has_last = warm.started(section.warm_start, labels, section, tokens / "tokenizer")
+        model, has_last = warm_start.started(section.warm_start, labels, section, tokens / "tokenizer")
         section = section.model_copy(update={"probe": section.probe and not has_last})
     _attend(model, section)
     return model, fit(model, rows, validation, section, seed, keep)
@@ -78,7 +80,7 @@ def _attend(model: PreTrainedModel, section: Params) -> None:
     try:
         model.set_attn_implementation(section.attention)
     except (ValueError, ImportError) as error:
-        raise Refused(f"finetune.attention: {section.attention} cannot be had here: {error}") from error
+        raise UserError(f"finetune.attention: {section.attention} cannot be had here: {error}") from error
 
 
 def write_classifier(model: PreTrainedModel, tokenizer: Path, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.finetune import Params
 
 
@@ -72,7 +72,7 @@ def threads(section: Params) -> int:
 
 def _compiled(wanted: bool, cuda: bool) -> bool:
     if wanted and not cuda and not (shutil.which("g++") or shutil.which("clang++")):
-        raise Refused(
+        raise UserError(
             "finetune.compile needs a C++ compiler on a CPU, and there is neither g++ nor clang++: set it false"
         )
     return wanted

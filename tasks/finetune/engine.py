@@ -12,18 +12,18 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import EvalPrediction, PreTrainedModel, PrinterCallback, ProgressCallback
 
-from tasks.errors import Refused
-from tasks.finetune import Params, named, temperature
+from tasks.core.errors import UserError
+from tasks.finetune import Params, objectives, temperature
 from tasks.finetune.attention import kernel
-from tasks.finetune.best import Best
+from tasks.finetune.divergence import APART, Losses, Trouble
+from tasks.finetune.early_stopping import Best
+from tasks.finetune.eval_schedule import Pace
 from tasks.finetune.feeding import LengthBatches, Rows, pad
-from tasks.finetune.losses import APART, Losses, Trouble
-from tasks.finetune.micro import Accumulation, Tensors, out_of_memory, parts_of
-from tasks.finetune.pace import Pace
+from tasks.finetune.micro_batches import Accumulation, Tensors, out_of_memory, parts_of
+from tasks.finetune.progress import Watch
 from tasks.finetune.resumable import Resumable
-from tasks.finetune.watch import Watch
-from tasks.kept import Checkpoints
-from tasks.leaving import Leaving
+from tasks.modelling.training.checkpoint_store import Checkpoints
+from tasks.modelling.training.shutdown import Leaving
 
 BEGIN = 32  # tokens: what one more pass through the model costs on a CPU (25 to 40, MiniLM-L6); on a GPU far more
 
@@ -61,7 +61,7 @@ class Engine(Resumable):
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self.model_accepts_loss_kwargs = False  # compute_loss below gives the mean over its rows
-        self.optimizer_cls_and_kwargs = named.optimizer(section)
+        self.optimizer_cls_and_kwargs = objectives.optimizer(section)
         self.weight = self._label_weights() if section.class_weights else None
         self.losses = Losses(self.labels, APART if self.args.device.type == "cuda" else 1)
         self.batches = LengthBatches(self.fed.lengths, section.batch_size, seed, section.batch_tokens)
@@ -105,7 +105,7 @@ class Engine(Resumable):
         """Mean loss of the batch."""
         with self._attention(inputs):
             outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
-        loss = named.loss(outputs.logits, inputs["labels"], self.weight, self.section)
+        loss = objectives.loss(outputs.logits, inputs["labels"], self.weight, self.section)
         return (loss, outputs) if return_outputs else loss
 
     def _attention(self, inputs: Tensors) -> AbstractContextManager[None]:
@@ -141,7 +141,7 @@ class Engine(Resumable):
             return
         batches = len(self.batches)
         rows = self.batches.of_epoch((trouble.step - 1) // batches)[(trouble.step - 1) % batches]
-        raise Refused(
+        raise UserError(
             f"finetune: {trouble.words} at step {trouble.step} of {self.state.max_steps}. Its rows: "
             f"{self.fed.named(rows)}. Look at them, or lower finetune.learning_rate "
             f"(it is {self.section.learning_rate}), lengthen finetune.warmup, or set finetune.precision to fp32"

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import torch
 
-from tasks import checkpoint, families, kept, pixels
 from tasks.finetune import Params
 from tasks.finetune.record import PACKAGES, versions
-from tasks.kept import contents
+from tasks.modelling import pixels
+from tasks.modelling.checkpoints import checkpoint, families
+from tasks.modelling.training import checkpoint_store
+from tasks.modelling.training.checkpoint_store import contents
 
 CODE = (Path(__file__).parent, Path(families.__file__).parent)
 
@@ -33,7 +35,7 @@ def fingerprint(tokens: Path, source: checkpoint.Checkpoint, section: Params, se
         "versions": versions(PACKAGES),
         "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), _gpu()],
     }
-    return kept.fingerprint(facts)
+    return checkpoint_store.fingerprint(facts)
 
 
 def _gpu() -> str | None:

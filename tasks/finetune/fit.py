@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from tasks.artefacts import read_json
-from tasks.decision import Chosen, choose
+from tasks.core.files import read_json
 from tasks.finetune import Params, frozen, lora, record, temperature, vocabulary
 from tasks.finetune.device import Device, device_for
 from tasks.finetune.feeding import Rows
 from tasks.finetune.probe import begin_at_probe
 from tasks.finetune.resumable import STATE
 from tasks.finetune.training import Trained, train
-from tasks.kept import Checkpoints, once
+from tasks.modelling.decision import Chosen, choose
+from tasks.modelling.training.checkpoint_store import Checkpoints, once
 
 Figures = dict[str, Any]
 

@@ -18,10 +18,10 @@ from torch import nn
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
+from tasks.finetune.cls_only import FirstToken, fits
 from tasks.finetune.feeding import LengthBatches, Rows, model_inputs
-from tasks.finetune.micro import in_pieces
-from tasks.finetune.narrow import FirstToken, fits
+from tasks.finetune.micro_batches import in_pieces
 
 TOLERANCE = 1e-4  # of the logits: what two orders of summation may differ by in float32
 
@@ -61,7 +61,7 @@ def _place(model: PreTrainedModel) -> tuple[nn.Module, str]:
     """The module that holds the list of layers, and its name there."""
     found = _find(model)
     if found is None:
-        raise Refused(f"finetune.frozen_layers: {type(model).__name__} keeps its layers in no list; set it to 0")
+        raise UserError(f"finetune.frozen_layers: {type(model).__name__} keeps its layers in no list; set it to 0")
     return found
 
 
@@ -142,14 +142,14 @@ def can_narrow(model: PreTrainedModel, frozen: int, whole: Rows, part: Rows) -> 
             found = model(**model_inputs(model, part, batch)).logits
         if torch.allclose(found, expected, atol=TOLERANCE, rtol=TOLERANCE):
             return narrow
-    raise Refused(f"finetune.frozen_layers: {type(model).__name__} is not the sum of its layers; set it to 0")
+    raise UserError(f"finetune.frozen_layers: {type(model).__name__} is not the sum of its layers; set it to 0")
 
 
 def refuse_too_many(model: PreTrainedModel, frozen: int) -> None:
     """At least one layer has to be left to train."""
     there = len(_stack(model))
     if frozen >= there:
-        raise Refused(f"finetune.frozen_layers is {frozen}, but the model has {there} layers; freeze fewer")
+        raise UserError(f"finetune.frozen_layers is {frozen}, but the model has {there} layers; freeze fewer")
 
 
 def refuse_too_large(model: PreTrainedModel, rows: Rows, folder: Path) -> None:
@@ -157,7 +157,7 @@ def refuse_too_large(model: PreTrainedModel, rows: Rows, folder: Path) -> None:
     needed = 4 * int(rows.starts[-1]) * model.config.hidden_size
     free = disk_usage(folder).free
     if needed > free / 2:
-        raise Refused(
+        raise UserError(
             f"finetune.frozen_layers: the frozen layers' activations take {needed / 1e9:.1f} GB in {folder.parent}, "
             f"where {free / 1e9:.1f} GB are free: shorten tokenize.max_length, make room, or set it to 0"
         )

@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedModel
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.finetune import Lora
 
 
@@ -51,7 +51,7 @@ def _targets(model: PreTrainedModel) -> list[str]:
     """The linear maps of the layers, by name."""
     found = [name for name, m in model.named_modules() if isinstance(m, nn.Linear) and not _is_above(model, name)]
     if not found:
-        raise Refused(f"finetune.lora: {type(model).__name__} has no linear maps in its layers; set it to null")
+        raise UserError(f"finetune.lora: {type(model).__name__} has no linear maps in its layers; set it to null")
     return found
 
 

@@ -16,10 +16,10 @@ from torch import nn
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from tasks.checkpoint import last_layer
 from tasks.finetune.feeding import LengthBatches, Rows, model_inputs
-from tasks.finetune.micro import in_pieces
-from tasks.kept import once
+from tasks.finetune.micro_batches import in_pieces
+from tasks.modelling.checkpoints.checkpoint import last_layer
+from tasks.modelling.training.checkpoint_store import once
 
 Array = npt.NDArray[np.float64]
 FILE = "probe.npz"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tasks.artefacts import replacing
+from tasks.core.files import replacing
 
 COLUMNS = {
     "epoch": "epoch",

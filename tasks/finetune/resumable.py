@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, Trainer
 
-from tasks.artefacts import read_json, write_json
-from tasks.finetune.best import Best
-from tasks.finetune.losses import Losses
-from tasks.finetune.micro import Accumulation
-from tasks.kept import Checkpoints
+from tasks.core.files import read_json, write_json
+from tasks.finetune.divergence import Losses
+from tasks.finetune.early_stopping import Best
+from tasks.finetune.micro_batches import Accumulation
+from tasks.modelling.training.checkpoint_store import Checkpoints
 
 WEIGHTS, STATE, RUNNING = "weights.pt", "trainer_state.json", "running.json"  # beside the trainer's own files
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from tasks.finetune.narrow import FirstToken
+from tasks.finetune.cls_only import FirstToken
 
 SECONDS = 0.3
 FOR_ALL_TOKENS = ("attention.self.key", "attention.self.value")  # in a layer that answers for the first token alone

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from transformers import PreTrainedModel
 
-from tasks.checkpoint import last_layer
+from tasks.modelling.checkpoints.checkpoint import last_layer
 
 LOGS = (-3.0, 3.0)  # between which log(temperature) lies
 

@@ -13,15 +13,14 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel, TrainingArguments
 
-from tasks import paths
-from tasks.finetune import Params, speed
+from tasks.finetune import DVCLIVE, Params, speed
 from tasks.finetune.device import Device
 from tasks.finetune.engine import Engine
 from tasks.finetune.feeding import Rows
 from tasks.finetune.live import Live
-from tasks.finetune.watch import Watch
-from tasks.kept import Checkpoints
-from tasks.leaving import noticed
+from tasks.finetune.progress import Watch
+from tasks.modelling.training.checkpoint_store import Checkpoints
+from tasks.modelling.training.shutdown import noticed
 
 Array = npt.NDArray[Any]
 PROBED_TOKENS = 4096  # of the multiplications whose rate is measured: enough for a device to reach its best
@@ -101,7 +100,7 @@ def train(
         data: dict[str, Any] = {"args": args, "train_dataset": rows, "eval_dataset": looked_at}
         engine = Engine(model, section, seed, checkpoints, leaving, resumed, _watch(model, device, rows.unit), **data)
         if section.dvclive:
-            engine.add_callback(Live(paths.DVCLIVE))
+            engine.add_callback(Live(DVCLIVE))
         engine.train(resume_from_checkpoint=str(resumed) if resumed else None)
         if leaving:
             tqdm.write(f"stopped after step {engine.state.global_step} of {engine.state.max_steps}, as asked")

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tasks.params import Section
+from tasks.core.params import Section
 
 Rule = Literal["better", "not_worse"]
 

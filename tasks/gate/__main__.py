@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from tasks import params
-from tasks.artefacts import read_json, write_json
-from tasks.cli import run
+from tasks.core import params
+from tasks.core.cli import run
+from tasks.core.files import read_json, write_json
 from tasks.gate import Params, Rule
 from tasks.gate.tables import pair, read
 from tasks.gate.verdict import columns, judge

@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 
 from tasks.gate import Params
 from tasks.gate.tables import Pair, Predictions
-from tasks.measures import Floats, interval
+from tasks.statistics.measures import Floats, interval
 
 DIGITS = 6
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.gate import Params
 from tasks.gate.paired import Paired
-from tasks.measures import COVERAGE, interval
+from tasks.statistics.measures import COVERAGE, interval
 
 LEVEL = round((1 - COVERAGE) / 2, 6)  # one side of the interval
 POWER = 0.8

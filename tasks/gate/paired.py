@@ -1,6 +1,6 @@
 """Two models' answers to the same rows, resampled: by drawing rows anew, and by exchanging the answers.
 
-Macro-F1 depends on the rows only through the counts of their cells (``tasks.measures``), so both work on counts. What
+Macro-F1 depends on the rows only through the counts of their cells (``tasks.statistics.measures``), so both work on counts. What
 is drawn or exchanged as a whole is a unit: a row, or the rows of a group. Units that look alike are of one kind.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from tasks.measures import Cells, Counts, Floats
+from tasks.statistics.measures import Cells, Counts, Floats
 
 CHAMPION, CHALLENGER = 0, 1
 

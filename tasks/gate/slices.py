@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from tasks.gate import Params
 from tasks.gate.tables import Pair
-from tasks.measures import Counts
+from tasks.statistics.measures import Counts
 
 DIGITS = 6
 NONE = "(none)"

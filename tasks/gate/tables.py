@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.errors import Refused
-from tasks.measures import Floats
+from tasks.core.errors import UserError
+from tasks.statistics.measures import Floats
 
 Table = dict[str, list[Any]]
 """Values by column, all columns of one length."""
@@ -55,13 +55,13 @@ def read(path: Path) -> Table:
         ".parquet": _parquet,
     }
     if path.suffix not in readers:
-        raise Refused(f"{path}: unknown kind of file; the ones known end in {', '.join(readers)}")
+        raise UserError(f"{path}: unknown kind of file; the ones known end in {', '.join(readers)}")
     try:
         return readers[path.suffix](path)
     except FileNotFoundError:
-        raise Refused(f"{path} does not exist") from None
+        raise UserError(f"{path} does not exist") from None
     except (ValueError, csv.Error, AttributeError) as error:  # what json, csv and pyarrow raise on what is no such file
-        raise Refused(f"{path} cannot be read as {path.suffix[1:]}: {error}") from error
+        raise UserError(f"{path} cannot be read as {path.suffix[1:]}: {error}") from error
 
 
 def _delimited(path: Path, delimiter: str) -> Table:
@@ -83,7 +83,7 @@ def _parquet(path: Path) -> Table:
 
 
 def pair(champion: Table, challenger: Table, truth: Table | None, columns: Iterable[str]) -> Pair:
-    """Match the rows by id. Refused where the ids, the truth or a model's answers leave anything open."""
+    """Match the rows by id. UserError where the ids, the truth or a model's answers leave anything open."""
     places = {"champion": _places(champion, "champion"), "challenger": _places(challenger, "challenger")}
     _same(places["champion"], places["challenger"])
     tables = {"champion": champion, "challenger": challenger}
@@ -109,21 +109,21 @@ def _places(table: Table, name: str) -> dict[str, int]:
     ids = _texts(table, "id", name)
     places = {key: i for i, key in enumerate(ids)}
     if not ids:
-        raise Refused(f"{name}: the table has no rows")
+        raise UserError(f"{name}: the table has no rows")
     if len(places) < len(ids):
         twice = next(key for i, key in enumerate(ids) if places[key] != i)
-        raise Refused(f"{name}: {len(ids) - len(places)} rows have an id that another row has, {twice!r} for one")
+        raise UserError(f"{name}: {len(ids) - len(places)} rows have an id that another row has, {twice!r} for one")
     return places
 
 
 def _texts(table: Table, column: str, name: str) -> list[str]:
     """A column as text, every value there."""
     if column not in table:
-        raise Refused(f"{name}: no column {column!r}; the table has {', '.join(table) or 'none'}")
+        raise UserError(f"{name}: no column {column!r}; the table has {', '.join(table) or 'none'}")
     values = table[column]
     missing = sum(value is None for value in values)
     if missing:
-        raise Refused(f"{name}: {missing} rows have no {column}, the {values.index(None) + 1}. for one")
+        raise UserError(f"{name}: {missing} rows have no {column}, the {values.index(None) + 1}. for one")
     return [str(value) for value in values]
 
 
@@ -131,25 +131,25 @@ def _same(champion: Collection[str], challenger: Collection[str]) -> None:
     alone = {"champion": set(champion) - set(challenger), "challenger": set(challenger) - set(champion)}
     said = [f"{len(ids)} only the {name}'s, {min(ids)!r} for one" for name, ids in alone.items() if ids]
     if said:
-        raise Refused(f"the tables do not hold the same ids: {'; '.join(said)}. Let both models answer the same rows")
+        raise UserError(f"the tables do not hold the same ids: {'; '.join(said)}. Let both models answer the same rows")
 
 
 def _all_have_truth(ids: Collection[str], known: Collection[str]) -> None:
     missing = set(ids) - set(known)
     if missing:
-        raise Refused(f"truth: {len(missing)} of {len(ids)} rows are not in it, {min(missing)!r} for one")
+        raise UserError(f"truth: {len(missing)} of {len(ids)} rows are not in it, {min(missing)!r} for one")
 
 
 def _truth(rows: dict[str, Table], ids: list[str]) -> list[str]:
     """The labels of whichever tables have them; they have to agree."""
     found = {name: _texts(table, "label", name) for name, table in rows.items() if "label" in table}
     if not found:
-        raise Refused("no table has a column 'label': hand over the truth in one of them, or with --truth")
+        raise UserError("no table has a column 'label': hand over the truth in one of them, or with --truth")
     first, *others = found.items()
     for name, labels in others:
         differing = [i for i, (a, b) in enumerate(zip(first[1], labels, strict=True)) if a != b]
         if differing:
-            raise Refused(
+            raise UserError(
                 f"{first[0]} and {name} name another truth for {len(differing)} rows, {ids[differing[0]]!r} for one"
             )
     return first[1]
@@ -160,7 +160,7 @@ def _beside(rows: dict[str, Table], column: str) -> list[str | None]:
         if column in table:
             return [None if value is None else str(value) for value in table[column]]
     known = sorted({name for table in rows.values() for name in table})
-    raise Refused(f"gate: no table has the column {column!r}; they have {', '.join(known)}")
+    raise UserError(f"gate: no table has the column {column!r}; they have {', '.join(known)}")
 
 
 def predictions(table: Table, name: str, ids: list[str]) -> Predictions:
@@ -175,7 +175,9 @@ def predictions(table: Table, name: str, ids: list[str]) -> Predictions:
         total = np.sum(list(probability.values()), axis=0)
         apart = np.flatnonzero(abs(total - 1) > CLOSE)
         if len(apart):
-            raise Refused(f"{name}: the probabilities of row {ids[apart[0]]!r} sum to {total[apart[0]]:.6g}, not to 1")
+            raise UserError(
+                f"{name}: the probabilities of row {ids[apart[0]]!r} sum to {total[apart[0]]:.6g}, not to 1"
+            )
         zero = np.zeros(len(ids))
         confidence = np.array([probability.get(label, zero)[i] for i, label in enumerate(said)])
         return Predictions(said, confidence, probability)
@@ -187,8 +189,8 @@ def _shares(table: Table, column: str, name: str, ids: list[str]) -> Floats:
     try:
         shares = np.array([float(value) for value in values])
     except ValueError as error:
-        raise Refused(f"{name}: column {column!r}: {error}") from None
+        raise UserError(f"{name}: column {column!r}: {error}") from None
     wrong = np.flatnonzero(~((shares >= 0) & (shares <= 1)))
     if len(wrong):
-        raise Refused(f"{name}: {column} of row {ids[wrong[0]]!r} is {shares[wrong[0]]:g}, which is no probability")
+        raise UserError(f"{name}: {column} of row {ids[wrong[0]]!r} is {shares[wrong[0]]:g}, which is no probability")
     return shares

@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.gate import Params, calibration, slices
 from tasks.gate.difference import LEVEL, METHOD, POWER, Difference, measure
 from tasks.gate.paired import CHALLENGER, CHAMPION, Paired, paired
 from tasks.gate.tables import Pair
-from tasks.measures import COVERAGE
+from tasks.statistics.measures import COVERAGE
 
 DIGITS = 6
 OFTEN = 20
@@ -30,7 +30,7 @@ def judge(pair: Pair, section: Params, seed: int, earlier: Iterable[Mapping[str,
     The same rows, whatever their order, section and seed give the same verdict.
     """
     if len(set(pair.truth)) < 2:
-        raise Refused(f"all {len(pair.ids)} rows are labelled {pair.truth[0]!r}: macro-F1 needs rows of two labels")
+        raise UserError(f"all {len(pair.ids)} rows are labelled {pair.truth[0]!r}: macro-F1 needs rows of two labels")
     groups = pair.columns[section.group] if section.group else None
     both = paired(pair.truth, pair.champion.said, pair.challenger.said, groups)
     found = measure(both, seed, section.resamples)

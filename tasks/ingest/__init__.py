@@ -19,7 +19,8 @@ import codecs
 
 from pydantic import Field, field_validator
 
-from tasks.params import Columns, Section
+from tasks.core.params import Section
+from tasks.dataset.windows import Columns
 
 
 class Params(Section):

@@ -9,14 +9,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks import ingest, params, paths
-from tasks.artefacts import write_json, write_table
-from tasks.cli import run, window_argument
-from tasks.errors import Refused
-from tasks.ingest import fields, ids, images, late, sources, windows
+from tasks import ingest
+from tasks.core import params, paths
+from tasks.core.cli import run, window_argument
+from tasks.core.errors import UserError
+from tasks.core.files import write_json
+from tasks.core.tables import write_table
+from tasks.dataset import layout
+from tasks.dataset.windows import Columns
+from tasks.dataset.windows import load as load_windows
+from tasks.ingest import fields, ids, images, late_labels, sources, windows
 from tasks.ingest.decoding import Opening
-from tasks.ingest.part import Part, refuse_many_columns
-from tasks.params import Columns
+from tasks.ingest.parts import Part, refuse_many_columns
 
 
 def read(plan: windows.Plan) -> tuple[pa.Table, dict[str, Any]]:
@@ -25,7 +29,7 @@ def read(plan: windows.Plan) -> tuple[pa.Table, dict[str, Any]]:
     rows = ids.complete(_together(_kept(plan, opening, account), plan.columns)).combine_chunks()
     joined = None
     if plan.labels:
-        rows, joined = late.join(rows, late.labels(plan.labels, f"windows.{plan.window}.labels", opening))
+        rows, joined = late_labels.join(rows, late_labels.labels(plan.labels, f"windows.{plan.window}.labels", opening))
     return rows, _figures(rows, plan, account) | ({"late_labels": joined} if joined else {})
 
 
@@ -79,7 +83,7 @@ def _together(tables: list[pa.Table], columns: Columns) -> pa.Table:
     try:
         return pa.concat_tables([fields.base(columns).empty_table(), *tables], promote_options="default")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise Refused(f"ingest.source: its files do not agree on the type of a column: {error}") from None
+        raise UserError(f"ingest.source: its files do not agree on the type of a column: {error}") from None
 
 
 def _figures(rows: pa.Table, plan: windows.Plan, account: windows.Account) -> dict[str, Any]:
@@ -98,10 +102,10 @@ def main() -> None:
     """Run the stage on the repository's paths."""
     window = window_argument(__doc__)
     section = params.load(ingest.Params, "ingest")
-    plan = windows.plan(window, params.general().windows, section)
+    plan = windows.plan(window, load_windows(), section)
     rows, figures = read(plan)
     pa.default_memory_pool().release_unused()  # what reading took and gave back; writing takes as much again
-    write_table(rows, paths.window(window).raw)
+    write_table(rows, layout.window(window).raw)
     write_json(figures, paths.metrics("ingest", window))
     print(f"{window}: {len(rows)} rows of {plan.source}, {sum(figures['problems'].values())} with a problem")
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.ingest.decoding import Opening
-from tasks.ingest.part import RECORDS, Part, refuse_many_columns
+from tasks.ingest.parts import RECORDS, Part, refuse_many_columns
 from tasks.ingest.streams import refuse_bomb, steady
 
 PLAIN = {
@@ -42,7 +42,7 @@ def read(path: Path, opening: Opening) -> Iterator[Part]:
                 yield _part(path, pa.Table.from_batches([batch]), first)
                 first += len(batch)
         except (pa.ArrowException, OSError) as error:
-            raise Refused(f"{path} cannot be read as parquet: {error}") from None
+            raise UserError(f"{path} cannot be read as parquet: {error}") from None
 
 
 def _texts(file: pq.ParquetFile) -> list[str]:
@@ -55,7 +55,7 @@ def _refuse_twice(path: Path, names: list[str]) -> None:
     refuse_many_columns(len(names), path)
     twice = [name for i, name in enumerate(names) if name in names[:i]]
     if twice:
-        raise Refused(f"{path}: two columns are called {twice[0]!r}: rename one of them")
+        raise UserError(f"{path}: two columns are called {twice[0]!r}: rename one of them")
 
 
 def _size(column: pa.Array) -> int:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.ingest.streams import Budget, opened
 
 MARKS = {  # the longer ones first: UTF-32's begins like UTF-16's
@@ -53,7 +53,7 @@ def text(path: Path, opening: Opening, newline: str) -> Iterator[Text]:
         encoding = MARKS.get(mark) or opening.encoding or "utf-8"
         if not mark and not opening.encoding and head[:2].count(0) == 1:
             order = "be" if head[0] == 0 else "le"
-            raise Refused(
+            raise UserError(
                 f"{path} looks like UTF-16 without a byte order mark: save it as UTF-8, or say "
                 f"`encoding: utf-16-{order}` under ingest"
             )
@@ -62,7 +62,7 @@ def text(path: Path, opening: Opening, newline: str) -> Iterator[Text]:
         try:
             yield Text(lines, encoding, errors)
         except UnicodeDecodeError as error:
-            raise Refused(f"{path} cannot be read as {encoding}: {error.reason}: name its encoding") from None
+            raise UserError(f"{path} cannot be read as {encoding}: {error.reason}: name its encoding") from None
 
 
 def valid(text: str) -> bool:

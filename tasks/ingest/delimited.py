@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.ingest.decoding import Opening, Text, text, valid
-from tasks.ingest.part import Part, batches, refuse_many_columns, strings
+from tasks.ingest.parts import Part, batches, refuse_many_columns, strings
 
 LONGEST = 1 << 28  # characters of a record; csv's own buffer takes four bytes for each
 LONG = 1 << 22  # characters from which that buffer is worth giving back
@@ -133,11 +133,11 @@ def _part(path: Path, header: list[str], batch: list[Record], first: int, file: 
 
 def _header(path: Path, names: list[str] | None) -> list[str]:
     if names is None:
-        raise Refused(f"{path} has no header that can be read: its first record must name the columns")
+        raise UserError(f"{path} has no header that can be read: its first record must name the columns")
     if not all(map(valid, names)):
-        raise Refused(f"{path}: the header is not text in the encoding of the file: save the file as UTF-8")
+        raise UserError(f"{path}: the header is not text in the encoding of the file: save the file as UTF-8")
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise Refused(f"{path}: the header names {', '.join(map(repr, twice[:5]))} twice: rename one of them")
+        raise UserError(f"{path}: the header names {', '.join(map(repr, twice[:5]))} twice: rename one of them")
     refuse_many_columns(len(names), path)
     return names

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
+from tasks.core.rows import IMAGE
+from tasks.dataset.schema import BASE, RAW, REASONS, SEEN
+from tasks.dataset.windows import Columns
 from tasks.ingest import times
-from tasks.ingest.part import Part
-from tasks.params import Columns
-from tasks.schema import BASE, IMAGE, RAW, REASONS, SEEN
+from tasks.ingest.parts import Part
 
 UNPARSEABLE = "record_unparseable"
 TEXT_UNDECODABLE = "text_undecodable"
@@ -64,7 +65,7 @@ def extras(part: Part, columns: Columns) -> list[str]:
     names = [name for name in part.table.column_names if name not in used]
     for name in names:
         if name in ours:
-            raise Refused(
+            raise UserError(
                 f"{part.file} has a column {name!r} that ingest.columns gives no part, and Driftline writes one of "
                 f"that name: give it one ({name}: {name}) or rename it in the source"
             )
@@ -78,7 +79,7 @@ def require(file: str, columns: Columns, known: Iterable[str], key: str) -> None
         name = getattr(columns, role)
         if name is not None and name not in has:
             shown = ", ".join(has[:20]) + (f" and {len(has) - 20} more" if len(has) > 20 else "")
-            raise Refused(f"{file} has no column {name!r}, which {key}.{role} names; it has {shown or 'none'}")
+            raise UserError(f"{file} has no column {name!r}, which {key}.{role} names; it has {shown or 'none'}")
 
 
 def column(part: Part, name: str | None) -> pa.ChunkedArray:
@@ -94,7 +95,7 @@ def strings(part: Part, name: str | None) -> pa.ChunkedArray:
     try:
         return found.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise Refused(f"{part.file}: column {name!r} is {found.type}, which is no label or id") from None
+        raise UserError(f"{part.file}: column {name!r} is {found.type}, which is no label or id") from None
 
 
 def _empty_is_none(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -106,7 +107,7 @@ def _texts(part: Part, columns: Columns) -> pa.ChunkedArray:
     if pa.types.is_null(found.type):
         return found.cast(pa.string())
     if not pa.types.is_string(found.type):
-        raise Refused(f"{part.file}: column {columns.text!r} is {found.type}, not text")
+        raise UserError(f"{part.file}: column {columns.text!r} is {found.type}, not text")
     others = part.not_strings.get(columns.text or "")
     return pc.if_else(_mask(others, part.records), NONE, found) if others else found
 
@@ -114,7 +115,7 @@ def _texts(part: Part, columns: Columns) -> pa.ChunkedArray:
 def _images(part: Part, columns: Columns) -> pa.ChunkedArray:
     found = column(part, columns.image)
     if not (pa.types.is_binary(found.type) or pa.types.is_null(found.type) or found.null_count == len(found)):
-        raise Refused(f"{part.file}: column {columns.image!r} is {found.type}, which is no image")
+        raise UserError(f"{part.file}: column {columns.image!r} is {found.type}, which is no image")
     return found.cast(pa.binary())
 
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.schema import modality
+from tasks.core.rows import modality
 
 DIGITS = 32
 """Hexadecimal digits of the sha256 that are used: 128 bits."""

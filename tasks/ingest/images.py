@@ -15,10 +15,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.ingest import sources
 from tasks.ingest.decoding import Opening
-from tasks.ingest.part import Part, batches
+from tasks.ingest.parts import Part, batches
 from tasks.ingest.streams import steady
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
@@ -55,7 +55,7 @@ def records(source: Path, files: Sequence[Path], column: str, opening: Opening, 
         for part in sources.read(file, opening):
             yield _with_bytes(part, column, folder)
     if left := sorted(folder.files - folder.named):
-        raise Refused(
+        raise UserError(
             f"{key}: no row of {tables[0]} names {left[0]}"
             + (f" and {len(left) - 1} other images" if left[1:] else "")
             + f" in its column {column!r}: add them to it, or move them out of the source"
@@ -86,10 +86,12 @@ def _with_bytes(part: Part, column: str, folder: _Folder) -> Part:
     if pa.types.is_binary(found.type):
         return part
     if NAME in part.table.column_names:
-        raise Refused(f"{part.file} has a column {NAME!r}, and Driftline writes one of that name: rename it")
+        raise UserError(f"{part.file} has a column {NAME!r}, and Driftline writes one of that name: rename it")
     names, data = _apart(found, part, column)
     if not folder.files and not any(data) and part.records:
-        raise Refused(f"{part.file}: column {column!r} names images: let the source be the folder that holds them too")
+        raise UserError(
+            f"{part.file}: column {column!r} names images: let the source be the folder that holds them too"
+        )
     beside = Path(part.file).parent
     pairs = zip(data, names.to_pylist(), strict=True)
     read = [folder.bytes(name, beside) if its is None else its for its, name in pairs]
@@ -103,7 +105,9 @@ def _apart(found: pa.ChunkedArray, part: Part, column: str) -> tuple[pa.ChunkedA
         return found.cast(pa.string()), [None] * len(found)
     kinds = [its.name for its in found.type] if pa.types.is_struct(found.type) else []
     if "bytes" not in kinds:
-        raise Refused(f"{part.file}: column {column!r} is {found.type}, which is neither an image's bytes nor its name")
+        raise UserError(
+            f"{part.file}: column {column!r} is {found.type}, which is neither an image's bytes nor its name"
+        )
     names = pc.struct_field(found, "path") if "path" in kinds else pa.chunked_array([pa.nulls(len(found))])
     return names.cast(pa.string()), pc.struct_field(found, "bytes").cast(pa.binary()).to_pylist()
 
@@ -114,4 +118,4 @@ def _bytes(path: Path, opening: Opening) -> bytes:
         try:
             return path.read_bytes()
         except OSError as error:
-            raise Refused(f"{path} cannot be read: {error.strerror}") from None
+            raise UserError(f"{path} cannot be read: {error.strerror}") from None

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.ingest.decoding import Opening, Text, text, valid
-from tasks.ingest.part import Part, batches, refuse_many_columns, strings
+from tasks.ingest.parts import Part, batches, refuse_many_columns, strings
 
 BLANK = " \t\r\n"
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.ingest import columnar, delimited, lines
 from tasks.ingest.decoding import Opening, valid
-from tasks.ingest.part import Part
+from tasks.ingest.parts import Part
 from tasks.ingest.streams import PACKED
-from tasks.ingest.watched import refuse_unwatched
+from tasks.ingest.watched_source import refuse_unwatched
 
 READERS: dict[str, Callable[[Path, Opening], Iterator[Part]]] = {
     ".csv": partial(delimited.read, delimiter=","),
@@ -28,18 +28,18 @@ def files(source: str, key: str, besides: Collection[str] = ()) -> list[Path]:
     """The files of a source in name order; ``key`` is where ``params.yaml`` names it, ``besides`` are endings of other
     files that it may hold.
 
-    Refused: a path outside the repository, one that is missing, that DVC does not watch, that holds a file of another
+    UserError: a path outside the repository, one that is missing, that DVC does not watch, that holds a file of another
     format, a link that leads elsewhere or no file at all, or that is tracked by neither git nor DVC.
     """
     refuse_unwatched(key, source)
     path = Path(source)
     if path.is_absolute() or ".." in path.parts:
-        raise Refused(f"{key}: {source} is outside the repository: copy it to data/, or land it there")
+        raise UserError(f"{key}: {source} is outside the repository: copy it to data/, or land it there")
     if not os.path.lexists(path):
-        raise Refused(f"{key}: {source} does not exist")
+        raise UserError(f"{key}: {source} does not exist")
     found = sorted(_below(path, key), key=Path.as_posix) if path.is_dir() else [path]
     if not found:
-        raise Refused(f"{key}: the folder {source} holds no files")
+        raise UserError(f"{key}: the folder {source} holds no files")
     for file in found:
         _refuse_strange(file, key, besides)
     _refuse_untracked(path, found, key)
@@ -56,13 +56,13 @@ def _below(folder: Path, key: str) -> Iterator[Path]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise Refused(f"{key}: {folder} cannot be read: {error.strerror}") from None
+        raise UserError(f"{key}: {folder} cannot be read: {error.strerror}") from None
     for path in entries:
         if path.name.startswith("."):
             continue
         if path.suffix == ".dvc":
             if not os.path.lexists(path.with_suffix("")):
-                raise Refused(f"{key}: {path.with_suffix('')} is not here, only {path.name}: run `dvc pull`")
+                raise UserError(f"{key}: {path.with_suffix('')} is not here, only {path.name}: run `dvc pull`")
         elif path.is_dir() and not path.is_symlink():
             yield from _below(path, key)
         else:
@@ -77,18 +77,18 @@ def _format(file: Path) -> str:
 def _refuse_strange(file: Path, key: str, besides: Collection[str]) -> None:
     shown = file.as_posix()
     if not valid(shown):
-        raise Refused(f"{key}: the name of {shown!r} is not UTF-8: rename the file")
+        raise UserError(f"{key}: the name of {shown!r} is not UTF-8: rename the file")
     if _format(file) not in READERS and file.suffix.lower() not in besides:
         others = " (nor an image: " + ", ".join(besides) + ")" if besides else ""
-        raise Refused(f"{key}: {file} is not {FORMATS}{others}: convert it or move it out of the source")
+        raise UserError(f"{key}: {file} is not {FORMATS}{others}: convert it or move it out of the source")
     try:
         leads_to = file.resolve(strict=True)
     except (OSError, RuntimeError):
-        raise Refused(f"{key}: {file} is a link that leads nowhere: put the file in its place") from None
+        raise UserError(f"{key}: {file} is a link that leads nowhere: put the file in its place") from None
     if not leads_to.is_file():
-        raise Refused(f"{key}: {file} is not a regular file: put a file in its place")
+        raise UserError(f"{key}: {file} is not a regular file: put a file in its place")
     if not leads_to.is_relative_to(Path.cwd().resolve()) and not _known_to_dvc(file):
-        raise Refused(f"{key}: {file} leads outside the repository: copy the file into it, or land it")
+        raise UserError(f"{key}: {file} leads outside the repository: copy the file into it, or land it")
 
 
 def _refuse_untracked(source: Path, found: list[Path], key: str) -> None:
@@ -102,7 +102,7 @@ def _refuse_untracked(source: Path, found: list[Path], key: str) -> None:
             continue
         for path in {file, file.resolve().relative_to(top)}:  # of a link git knows only where it leads
             if path.as_posix() not in tracked and not _known_to_dvc(path):
-                raise Refused(
+                raise UserError(
                     f"{key}: {path} is tracked by neither git nor DVC: run `git add {source}` if it is small, "
                     f"`dvc add {source}` if it is not"
                 )

@@ -1,6 +1,6 @@
 """The bytes of a source file, unpacked if they are packed, with a limit on how many there may be.
 
-Refused here, with the file's name: what is no regular file, what cannot be read, packed data that is damaged or cut off
+UserError here, with the file's name: what is no regular file, what cannot be read, packed data that is damaged or cut off
 or that unpacks to a bomb, a source beyond ``ingest.max_bytes``, and a file that changes while it is read.
 """
 
@@ -19,7 +19,7 @@ from typing import IO
 
 import pyarrow as pa
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 
 PACKED = {".gz": "gzip", ".zst": "zstd"}
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PAR1": "parquet", b"BZh": "bzip2"}
@@ -39,7 +39,7 @@ class Budget:
         """Refuse what goes beyond the limit."""
         self.spent += count
         if self.spent > self.most:
-            raise Refused(
+            raise UserError(
                 f"{path}: the source has more than {self.most} bytes (unpacked), the limit that ingest.max_bytes sets: "
                 "raise it if the source is meant to be that large"
             )
@@ -48,7 +48,7 @@ class Budget:
 def refuse_bomb(unpacked: int, packed: int, path: Path) -> None:
     """Refuse a file that unpacks to far more than it is."""
     if unpacked > max(SMALL, RATIO * packed):
-        raise Refused(f"{path}: {packed} bytes unpack to more than {RATIO} times as many: this looks like a bomb")
+        raise UserError(f"{path}: {packed} bytes unpack to more than {RATIO} times as many: this looks like a bomb")
 
 
 @contextmanager
@@ -57,13 +57,13 @@ def steady(path: Path) -> Iterator[os.stat_result]:
     try:
         before = path.stat()
     except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror}") from None
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(before.st_mode):
-        raise Refused(f"{path} is not a regular file: put a file in its place")
+        raise UserError(f"{path} is not a regular file: put a file in its place")
     yield before
     after = path.stat()
     if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
-        raise Refused(f"{path} changed while it was read: run again when whoever writes it is done")
+        raise UserError(f"{path} changed while it was read: run again when whoever writes it is done")
 
 
 class _Counted(io.RawIOBase):
@@ -80,13 +80,13 @@ class _Counted(io.RawIOBase):
         try:
             found = self.stream.read(len(buffer))
         except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
-            raise Refused(f"{self.path} cannot be unpacked, after {self.seen} bytes: {error}") from None
+            raise UserError(f"{self.path} cannot be unpacked, after {self.seen} bytes: {error}") from None
         self.seen += len(found)
         self.budget.spend(len(found), self.path)
         if self.packed:
             refuse_bomb(self.seen, self.size, self.path)
         elif self.seen > self.size:
-            raise Refused(f"{self.path} grows while it is read: run again when whoever writes it is done")
+            raise UserError(f"{self.path} grows while it is read: run again when whoever writes it is done")
         buffer[: len(found)] = found
         return len(found)
 
@@ -108,17 +108,17 @@ def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror}") from None
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _refuse_other(path: Path, file: IO[bytes], kind: str | None) -> None:
     head = file.read(4)
     file.seek(0)
     if kind and not head:
-        raise Refused(f"{path} is empty, and so no {kind} file")
+        raise UserError(f"{path} is empty, and so no {kind} file")
     for magic, other in MAGIC.items():
         if head.startswith(magic) and other != kind:
-            raise Refused(f"{path} holds {other}, which its name does not say: unpack or rename it")
+            raise UserError(f"{path} holds {other}, which its name does not say: unpack or rename it")
 
 
 def _unpacked(file: IO[bytes], kind: str | None) -> IO[bytes]:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.errors import Refused
-from tasks.schema import TIMESTAMP
+from tasks.core.errors import UserError
+from tasks.core.rows import TIMESTAMP
 
 SHAPE = re.compile(r"(\d{4}-?\d\d-?\d\d|\d{4}-?W\d\d(-?\d)?)([T ]\S+)?", re.ASCII)
 """What may be ISO 8601: fromisoformat alone takes 1604010112000, milliseconds of 2020, for an evening of 1604."""
@@ -23,7 +23,7 @@ PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 def read(column: pa.ChunkedArray, file: str) -> pa.ChunkedArray | pa.Array:
     """UTC times, null where there is none or it is not ISO 8601; a time without a zone is taken to be UTC.
 
-    Refused: a column that holds neither text nor times, since a number says neither its unit nor its origin.
+    UserError: a column that holds neither text nor times, since a number says neither its unit nor its origin.
     """
     kind = column.type
     if pa.types.is_null(kind):
@@ -33,7 +33,7 @@ def read(column: pa.ChunkedArray, file: str) -> pa.ChunkedArray | pa.Array:
     if pa.types.is_date(kind):
         column = column.cast(pa.date32(), safe=False).cast(pa.timestamp("s"))
     if not pa.types.is_timestamp(column.type):
-        raise Refused(f"{file}: the timestamp column is {kind}: give it as text in ISO 8601 or as a timestamp")
+        raise UserError(f"{file}: the timestamp column is {kind}: give it as text in ISO 8601 or as a timestamp")
     return _typed(column)
 
 

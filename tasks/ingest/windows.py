@@ -8,12 +8,12 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
+from tasks.core.paths import Window
+from tasks.dataset.windows import Columns, LateLabels, WindowRange, Windows
 from tasks.ingest import Params
 from tasks.ingest.decoding import Opening
 from tasks.ingest.streams import Budget
-from tasks.params import Columns, LateLabels, WindowRange, Windows
-from tasks.paths import Window
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def plan(window: Window, windows: Windows, section: Params) -> Plan:
     other = windows.current if window == "reference" else windows.reference
     source = own.source or section.source
     if source is None:
-        raise Refused(
+        raise UserError(
             f"ingest.source is missing, and windows.{window} names no source of its own: name a file or folder"
         )
     shared = (other.source or section.source) == source
@@ -75,7 +75,7 @@ def plan(window: Window, windows: Windows, section: Params) -> Plan:
 def refuse_undated_range(plan: Plan) -> None:
     """Refuse a range of time where no column tells the time."""
     if not plan.dated and (plan.range.from_ or plan.range.until):
-        raise Refused(
+        raise UserError(
             f"windows.{plan.window} names a range of time, but {plan.columns_key}.timestamp names no column: "
             f"name one, or take from and until out of windows.{plan.window}"
         )
@@ -110,8 +110,8 @@ class Account:
         if self.inside or not plan.has_data:
             return
         if not plan.dated:
-            raise Refused(f"{plan.source_key}: {plan.source} holds no records")
-        raise Refused(
+            raise UserError(f"{plan.source_key}: {plan.source} holds no records")
+        raise UserError(
             f"windows.{plan.window} is empty: of {self.records} records of {plan.source} none falls in "
             f"[{_shown(plan.range.from_)}, {_shown(plan.range.until)}); its times run from {_shown(self.earliest)} to "
             f"{_shown(self.latest)}, and {self.undated} records have none that can be read (ISO 8601)"
@@ -131,7 +131,7 @@ def take(rows: pa.Table, plan: Plan, account: Account) -> pa.Table:
     else:
         inside, undated, other = nothing, nothing, everything
     if _count(pc.and_(inside, other)):
-        raise Refused(
+        raise UserError(
             f"windows.reference and windows.current overlap in {plan.source}: let one end where the other begins"
         )
     account.records += len(rows)

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from pydantic import model_validator
 
-from tasks.errors import Refused
-from tasks.params import Section
+from tasks.core.errors import UserError
+from tasks.core.params import Section
 
 LANDING_FILE = Path("landing.yaml")
 ENVIRONMENT_PREFIX = "DRIFTLINE_SECRET_"
@@ -36,7 +36,7 @@ _WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 _SECRET_KEY = re.compile(r"pass|pwd|token|secret|signature|credential|api_?key|(^|[-_])(sig|key|auth)$", re.I)
 
 
-class Transient(Refused):
+class Transient(UserError):
     """A fault of the network: worth another try."""
 
 
@@ -139,7 +139,7 @@ def resolve(name: str, source: Source, environment: Mapping[str, str] | None = N
     variable = ENVIRONMENT_PREFIX + source.secret
     secret = (os.environ if environment is None else environment).get(variable, "").strip()
     if not secret:
-        raise Refused(f"{name}: the secret {source.secret} is not set: set the environment variable {variable}")
+        raise UserError(f"{name}: the secret {source.secret} is not set: set the environment variable {variable}")
     if source.source is not None:
         return Address(source.source, kind_of(source.source), secret, _forms({secret}))
     try:
@@ -147,7 +147,7 @@ def resolve(name: str, source: Source, environment: Mapping[str, str] | None = N
         source.check(kind)
         return Address(secret, kind, None, _forms(_secret_parts(secret)))
     except ValueError:
-        raise Refused(f"{name}: the secret {source.secret} is not an address that goes with this entry") from None
+        raise UserError(f"{name}: the secret {source.secret} is not an address that goes with this entry") from None
 
 
 def _secret_parts(url: str) -> set[str]:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from tasks.cli import run
-from tasks.errors import Refused
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.dataset.layout import LANDING
 from tasks.land import Address, Kind, Source, Transient, resolve
 from tasks.land.declared import declared
 from tasks.land.download import land_url
@@ -17,7 +18,6 @@ from tasks.land.hub import land_hub
 from tasks.land.parts import Parts, locked
 from tasks.land.sql import land_sql
 from tasks.land.tracked import restore, track
-from tasks.paths import LANDING
 
 EXAMPLES = """\
 examples:
@@ -42,10 +42,10 @@ def land(name: str, source: Source, dry: bool = False, full: bool = False) -> tu
             restore(folder)
             parts = Parts(folder, dry)  # what one try has landed is where the next one goes on
             return parts, again(KINDS[address.kind], name, source, address, parts, full)
-    except Refused as refusal:
-        raise Refused(address.hide(str(refusal))) from None
+    except UserError as refusal:
+        raise UserError(address.hide(str(refusal))) from None
     except OSError as error:
-        raise Refused(
+        raise UserError(
             f"{name}: {address.hide(str(error))}: nothing half-written is left; mend it and land again"
         ) from None
 
@@ -77,12 +77,12 @@ def main() -> None:
     options = parser.parse_args()
     sources = declared()
     if unknown := [name for name in options.names if name not in sources]:
-        raise Refused(f"landing.yaml names no {', '.join(unknown)}; it has {', '.join(sources)}")
+        raise UserError(f"landing.yaml names no {', '.join(unknown)}; it has {', '.join(sources)}")
     refusals, there = [], []
     for name in options.names or sources:
         try:
             parts, notes = land(name, sources[name], options.dry_run, options.full)
-        except Refused as refusal:
+        except UserError as refusal:
             refusals.append(str(refusal))
             continue
         _report(name, parts, notes)
@@ -91,7 +91,7 @@ def main() -> None:
         track([LANDING / name for name in there])
         _next(there)
     if refusals:
-        raise Refused("\n".join(refusals))
+        raise UserError("\n".join(refusals))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
+from tasks.core.params import parse
 from tasks.land import LANDING_FILE, Source
-from tasks.params import parse
 
 EXAMPLE = """\
 tickets:
@@ -26,17 +26,17 @@ def declared(file: Path = LANDING_FILE) -> dict[str, Source]:
     try:
         entries = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise Refused(f"{file} does not exist: write one at the top of the repository, such as\n{EXAMPLE}") from None
+        raise UserError(f"{file} does not exist: write one at the top of the repository, such as\n{EXAMPLE}") from None
     except YAMLError as error:  # its own words quote the line, which may hold what should not be shown
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        raise Refused(f"{file}: line {mark.line + 1 if mark else '?'} is not valid YAML") from None
+        raise UserError(f"{file}: line {mark.line + 1 if mark else '?'} is not valid YAML") from None
     if not entries:
-        raise Refused(f"{file} names no source: write one, such as\n{EXAMPLE}")
+        raise UserError(f"{file} names no source: write one, such as\n{EXAMPLE}")
     if not isinstance(entries, dict):
-        raise Refused(f"{file} must hold a mapping from names to sources, such as\n{EXAMPLE}")
+        raise UserError(f"{file} must hold a mapping from names to sources, such as\n{EXAMPLE}")
     for name in entries:
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
-            raise Refused(f"{file}: {name!r} cannot be a name: take small letters, digits, - and _")
+            raise UserError(f"{file}: {name!r} cannot be a name: take small letters, digits, - and _")
         if not isinstance(entries[name], dict):
-            raise Refused(f"{file}: {name} must be a mapping, such as\n{EXAMPLE}")
+            raise UserError(f"{file}: {name} must be a mapping, such as\n{EXAMPLE}")
     return {name: parse(Source, entry, name, file) for name, entry in entries.items()}

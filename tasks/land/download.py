@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 from tqdm import tqdm
 
-from tasks.artefacts import read_json, write_json
-from tasks.errors import Refused
+from tasks.core.errors import UserError
+from tasks.core.files import read_json, write_json
 from tasks.land import Address, Source, Transient
 from tasks.land.files import format_of, land_bytes
 from tasks.land.parts import Parts
@@ -51,7 +51,7 @@ def fetch(name: str, address: Address, copy: Path) -> None:
         why = str(error) or type(error).__name__
         raise Transient(f"{name}: the address cannot be reached or broke off: {why}") from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise Refused(f"{name}: not an address that can be fetched ({type(error).__name__})") from None
+        raise UserError(f"{name}: not an address that can be fetched ({type(error).__name__})") from None
 
 
 def _tag_of(copy: Path) -> Path:
@@ -76,13 +76,13 @@ def _refuse_status(name: str, answer: httpx.Response) -> None:
     code = answer.status_code
     said = f"{name}: the server answered {code} {answer.reason_phrase}"
     if code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise Refused(f"{said}: name a secret that may read it")
+        raise UserError(f"{said}: name a secret that may read it")
     if code in _AGAIN:
         raise Transient(f"{said}: try again later")
     if code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
-        raise Refused(f"{said}: see whether the address is right")
+        raise UserError(f"{said}: see whether the address is right")
     if answer.headers.get("content-type", "").startswith("text/html"):
-        raise Refused(f"{name}: the server answered with a web page, not with data: see whether it asks for a login")
+        raise UserError(f"{name}: the server answered with a web page, not with data: see whether it asks for a login")
 
 
 def _receive(name: str, address: Address, answer: httpx.Response, copy: Path) -> None:
@@ -95,7 +95,7 @@ def _receive(name: str, address: Address, answer: httpx.Response, copy: Path) ->
         raise Transient(f"{name}: what was left of an earlier download fits no more: it begins anew")
     rest = answer.status_code == HTTPStatus.PARTIAL_CONTENT
     if rest and not re.match(rf"bytes {here}-", answer.headers.get("content-range", "")):
-        raise Refused(f"{name}: the server sent another range of bytes than it was asked for")
+        raise UserError(f"{name}: the server sent another range of bytes than it was asked for")
     _tag_of(copy).unlink(missing_ok=True)
     etag = answer.headers.get("etag", "")
     with copy.open("ab" if rest else "wb") as target:

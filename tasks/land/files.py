@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.land import FORMATS, Address, Source
 from tasks.land.parts import Parts, digest
 
@@ -52,14 +52,14 @@ def _matching(name: str, path: str) -> list[Path]:
         top = Path(here.anchor)
         files = sorted(top.glob(str(here.relative_to(top))))
     if not (files := [file for file in files if file == here or not file.name.startswith(".")]):
-        raise Refused(f"{name}: no file matches {path}")
+        raise UserError(f"{name}: no file matches {path}")
     return files
 
 
 def format_of(file: str, where: str) -> str:
     """The format that a file's name ends in."""
     if (match := _FORMAT.search(file)) is None:
-        raise Refused(f"{where}: {file} is not csv, tsv, jsonl or parquet (or .gz, .zst of these): leave it out")
+        raise UserError(f"{where}: {file} is not csv, tsv, jsonl or parquet (or .gz, .zst of these): leave it out")
     return match[1].lower()
 
 
@@ -67,9 +67,9 @@ def _refuse_special(file: Path, where: str) -> os.stat_result:
     try:
         status = file.stat()
     except OSError as error:
-        raise Refused(f"{where}: {file} cannot be read: {error.strerror}") from None
+        raise UserError(f"{where}: {file} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(status.st_mode):
-        raise Refused(f"{where}: {file} is no regular file (a folder, pipe or device): leave it out")
+        raise UserError(f"{where}: {file} is no regular file (a folder, pipe or device): leave it out")
     return status
 
 
@@ -82,7 +82,7 @@ def _copy(file: Path, copy: Path, where: str) -> None:
     after = _refuse_special(file, where)
     states = {(status.st_size, status.st_mtime_ns) for status in (before, after)}
     if len(states) > 1 or copy.stat().st_size != after.st_size:
-        raise Refused(f"{where}: {file} changed while it was read: land it again when it is complete")
+        raise UserError(f"{where}: {file} changed while it was read: land it again when it is complete")
 
 
 def land_bytes(copy: Path, extension: str, parts: Parts, file: str, alone: bool) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.land import Address, Source, Transient
 from tasks.land.parts import Parts
 from tasks.land.rows import gone, land_rows, landed_rows, landed_schema, same_columns
@@ -22,7 +22,7 @@ def land_hub(name: str, source: Source, address: Address, parts: Parts, _: bool 
     dataset = _load(name, address)
     columns = source.columns or dataset.column_names
     if missing := [column for column in columns if column not in dataset.column_names]:
-        raise Refused(f"{name}: no column {', '.join(missing)}; there are {', '.join(dataset.column_names)}")
+        raise UserError(f"{name}: no column {', '.join(missing)}; there are {', '.join(dataset.column_names)}")
     before = landed_schema(parts)
     if before is not None:
         same_columns(columns, before, name)
@@ -35,7 +35,7 @@ def land_hub(name: str, source: Source, address: Address, parts: Parts, _: bool 
 def _load(name: str, address: Address) -> Any:
     match = _ADDRESS.fullmatch(address.url)
     if match is None:
-        raise Refused(f"{name}: write hf://name@revision, hf://name@revision:split or …@revision/config:split")
+        raise UserError(f"{name}: write hf://name@revision, hf://name@revision:split or …@revision/config:split")
     from datasets import get_dataset_split_names, load_dataset
     from datasets.exceptions import DatasetsError
 
@@ -45,12 +45,14 @@ def _load(name: str, address: Address) -> Any:
         if split is None:
             split, *more = get_dataset_split_names(config_name=match["config"], **where)
             if more:
-                raise Refused(f"{name}: name one of the splits {split}, {', '.join(more)}, as in {address.url}:{split}")
+                raise UserError(
+                    f"{name}: name one of the splits {split}, {', '.join(more)}, as in {address.url}:{split}"
+                )
         return load_dataset(name=match["config"], split=split, **where)
     except ConnectionError as error:
         raise Transient(f"{name}: the hub cannot be reached: {error}") from None
     except (DatasetsError, OSError, ValueError, RuntimeError) as error:
-        raise Refused(f"{name}: {address.url} cannot be loaded: {error}") from None
+        raise UserError(f"{name}: {address.url} cannot be loaded: {error}") from None
 
 
 def _batches(dataset: Any, before: pa.Schema | None, where: str) -> Iterator[pa.Table]:
@@ -59,7 +61,7 @@ def _batches(dataset: Any, before: pa.Schema | None, where: str) -> Iterator[pa.
         table = pa.table({name: _plain(batch[name], labels.get(name)) for name in batch.column_names})
         for field in before or ():
             if (found := table.schema.field(field.name).type) != field.type:
-                raise Refused(
+                raise UserError(
                     f"{where}: column {field.name} was {field.type} and is now {found}: land it under a new name"
                 )
         yield table

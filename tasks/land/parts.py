@@ -16,8 +16,8 @@ from pathlib import Path
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from tasks.artefacts import write_table
-from tasks.errors import Refused
+from tasks.core.errors import UserError
+from tasks.core.tables import write_table
 from tasks.land import FORMATS
 
 _NAME = re.compile(rf"(\d{{6}})-([0-9a-f]{{16}})\.{FORMATS}")
@@ -47,11 +47,11 @@ class Parts:
         for number, file in enumerate(files, 1):
             match = _NAME.fullmatch(file.name)
             if match is None:
-                raise Refused(f"{file} is not a part that was landed: the folder holds nothing else, so take it away")
+                raise UserError(f"{file} is not a part that was landed: the folder holds nothing else, so take it away")
             if int(match[1]) != number:
-                raise Refused(f"{self.folder}: part {number:06d} is missing or there twice: {again}")
+                raise UserError(f"{self.folder}: part {number:06d} is missing or there twice: {again}")
             if digest(file) != match[2]:
-                raise Refused(f"{file} is not what was landed: its bytes have changed; {again}")
+                raise UserError(f"{file} is not what was landed: its bytes have changed; {again}")
         return files
 
     def digests(self) -> set[str]:
@@ -85,11 +85,11 @@ class Parts:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the landing of that folder; a crash lets go of it. Raises Refused while another process holds it."""
+    """Hold the landing of that folder; a crash lets go of it. Raises UserError while another process holds it."""
     lock = folder.parent / ".partial" / f"{folder.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(lock, timeout=0):
             yield
     except Timeout:
-        raise Refused(f"{folder.name}: another landing of it is running: wait for it to end") from None
+        raise UserError(f"{folder.name}: another landing of it is running: wait for it to end") from None

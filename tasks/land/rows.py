@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.land.parts import Parts
 
 PART_ROWS = 100_000
@@ -35,7 +35,9 @@ def landed_schema(parts: Parts) -> pa.Schema | None:
     """The columns of the first part, which all later ones keep; None when there is no part yet."""
     for file in parts.files:
         if file.suffix != ".parquet":
-            raise Refused(f"{parts.folder} holds {file.suffix} files of another source: land this one under a new name")
+            raise UserError(
+                f"{parts.folder} holds {file.suffix} files of another source: land this one under a new name"
+            )
     return pq.read_schema(parts.files[0]) if parts.files else None
 
 
@@ -72,11 +74,11 @@ def position(parts: Parts, cursor: str) -> Position | None:
 
 
 def same_columns(found: list[str], landed: pa.Schema, where: str) -> None:
-    """Raise Refused unless a source has exactly the columns that landed before."""
+    """Raise UserError unless a source has exactly the columns that landed before."""
     if gone := [name for name in landed.names if name not in found]:
-        raise Refused(f"{where}: landed before with the column {', '.join(gone)}, which is gone: select it again")
+        raise UserError(f"{where}: landed before with the column {', '.join(gone)}, which is gone: select it again")
     if new := [name for name in found if name not in landed.names]:
-        raise Refused(
+        raise UserError(
             f"{where}: new column {', '.join(new)}: name in the query only the columns landed until now "
             f"({', '.join(landed.names)}), or land under a new name"
         )

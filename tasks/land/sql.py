@@ -21,11 +21,11 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
+from tasks.core.rows import TIMESTAMP
 from tasks.land import Address, Source, Transient
 from tasks.land.parts import Parts
 from tasks.land.rows import Position, gone, land_rows, landed_rows, landed_schema, position, same_columns
-from tasks.schema import TIMESTAMP
 
 BATCH = 2_000
 CONNECT_SECONDS = 15
@@ -58,7 +58,7 @@ def _land_onwards(query: _Query, schema: pa.Schema, parts: Parts, cursor: str, f
     since = position(parts, cursor)
     rows, undated, below = query.count(cursor, key, since)
     if undated:
-        raise Refused(
+        raise UserError(
             f"{query.where}: {undated:,} rows have no {cursor}, so they can be put nowhere: leave them out in the "
             "query, or land without a cursor"
         )
@@ -94,9 +94,9 @@ class _Query:
         self.columns = list(self._run("WHERE 1 = 0").keys())
         names = Counter(re.sub(r":\d+$", "", name) for name in self.columns)  # SQLite tells twins apart as id and id:1
         if twice := [name for name, times in names.items() if times > 1]:
-            raise Refused(f"{where}: the query selects {', '.join(twice)} more than once: give each its own name")
+            raise UserError(f"{where}: the query selects {', '.join(twice)} more than once: give each its own name")
         if source.cursor is not None and source.cursor not in self.columns:
-            raise Refused(f"{where}: no column {source.cursor} for cursor; there are {', '.join(self.columns)}")
+            raise UserError(f"{where}: no column {source.cursor} for cursor; there are {', '.join(self.columns)}")
 
     def _run(self, clause: str, select: str = "*", stream: bool = False, **values: Any) -> sa.CursorResult[Any]:
         # The query is the user's own, so nothing in it is a parameter of ours; its last line may be a comment.
@@ -123,7 +123,7 @@ class _Query:
         """The cursor as an expression whose order is the one its values have here: text goes by code point."""
         value = self._one(cursor)
         if value is not None and type(value) not in CURSOR_TYPES:
-            raise Refused(
+            raise UserError(
                 f"{self.where}: the cursor {cursor} is of type {type(value).__name__}: take a column of whole numbers, "
                 "text, dates or times, or cast it in the query"
             )
@@ -149,10 +149,10 @@ class _Query:
 
 
 def _array(values: tuple[Any, ...], field: pa.Field, where: str) -> pa.Array:
-    """The values as the field's type; raises Refused when any of them has another."""
+    """The values as the field's type; raises UserError when any of them has another."""
     for value in {type(value): value for value in values if value is not None}.values():
         if (found := arrow_type(value, field.name, where)) != field.type:
-            raise Refused(
+            raise UserError(
                 f"{where}: column {field.name} was {field.type} and now also holds {found}: cast it to {field.type} in "
                 "the query, or land under a new name"
             )
@@ -161,7 +161,7 @@ def _array(values: tuple[Any, ...], field: pa.Field, where: str) -> pa.Array:
     try:
         return pa.array(values, field.type)
     except (pa.ArrowInvalid, OverflowError) as error:
-        raise Refused(
+        raise UserError(
             f"{where}: column {field.name} cannot be held as {field.type}: {error}; cast it to text"
         ) from None
 
@@ -171,7 +171,7 @@ def arrow_type(value: object, name: str, where: str) -> pa.DataType:
     if isinstance(value, datetime):
         return TIMESTAMP if value.tzinfo else pa.timestamp("us")
     if (found := TYPES.get(type(value))) is None:
-        raise Refused(f"{where}: column {name} is of type {type(value).__name__}: cast it to text in the query")
+        raise UserError(f"{where}: column {name} is of type {type(value).__name__}: cast it to text in the query")
     return found
 
 
@@ -216,6 +216,6 @@ def _refusing(where: str) -> Iterator[None]:
         lost = error.connection_invalidated or (isinstance(error, OperationalError) and error.statement is None)
         if lost and "FATAL" not in words and not isinstance(error.orig, sqlite3.Error):
             raise Transient(f"{where}: the database cannot be reached: {words}") from None
-        raise Refused(f"{where}: the database refused: {words}") from None
+        raise UserError(f"{where}: the database refused: {words}") from None
     except SQLAlchemyError as error:
-        raise Refused(f"{where}: not an address or a query that can be used: {error}") from None
+        raise UserError(f"{where}: not an address or a query that can be used: {error}") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 
 
 def restore(folder: Path) -> None:
@@ -20,7 +20,7 @@ def restore(folder: Path) -> None:
         _dvc(["checkout", str(pointer)], f"{folder} is tracked but not here: run `dvc pull {folder}` first")
     recorded = YAML(typ="safe").load(pointer.read_text(encoding="utf-8"))["outs"][0].get("nfiles", 0)
     if (there := len(list(folder.iterdir()))) < recorded:
-        raise Refused(f"{folder} holds {there} of its {recorded} parts: run `dvc pull {folder}` first")
+        raise UserError(f"{folder} holds {there} of its {recorded} parts: run `dvc pull {folder}` first")
 
 
 def track(folders: list[Path]) -> None:
@@ -31,4 +31,4 @@ def track(folders: list[Path]) -> None:
 def _dvc(arguments: list[str], wrong: str) -> None:
     done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Refused(f"{wrong}\n{done.stderr.strip()}")
+        raise UserError(f"{wrong}\n{done.stderr.strip()}")

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tasks.params import Section
+from tasks.core.params import Section
 
 
 class Params(Section):

@@ -5,9 +5,9 @@ Without epochs nothing but the parameters is read and no library is loaded: the 
 
 from __future__ import annotations
 
-from tasks import params, paths
-from tasks.artefacts import replacing_folder, write_json
-from tasks.cli import run
+from tasks.core import params, paths
+from tasks.core.cli import run
+from tasks.core.files import replacing_folder, write_json
 from tasks.pretrain import Params
 
 
@@ -15,8 +15,8 @@ def main() -> None:
     """Run the stage on the repository's paths."""
     section, figures = params.load(Params, "pretrain"), {"epochs": 0}
     if section.epochs:
-        from tasks import checkpoint
-        from tasks.pretrain.going_on import pretrain
+        from tasks.modelling.checkpoints import checkpoint
+        from tasks.pretrain.resume import pretrain
 
         general = params.general()
         figures = pretrain(section, general.seed, checkpoint.resolve(general.model))

@@ -16,9 +16,9 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
-from tasks.errors import Refused
-from tasks.kept import Checkpoints
-from tasks.leaving import noticed
+from tasks.core.errors import UserError
+from tasks.modelling.training.checkpoint_store import Checkpoints
+from tasks.modelling.training.shutdown import noticed
 from tasks.pretrain import Params
 from tasks.pretrain.texts import Blocks
 
@@ -56,7 +56,7 @@ def _told_only(model: PreTrainedModel) -> Iterator[list[torch.Tensor]]:
     places: list[torch.Tensor] = []
     last: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     if not isinstance(last, nn.Linear):
-        raise Refused(f"pretrain: {type(model).__name__} does not end in a linear layer over its vocabulary")
+        raise UserError(f"pretrain: {type(model).__name__} does not end in a linear layer over its vocabulary")
     hook = last.register_forward_pre_hook(lambda _, given: (given[0][places.pop()],))
     try:
         yield places
@@ -84,7 +84,9 @@ def perplexity(model: PreTrainedModel, rows: Blocks, masking: Masking, batch_siz
             if number:
                 lost, count = lost + _loss(model, places, shown, told).item() * number, count + number
     if not count:
-        raise Refused("pretrain: no token of the held-out texts was hidden: raise pretrain.held_out or pretrain.masked")
+        raise UserError(
+            "pretrain: no token of the held-out texts was hidden: raise pretrain.held_out or pretrain.masked"
+        )
     return math.exp(lost / count)
 
 
@@ -119,7 +121,7 @@ def train(model: PreTrainedModel, rows: Blocks, masking: Masking, section: Param
             torch.manual_seed(seed * 1_000_003 + step)
             loss = _loss(model, places, *masking(batch, seed, step, 1))
             if not torch.isfinite(loss):
-                raise Refused(f"pretrain: the loss is {loss.item()} at step {step + 1}: lower pretrain.learning_rate")
+                raise UserError(f"pretrain: the loss is {loss.item()} at step {step + 1}: lower pretrain.learning_rate")
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()

@@ -12,36 +12,36 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.artefacts import read_table
-from tasks.errors import Refused
+from tasks.core.errors import UserError
+from tasks.core.tables import read_table
 
 Blocks = npt.NDArray[np.int64]
-MOST_HELD_OUT = 500  # texts: enough for a perplexity, and soon run
+MAX_HELD_OUT = 500  # texts: enough for a perplexity, and soon run
 CHUNK = 512  # texts handed to the tokenizer at once
 
 
 def read(source: Path, column: str) -> list[str]:
     """The texts of a source; empty ones are left out."""
     if not source.is_file():
-        raise Refused(f"pretrain.source: there is no file {source}")
+        raise UserError(f"pretrain.source: there is no file {source}")
     readers: dict[str, Callable[[Path, str], list[Any]]] = {
         ".parquet": _of_parquet,
         ".jsonl": _of_lines_of_json,
         ".txt": _of_lines,
     }
     if source.suffix not in readers:
-        raise Refused(f"pretrain.source: {source} ends in none of {', '.join(readers)}")
+        raise UserError(f"pretrain.source: {source} ends in none of {', '.join(readers)}")
     try:
         found = readers[source.suffix](source, column)
     except (ValueError, pa.ArrowException) as error:  # not of the kind that its name says, or not UTF-8
-        raise Refused(f"pretrain.source: {source} cannot be read as {source.suffix[1:]}: {error}") from error
+        raise UserError(f"pretrain.source: {source} cannot be read as {source.suffix[1:]}: {error}") from error
     return [text for text in found if isinstance(text, str) and text.strip()]
 
 
 def _of_parquet(source: Path, column: str) -> list[Any]:
     table = read_table(source)
     if column not in table.column_names:
-        raise Refused(f"pretrain.column: {source} has no column {column!r}, but {', '.join(table.column_names)}")
+        raise UserError(f"pretrain.column: {source} has no column {column!r}, but {', '.join(table.column_names)}")
     values: list[Any] = table[column].to_pylist()
     return values
 
@@ -50,7 +50,7 @@ def _of_lines_of_json(source: Path, column: str) -> list[Any]:
     rows = [json.loads(line) for line in _of_lines(source) if line.strip()]
     without = next((i for i, row in enumerate(rows, 1) if not isinstance(row, dict) or column not in row), None)
     if without:
-        raise Refused(f"pretrain.column: record {without} of {source} has no {column!r}")
+        raise UserError(f"pretrain.column: record {without} of {source} has no {column!r}")
     return [row[column] for row in rows]
 
 
@@ -67,8 +67,8 @@ def divided(texts: Sequence[str], share: float) -> tuple[list[str], list[str]]:
     """Texts to train on and texts held out: each once, in an order and a choice that only their content decides."""
     ordered = sorted(set(texts), key=lambda text: hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
     if len(ordered) < 2:
-        raise Refused(f"pretrain: {len(ordered)} different texts are too few; one is held out, one is trained on")
-    held = min(MOST_HELD_OUT, max(1, round(share * len(ordered))))
+        raise UserError(f"pretrain: {len(ordered)} different texts are too few; one is held out, one is trained on")
+    held = min(MAX_HELD_OUT, max(1, round(share * len(ordered))))
     return ordered[held:], ordered[:held]
 
 
@@ -76,7 +76,7 @@ def blocks(texts: Sequence[str], tokenizer: Any, length: int) -> Blocks:
     """The texts' tokens in a row, [blocks, length], each block between the tokenizer's own signs; a rest is left."""
     first, last, inside = tokenizer.cls_token_id, tokenizer.sep_token_id, length - 2
     if None in (first, last, tokenizer.mask_token_id):
-        raise Refused(
+        raise UserError(
             "pretrain: the checkpoint's tokenizer has no [CLS], [SEP] or [MASK]: it is no masked language model"
         )
     ids: list[int] = []
@@ -85,7 +85,7 @@ def blocks(texts: Sequence[str], tokenizer: Any, length: int) -> Blocks:
             ids += [*row, last]
     count = len(ids) // inside
     if not count:
-        raise Refused(f"pretrain: {len(texts)} texts have {len(ids)} tokens, less than one block of {inside}")
+        raise UserError(f"pretrain: {len(texts)} texts have {len(ids)} tokens, less than one block of {inside}")
     body = np.array(ids[: count * inside], np.int64).reshape(count, inside)
     ends = np.ones((count, 1), np.int64)
     return np.hstack([first * ends, body, last * ends])

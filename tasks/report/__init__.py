@@ -7,9 +7,15 @@ Beside the weights it leaves ``models/README.md``, the model card.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
-from tasks.params import Section
+from tasks.core.params import Section
+from tasks.core.paths import REPORTS
+
+CARD = Path("models/README.md")
+INDEX = REPORTS / "index.html"
 
 
 class Card(Section):

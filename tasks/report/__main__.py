@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from tasks import params, paths
-from tasks.artefacts import replacing
-from tasks.cli import run
-from tasks.report import Params, inputs
+from tasks.core import params
+from tasks.core.cli import run
+from tasks.core.files import replacing
+from tasks.report import CARD, INDEX, Params, inputs
 from tasks.report.card import card
+from tasks.report.closing_summary import say
 from tasks.report.render import render
-from tasks.report.say import say
 
 
 def main() -> None:
     """Run the stage on the repository's paths."""
     found = inputs.read()
     section = params.load(Params, "report")
-    for path, text in ((paths.INDEX, render(found, section)), (paths.CARD, card(found, section.card))):
+    for path, text in ((INDEX, render(found, section)), (CARD, card(found, section.card))):
         with replacing(path) as part:
             part.write_text(text, encoding="utf-8")
     say(found)

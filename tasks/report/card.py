@@ -12,9 +12,10 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tasks import paths
-from tasks.paths import WINDOWS
-from tasks.report import Card, words
+from tasks.core import paths
+from tasks.core.paths import WINDOWS
+from tasks.dataset import layout
+from tasks.report import Card, phrases
 from tasks.report.inputs import Inputs
 from tasks.report.render import MEASURES
 
@@ -32,7 +33,7 @@ def card(inputs: Inputs, section: Card) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        its.__name__: its for its in (words.count, words.figure, words.signed, words.percent, plain)
+        its.__name__: its for its in (phrases.count, phrases.figure, phrases.signed, phrases.percent, plain)
     }
     return environment.get_template("card.md").render(
         header=_header(inputs, section),
@@ -41,13 +42,13 @@ def card(inputs: Inputs, section: Card) -> str:
         measures=MEASURES,
         worse=_worse(inputs.evaluate["slices"]),
         below=[its for its in inputs.evaluate["behaviour"] if its["kept"] is False],
-        ranges={window: words.window_range(getattr(inputs.general.windows, window)) for window in WINDOWS},
+        ranges={window: phrases.window_range(getattr(inputs.windows, window)) for window in WINDOWS},
         sources=inputs.ingest["reference"]["files"],
-        splits={name: _digest(paths.SPLITS / f"{name}.parquet") for name in ("train", "validation", "test")},
+        splits={name: _digest(layout.SPLITS / f"{name}.parquet") for name in ("train", "validation", "test")},
         rows=inputs.split["rows"],
         weights={file.name: _digest(file) for file in sorted(paths.CLASSIFIER.glob("*.safetensors"))},
-        origin=words.origin(inputs.general.model),
-        kind=words.OF[inputs.reads],
+        origin=phrases.origin(inputs.general.model),
+        kind=phrases.OF[inputs.reads],
         seed=inputs.general.seed,
         tokenize=inputs.tokenize,
         finetune=inputs.finetune,
@@ -72,7 +73,7 @@ def _header(inputs: Inputs, section: Card) -> str:
     """The YAML that the hub reads."""
     from huggingface_hub import EvalResult, ModelCardData
 
-    task = words.OF[inputs.reads]["task"]
+    task = phrases.OF[inputs.reads]["task"]
     results = [
         EvalResult(
             task_type=task,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 
 PARTS = {"all": "energy", "cpu": "of which processor", "gpu": "of which GPU", "memory": "of which memory"}
 
@@ -29,5 +29,5 @@ def _kilograms(kwh: float, country: str) -> float:
 
     source = DataSource()
     if country not in source.get_global_energy_mix_data():
-        raise Refused(f"report.country: CodeCarbon knows no electricity of {country!r}; write it as DEU, FRA, USA")
+        raise UserError(f"report.country: CodeCarbon knows no electricity of {country!r}; write it as DEU, FRA, USA")
     return float(Emissions(source).get_private_infra_emissions(Energy.from_energy(kWh=kwh), GeoMetadata(country)))

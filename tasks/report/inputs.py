@@ -10,12 +10,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks import params, paths
-from tasks.artefacts import columns_of, read_json, read_table
-from tasks.errors import Refused
-from tasks.params import General
-from tasks.paths import WINDOWS, Window
-from tasks.schema import Modality, modality
+from tasks.core import params, paths
+from tasks.core.errors import UserError
+from tasks.core.files import read_json
+from tasks.core.params import General
+from tasks.core.paths import WINDOWS, Window
+from tasks.core.rows import Modality, modality
+from tasks.core.tables import columns_of, read_table
+from tasks.dataset import layout, windows
+from tasks.dataset.windows import Windows
 
 Record = Mapping[str, Any]
 QUARANTINE = ["id", "label", "source_file", "source_row", "source_bytes", "reasons"]
@@ -26,6 +29,7 @@ class Inputs:
     """The metrics of every stage, the two quarantines, the curves and the cost of the training."""
 
     general: General
+    windows: Windows
     ingest: Mapping[Window, Record]
     validate: Mapping[Window, Record]
     split: Record
@@ -50,6 +54,7 @@ def read() -> Inputs:
     """Everything from its path; what is missing is refused by its name."""
     return Inputs(
         general=params.general(),
+        windows=windows.load(),
         ingest={window: read_json(paths.metrics("ingest", window)) for window in WINDOWS},
         validate={window: read_json(paths.metrics("validate", window)) for window in WINDOWS},
         split=read_json(paths.metrics("split")),
@@ -59,7 +64,7 @@ def read() -> Inputs:
         drift=read_json(paths.metrics("drift")),
         curves=read_curves(paths.CURVES),
         cost=read_json(paths.FINETUNE_COST),
-        quarantine={window: _quarantine(paths.window(window).quarantine) for window in WINDOWS},
+        quarantine={window: _quarantine(layout.window(window).quarantine) for window in WINDOWS},
     )
 
 
@@ -73,4 +78,4 @@ def read_curves(path: Path) -> list[dict[str, float]]:
         with path.open(newline="", encoding="utf-8") as file:
             return [{name: float(value) for name, value in line.items() if value} for line in csv.DictReader(file)]
     except FileNotFoundError:
-        raise Refused(f"{path} does not exist: run `dvc repro` to make it") from None
+        raise UserError(f"{path} does not exist: run `dvc repro` to make it") from None

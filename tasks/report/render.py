@@ -7,8 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tasks.paths import WINDOWS
-from tasks.report import Params, drawing, tables, verdict, words
+from tasks.core.paths import WINDOWS
+from tasks.report import Params, charts, phrases, tables, verdict
 from tasks.report.emissions import emissions
 from tasks.report.inputs import Inputs
 
@@ -24,14 +24,14 @@ MEASURES = {
     "calibration_error": "Calibration error",
 }
 FILTERS = (
-    words.count,
-    words.figure,
-    words.signed,
-    words.percent,
-    words.points,
-    words.p_value,
-    words.name,
-    words.code,
+    phrases.count,
+    phrases.figure,
+    phrases.signed,
+    phrases.percent,
+    phrases.points,
+    phrases.p_value,
+    phrases.name,
+    phrases.code,
 )
 
 
@@ -50,7 +50,7 @@ def render(inputs: Inputs, section: Params) -> str:
         policy=POLICY,
         section=section,
         windows=WINDOWS,
-        kind=words.OF[inputs.reads],
+        kind=phrases.OF[inputs.reads],
         **_verdict(inputs),
         **_model(inputs, section),
         **_data(inputs, section),
@@ -74,8 +74,8 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
     return {
         "evaluate": evaluate,
         "measures": MEASURES,
-        "diagram": drawing.reliability(evaluate["reliability"]["bins"]),
-        "intervals": drawing.intervals(
+        "diagram": charts.reliability(evaluate["reliability"]["bins"]),
+        "intervals": charts.intervals(
             [
                 ("Model", evaluate["macro_f1"], of["macro_f1"]),
                 ("Baseline", baseline["macro_f1"], of["baseline"]["macro_f1"]),
@@ -85,7 +85,7 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
         "slices": tables.slices(evaluate["slices"]),
         "confused": tables.confused(evaluate["confusion"]),
         "curve_records": inputs.curves,
-        "curves": drawing.curves(inputs.curves),
+        "curves": charts.curves(inputs.curves),
         "tokenize": inputs.tokenize,
         "temperature": inputs.finetune["temperature"],
         "decision": inputs.finetune.get("decision"),
@@ -93,7 +93,7 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
 
 
 def _data(inputs: Inputs, section: Params) -> dict[str, Any]:
-    ranges = {window: words.window_range(getattr(inputs.general.windows, window)) for window in WINDOWS}
+    ranges = {window: phrases.window_range(getattr(inputs.windows, window)) for window in WINDOWS}
     return {
         "ranges": ranges,
         "validate": inputs.validate,
@@ -115,9 +115,9 @@ def _drift(inputs: Inputs) -> dict[str, Any]:
 def _foot(inputs: Inputs, section: Params) -> dict[str, Any]:
     model = inputs.general.model
     return {
-        "checkpoint": words.checkpoint(model),
+        "checkpoint": phrases.checkpoint(model),
         "seed": inputs.general.seed,
-        "trained": list(words.facts(inputs.finetune)),
-        "cost": list(words.facts({key: value for key, value in inputs.cost.items() if key != "energy_kwh"})),
+        "trained": list(phrases.facts(inputs.finetune)),
+        "cost": list(phrases.facts({key: value for key, value in inputs.cost.items() if key != "energy_kwh"})),
         "energy": emissions(inputs.cost, section.country),
     }

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tasks.core.paths import WINDOWS, Window
 from tasks.images import thumbnail
-from tasks.masking import excerpt
-from tasks.paths import WINDOWS, Window
+from tasks.redaction import excerpt
 from tasks.report.inputs import Inputs, Record
 
 EXAMPLE = 120  # characters

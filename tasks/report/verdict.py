@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.paths import Window
+from tasks.core.paths import Window
 from tasks.report.inputs import Inputs, Record
-from tasks.report.words import count, figure, percent, points, signed
+from tasks.report.phrases import count, figure, percent, points, signed
 
 Tone = Literal["good", "notice", "bad", "silent"]
 

@@ -9,25 +9,30 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tasks import checkpoint, params, paths
-from tasks.artefacts import columns_of, read_table, replacing, write_json, write_table
+from tasks.behaviour import BEHAVIOUR
 from tasks.behaviour import read as read_tests
-from tasks.cli import run
-from tasks.errors import Refused
-from tasks.schema import modality, scored
-from tasks.score import Params, byhand
-from tasks.score.behave import behaviour
+from tasks.core import params, paths
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.files import replacing, write_json
+from tasks.core.rows import modality
+from tasks.core.tables import columns_of, read_table, write_table
+from tasks.dataset import layout
+from tasks.dataset.schema import scored
+from tasks.modelling.checkpoints import checkpoint
+from tasks.score import Params, any_table
+from tasks.score.behaviour_tests import behaviour
 from tasks.score.predict import Predicted, predict
 
 
 def rows_of(window: paths.Window) -> pa.Table:
     """Columns id and text, or image, of what is to be scored: held-out rows of reference, all rows of current."""
-    files = [paths.window("current").validated]
+    files = [layout.window("current").validated]
     if window == "reference":
-        files = [paths.split(name) for name in paths.SCORED_SPLITS]
+        files = [layout.split(name) for name in layout.SCORED_SPLITS]
     kind = modality(columns_of(files[0]))
     if kind != checkpoint.reads(paths.CLASSIFIER):
-        raise Refused(f"{window}: its rows are {kind}s, which the model in {paths.CLASSIFIER} does not read")
+        raise UserError(f"{window}: its rows are {kind}s, which the model in {paths.CLASSIFIER} does not read")
     return pa.concat_tables([read_table(file, ["id", kind]) for file in files])
 
 
@@ -47,11 +52,11 @@ def figures(predicted: Predicted) -> dict[str, object]:
 
 def score_window(window: paths.Window, section: Params) -> None:
     """Write a window's ``scored.parquet``, ``embeddings.npy`` and figures."""
-    rows, to = rows_of(window), paths.window(window)
+    rows, to = rows_of(window), layout.window(window)
     kind = modality(rows.column_names)
     given = rows[kind].to_pylist()
     if None in given:
-        raise Refused(f"{window}: the row {rows['id'][given.index(None)]} has no {kind}; validate lets none through")
+        raise UserError(f"{window}: the row {rows['id'][given.index(None)]} has no {kind}; validate lets none through")
     predicted = predict(given, paths.CLASSIFIER, section)
     write_table(predicted.table(rows["id"]), to.scored)
     with replacing(to.embeddings) as part, part.open("wb") as file:
@@ -63,9 +68,9 @@ def score_window(window: paths.Window, section: Params) -> None:
 
 def _behaviour(window: paths.Window, section: Params, texts: list[str], predicted: Predicted) -> pa.Table:
     """The tests in behaviour.yaml are tried on the test rows' texts, so only the reference window has any."""
-    written = read_tests(paths.BEHAVIOUR) if window == "reference" and texts else ()
+    written = read_tests(BEHAVIOUR) if window == "reference" and texts else ()
     tests = [test for test in written if test.known_to(predicted.labels)]
-    test_rows = slice(len(read_table(paths.split("validation"), ["id"])) if tests else 0, None)
+    test_rows = slice(len(read_table(layout.split("validation"), ["id"])) if tests else 0, None)
     shares = predicted.probabilities[test_rows] if texts else ()
     known = dict(zip(texts[test_rows], shares, strict=True))
     return behaviour(tests, known, lambda given: predict(given, paths.CLASSIFIER, section))
@@ -73,14 +78,14 @@ def _behaviour(window: paths.Window, section: Params, texts: list[str], predicte
 
 def score_text(text: str, section: Params) -> None:
     """Print the label of one text, and every label's probability."""
-    byhand.refuse_other("text")
+    any_table.refuse_other("text")
     _print(predict([text], paths.CLASSIFIER, section))
 
 
 def score_image(file: Path, section: Params) -> None:
     """Print the label of one image, and every label's probability."""
-    byhand.refuse_other("image")
-    _print(predict([byhand.image(file)], paths.CLASSIFIER, section))
+    any_table.refuse_other("image")
+    _print(predict([any_table.image(file)], paths.CLASSIFIER, section))
 
 
 def _print(predicted: Predicted) -> None:
@@ -94,14 +99,14 @@ def _print(predicted: Predicted) -> None:
 
 def score_file(source: Path, target: Path, column: str, section: Params) -> None:
     """Write ``source`` to ``target`` with the columns of ``scored.parquet``, but for its id, added."""
-    byhand.refuse_other("text")
-    table = byhand.read(source)
-    texts = byhand.texts(table, column, source)
+    any_table.refuse_other("text")
+    table = any_table.read(source)
+    texts = any_table.texts(table, column, source)
     labels, _ = checkpoint.labels_and_width(paths.CLASSIFIER)
     names = scored(labels).names[1:]  # all but the id, which is the input's own business
-    byhand.refuse_unwritable(table, names, target)
+    any_table.refuse_unwritable(table, names, target)
     made = predict(texts, paths.CLASSIFIER, section).table(pa.array([""] * len(texts)))
-    byhand.write(table, made.select(names), target)
+    any_table.write(table, made.select(names), target)
     print(f"{len(texts)} rows scored into {target}")
 
 

@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks import checkpoint, decision, pixels
-from tasks.artefacts import read_json
-from tasks.decision import Chosen, decide
-from tasks.schema import Modality, scored
+from tasks.core.files import read_json
+from tasks.core.rows import Modality
+from tasks.dataset.schema import scored
+from tasks.modelling import decision, pixels
+from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.decision import Chosen, decide
 from tasks.score import Params
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from tasks.params import Section, UtcTime
+from tasks.core.params import Section, UtcTime
 
 Name = Literal["train", "validation", "test"]
 NAMES: tuple[Name, ...] = get_args(Name)

@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tasks import params, paths
-from tasks.artefacts import read_table, write_json, write_table
-from tasks.cli import run
-from tasks.errors import Refused
-from tasks.schema import REASONS, modality
+from tasks.core import params, paths
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.files import write_json
+from tasks.core.rows import modality
+from tasks.core.tables import read_table, write_table
+from tasks.dataset import layout
+from tasks.dataset.schema import REASONS
 from tasks.split import NAMES, Params
+from tasks.split.assignment import column_of, own_places, settle
 from tasks.split.neighbours import Pairs, earlier, near_duplicates
-from tasks.split.place import column_of, own_places, settle
 
 
 def split(rows: pa.Table, section: Params, seed: int) -> tuple[dict[str, pa.Table], dict[str, object]]:
@@ -39,7 +42,7 @@ def _near_duplicates(rows: pa.Table, section: Params) -> Pairs:
 def _refuse_empty(tables: dict[str, pa.Table], rows: int) -> None:
     empty = [name for name, table in tables.items() if not len(table)]
     if empty:
-        raise Refused(
+        raise UserError(
             f"split: nothing fell to {' and '.join(empty)} of {rows} reference rows: widen windows.reference, "
             "add data, or change split.validation and split.test"
         )
@@ -66,9 +69,9 @@ def write(tables: dict[str, pa.Table], folder: Path) -> None:
 
 def main() -> None:
     """Run the stage on the repository's paths."""
-    rows = read_table(paths.window("reference").validated)
+    rows = read_table(layout.window("reference").validated)
     tables, figures = split(rows, params.load(Params, "split"), params.general().seed)
-    write(tables, paths.SPLITS)
+    write(tables, layout.SPLITS)
     write_json(figures, paths.metrics("split"))
     print("  ".join(f"{name} {len(table)}" for name, table in tables.items()))
 

@@ -10,12 +10,15 @@ say what was seen of them (``tasks.schema.SEEN``).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tasks.images import FORMATS, MOST_PIXELS, Format
-from tasks.params import Section, UtcTime
+from tasks.core.params import Section, UtcTime
+from tasks.images import FORMATS, MAX_PIXELS, Format
+
+RELEASED = Path("data/released.csv")
 
 Kind = Literal["text", "integer", "number", "boolean", "time"]
 Characters = Literal["control", "bidi", "zero_width", "replacement", "private_use"]
@@ -33,7 +36,7 @@ class Images(Section):
     """Of the files; nothing else is even tried."""
     modes: list[str] = Field(default=["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"])
     """How pixels are stored, as Pillow names it. Deeper ones, such as I;16, would be cut to eight bits."""
-    max_pixels: int = Field(default=MOST_PIXELS, ge=1, le=150_000_000)
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1, le=150_000_000)
     """Width times height, known before an image is decoded."""
     min_width: int = Field(default=1, ge=1)
     max_width: int | None = Field(default=None, ge=1)

@@ -8,16 +8,19 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks import params, paths
-from tasks.artefacts import read_table, write_json, write_table
-from tasks.cli import run, window_argument
-from tasks.errors import Refused
-from tasks.paths import Window, WindowPaths
-from tasks.schema import modality
-from tasks.validate import Params, personal, released, seen
+from tasks.core import params, paths
+from tasks.core.cli import run, window_argument
+from tasks.core.errors import UserError
+from tasks.core.files import write_json
+from tasks.core.paths import Window
+from tasks.core.rows import modality
+from tasks.core.tables import read_table, write_table
+from tasks.dataset import layout
+from tasks.dataset.layout import WindowPaths
+from tasks.validate import RELEASED, Params, image_checks, personal, releases
 from tasks.validate.expectations import judge
 from tasks.validate.reasons import failing, passing, row_reasons
-from tasks.validate.released import Released
+from tasks.validate.releases import Released
 from tasks.validate.window import broken_rules
 
 
@@ -26,15 +29,15 @@ def validate(
 ) -> dict[str, object]:
     """Judge the rows, write both tables and Data Docs, and return the figures.
 
-    ``let_out`` are the rows that may pass though they break a rule. Raises ``Refused`` when a table rule fails; then
+    ``let_out`` are the rows that may pass though they break a rule. Raises ``UserError`` when a table rule fails; then
     the quarantine and Data Docs are there to look at, and no validated table is.
     """
     where.validated.unlink(missing_ok=True)
     kind = modality(raw.column_names)
-    seen.refuse_other(section, kind)
+    image_checks.refuse_other(section, kind)
     found = {} if section.privacy == "off" else personal.find(raw["text"], section.phone_regions)
     if kind == "image":
-        rows = seen.looked_at(raw, section.image)
+        rows = image_checks.looked_at(raw, section.image)
     else:
         rows = _masked(raw, found) if section.privacy == "mask" else raw
     with judge() as judging:
@@ -51,7 +54,7 @@ def validate(
     pa.default_memory_pool().release_unused()
     write_table(quarantined, where.quarantine)
     if broken:
-        raise Refused("\n".join([*broken, f"Look at {where.data_docs}/index.html and {where.quarantine}."]))
+        raise UserError("\n".join([*broken, f"Look at {where.data_docs}/index.html and {where.quarantine}."]))
     write_table(passed, where.validated)
     return figures
 
@@ -85,8 +88,8 @@ def _released(passed: pa.Table, let_out: Released) -> int:
 def main() -> None:
     """Run the stage on the repository's paths."""
     name = window_argument(__doc__)
-    where = paths.window(name)
-    let_out = released.pairs(released.read(paths.RELEASED))
+    where = layout.window(name)
+    let_out = releases.pairs(releases.read(RELEASED))
     figures = validate(read_table(where.raw), params.load(Params, "validate"), name, where, let_out)
     write_json(figures, paths.metrics("validate", name))
     why = ", ".join(f"{reason} {count}" for reason, count in dict(figures["reasons"]).items())  # type: ignore[call-overload]

@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.masking import excerpt
+from tasks.redaction import excerpt
 
 EXAMPLES, EXCERPT = 3, 120  # rows for each reason, characters of each
 CSS = Path(__file__).with_name("data_docs.css")

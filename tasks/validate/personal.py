@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 
 SIGNS = {
     "EMAIL_ADDRESS": "mail",
@@ -136,7 +136,7 @@ def recognisers(regions: tuple[str, ...]) -> dict[str, Any]:
             return bool(self.domains(pattern_text).fqdn)
 
     if strange := sorted(set(regions) - phonenumbers.SUPPORTED_REGIONS):
-        raise Refused(f"validate.phone_regions: {strange[0]!r} is no country's code of two letters, such as GB")
+        raise UserError(f"validate.phone_regions: {strange[0]!r} is no country's code of two letters, such as GB")
     logging.getLogger("presidio-analyzer").addHandler(_Raising(logging.WARNING))
     phone = PhoneRecognizer(supported_regions=regions, leniency=GROUPED)
     made = [OfflineEmailRecognizer(), CreditCardRecognizer(), IbanRecognizer(), IpRecognizer(), phone]

@@ -10,13 +10,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.paths import Window
-from tasks.schema import REASONS, modality
+from tasks.core.paths import Window
+from tasks.core.rows import modality
+from tasks.dataset.schema import REASONS
 from tasks.validate import Params
-from tasks.validate.copies import copies, taken
+from tasks.validate.duplicates import copies, taken
 from tasks.validate.expectations import Judge
-from tasks.validate.observed import observe
-from tasks.validate.released import Released
+from tasks.validate.profile import observe
+from tasks.validate.releases import Released
 from tasks.validate.rules import copy_rules, row_rules
 
 Reasons = dict[str, list[str]]

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.paths import Window
-from tasks.schema import Modality
+from tasks.core.paths import Window
+from tasks.core.rows import Modality
 from tasks.validate import Params
-from tasks.validate.seen import rules as image_rules
+from tasks.validate.image_checks import rules as image_rules
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from tasks.paths import Window
+from tasks.core.paths import Window
 from tasks.validate import Params
 from tasks.validate.expectations import Judge
 from tasks.validate.rules import Rule, class_rules, table_rules

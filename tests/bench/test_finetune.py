@@ -17,7 +17,7 @@ from bench import finetune_parts as bench
 from bench import finetune_table as table
 from bench.finetune_reach import time_to
 from bench.finetune_sets import drawn, fetched, half, mails
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 
 
 def test_no_text_is_in_two_parts_of_a_draw():
@@ -40,7 +40,7 @@ def test_the_mails_are_the_sample():
 
 def test_a_file_that_is_not_the_pinned_one_is_refused(tmp_path):
     (tmp_path / "x.zip").write_bytes(b"other")
-    with pytest.raises(Refused, match="its sha256 differs"):
+    with pytest.raises(UserError, match="its sha256 differs"):
         fetched(("x==1", "x.zip", []), "0" * 64, tmp_path)
 
 

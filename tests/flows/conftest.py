@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
-from flows.home import Home
-from flows.server import server
+from flows.machine.home import Home
+from flows.machine.server import server
 
 STAGES = """
 stages:

@@ -15,19 +15,22 @@ import httpx
 import pytest
 
 from bench.results import write_section
-from flows import disk, incidents, nightly, prune, tell
-from flows.git import git, identity
-from flows.home import Home, gpu_lock
-from flows.locks import Busy, holding, is_held
-from flows.mend import OVERDUE, mend_with
-from flows.publish import refuse_secrets
-from flows.record import find, inputs, records
-from flows.server import allowed, server
-from flows.verify import Verdict, compare
-from tasks import kept
-from tasks.errors import Refused
+from flows import scheduled_training
+from flows.machine.git import git, identity
+from flows.machine.home import Home, gpu_lock
+from flows.machine.locks import Busy, holding, is_held
+from flows.machine.server import allowed, server
+from flows.notify import incidents, notifications
+from flows.pipeline import disk
+from flows.reaper import OVERDUE, mend_with
+from flows.runs import prune
+from flows.runs.publish import refuse_secrets
+from flows.runs.record import find, inputs, records
+from flows.runs.verify import Verdict, compare
+from tasks.core.errors import UserError
+from tasks.modelling.training import checkpoint_store
 from tests.flows.conftest import free_port
-from tests.flows.test_guard import wait_for
+from tests.flows.pipeline.test_guard import wait_for
 
 TOP = Path(__file__).parents[2]
 
@@ -37,6 +40,7 @@ def test_a_lock_survives_no_killed_process(tmp_path):
     code = f"""
 import pathlib, time
 from flows.locks import holding
+from flows.notify import notifications
 with holding(pathlib.Path({str(file)!r}), "it"):
     time.sleep(60)
 """
@@ -76,7 +80,7 @@ def test_old_and_surplus_checkpoints_go_but_none_that_a_training_uses(deployed):
         state.parent.mkdir(parents=True)
         state.touch()
         os.utime(state, (time.time() - age * 86400,) * 2)
-    with kept.alone(folders[4]) as mine:
+    with checkpoint_store.alone(folders[4]) as mine:
         assert mine
         assert prune.checkpoints(deployed, keep=3, days=30) == [folders[3], folders[5]]
     assert prune.checkpoints(deployed, keep=3, days=1.5) == [folders[2], folders[4]]
@@ -113,7 +117,7 @@ def test_inputs_are_what_no_stage_made(tmp_path):
 def test_others_may_reach_the_server_only_with_authentication(monkeypatch):
     monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING", raising=False)
     allowed("127.0.0.1")
-    with pytest.raises(Refused, match="PREFECT_SERVER_API_AUTH_STRING"):
+    with pytest.raises(UserError, match="PREFECT_SERVER_API_AUTH_STRING"):
         allowed("0.0.0.0")
     monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "who:what")
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "")
@@ -136,21 +140,24 @@ def test_who_does_not_name_himself_is_turned_away(tmp_path, monkeypatch):
 
 
 def test_repositories_of_a_machine_share_its_gpu(deployed, tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(nightly, "GPU", TOP)
+    monkeypatch.setattr(scheduled_training, "GPU", TOP)
     other = Home(tmp_path_factory.mktemp("other"))
-    with nightly.alone(deployed, "mine", "skip", print):
+    with scheduled_training.alone(deployed, "mine", "skip", print):
         assert is_held(gpu_lock())
-        with pytest.raises(Busy, match=r"mine holds .*gpu\.lock"), nightly.alone(other, "theirs", "skip", print):
+        with (
+            pytest.raises(Busy, match=r"mine holds .*gpu\.lock"),
+            scheduled_training.alone(other, "theirs", "skip", print),
+        ):
             pass
         assert not is_held(other.workspace_lock)
-    with nightly.alone(other, "theirs", "skip", print):
+    with scheduled_training.alone(other, "theirs", "skip", print):
         assert is_held(gpu_lock())
 
 
 def test_a_home_is_of_the_whole_repository_and_a_plain_folder_has_none(repository, tmp_path_factory):
     (repository / "inside").mkdir()
     assert Home.of(repository / "inside") == Home.of(repository)
-    with pytest.raises(Refused, match="not a git repository"):
+    with pytest.raises(UserError, match="not a git repository"):
         Home.of(tmp_path_factory.mktemp("plain"))
 
 
@@ -158,7 +165,7 @@ def test_experiments_that_no_run_made_are_no_records(repository):
     head = git(repository, "rev-parse", "HEAD")
     git(repository, "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/by-hand", head)
     assert records(repository) == []
-    with pytest.raises(Refused, match="no record of a run 'by-hand'"):
+    with pytest.raises(UserError, match="no record of a run 'by-hand'"):
         find(repository, "by-hand")
 
 
@@ -183,7 +190,7 @@ def test_a_secret_that_git_tracks_is_refused_and_not_repeated(deployed, key, val
     refuse_secrets(deployed, None)
     with (deployed.origin / ".dvc" / "config").open("a") as file:
         file.write(f"['remote \"store\"']\n    {key} = {value}\n")
-    with pytest.raises(Refused, match=f"{key} of .*store") as refused:
+    with pytest.raises(UserError, match=f"{key} of .*store") as refused:
         refuse_secrets(deployed, None)
     assert "hush" not in str(refused.value)
 
@@ -196,7 +203,7 @@ class Server:
 
     def read_flow_runs(self, *, flow_filter, flow_run_filter, sort, **_):
         wanted, flows = flow_run_filter.state.type.any_, flow_filter.name.any_
-        found = [run for run in self.runs if run.state.type in wanted and nightly.FLOW in flows]
+        found = [run for run in self.runs if run.state.type in wanted and scheduled_training.FLOW in flows]
         return sorted(found, key=lambda run: run.expected_start_time, reverse=sort.value == "END_TIME_DESC")
 
     def set_flow_run_state(self, key, state, force):
@@ -221,7 +228,7 @@ def flow_run(home, kind, age, deployment=None):
 
 
 def test_the_dead_are_buried_and_only_the_newest_missed_run_is_made_up_for(deployed, monkeypatch):
-    monkeypatch.setattr(tell, "notify", lambda *_: None)
+    monkeypatch.setattr(notifications, "notify", lambda *_: None)
     dead, living, young = (flow_run(deployed, "RUNNING", timedelta(minutes=m)) for m in (9, 9, 1))
     other = flow_run(SimpleNamespace(origin=TOP), "RUNNING", timedelta(minutes=9))
     night, day = OVERDUE * 90, OVERDUE * 2
@@ -241,7 +248,7 @@ def test_whoever_is_to_be_told_is_told_once_that_a_run_was_killed(deployed, monk
             raise ConnectionError("nobody answers")
         told.append((block, subject, body))
 
-    monkeypatch.setattr(tell, "notify", notify)
+    monkeypatch.setattr(notifications, "notify", notify)
     server = Server([flow_run(deployed, "RUNNING", timedelta(minutes=90))])
     said = mend_with(server, deployed)
     assert "was dead: marked crashed" in said[0] and "hook/team could not be notified" in said[1]
@@ -252,7 +259,7 @@ def test_whoever_is_to_be_told_is_told_once_that_a_run_was_killed(deployed, monk
     server.runs += [flow_run(deployed, "CRASHED", timedelta(minutes=80))]  # Prefect's runner saw this one die
     assert mend_with(server, deployed) == [] and told[1][2] == "exit code -9"
     server.runs += [flow_run(deployed, "COMPLETED", timedelta(minutes=70))]
-    incidents.over(deployed, nightly.FLOW)
+    incidents.over(deployed, scheduled_training.FLOW)
     assert mend_with(server, deployed) == [] and len(told) == 2, "what went well since is no incident"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flows.record import records
+from flows.runs.record import records
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

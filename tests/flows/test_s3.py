@@ -13,9 +13,9 @@ import time
 import httpx
 import pytest
 
-from flows.git import git
-from flows.nightly import nightly
-from flows.record import locked, records
+from flows.machine.git import git
+from flows.runs.record import locked, records
+from flows.scheduled_training import nightly
 from tests.flows.conftest import free_port
 
 pytest.importorskip("dvc_s3", reason="the extra s3 is not installed")

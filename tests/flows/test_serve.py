@@ -15,11 +15,11 @@ import httpx
 import psutil
 import pytest
 
-from flows.git import git
-from flows.home import Home
-from flows.record import records, show
+from flows.machine.git import git
+from flows.machine.home import Home
+from flows.runs.record import records, show
 from tests.flows.conftest import IDENTITY, free_port, make
-from tests.tasks.test_finetune import tokens  # noqa: F401
+from tests.tasks.finetune.test_finetune import tokens  # noqa: F401
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -225,7 +225,7 @@ def test_a_killed_server_is_started_again_and_runs_go_on(served):
 
 def is_server(process, port):
     words = process.info["cmdline"] or []
-    return "flows/guard.py" not in " ".join(words) and "server" in words and str(port) in words
+    return "flows/pipeline/guard.py" not in " ".join(words) and "server" in words and str(port) in words
 
 
 def test_a_second_runner_of_the_repository_is_refused(served):

@@ -8,11 +8,11 @@ from random import Random
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.dataset.layout import WindowPaths
+from tasks.dataset.windows import Columns, Windows
 from tasks.ingest import Params as IngestParams
 from tasks.ingest.__main__ import read
 from tasks.ingest.windows import plan
-from tasks.params import Columns, Windows
-from tasks.paths import WindowPaths
 from tasks.validate import Params
 from tests.hostile.faults import CONTRACT, HEADER, KINDS, clean
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.artefacts import write_table
-from tasks.errors import Refused
+from tasks.core.errors import UserError
+from tasks.core.tables import write_table
+from tasks.dataset.layout import WindowPaths
+from tasks.dataset.windows import Columns, Windows
 from tasks.ingest import Params as IngestParams
 from tasks.ingest.__main__ import read
 from tasks.ingest.windows import plan
-from tasks.params import Columns, Windows
-from tasks.paths import WindowPaths
 from tasks.validate import Params as ValidateParams
 from tests.hostile import columnar, delimited, lines, places, texts
 
@@ -75,7 +75,7 @@ def test_nothing_is_lost_and_nothing_is_silent(name, tmp_path, monkeypatch):
     expect = CASES[name]()
     start = time.monotonic()
     if expect.rows is None:
-        with pytest.raises(Refused) as refusal:
+        with pytest.raises(UserError) as refusal:
             through(expect)
         said = str(refusal.value)
         assert all(word in said for word in expect.refused), said

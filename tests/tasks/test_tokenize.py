@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks import checkpoint
-from tasks.artefacts import read_json, read_table
-from tasks.errors import Refused
-from tasks.schema import TOKENS
+from tasks.core.errors import UserError
+from tasks.core.files import read_json
+from tasks.core.tables import read_table
+from tasks.dataset.schema import TOKENS
+from tasks.modelling.checkpoints import checkpoint
 from tasks.tokenize import Params, _say, figures, label_ids, prepared, tokenize, tokens
 
 LENGTH = 8
@@ -118,7 +119,7 @@ def test_the_same_bytes_twice_and_no_files_but_these(source, tmp_path):
     ],
 )
 def test_rows_that_cannot_be_learnt_from_are_refused(tokenizer, tmp_path, changed, words):
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(UserError) as refusal:
         tokenize(splits(**changed), tokenizer, tmp_path)
     assert all(word in str(refusal.value) for word in words), refusal.value
 
@@ -129,5 +130,5 @@ def test_labels_are_numbered_by_name_not_by_arrival():
 
 
 def test_more_tokens_than_the_model_takes_are_refused(source):
-    with pytest.raises(Refused, match=r"tokenize\.max_length is 65, but .* takes 64"):
+    with pytest.raises(UserError, match=r"tokenize\.max_length is 65, but .* takes 64"):
         prepared(source, Params(max_length=65))

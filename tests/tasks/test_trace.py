@@ -8,15 +8,16 @@ from shutil import rmtree
 import pyarrow as pa
 import pytest
 
-from tasks import paths
-from tasks.artefacts import write_table
-from tasks.errors import Refused
-from tasks.schema import REASONS, scored
+from tasks.core.errors import UserError
+from tasks.core.tables import write_table
+from tasks.dataset import layout
+from tasks.dataset.schema import REASONS, scored
 from tasks.split import Params
 from tasks.split.__main__ import split, write
 from tasks.trace import trace
-from tasks.validate.released import Release, add
-from tests.tasks.test_split import table, texts_with_copies
+from tasks.validate import RELEASED
+from tasks.validate.releases import Release, add
+from tests.tasks.split.test_split import table, texts_with_copies
 
 LIKE = " ".join(f"word{i}" for i in range(30))
 
@@ -28,12 +29,12 @@ def told(tmp_path, monkeypatch):
     (tmp_path / "params.yaml").write_text("model: {name: m}\nsplit: {group: team}\n", encoding="utf-8")
     texts = [*texts_with_copies(3, 60), LIKE, f"{LIKE} more, says a@b.org", "Said twice", "said  TWICE"]
     raw = table(texts, team=[f"t{i}" for i in range(62)] + ["t0", "t0"])
-    where = paths.window("reference")
+    where = layout.window("reference")
     write_table(raw, where.raw)
     held = raw.slice(63).append_column(REASONS, pa.array([["duplicate_text"]], REASONS.type))
     write_table(held, where.quarantine)
     write_table(raw.slice(0, 63), where.validated)
-    write(split(raw.slice(0, 63), Params(group="team"), 1)[0], paths.SPLITS)
+    write(split(raw.slice(0, 63), Params(group="team"), 1)[0], layout.SPLITS)
     return where
 
 
@@ -61,7 +62,7 @@ def test_a_row_that_passed_is_followed_to_its_split_its_company_and_the_model(to
 
 
 def test_a_row_that_is_held_is_told_with_its_reasons_and_what_says_the_same(told):
-    add([Release("r63", "personal_data", "nobody's")], paths.RELEASED)
+    add([Release("r63", "personal_data", "nobody's")], RELEASED)
     life = words("r63")
     assert life["validate"] == ["quarantined: duplicate_text"]
     assert life["says the same"] == ["r62, label a"]
@@ -71,7 +72,7 @@ def test_a_row_that_is_held_is_told_with_its_reasons_and_what_says_the_same(told
 
 def test_a_row_that_no_stage_has_judged_yet_says_so(told):
     told.validated.unlink()
-    rmtree(paths.SPLITS)
+    rmtree(layout.SPLITS)
     assert words("r62")["validate"] == ["not judged: run `dvc repro validate@reference`"]
 
 
@@ -82,5 +83,5 @@ def test_an_id_that_is_none_or_many_is_refused(told, name, message):
     if name == "r6":
         assert re.search(message, words(name)["id"][0])  # it is one, though others begin like it
         return
-    with pytest.raises(Refused, match=message):
+    with pytest.raises(UserError, match=message):
         trace(name)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.land import Source, resolve
 from tasks.land.declared import EXAMPLE, declared
 from tests.tasks.land.upstream import database, landed, serving
@@ -20,7 +20,7 @@ def write(text):
 
 def refusal_of(text):
     write(text)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(UserError) as refusal:
         declared()
     return str(refusal.value)
 
@@ -31,7 +31,7 @@ def test_the_example_that_is_shown_can_be_used():
 
 
 def test_without_a_file_it_says_what_to_write():
-    with pytest.raises(Refused, match=r"landing\.yaml does not exist: write one") as refusal:
+    with pytest.raises(UserError, match=r"landing\.yaml does not exist: write one") as refusal:
         declared()
     assert EXAMPLE in str(refusal.value)
     assert EXAMPLE in refusal_of("# nothing yet\n")
@@ -96,7 +96,7 @@ def test_what_only_looks_like_a_password_is_taken():
 
 def test_a_secret_that_is_not_set_is_named():
     with pytest.raises(
-        Refused, match="x: the secret CRM is not set: set the environment variable DRIFTLINE_SECRET_CRM"
+        UserError, match="x: the secret CRM is not set: set the environment variable DRIFTLINE_SECRET_CRM"
     ):
         resolve("x", Source(source="postgresql://u@h/d", table="a", secret="CRM"), {})
 
@@ -109,7 +109,7 @@ def test_an_address_shows_no_secret():
 
 @pytest.mark.parametrize("wrong", ["nonsense", "mysql://u:hunter2@h/d", "https://h/hunter2.csv"])
 def test_a_secret_that_is_no_fitting_address_is_refused_without_it(wrong):
-    with pytest.raises(Refused, match="secret CRM is not an address that goes with") as refusal:
+    with pytest.raises(UserError, match="secret CRM is not an address that goes with") as refusal:
         resolve("x", Source(secret="CRM", table="a"), {"DRIFTLINE_SECRET_CRM": wrong})
     assert wrong not in str(refusal.value)
 
@@ -135,7 +135,7 @@ def test_a_secret_that_is_no_fitting_address_is_refused_without_it(wrong):
 def test_no_failure_shows_the_secret(monkeypatch, capfd, caplog, entry, secret):
     caplog.set_level(0)
     monkeypatch.setenv("DRIFTLINE_SECRET_CRM", secret)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(UserError) as refusal:
         landed(secret="CRM", **entry)
     assert refusal.value.__suppress_context__
     shown = str(refusal.value) + caplog.text + "".join(capfd.readouterr())
@@ -149,7 +149,7 @@ def test_no_secret_in_anything_that_is_written(monkeypatch, tmp_path):
     with serving() as (server, url):
         monkeypatch.setenv("DRIFTLINE_SECRET_WEB", f"{url}/a.csv?sig=hunter2")
         server.body, server.cuts, server.cut_after = b"text\n" * 100, 9, 100
-        with pytest.raises(Refused, match="broke off"):
+        with pytest.raises(UserError, match="broke off"):
             landed("web", secret="WEB")
     written = [file for file in Path().rglob("*") if file.is_file()]
     assert {file.suffix for file in written} >= {".parquet", ".download", ".version"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.land import download
 from tests.tasks.land.upstream import landed, serving, tree
 
@@ -65,7 +65,7 @@ def test_a_file_that_is_another_one_by_then_is_not_patched_together(web, monkeyp
     server, url = web
     server.body, server.cuts, server.cut_after = BODY, 1, 600_000
     monkeypatch.setattr("tasks.land.__main__.TRIES", 1)
-    with pytest.raises(Refused, match="broke off"):
+    with pytest.raises(UserError, match="broke off"):
         landed(source=f"{url}/export.csv")
     server.body, server.etag = b"text,label\nother,ham\n", '"2"'
     landed(source=f"{url}/export.csv")
@@ -114,7 +114,7 @@ def test_killed_in_mid_download_the_next_landing_goes_on(web):
 def test_a_refusing_server_is_named_and_only_what_may_pass_is_tried_again(web, status, words, tries):
     server, url = web
     server.status = status
-    with pytest.raises(Refused, match=f"mail: the server answered {words}"):
+    with pytest.raises(UserError, match=f"mail: the server answered {words}"):
         landed(source=f"{url}/export.csv")
     assert len(server.seen) == tries
     assert tree() == {}
@@ -123,25 +123,25 @@ def test_a_refusing_server_is_named_and_only_what_may_pass_is_tried_again(web, s
 def test_a_login_page_is_no_data(web):
     server, url = web
     server.type = "text/html; charset=utf-8"
-    with pytest.raises(Refused, match="a web page, not with data"):
+    with pytest.raises(UserError, match="a web page, not with data"):
         landed(source=f"{url}/export.csv")
 
 
 def test_a_server_that_is_away_or_silent_is_refused(monkeypatch):
     with socket.socket() as port:
         port.bind(("127.0.0.1", 0))
-        with pytest.raises(Refused, match=r"cannot be reached or broke off: .*refused"):
+        with pytest.raises(UserError, match=r"cannot be reached or broke off: .*refused"):
             landed(source=f"http://127.0.0.1:{port.getsockname()[1]}/a.csv")
         port.listen(8)
         monkeypatch.setattr(download, "SECONDS", 0.2)
-        with pytest.raises(Refused, match="cannot be reached or broke off: timed out"):
+        with pytest.raises(UserError, match="cannot be reached or broke off: timed out"):
             landed(source=f"http://127.0.0.1:{port.getsockname()[1]}/a.csv")
 
 
 def test_the_format_is_named_where_the_address_does_not(web):
     server, url = web
     server.body = b"{}\n"
-    with pytest.raises(Refused, match="say `format: csv`"):
+    with pytest.raises(UserError, match="say `format: csv`"):
         landed(source=f"{url}/export?day=3")
     landed(source=f"{url}/export?day=3", format="jsonl")
     assert [name.rpartition(".")[2] for name in tree()] == ["jsonl"]

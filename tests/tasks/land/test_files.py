@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.land import files
 from tests.tasks.land.upstream import landed, tree
 
@@ -134,7 +134,7 @@ def make_dangling(path):
 def test_what_is_no_regular_file_is_refused_before_anything_lands(outside, make):
     (outside / "a.csv").write_text("t\na\n")
     make(outside / "b.csv")
-    with pytest.raises(Refused, match=r"mail: .*b\.csv (is no regular file|cannot be read)"):
+    with pytest.raises(UserError, match=r"mail: .*b\.csv (is no regular file|cannot be read)"):
         landed(source=f"{outside}/*.csv")
     assert tree() == {}
 
@@ -145,7 +145,7 @@ def test_a_pipe_that_takes_a_files_place_does_not_hang(outside, monkeypatch):
     (outside / "a.csv").unlink()
     os.mkfifo(outside / "a.csv")
     monkeypatch.setattr(files, "_refuse_special", lambda file, where: status)
-    with pytest.raises(Refused, match="changed while it was read"):
+    with pytest.raises(UserError, match="changed while it was read"):
         landed(source=str(outside / "a.csv"))
 
 
@@ -167,7 +167,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(outside, monkeypatch):
             more.write("b\n")
 
     monkeypatch.setattr(files.shutil, "copyfileobj", and_grow)
-    with pytest.raises(Refused, match="changed while it was read"):
+    with pytest.raises(UserError, match="changed while it was read"):
         landed(source=str(file))
     assert tree() == {}
 
@@ -183,7 +183,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(outside, monkeypatch):
 )
 def test_what_cannot_be_landed_is_refused(outside, file, source, words):
     (outside / file).write_text("x")
-    with pytest.raises(Refused, match=f"mail: .*{words}"):
+    with pytest.raises(UserError, match=f"mail: .*{words}"):
         landed(source=f"{outside}/{source}")
 
 
@@ -210,7 +210,7 @@ def test_two_landings_of_one_source_do_not_meet(outside, monkeypatch):
     first.start()
     inside.wait(10)
     started = time.monotonic()
-    with pytest.raises(Refused, match="another landing of it is running"):
+    with pytest.raises(UserError, match="another landing of it is running"):
         landed(source=f"{outside}/a.csv")
     assert time.monotonic() - started < 5
     go_on.set()

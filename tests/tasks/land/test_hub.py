@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tests.tasks.land.upstream import landed, rows_of, tree
 
 
@@ -49,7 +49,7 @@ def test_another_revision_lands_only_its_new_rows(hub):
     ],
 )
 def test_what_cannot_be_landed_is_refused(hub, address, entry, words):
-    with pytest.raises(Refused, match=f"mail: .*{words}"):
+    with pytest.raises(UserError, match=f"mail: .*{words}"):
         landed(source=f"hf://{hub}{address}", **entry)
     assert tree() == {}
 
@@ -59,5 +59,5 @@ def test_a_column_that_changed_its_type_is_refused(hub):
     table = Dataset.from_parquet(str(hub / "train.parquet"), cache_dir=str(hub.parent / "other")).data.table
     changed = table.set_column(2, "n", pa.array(["1", "2", "3", "4"])).replace_schema_metadata(None)
     pq.write_table(changed, hub / "train.parquet")
-    with pytest.raises(Refused, match=r"column (label|n) was .* and is now"):
+    with pytest.raises(UserError, match=r"column (label|n) was .* and is now"):
         landed(source=f"hf://{hub}@b:train")

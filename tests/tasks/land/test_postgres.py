@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.land import rows, sql
 from tests.tasks.land.test_sql import KILLED, TOP, mails
 from tests.tasks.land.upstream import landed, rows_of, same_rows, tree
@@ -190,7 +190,7 @@ def test_a_fault_upstream_is_refused_and_changes_nothing(server, table, change, 
     landed(**table)
     before = tree()
     server.execute(change)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(UserError) as refusal:
         landed(**{**table, **entry})
     assert all(word in str(refusal.value) for word in ["mail: ", *words]), refusal.value
     assert tree() == before
@@ -201,7 +201,7 @@ def test_what_cannot_be_reached_is_refused_without_the_secret(server, table, mon
     monkeypatch.setenv("DRIFTLINE_SECRET_DB", "hunter2" if what == "password" else SECRET)
     source = table["source"].replace("/postgres", "/none" if what == "database" else "/postgres")
     source = source.replace(str(server.port), str(free_port())) if what == "port" else source
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(UserError) as refusal:
         landed(**{**table, "source": source})
     words = {"password": "password authentication failed", "database": "does not exist", "port": "refused"}[what]
     assert words in str(refusal.value)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import Refused
+from tasks.core.errors import UserError
 from tasks.land import rows, sql
 from tests.tasks.land.upstream import database, execute, landed, rows_of, same_rows, tree
 
@@ -176,14 +176,14 @@ def test_a_fault_upstream_is_refused_by_name_and_changes_nothing(file, change, e
     landed(source=source, table="mail")
     before = tree()
     execute(file, change)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(UserError) as refusal:
         landed(source=source, **entry)
     assert all(word in str(refusal.value) for word in ["mail: ", *words]), refusal.value
     assert tree() == before
 
 
 def test_a_database_that_is_not_there_is_not_made(tmp_path):
-    with pytest.raises(Refused, match="unable to open"):
+    with pytest.raises(UserError, match="unable to open"):
         landed(source=f"sqlite:///{tmp_path}/none.db", table="mail")
     assert not (tmp_path / "none.db").exists()
 
@@ -194,15 +194,15 @@ def test_parts_that_were_touched_are_refused(file):
     [part] = Path("data/landing/mail").iterdir()
     content = part.read_bytes()
     part.write_bytes(content + b"x")
-    with pytest.raises(Refused, match="bytes have changed"):
+    with pytest.raises(UserError, match="bytes have changed"):
         landed(**entry)
     part.write_bytes(content)
     part.with_name("notes.txt").write_text("hello")
-    with pytest.raises(Refused, match="not a part that was landed"):
+    with pytest.raises(UserError, match="not a part that was landed"):
         landed(**entry)
     part.with_name("notes.txt").unlink()
     part.rename(part.with_name(part.name.replace("000001", "000002")))
-    with pytest.raises(Refused, match="000001 is missing"):
+    with pytest.raises(UserError, match="000001 is missing"):
         landed(**entry)
 
 
@@ -244,7 +244,7 @@ def test_a_full_disk_is_refused_and_leaves_whole_parts(file):
     noise = [(i, random.Random(i).randbytes(500).hex(), "ham") for i in range(3000)]
     source = database(file, noise)
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n{KILLED}"
-    code = limited.replace("__main__.land(", "from tasks.cli import run\nrun(lambda: __main__.land(") + ")"
+    code = limited.replace("__main__.land(", "from tasks.core.cli import run\nrun(lambda: __main__.land(") + ")"
     command = [sys.executable, "-c", code, source, ""]
     done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(TOP)}, check=False)
     assert done.returncode == 2
@@ -258,5 +258,5 @@ def test_a_full_disk_is_refused_and_leaves_whole_parts(file):
 def test_times_are_kept_in_utc():
     assert sql.arrow_type(datetime(2024, 1, 1, tzinfo=UTC), "a", "b") == pa.timestamp("us", "UTC")
     assert sql.arrow_type(datetime(2024, 1, 1), "a", "b") == pa.timestamp("us")
-    with pytest.raises(Refused, match="column a is of type list: cast it to text"):
+    with pytest.raises(UserError, match="column a is of type list: cast it to text"):
         sql.arrow_type([1], "a", "b")

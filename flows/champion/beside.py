@@ -1,0 +1,109 @@
+"""A run's model beside the last run's and the champion's: their figures, and paired differences where there are any."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from flows.champion import registry
+from flows.machine.git import GitFailed, git
+from flows.machine.home import Home
+from flows.runs import record
+from flows.runs.workspace import cached
+from tasks import gate
+from tasks.core import paths
+from tasks.core.errors import UserError
+from tasks.core.files import read_json
+from tasks.core.params import general
+from tasks.core.tables import read_table
+from tasks.dataset import layout
+from tasks.gate.tables import Table, pair
+from tasks.gate.verdict import judge
+
+METRICS = {"macro_f1": "macro-F1", "accuracy": "accuracy", "log_loss": "log loss"}
+SCORED = layout.window("reference").scored
+SECTION = gate.Params(max_calibration_error=None)
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a commit says of its model."""
+
+    name: str
+    evaluate: dict[str, Any]
+    scored: Path | None
+    """Its answers to rows it was not trained on; None where the cache no longer has them."""
+
+    @classmethod
+    def at(cls, home: Home, commit: str, name: str) -> Model | None:
+        """None where the commit has no evaluated model."""
+        try:
+            said = json.loads(git(home.origin, "show", f"{commit}:{paths.metrics('evaluate')}"))
+        except GitFailed:
+            return None
+        md5 = record.made(home.origin, commit, SCORED)
+        return cls(name, said, cached(home, md5) if md5 else None)
+
+
+def others(home: Home, last: str | None, last_name: str) -> list[Model]:
+    """The model of the run or commit before, and the champion's, of those that there are."""
+    champion = registry.champion(home.origin)
+    asked = [(last, last_name), (champion and champion.commit, f"champion, {champion and champion.name}")]
+    found = [Model.at(home, commit, name) for commit, name in asked if commit]
+    return [model for model in found if model]
+
+
+def markdown(folder: Path, beside: Sequence[Model]) -> str | None:
+    """A table of what ``evaluate`` measured in ``folder``, a column for each model; None where it did not run."""
+    file = folder / paths.metrics("evaluate")
+    if not file.exists():
+        return None
+    models = [Model("this run", read_json(file), folder / SCORED), *beside]
+    rows = [
+        ["on test rows", *(str(model.evaluate["rows"]) for model in models)],
+        *([words, *(_figure(model.evaluate, key) for model in models)] for key, words in METRICS.items()),
+        ["macro-F1 of this run less its own, paired", "", *(difference(folder, model) for model in beside)],
+    ]
+    head = [["", *(model.name for model in models)], ["---"] * (len(models) + 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [*head, *rows[: None if beside else -1]])
+
+
+def _figure(evaluate: dict[str, Any], key: str) -> str:
+    """With its 95 % interval."""
+    if evaluate.get(key) is None:
+        return ""
+    interval = evaluate.get("intervals", {}).get(key)
+    return f"{evaluate[key]:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
+
+
+def difference(folder: Path, other: Model) -> str:
+    """The gate's paired difference with its 95 % interval, where the other has answered all of this run's test rows."""
+    if not (other.scored and (folder / SCORED).exists()):
+        return "its answers are no longer in the cache"
+    try:
+        test = _table(folder / layout.split("test"), "label")
+        theirs, ours = _table(other.scored, "prediction"), _table(folder / SCORED, "prediction")
+        unseen = set(test["id"]) - set(theirs["id"])
+        if unseen:
+            return f"not on the same rows: {len(unseen)} of {len(test['id'])} were not held out from it"
+        rows = pair(_answers(theirs, test), _answers(ours, test), test, [])
+        found = judge(rows, SECTION, general(folder / paths.PARAMS).seed)["difference"]
+    except (UserError, pa.ArrowException) as why:  # a table for people: whatever is wrong with it, the run is well
+        return str(why)
+    low, high = found["interval"]
+    return f"{found['macro_f1']:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _table(file: Path, column: str) -> Table:
+    return dict(read_table(file, ["id", column]).to_pydict())
+
+
+def _answers(scored: Table, test: Table) -> Table:
+    """Predictions for the test rows, in their order."""
+    place = {key: i for i, key in enumerate(scored["id"])}
+    return {name: [scored[name][place[key]] for key in test["id"]] for name in ("id", "prediction")}

@@ -1,0 +1,116 @@
+"""Changing the champion: what is asked before, what is tagged, and what is still to be done. Without Prefect."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dvc.repo import Repo
+
+from flows.champion import comparison, registry
+from flows.champion.comparison import MARK, clone_with
+from flows.champion.registry import Version
+from flows.machine.git import git, holds
+from flows.machine.home import Home
+from flows.machine.locks import Busy, holding
+from flows.runs import record
+from tasks.core import paths
+from tasks.core.errors import UserError
+from tasks.gate import Rule
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a proposal."""
+
+    verdict: dict[str, Any]
+    promoted: Version | None
+    words: str
+    """All of it, for a person."""
+
+
+def candidate(home: Home, revision: str) -> str:
+    """The commit that a revision, or a run's record, names. UserError for HEAD while tracked files differ from it."""
+    changed = git(home.origin, "status", "--porcelain", "--untracked-files=no").splitlines()
+    if revision == "HEAD" and changed:
+        raise UserError(
+            f"{len(changed)} tracked files differ from the last commit, {changed[0].split()[-1]!r} for one, and a "
+            "champion is a commit: commit them (dvc.lock and metrics/ too), or name another with --commit"
+        )
+    if holds(home.origin, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
+        return git(home.origin, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    return record.find(home.origin, revision).commit
+
+
+def propose(
+    home: Home, revision: str, promote: bool, force: bool, rule: Rule | None, remote: str | None, say: Say
+) -> Outcome:
+    """Judge the revision's model against the champion; make it the champion when asked and the verdict allows, or by
+    force."""
+    commit = candidate(home, revision)
+    with _alone(home):
+        champion = registry.champion(home.origin)
+        if champion and champion.commit == commit:
+            raise UserError(f"{commit[:12]} is the champion already: {champion}")
+        verdict = comparison.judge(home, commit, champion, rule, say)
+        comparison.keep(home.origin, verdict)
+        said = f"{'promote' if verdict['promote'] else 'do not promote'}: {verdict['reason']}"
+        if not (force or (promote and verdict["promote"])):
+            last = "not promoted" if promote else "nothing was changed; --promote acts on this"
+            return Outcome(verdict, None, f"{said}\n{last}")
+        how = "promoted" if verdict["promote"] else "promoted by force, against the verdict"
+        message = f"{how}, after {champion or 'none'}\n\n{said}\n\n{MARK}{json.dumps(verdict, ensure_ascii=False)}"
+        version, after = _take(home, commit, message, remote)
+    return Outcome(verdict, version, "\n".join([said, f"{how}: {version}", *after]))
+
+
+def rollback(home: Home, name: str | None, remote: str | None) -> list[str]:
+    """Make the champion's predecessor, or the version named, champion again: what is to be said of it."""
+    with _alone(home):
+        champion = registry.champion(home.origin)
+        version = registry.find(home.origin, name) if name else registry.before(home.origin)
+        if version == champion:
+            raise UserError(f"{version} is the champion already")
+        _, after = _take(home, version.commit, f"rolled back from {champion or 'none'}", remote)
+    return [f"rolled back: {version}, from {champion or 'none'}", *after]
+
+
+def _take(home: Home, commit: str, message: str, remote: str | None) -> tuple[Version, list[str]]:
+    """Tag, when what the tags will point at can be had; with what is to be said after."""
+    with tempfile.TemporaryDirectory() as made:
+        about_data = _data(clone_with(home, commit, Path(made) / "clone", [paths.CLASSIFIER]))
+    version, tags = registry.take_stage(home.origin, commit, message)
+    if remote:
+        git(home.origin, "push", "--quiet", remote, *(f"refs/tags/{tag}" for tag in tags))
+        return version, [about_data, f"pushed to {remote}: {' '.join(tags)}"]
+    known = git(home.origin, "remote").splitlines()
+    pushing = f"the tags are only here: git push {known[0]} {' '.join(f'{tag!r}' for tag in tags)}" if known else ""
+    return version, [line for line in (about_data, pushing) if line]
+
+
+def _data(clone: Path) -> str:
+    """UserError while DVC's default remote lacks the model, which others could then not fetch."""
+    with Repo(str(clone)) as repo:
+        name = repo.config["core"].get("remote")
+        if not name:
+            return "the model lies in this machine's cache only: DVC has no default remote"
+        missing = repo.status(targets=[str(clone / paths.CLASSIFIER)], cloud=True)
+    if missing:
+        raise UserError(f"{paths.CLASSIFIER} is not at the DVC remote {name!r} yet: run `dvc push`, then this again")
+    return ""
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    try:
+        with holding(home.folder / "locks" / "promotion.lock", "python -m flows.promotion", "skip"):
+            yield
+    except Busy as busy:
+        raise UserError(f"{busy}: try again when it is done") from None

@@ -1,0 +1,123 @@
+"""The champion and those before it, as GTO's tags tell it: a version is a commit, the newest to take the stage rules.
+
+GTO orders tags by whole seconds and takes an old version back only when forced; both are seen to here.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import gto.api
+
+from flows.machine.git import EMAIL, NAME, identity
+from tasks.core.errors import UserError
+
+ARTIFACT = "classifier"
+STAGE = "production"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered model."""
+
+    name: str
+    """``v0.0.2``"""
+    commit: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.commit[:12]})"
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a tag says: that a version was registered, or took the stage."""
+
+    moment: datetime
+    what: str
+    """``registration``, ``assignment``, and what else GTO knows."""
+    version: Version
+    stage: str | None
+    tag: str
+    message: str
+
+
+def history(repository: Path) -> list[Event]:
+    """All events, oldest first."""
+    return [
+        Event(
+            event["timestamp"],
+            event["event"],
+            Version(event["version"], event["commit"]),
+            event["stage"],
+            event["ref"],
+            event["message"],
+        )
+        for event in gto.api.history(str(repository), artifact=ARTIFACT, ascending=True)
+        if event["version"]
+    ]
+
+
+def champion(repository: Path) -> Version | None:
+    """The version that production uses, as GTO resolves it; None when there never was one."""
+    if not versions(repository):
+        return None
+    # not find_versions_in_stage: that takes the highest version for the newest
+    found = gto.api.show(str(repository), f"{ARTIFACT}#{STAGE}")
+    return Version(found[0]["version"], found[0]["commit_hexsha"]) if found else None
+
+
+def versions(repository: Path) -> list[Version]:
+    """All that were registered, oldest first."""
+    return [event.version for event in history(repository) if event.what == "registration"]
+
+
+def line_of_succession(repository: Path) -> list[Version]:
+    """The champions, each after the one it replaced; taking an old one back forgets those that came after it."""
+    line: list[Version] = []
+    for event in history(repository):
+        if event.what == "assignment" and event.stage == STAGE:
+            line = line[: line.index(event.version)] if event.version in line else line
+            line.append(event.version)
+    return line
+
+
+def before(repository: Path) -> Version:
+    """Whom the champion replaced. UserError where there is none."""
+    line = line_of_succession(repository)
+    if len(line) < 2:
+        raise UserError("no champion came before this one; name the version to take: python -m flows.promotion history")
+    return line[-2]
+
+
+def find(repository: Path, name: str) -> Version:
+    """The version of that name. UserError where there is none."""
+    known = versions(repository)
+    for version in known:
+        if version.name == name:
+            return version
+    raise UserError(f"no version {name!r} is registered; these are: {', '.join(v.name for v in known) or 'none'}")
+
+
+def take_stage(repository: Path, commit: str, message: str) -> tuple[Version, list[str]]:
+    """Register the commit, where it is not yet, and make it the champion: its version, and the tags this made.
+
+    The message stands in each of them.
+    """
+    git_knows = not identity(repository)
+    by = {"author": None if git_knows else NAME, "author_email": None if git_knows else EMAIL}
+    made = []
+    if commit not in {version.commit for version in versions(repository)}:
+        made.append(gto.api.register(str(repository), ARTIFACT, commit, message=message, **by).tag)
+    version = next(v for v in versions(repository) if v.commit == commit)
+    _let_a_second_pass(repository)
+    assigned = gto.api.assign(str(repository), ARTIFACT, STAGE, version=version.name, message=message, force=True, **by)
+    return version, [*made, assigned.tag]
+
+
+def _let_a_second_pass(repository: Path) -> None:
+    newest = max((event.moment for event in history(repository) if event.what == "assignment"), default=None)
+    while newest and newest.timestamp() >= int(time.time()):
+        time.sleep(0.1)

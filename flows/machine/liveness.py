@@ -1,0 +1,34 @@
+"""A deployed run ends with the process that started it, and whoever looks can tell whether it lives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flows.machine.home import Home
+from flows.machine.locks import holding
+
+STARTED_BY_A_RUNNER = "PREFECT__FLOW_RUN_ID"
+
+
+@contextmanager
+def alive(home: Home, run: str) -> Iterator[None]:
+    """Hold the run's own lock for the length of the block, and end with the runner or worker that started this."""
+    if STARTED_BY_A_RUNNER in os.environ:
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    file = home.run_lock(run)
+    with holding(file, run):
+        yield
+    for left in (file, file.with_suffix(".holder")):
+        left.unlink(missing_ok=True)
+
+
+def _end_with(parent: int) -> None:
+    """Kill this process once its parent is gone; the guard of the running stage sees to the rest."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)

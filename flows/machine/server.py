@@ -1,0 +1,105 @@
+"""Prefect's server: the one that answers, or one of our own that lives as long as this process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+import flows.pipeline.guard
+from flows.machine.home import root
+from tasks.core.errors import UserError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SERVER_AUTH, CLIENT_AUTH = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
+START_SECONDS = 180.0
+LOOK_SECONDS = 2.0
+
+
+def answers(api: str) -> bool:
+    """Whether a server is well at the API's address."""
+    try:
+        return httpx.get(f"{api}/health", timeout=10).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def allowed(host: str) -> None:
+    """Refuse to listen on other addresses than loopback without authentication; with it, this process may ask too."""
+    secret = os.environ.get(SERVER_AUTH)
+    if host not in LOOPBACK and not secret:
+        raise UserError(
+            f"a server on {host} can be reached from other machines: set {SERVER_AUTH}=user:password for it and "
+            f"{CLIENT_AUTH}, the same, for who asks it from elsewhere; or leave --host out"
+        )
+    if secret:
+        os.environ.setdefault(CLIENT_AUTH, secret)
+
+
+@contextmanager
+def server(api: str, host: str | None = None, say: Callable[[str], None] = print) -> Iterator[None]:
+    """A server at ``api`` for the length of the block: the one that answers there, or one started on this machine.
+
+    Ours listens on ``host``, is started again when it is gone, and ends with this process, however that ends.
+    """
+    if answers(api):
+        yield
+        return
+    address = urlsplit(api)
+    if address.hostname not in LOOPBACK:
+        raise UserError(f"no Prefect server answers at {api}: start it, or unset PREFECT_API_URL to have one here")
+    allowed(host or address.hostname)
+    log = root() / "server.log"
+    ours = _Server(host or address.hostname, address.port or 4200, log)
+    try:
+        ours.wait_for(api)
+        say(f"Prefect's server is up: {api.removesuffix('/api')} (log: {log})")
+        threading.Thread(target=ours.keep_up, daemon=True).start()
+        yield
+    finally:
+        ours.end()
+
+
+class _Server:
+    """A server under a guard, which ends it when this process is gone."""
+
+    def __init__(self, host: str, port: int, log: Path) -> None:
+        prefect = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
+        self.command = [sys.executable, "-P", flows.pipeline.guard.__file__, *prefect]
+        self.log = log
+        self.over = threading.Event()
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            return subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
+
+    def wait_for(self, api: str) -> None:
+        """Until it answers. Raises UserError when it does not."""
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(api):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise UserError(f"Prefect's server did not start: see {self.log}")
+            time.sleep(0.5)
+
+    def keep_up(self) -> None:
+        """Start it again whenever it has ended, until this process wants no more of it."""
+        while not self.over.wait(LOOK_SECONDS):
+            if self.process.poll() is not None:
+                self.process = self._start()
+
+    def end(self) -> None:
+        """Have the guard end it."""
+        self.over.set()
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()

@@ -1,0 +1,1 @@
+"""Watching the champion on new data."""

@@ -1,0 +1,169 @@
+"""Every window's Evidently report, and its figures over time: ``python -m flows.monitoring.flow.drift_pages``.
+
+::
+
+    python -m flows.monitoring.flow.drift_pages               opens Evidently's own pages on http://127.0.0.1:8000
+    python -m flows.monitoring.flow.drift_pages --rebuild     makes its workspace anew from the records first
+
+The workspace lies in the deployment's folder, outside DVC's outputs and the clones. The stage ``drift`` writes a
+snapshot, a flow adds it; nothing in the workspace is the only copy. The tests and alarms shown are the gate's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from flows.machine.git import GitFailed, git
+from flows.machine.home import Home
+from flows.machine.locks import Busy, holding
+from flows.runs import record
+from flows.runs.workspace import shared_cache
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.files import read_json, write_json
+from tasks.drift import DRIFT_SNAPSHOT
+
+PROJECT = "Drift, window by window"
+UNDATED = "1970"
+MEAN = "MeanValue"
+CHANGE = "change: "
+CURVES = {  # one panel each: the verdict's figures whose names begin so
+    "Alarm (1) or none (0)": ("drifted",),
+    "Accuracy": ("estimated accuracy", "accuracy of labelled rows", "reference accuracy"),
+    "Largest change in a share of rows, by signal": (CHANGE,),
+}
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The workspace of one deployment. ``added.json`` in it says which snapshots it holds, by their content."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, home: Home) -> Pages:
+        return cls(home.folder / "evidently")
+
+    @property
+    def added(self) -> Path:
+        return self.folder / "added.json"
+
+    def add(self, snapshot: Path, name: str, when: str) -> bool:
+        """Add what the stage ``drift`` wrote, under a run's name; whether there was something new to add.
+
+        ``when``, an ISO time, is where it stands on the curves if its rows have no times. Importing Evidently takes
+        some 10 s. The caller sees to it that only one process adds.
+        """
+        said = json.loads(snapshot.read_text(encoding="utf-8")) if snapshot.exists() else {}
+        content = hashlib.md5(snapshot.read_bytes(), usedforsecurity=False).hexdigest() if said else ""
+        known = self.runs()
+        if not said or content in known:
+            return False
+        from evidently.core.report import Snapshot
+        from evidently.ui.workspace import Workspace
+
+        if said["timestamp"].startswith(UNDATED):
+            said["timestamp"] = when
+        workspace = Workspace.create(str(self.folder))
+        project = next(iter(workspace.list_projects()), None) or workspace.create_project(PROJECT)
+        workspace.add_run(project.id, Snapshot.load_dict(said), name=name)
+        before = {figure for run in known.values() for figure in run["figures"]}
+        known[content] = {"run": name, "figures": _figures(said)}
+        if not before.issuperset(known[content]["figures"]):
+            _draw(project.dashboard, sorted(before.union(known[content]["figures"])))
+        write_json(known, self.added)
+        return True
+
+    def runs(self) -> dict[str, Any]:
+        """What the workspace holds: run and figures by the md5 of the snapshot."""
+        return read_json(self.added) if self.added.exists() else {}
+
+
+def _figures(said: dict[str, Any]) -> list[str]:
+    """The names of the verdict's figures in a snapshot."""
+    metrics = [result["metric_value_location"]["metric"]["params"] for result in said["metric_results"].values()]
+    return [params["column"] for params in metrics if params["type"].endswith(f":{MEAN}")]
+
+
+def _draw(dashboard: Any, figures: list[str]) -> None:
+    """Their curves over time, in place of what was drawn before."""
+    from evidently.sdk.models import PanelMetric
+    from evidently.sdk.panels import line_plot_panel
+
+    dashboard.clear_dashboard()
+    for title, beginnings in CURVES.items():
+        values = [
+            PanelMetric(legend=name.removeprefix(CHANGE), metric=MEAN, metric_labels={"column": name})
+            for name in figures
+            if name.startswith(beginnings)
+        ]
+        dashboard.add_panel(line_plot_panel(title=title, values=values))
+
+
+def rebuild(home: Home, pages: Pages) -> tuple[int, int]:
+    """Make the workspace anew from the records, the oldest first: how many snapshots it holds, how many are lost."""
+    shutil.rmtree(pages.folder, ignore_errors=True)
+    lost = 0
+    for past in reversed(record.records(home.origin)):
+        for md5 in _made(home, past):
+            file = shared_cache(home) / "files" / "md5" / md5[:2] / md5[2:]
+            lost += not file.exists()
+            pages.add(file, past.name, record.show(home.origin, past)["started"])
+    return len(pages.runs()), lost
+
+
+def _made(home: Home, past: record.Record) -> list[str]:
+    """The md5 of the snapshot that a recorded run made, if it did."""
+    try:
+        lock = YAML(typ="safe").load(git(home.origin, "show", f"{past.commit}:{record.LOCK}"))
+    except GitFailed:
+        return []
+    outs = lock.get("stages", {}).get("drift", {}).get("outs", [])
+    return [out["md5"] for out in outs if out["path"] == str(DRIFT_SNAPSHOT)]
+
+
+def main() -> None:
+    """The command line: runs until it is interrupted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.monitoring.flow.drift_pages", description=(__doc__ or "").split("\n\n")[0]
+    )
+    parser.add_argument("--repository", metavar="FOLDER", help="the deployed one (default: this one)")
+    parser.add_argument("--rebuild", action="store_true", help="make the workspace anew from the records first")
+    parser.add_argument("--port", type=int, default=8000, help="(default: %(default)s)")
+    options = parser.parse_args()
+    home = Home.of(options.repository)
+    pages = Pages.of(home)
+    if options.rebuild:
+        _rebuild(home, pages)
+    if not pages.runs():
+        raise UserError(
+            f"{pages.folder} holds no window yet: python -m flows.monitoring.flow adds one, --rebuild the recorded"
+        )
+    show = [sys.executable, "-m", "evidently.cli", "ui", "--workspace", str(pages.folder), "--port", str(options.port)]
+    print(f"{len(pages.runs())} windows at http://127.0.0.1:{options.port}; Ctrl-C ends it", flush=True)
+    with suppress(KeyboardInterrupt):
+        subprocess.run(show, check=True)
+
+
+def _rebuild(home: Home, pages: Pages) -> None:
+    try:
+        with holding(home.workspace_lock, "python -m flows.monitoring.flow.drift_pages", "skip"):
+            held, lost = rebuild(home, pages)
+    except Busy as busy:
+        raise UserError(str(busy)) from None
+    print(f"{held} windows from the records" + (f"; {lost} are no longer in DVC's cache" if lost else ""), flush=True)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,208 @@
+"""Watch the champion on new data: ``python -m flows.monitoring.flow``.
+
+::
+
+    python -m flows.monitoring.flow                                          the next window that has closed
+    python -m flows.monitoring.flow --since 2002-10-01 --until 2002-10-08    any range
+    python -m flows.monitoring.flow --policy alarm                           ... and say whether it calls for a refit
+    python -m flows.monitoring.flow --policy alarm --act promote             ... refit, ask the gate, promote
+    python -m flows.monitoring.flow --labels to_label.csv                    labels came back: how good was it truly?
+
+Runs the current branch of the pipeline in a clone at the champion's commit; this working tree is not touched. Without
+``--act`` nothing is trained or promoted. Every decision is recorded with its reasons: docs/monitoring.md.
+Exit code 0: watched, or no window has closed; 1: it failed; 2: refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+from prefect import flow, runtime
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
+
+from flows.machine.git import GitFailed
+from flows.machine.home import CLONES_KEPT, Home
+from flows.machine.liveness import alive
+from flows.machine.locks import Busy, Overlap
+from flows.monitoring import labelling, watch
+from flows.monitoring.drift_pages import Pages
+from flows.notify import incidents, notifications
+from flows.notify.artifacts import publish
+from flows.pipeline.stage import Result
+from flows.retraining import Refit, refit
+from flows.runs import prune
+from flows.runs.attempt import Attempt, attempt
+from flows.runs.names import run_name
+from flows.runs.publish import NotPublished, publish_record, refuse_secrets
+from flows.runs.record import now
+from flows.scheduled_training import alone
+from flows.windows.policy import Act, Policy, Rules
+from flows.windows.ranges import written
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.drift import DRIFT_SNAPSHOT
+from tasks.gate import Rule
+
+TO_LABEL = 200
+Say = Callable[[str], None]
+
+
+@flow(name=watch.FLOW, flow_run_name=lambda: run_name("monitoring"), persist_result=False)
+def monitoring(
+    repository: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    days: float | None = None,
+    policy: Policy = "never",
+    every_days: float = Rules.every_days,
+    cooldown_days: float = Rules.cooldown_days,
+    most_loss: float = Rules.most_loss,
+    act: Act = "nothing",
+    rule: Rule = "not_worse",
+    revision: str = "HEAD",
+    to_label: int = TO_LABEL,
+    notify: str | None = None,
+    overlap: Overlap = "wait",
+    stage_minutes: dict[str, float] | None = None,
+    upstream: str | None = None,
+    keep_clones: int = CLONES_KEPT,
+) -> State[Any]:
+    """Watch the champion of ``repository`` on the next window that has closed, or on [``since``, ``until``).
+
+    ``policy`` says when to refit; ``act`` whether that is only said (``nothing``), done and judged (``train``), or also
+    promoted when the gate's ``rule`` allows (``promote``). A refit trains from ``revision``. ``notify`` is a
+    notification block, as ``slack-webhook/team``, told once for each incident. ``to_label`` rows are offered to label.
+    """
+    log, name = get_run_logger(), run_name("monitoring")
+    rules = Rules(policy, every_days, cooldown_days, most_loss)
+    how = Refit(revision, act == "promote", rule, stage_minutes, upstream)
+    try:
+        home = Home.of(repository)
+    except UserError as failure:
+        return Failed(message=str(failure))
+    try:
+        refuse_secrets(home, upstream)
+        with alive(home, str(runtime.flow_run.id)):
+            with alone(home, name, overlap, log.info):
+                watched = watch.plan(home, since, until, days)
+                if watched.span and watched.span.until > datetime.now(UTC):
+                    return Completed(name="Skipped", message=f"skipped: the next window, {watched.span}, is still open")
+                done = _look(home, name, watched, rules, to_label, stage_minutes, act, log.info)
+                publish(done.results, done.folder)
+                publish_record(home, done.folder, done.record, upstream, log.info)
+                _add_to_pages(home, name, done.folder, log.warning)
+                prune.clones(home, keep_clones)
+            if not done.completed:
+                return incidents.failed(home, watch.FLOW, name, done.outcome, notify, log.warning)
+            incidents.over(home, watch.FLOW)
+            after = ""
+            if act != "nothing" and watched.span and watch.decision(done.said).refit:
+                after = refit(home, how, watched.champion, watched.span, name, log.info)
+    except Busy as busy:
+        return Completed(name="Skipped", message=f"skipped: {busy}")
+    except (GitFailed, NotPublished, UserError) as failure:
+        return incidents.failed(home, watch.FLOW, name, str(failure), notify, log.warning)
+    return _tell(home, watched, done, after, notify, log.warning)
+
+
+def _look(
+    home: Home,
+    name: str,
+    watched: watch.Watch,
+    rules: Rules,
+    to_label: int,
+    minutes: dict[str, float] | None,
+    act: Act,
+    say: Say,
+) -> Attempt:
+    def work(folder: Path, results: list[Result]) -> dict[str, Any]:
+        watch.watch(home, watched, folder, minutes, results, say)
+        said = watch.conclude(home, watched, folder, rules, to_label)
+        tries = act != "nothing" and said["decision"]["refit"]
+        return {**said, "act": act, "tried_at": said["facts"]["at"] if tries else watched.before.get("tried_at")}
+
+    return attempt(home, name, watch.FLOW, watched.champion.commit, work, say)
+
+
+def _add_to_pages(home: Home, name: str, folder: Path, warn: Say) -> None:
+    """Evidently's pages are for looking: whatever keeps the window off them, the alarm and the record still count."""
+    try:
+        Pages.of(home).add(folder / DRIFT_SNAPSHOT, name, now())
+    except Exception as failure:  # noqa: BLE001 - whatever it is, it is said, and costs no more than a page
+        warn(
+            f"the window is not on the drift pages: {failure}; python -m flows.monitoring.flow.drift_pages --rebuild adds it"
+        )
+
+
+def _tell(home: Home, watched: watch.Watch, done: Attempt, after: str, notify: str | None, warn: Say) -> State[Any]:
+    """Artifact, event and, where this window begins an incident, the notification."""
+    said, span = done.said, watched.span
+    subject, body = notifications.title(span, said["drifted"]), notifications.words(done.folder, said)
+    notifications.show(done.folder, span, said, after)
+    if said["drifted"]:
+        notifications.announce(home, done.record.name, str(watched.champion), done.folder, span, said)
+        if not notifications.goes_on(watched.before, said):
+            notifications.send(notify, f"{home.origin.name}: {subject}", "\n".join([body, after]).strip(), warn)
+    return Completed(message="\n".join([subject, body, after]).strip())
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="python -m flows.monitoring.flow", description=(__doc__ or "").split("\n\n")[0])
+    say = made.add_argument
+    say("--since", metavar="DATE", help="with --until: the range to watch, half open, UTC (default: the next window)")
+    say("--until", metavar="DATE")
+    say("--days", type=float, help="how long the next window is (default: as long as the champion's windows.current)")
+    say("--policy", choices=get_args(Policy), default="never", help="when to refit (default: %(default)s)")
+    say("--every-days", type=float, default=Rules.every_days, help="schedule: refit at this age (default: %(default)g)")
+    say("--cooldown-days", type=float, default=Rules.cooldown_days, help="between two refits (default: %(default)g)")
+    say("--most-loss", type=float, default=Rules.most_loss, help="estimated_loss: of accuracy (default: %(default)g)")
+    say("--act", choices=get_args(Act), default="nothing", help="on a refit that is due (default: only say so)")
+    say("--rule", choices=get_args(Rule), default="not_worse", help="of the gate, for a refit (default: %(default)s)")
+    say("--revision", default="HEAD", help="what a refit trains from (default: what is checked out)")
+    say(
+        "--to-label", type=int, default=TO_LABEL, metavar="N", help="rows to offer for labelling (default: %(default)s)"
+    )
+    say("--notify", metavar="BLOCK", help="a notification block on the server: slack-webhook/team")
+    say("--upstream", metavar="REMOTE", help="a git remote that gets every record too")
+    say("--repository", metavar="FOLDER", help="whose champion it is (default: that of this code)")
+    say(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="keep the labels of a returned to_label.csv and watch its windows again",
+    )
+    return made
+
+
+def main() -> None:
+    """Watch once; with ``--labels``, every window that the labels are of."""
+    given = vars(parser().parse_args())
+    home, labels = Home.of(given["repository"]), given.pop("labels")
+    watch.plan(
+        home, given["since"], given["until"], given["days"]
+    )  # what is refused at once is so before a server starts
+    spans: list[dict[str, Any]] = [{}]
+    if labels:
+        asked = [labelling.span_of(file) for file in labelling.keep(home, labels)]
+        spans = [{"since": written(span.since), "until": written(span.until)} for span in asked if span]
+        if not spans and not given["since"]:
+            raise UserError(
+                f"no to_label.csv of this machine holds an id of {labels}: name their window, --since and --until"
+            )
+    for span in spans or [{}]:
+        state = monitoring(**{**given, **span}, return_state=True)
+        if not state.is_completed():
+            sys.exit(f"error: {state.message}")
+        print(state.message)
+
+
+if __name__ == "__main__":
+    run(main)

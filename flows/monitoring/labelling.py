@@ -1,0 +1,188 @@
+"""Rows for a person to label, and what the labels say when they come back. No Prefect.
+
+Half of the rows are drawn at random, so that the share of right answers among them is an unbiased estimate of the
+model's accuracy in the window; half are those it is least sure of, which teach it most. ``to_label.csv`` leaves out
+what the model said, which would lead the labeller.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.machine.git import git
+from flows.machine.home import Home
+from flows.windows.ranges import Span, moment, set_windows, written
+from tasks.core import paths
+from tasks.core.errors import UserError
+from tasks.core.files import replacing
+from tasks.core.rows import modality
+from tasks.core.tables import columns_of, read_table
+from tasks.dataset import layout
+
+COLUMNS = ("id", "text", "label", "chosen")
+RANDOM, UNCERTAIN = "random", "uncertain"
+COVERAGE = 0.95
+FOLDER = Path("data/labels")  # of the pipeline: what `windows.*.labels` reads
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is run by spreadsheets
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the window as the model answered it."""
+
+    id: str
+    text: str
+    label: str | None
+    prediction: str
+    confidence: float
+
+
+def answered(folder: Path) -> list[Row]:
+    """The current window's rows of a clone in which ``score@current`` has run."""
+    window = layout.window("current")
+    rows = _rows(folder / window.validated)
+    scores = read_table(folder / window.scored, ["id", "prediction", "confidence"]).to_pylist()
+    known = {score["id"]: score for score in scores}
+    return [Row(**row, **{name: known[row["id"]][name] for name in ("prediction", "confidence")}) for row in rows]
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    """Id, text and label; an image's text is its place in the source, where the labeller finds it."""
+    if modality(columns_of(file)) == "text":
+        found: list[dict[str, Any]] = read_table(file, ["id", "text", "label"]).to_pylist()
+        return found
+    rows = read_table(file, ["id", "source_file", "source_row", "label"]).to_pylist()
+    return [{"text": f"{its.pop('source_file')}, row {its.pop('source_row')}", **its} for its in rows]
+
+
+def choose(rows: list[Row], seed: int, count: int) -> list[tuple[Row, str]]:
+    """So many rows, each with why it was chosen; the random half depends on nothing but the ids and the seed."""
+    by_chance = sorted(rows, key=lambda row: hashlib.sha256(f"{seed}:{row.id}".encode()).digest())
+    half, rest = by_chance[: count - count // 2], by_chance[count - count // 2 :]
+    unsure = sorted(rest, key=lambda row: (row.confidence, row.id))[: count // 2]
+    return [*((row, RANDOM) for row in half), *((row, UNCERTAIN) for row in unsure)]
+
+
+def file_of(home: Home, span: Span | None) -> Path:
+    """``to_label.csv`` of a window: beside the clones, which are deleted."""
+    name = f"{written(span.since)}_{written(span.until)}" if span else "undated"
+    return home.folder / "to_label" / name / "to_label.csv"
+
+
+def ask(home: Home, span: Span | None, rows: list[Row], seed: int, count: int) -> Path | None:
+    """Write the window's ``to_label.csv``; None where all rows have a label. One that is there is somebody's work."""
+    file = file_of(home, span)
+    if file.exists():
+        return file
+    if not count or all(row.label for row in rows):
+        return None
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row, why in choose(rows, seed, count):
+        writer.writerow([row.id, f"'{row.text}" if row.text.startswith(FORMULA) else row.text, row.label or "", why])
+    with replacing(file) as part:
+        part.write_text(text.getvalue(), encoding="utf-8")
+    return file
+
+
+def measured(rows: list[Row], asked: Path) -> dict[str, Any] | None:
+    """Accuracy without bias: over all rows when all have a label, else over those of the random half that have one.
+
+    With the exact binomial interval (Clopper and Pearson 1934). None while there is nothing to count.
+    """
+    if all(row.label for row in rows):
+        of, how = rows, "all rows"
+    else:
+        drawn = {line["id"] for line in _lines(asked) if line["chosen"] == RANDOM} if asked.exists() else set()
+        of, how = [row for row in rows if row.id in drawn], "the random half of to_label.csv"
+    counted = [row for row in of if row.label]
+    if not counted:
+        return None
+    from scipy.stats import binomtest  # half a second, which most runs do without
+
+    right = sum(row.label == row.prediction for row in counted)
+    bounds = binomtest(right, len(counted)).proportion_ci(COVERAGE, "exact")
+    interval = [round(float(bounds.low), 6), round(float(bounds.high), 6)]
+    return {
+        "accuracy": round(right / len(counted), 6),
+        "interval": interval,
+        "rows": len(counted),
+        "of": len(of),
+        "over": how,
+    }
+
+
+def _lines(file: Path) -> list[dict[str, str]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            found = csv.DictReader(text, strict=True)
+            for name in ("id", "label"):
+                if name not in (found.fieldnames or ()):
+                    raise UserError(f"{file} has no column {name!r}: it needs id and label")
+            return [{key: value or "" for key, value in line.items() if key} for line in found]
+    except FileNotFoundError:
+        raise UserError(f"{file} does not exist") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{file} cannot be read as csv in UTF-8: {error}") from None
+
+
+def given(file: Path) -> dict[str, str]:
+    """The labels of a returned file by id; lines without a label are still open. UserError: two labels for one id."""
+    found: dict[str, str] = {}
+    for line in _lines(file):
+        key, label = line["id"], line["label"].strip()
+        if label and found.setdefault(key, label) != label:
+            raise UserError(f"{file} gives {key!r} two labels, {found[key]!r} and {label!r}")
+    if not found:
+        raise UserError(f"{file} holds no label yet: fill in its column `label`")
+    return found
+
+
+def keep(home: Home, file: Path) -> list[Path]:
+    """Keep the labels for every later run of this machine: the ``to_label.csv`` files that asked for them.
+
+    The newest label of an id counts.
+    """
+    new = given(file)
+    labels = _kept(home) | new
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("id", "label"))
+    writer.writerows(sorted(labels.items()))
+    with replacing(_file(home)) as part:
+        part.write_text(text.getvalue(), encoding="utf-8")
+    asked = sorted((home.folder / "to_label").glob("*/to_label.csv"))
+    return [one for one in asked if not new.keys().isdisjoint(line["id"] for line in _lines(one))]
+
+
+def _file(home: Home) -> Path:
+    return home.folder / "labels" / "labels.csv"
+
+
+def _kept(home: Home) -> dict[str, str]:
+    return given(_file(home)) if _file(home).exists() else {}
+
+
+def bring(home: Home, folder: Path, windows: Iterable[paths.Window]) -> None:
+    """Put the labels that came back into a clone, where the windows join them by id, and its record keeps them."""
+    if not _file(home).exists():
+        return
+    target = folder / FOLDER / _file(home).name
+    with replacing(target) as part:
+        part.write_bytes(_file(home).read_bytes())
+    git(folder, "add", "--force", "--", str(target))
+    source = {"source": str(FOLDER), "id": "id", "label": "label"}
+    set_windows(folder / paths.PARAMS, {window: {"labels": source} for window in windows})
+
+
+def span_of(asked: Path) -> Span | None:
+    """The window that a ``to_label.csv`` is of."""
+    since, _, until = asked.parent.name.partition("_")
+    return Span(moment(since), moment(until)) if until else None

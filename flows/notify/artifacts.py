@@ -1,0 +1,46 @@
+"""What a flow run leaves on the server for a person to read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from prefect.artifacts import create_markdown_artifact
+
+from flows.champion import beside as beside_of
+from flows.champion.beside import Model
+from flows.pipeline.stage import Result
+from flows.runs.summary import closing_lines, markdown
+from tasks.core import paths
+from tasks.dataset import layout
+from tasks.drift import DRIFT_REPORT
+from tasks.report import INDEX
+
+
+def links(folder: Path, stages: Collection[str] | None = None) -> list[str]:
+    """Markdown links to the reports that exist; with ``stages``, to those that these have made."""
+    pages = {
+        "report": ("report", INDEX),
+        "drift": ("drift", DRIFT_REPORT),
+        **{
+            f"data docs, {name}": (f"validate@{name}", layout.window(name).data_docs / "index.html")
+            for name in paths.WINDOWS
+        },
+    }
+    asked = {name: folder / page for name, (stage, page) in pages.items() if stages is None or stage in stages}
+    return [f"- [{name}]({page.resolve().as_uri()})" for name, page in asked.items() if page.exists()]
+
+
+def publish(results: Sequence[Result], folder: Path, beside: Sequence[Model] | None = None) -> None:
+    """What the stages did, what came of it and, where a model was trained, its figures ``beside`` those of others.
+
+    A training of some stages tells of these alone: its clone still holds what an earlier run made of the rest.
+    """
+    stages = None if beside is None else {result.stage for result in results}
+    create_markdown_artifact(key="stages", markdown=markdown(results), description="What each stage did, and why")
+    figures = beside_of.markdown(folder, beside) if beside is not None else None
+    if figures:
+        text = "\n".join([figures, "", *links(folder, stages)])
+        create_markdown_artifact(key="metrics", markdown=text, description="The model beside the last and the champion")
+    verdict = "\n".join(["```", *closing_lines(folder, stages), "```", *links(folder, stages)])
+    create_markdown_artifact(key="verdict", markdown=verdict, description="The model, drift, and the pages to open")

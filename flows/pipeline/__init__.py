@@ -1,0 +1,1 @@
+"""DVC's stages as Prefect tasks."""

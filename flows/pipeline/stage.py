@@ -1,0 +1,155 @@
+"""The one generic Prefect task: bring one DVC stage up to date, and say what that took."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.states import Failed
+
+import flows.pipeline.guard
+from flows.pipeline.disk import TooLittleSpace, enough
+
+Outcome = Literal["ran", "restored", "unchanged"]
+RESTORED = re.compile(r"Stage '.*' is cached - skipping run, checking out outputs")
+UNCHANGED = re.compile(r"Stage '.*' didn't change, skipping")
+CHATTER = re.compile(r"\s*|.*lock file 'dvc.lock'|To (track|enable) .*:|\s+(git add|dvc config) .*|Use `dvc push` .*")
+DID = "%s: %s (%s)"  # how a stage's task logs its name, outcome and reason
+KEPT_LINES = 20  # of a failed stage's output
+
+
+class StageFailed(Exception):
+    """A stage ended with an error; the message is its last output."""
+
+
+class TookTooLong(StageFailed):
+    """A command was ended because its time was over."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one stage."""
+
+    stage: str
+    outcome: Outcome
+    reason: str
+    seconds: float
+
+
+def lines(chunks: Iterator[bytes], on_progress: Callable[[str], None]) -> Iterator[str]:
+    """Whole lines of a byte stream.
+
+    Of one redrawn with carriage returns, a progress bar, only the last state counts; each goes to ``on_progress``.
+    """
+    decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+    rest = state = ""
+    for chunk in chunks:
+        *parts, rest = re.split(r"(\r|\n)", rest + decode(chunk))
+        for text, end in zip(parts[::2], parts[1::2], strict=True):
+            state = text or state
+            if end == "\r":
+                on_progress(state)
+            else:
+                yield state
+                state = ""
+    if rest or state:
+        yield rest or state
+
+
+def guarded(command: list[str], say: Callable[[str], None], seconds: float | None = None) -> tuple[int, list[str]]:
+    """Run a command that dies with this process: its exit code and last lines; every line goes to ``say``.
+
+    After ``seconds`` it is ended, and TookTooLong is raised.
+    """
+    guard = subprocess.Popen(
+        [
+            sys.executable,
+            "-P",
+            flows.pipeline.guard.__file__,
+            *command,
+        ],  # by its path: the working tree may be another's clone
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # a Ctrl-C must reach the guard as a closed pipe, not as a signal
+    )
+    assert guard.stdin and guard.stdout
+    timer = threading.Timer(seconds or 0, guard.stdin.close)  # which has the guard end the command
+    timer.daemon = True
+    if seconds:
+        timer.start()
+    last: deque[str] = deque(maxlen=KEPT_LINES)
+    try:
+        for line in lines(iter(lambda: os.read(guard.stdout.fileno(), 65536), b""), _redraw):  # type: ignore[union-attr]
+            if not CHATTER.fullmatch(line):  # DVC's hints on what to type next, at every stage
+                last.append(line)
+                say(line)
+    finally:
+        timed_out = seconds is not None and guard.stdin.closed
+        timer.cancel()
+        guard.stdin.close()
+        code = guard.wait()
+        guard.stdout.close()
+    if timed_out:
+        raise TookTooLong(f"it was ended after its limit of {seconds:g} s")
+    return code, list(last)
+
+
+def _redraw(state: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{state}", end="", file=sys.stderr, flush=True)
+
+
+def outcome_of(output: list[str]) -> Outcome:
+    """What DVC says that it did with the stage."""
+    if any(RESTORED.fullmatch(line) for line in output):
+        return "restored"
+    return "unchanged" if any(UNCHANGED.fullmatch(line) for line in output) else "ran"
+
+
+def reproduce(stage: str, reasons: list[str], say: Callable[[str], None], seconds: float | None = None) -> Result:
+    """Run ``dvc repro --single-item``; StageFailed when the stage does not end well, or not within ``seconds``."""
+    start = time.monotonic()
+    said: list[str] = []
+
+    def hear(line: str) -> None:
+        if RESTORED.fullmatch(line) or UNCHANGED.fullmatch(line):
+            said.append(line)
+        say(line)
+
+    code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", stage], hear, seconds)
+    if code:
+        raise StageFailed("\n".join(last) or f"stage {stage} ended with exit code {code} and said nothing")
+    return Result(stage, outcome_of(said), "; ".join(reasons), time.monotonic() - start)
+
+
+@task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False, retries=0)
+def bring_up_to_date(
+    stage: str, reasons: list[str], seconds: float | None = None, needed_bytes: int = 0
+) -> Result | State[Result]:
+    """Bring a stage up to date; without ``reasons`` it is so already."""
+    log = get_run_logger()
+    try:
+        if reasons:
+            enough(Path(), needed_bytes)
+            result = reproduce(stage, reasons, log.info, seconds)
+        else:
+            result = Result(stage, "unchanged", "nothing changed", 0.0)
+    except (StageFailed, TooLittleSpace) as failure:
+        return Failed(message=str(failure))  # a state, not an exception: the stage has said what was wrong
+    log.info(DID, stage, result.outcome, result.reason)
+    return result

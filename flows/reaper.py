@@ -1,0 +1,125 @@
+"""Runs that Prefect takes for running although their process is gone, and runs that are long overdue.
+
+A killed worker, server or machine leaves both behind. What is alive is told by the lock that each run's process holds.
+``python -m flows.serve`` does this by itself; where a worker runs instead: ``python -m flows.reaper``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.states import Cancelled, Crashed
+
+from flows import approval, rebuild, scheduled_training
+from flows.machine.home import Home
+from flows.machine.locks import is_held
+from flows.monitoring import watch
+from flows.notify import incidents
+from tasks.core import cli
+from tasks.core.errors import UserError
+
+FLOWS = (scheduled_training.FLOW, rebuild.FLOW, watch.FLOW, approval.FLOW)
+ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
+UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.PAUSED]
+GONE = "its process is gone: the run, its runner or the machine was killed"
+STARTING = timedelta(minutes=2)  # a process takes its lock within this time of being started
+OVERDUE = timedelta(minutes=15)
+
+
+def flow_runs(
+    client: SyncPrefectClient,
+    home: Home,
+    states: list[StateType],
+    flows: Sequence[str] = FLOWS,
+    sort: FlowRunSort = FlowRunSort.EXPECTED_START_TIME_ASC,
+) -> list[FlowRun]:
+    """The deployed runs of the repository in these states, by default in the order in which they are due."""
+    found = client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=list(flows))),
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))),
+        sort=sort,
+        limit=200,
+    )
+    return [run for run in found if _is_of(home, run)]
+
+
+def _is_of(home: Home, run: FlowRun) -> bool:
+    try:
+        return Home.of(run.parameters.get("repository")) == home
+    except UserError:  # a repository that is gone
+        return False
+
+
+def mend(home: Home, *, starting: timedelta = STARTING) -> list[str]:
+    """Mark dead runs crashed, tell whom the killed were to notify, and cancel all overdue runs of a deployment but the
+    newest; says which, in words.
+
+    ``starting`` is how long a run may be under way without its lock: nothing at the start of the sole runner.
+    """
+    with get_client(sync_client=True) as client:
+        return mend_with(client, home, starting)
+
+
+def mend_with(client: SyncPrefectClient, home: Home, starting: timedelta = STARTING) -> list[str]:
+    """The same through a client."""
+    return [*_bury(client, home, starting), *_tell_of_crashes(client, home), *_skip_missed(client, home)]
+
+
+def _bury(client: SyncPrefectClient, home: Home, starting: timedelta) -> Iterator[str]:
+    for run in flow_runs(client, home, UNDER_WAY):
+        since = run.state.timestamp if run.state else datetime.now(UTC)
+        if is_held(home.run_lock(str(run.id))) or datetime.now(UTC) - since < starting:
+            continue
+        state: State[None] = Crashed(message=GONE)
+        client.set_flow_run_state(run.id, state, force=True)
+        home.run_lock(str(run.id)).unlink(missing_ok=True)
+        yield f"{run.name} was dead: marked crashed"
+
+
+def _tell_of_crashes(client: SyncPrefectClient, home: Home) -> Iterator[str]:
+    """A run that was killed cannot tell whom it was to notify; the last of each flow is asked after. Yields trouble."""
+    for flow in FLOWS:
+        last = next(iter(flow_runs(client, home, ENDED, [flow], FlowRunSort.END_TIME_DESC)), None)
+        if last is not None and last.state is not None and last.state.type is StateType.CRASHED:
+            unheard: list[str] = []
+            words, notify = last.state.message or GONE, last.parameters.get("notify")
+            incidents.failed(home, flow, str(last.name), words, notify, unheard.append)
+            yield from unheard
+
+
+def _skip_missed(client: SyncPrefectClient, home: Home) -> Iterator[str]:
+    """A week without a runner must not end in seven trainings in a row."""
+    due = [run for run in flow_runs(client, home, [StateType.SCHEDULED]) if run.deployment_id and run.auto_scheduled]
+    late = [run for run in due if run.expected_start_time and datetime.now(UTC) - run.expected_start_time > OVERDUE]
+    newest = {run.deployment_id: run.id for run in late}
+    for run in late:
+        if run.id != newest[run.deployment_id]:
+            client.set_flow_run_state(run.id, Cancelled(message="missed: nothing was there to run it"), force=True)
+            yield f"{run.name}, due {run.expected_start_time:%Y-%m-%d %H:%M}, was missed: cancelled"
+
+
+def main() -> None:
+    """The command line: against the server at ``PREFECT_API_URL``."""
+    parser = argparse.ArgumentParser(prog="python -m flows.reaper", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--repository", metavar="FOLDER", help="whose runs (default: those of this code)")
+    home = Home.of(parser.parse_args().repository)
+    if not os.environ.get("PREFECT_API_URL"):
+        raise UserError("PREFECT_API_URL is not set: name the server whose runs are to be looked at")
+    print("\n".join(mend(home)) or "all is well")
+
+
+if __name__ == "__main__":
+    cli.run(main)

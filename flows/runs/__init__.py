@@ -1,0 +1,1 @@
+"""A run's record, its clone, and what is done with both."""

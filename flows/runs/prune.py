@@ -1,0 +1,86 @@
+"""Delete the clones of old runs and abandoned checkpoints: ``python -m flows.runs.prune [--keep N]``.
+
+A clone holds nothing that its record does not: the record lies in the deployed repository, the data in the shared
+cache. The newest stay for a look at their reports, and so does every clone whose run has left no record. A checkpoint
+is what an interrupted training left for the next; a rebuild trains anew, so no record needs one.
+Not covered: DVC's cache. ``dvc gc --all-commits --all-experiments`` in the deployed repository empties it of what no
+commit, tag or record points to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from pathlib import Path
+
+from flows.machine.home import CLONES_KEPT, Home
+from flows.machine.locks import Busy, holding
+from flows.runs.record import records
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.modelling.training import checkpoint_store
+
+CHECKPOINTS_KEPT = 3
+CHECKPOINT_DAYS = 30.0
+LOCK = "lock"  # of tasks.modelling.training.checkpoint_store.alone
+
+
+def clones(home: Home, keep: int = CLONES_KEPT) -> list[Path]:
+    """Delete all recorded clones but the newest ``keep``: those deleted. The caller holds the workspace lock."""
+    recorded = {record.name for record in records(home.origin)}
+    there = sorted(home.clones.glob("*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    old = [folder for folder in there[keep:] if folder.name in recorded]
+    for folder in old:
+        shutil.rmtree(folder)
+    return old
+
+
+def checkpoints(home: Home, keep: int = CHECKPOINTS_KEPT, days: float = CHECKPOINT_DAYS) -> list[Path]:
+    """Delete what trainings left that were interrupted more than ``days`` ago, and all but the newest ``keep``.
+
+    What a training uses now stays, whoever has started it. Gives those deleted.
+    """
+    there = sorted(
+        ((_touched(folder), folder) for folder in home.checkpoints.glob("*") if folder.is_dir()), reverse=True
+    )
+    oldest = time.time() - days * 86400
+    gone = []
+    for number, (touched, folder) in enumerate(there):
+        if number < keep and touched >= oldest:
+            continue
+        with checkpoint_store.alone(folder) as unused:
+            if unused:
+                shutil.rmtree(folder)
+                gone.append(folder)
+    return gone
+
+
+def _touched(folder: Path) -> float:
+    """When the newest of its files was written, its lock left out: asking for that changes it."""
+    files = [file for file in folder.rglob("*") if file.is_file() and file != folder / LOCK]
+    return max((file.stat().st_mtime for file in files), default=folder.stat().st_mtime)
+
+
+def main() -> None:
+    """The command line; refused while a run is at work."""
+    parser = argparse.ArgumentParser(prog="python -m flows.runs.prune", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument(
+        "--keep", type=int, default=CLONES_KEPT, metavar="N", help="of the newest clones (default: %(default)s)"
+    )
+    say = parser.add_argument
+    say("--keep-checkpoints", type=int, default=CHECKPOINTS_KEPT, metavar="N", help="the newest (default: %(default)s)")
+    say("--days", type=float, default=CHECKPOINT_DAYS, help="that a checkpoint may be old (default: %(default)g)")
+    say("--repository", metavar="FOLDER", help="whose clones (default: those of this code)")
+    given = parser.parse_args()
+    home = Home.of(given.repository)
+    try:
+        with holding(home.workspace_lock, "python -m flows.runs.prune", "skip"):
+            gone = clones(home, given.keep) + checkpoints(home, given.keep_checkpoints, given.days)
+    except Busy as busy:
+        raise UserError(f"{busy}: try again when it is done") from None
+    print("\n".join(f"deleted {folder}" for folder in gone) or "nothing to delete")
+
+
+if __name__ == "__main__":
+    run(main)

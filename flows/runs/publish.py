@@ -1,0 +1,84 @@
+"""A record leaves its clone: to the repository it was cloned from, and further where that is configured."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from configobj import ConfigObj
+from dvc.repo import Repo
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from flows.machine.git import GitFailed, git
+from flows.machine.home import Home
+from flows.pipeline.stage import StageFailed, guarded
+from flows.runs.record import Record, push
+from tasks.core.errors import UserError
+
+TRIES = 4
+WAIT = wait_random_exponential(multiplier=2, max=60)
+SECRET = (
+    "password",
+    "secret_access_key",
+    "session_token",
+    "sas_token",
+    "connection_string",
+    "account_key",
+    "client_secret",
+)
+WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+
+
+class NotPublished(Exception):
+    """The record is in the deployed repository, but did not reach a remote."""
+
+
+def refuse_secrets(home: Home, upstream: str | None) -> None:
+    """Refuse a password where git, a log or a process list would show it; before hours of training, not after."""
+    if upstream and WITH_PASSWORD.search(git(home.origin, "remote", "get-url", "--push", upstream)):
+        raise UserError(f"the git remote {upstream} has a password in its URL: use a credential helper or a key")
+    file = home.origin / ".dvc" / "config"
+    shown = ConfigObj(str(file), encoding="utf-8", list_values=False) if file.exists() else {}
+    for section, options in shown.items():
+        found = [key for key in SECRET if key in options] + ["url"] * bool(WITH_PASSWORD.search(options.get("url", "")))
+        if found:
+            raise UserError(
+                f".dvc/config, which git tracks, holds a secret: {found[0]} of [{section}]. Take it out and give it in "
+                "the environment, or with `dvc remote modify --local`; then change it, since git's history has it"
+            )
+
+
+def publish_record(home: Home, folder: Path, saved: Record, upstream: str | None, say: Callable[[str], None]) -> None:
+    """Push to the deployed repository, then the data to DVC's default remote, then the record to ``upstream``.
+
+    In this order, so that nobody finds a record whose data is not there. Raises GitFailed or NotPublished.
+    """
+    push(folder, saved)
+    if _default_remote(folder):
+        _again(lambda: _push_data(folder, say), f"the data of {saved.name}", folder)
+    if upstream:
+        _again(lambda: push(home.origin, saved, upstream), f"{saved.name} to {upstream}", folder)
+    say(f"recorded as {saved.name}: see `dvc exp show`, rebuild with `python -m flows.runs.verify {saved.name}`")
+
+
+def _default_remote(folder: Path) -> str | None:
+    with Repo(str(folder)) as repo:
+        name: str | None = repo.config["core"].get("remote")
+    return name
+
+
+def _push_data(folder: Path, say: Callable[[str], None]) -> None:
+    code, last = guarded([sys.executable, "-m", "dvc", "--cd", str(folder), "push"], say)
+    if code:
+        raise StageFailed("\n".join(last))
+
+
+def _again(act: Callable[[], None], what: str, folder: Path) -> None:
+    """Try what touches the network a few times, with growing random pauses."""
+    tries = stop_after_attempt(TRIES)
+    try:
+        Retrying(stop=tries, wait=WAIT, retry=retry_if_exception_type((GitFailed, StageFailed)), reraise=True)(act)
+    except (GitFailed, StageFailed) as failure:
+        raise NotPublished(f"could not push {what}, after {TRIES} tries; it is safe in {folder}: {failure}") from None

@@ -1,0 +1,193 @@
+"""The record of a run: a DVC experiment under the run's name, which holds all that its rebuilding needs.
+
+The experiment is a commit on top of the one the run was pinned to, with ``dvc.lock`` (the md5 of every input and
+output), ``metrics/``, the pointers of what landed and ``reports/run.json``. That file is where time, host and device
+stand: metrics hold none, and no stage reads it. Failed runs have a record too, of as far as they came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dvc.repo.experiments.refs import ExpRefInfo
+from ruamel.yaml import YAML
+
+from flows.machine.git import GitFailed, git, holds, identity
+from flows.pipeline.stage import Result
+from tasks.core import paths
+from tasks.core.errors import UserError
+from tasks.core.files import read_json, write_json
+from tasks.dataset import layout
+
+RUN = paths.REPORTS / "run.json"
+LOCK = "dvc.lock"
+SHOWN = ("dvc", "prefect", "evidently", "great-expectations", "scikit-learn", "pyarrow")  # beside environment.json's
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run's experiment in a repository."""
+
+    name: str
+    commit: str
+    """Of the experiment itself."""
+    baseline: str
+    """The commit the run was pinned to."""
+    ref: str
+
+
+def records(repository: Path) -> list[Record]:
+    """Every record, newest first; experiments that no run made are left out."""
+    form = "--format=%(refname) %(objectname)"
+    # A commit's time has whole seconds; of two records in one second the name, which begins with its start, decides.
+    order = ("--sort=-refname:lstrip=4", "--sort=-committerdate")
+    listed = git(repository, "for-each-ref", *order, form, "refs/exps").splitlines()
+    refs = [line.split() for line in listed]
+    whole = [(ref.split("/"), commit) for ref, commit in refs if ref.count("/") == 4 and "/exec/" not in ref]
+    made = [Record(p[4], commit, p[2] + p[3], "/".join(p)) for p, commit in whole]
+    return [record for record in made if holds(repository, "cat-file", "-e", f"{record.commit}:{RUN}")]
+
+
+def find(repository: Path, name: str) -> Record:
+    """The record of that name. UserError where there is none."""
+    known = records(repository)
+    for record in known:
+        if name in (record.name, record.commit):
+            return record
+    newest = ", ".join(record.name for record in known[:5])
+    raise UserError(
+        f"{repository} holds no record of a run {name!r}" + (f"; the newest are {newest}" if newest else "")
+    )
+
+
+def show(repository: Path, record: Record) -> dict[str, Any]:
+    """What ``reports/run.json`` of the record says."""
+    found: dict[str, Any] = json.loads(git(repository, "show", f"{record.commit}:{RUN}"))
+    return found
+
+
+def latest(repository: Path, *, flow: str | None = None) -> Record | None:
+    """The newest record of a run that ended well, of one flow or of any."""
+    for record in records(repository):
+        said = show(repository, record)
+        if said["outcome"] == "completed" and flow in (None, said["flow"]):
+            return record
+    return None
+
+
+def describe(folder: Path, name: str, flow: str, results: Sequence[Result], **said: Any) -> dict[str, Any]:
+    """What ``reports/run.json`` says of the run in ``folder``; ``said`` are its outcome, times, branch and origin."""
+    return {
+        "name": name,
+        "flow": flow,
+        **said,
+        "commit": git(folder, "rev-parse", "HEAD"),
+        "params_sha256": hashlib.sha256((folder / paths.PARAMS).read_bytes()).hexdigest(),
+        "inputs": inputs(folder / LOCK),
+        **here(folder),
+        "host": platform.node(),
+        "stages": [asdict(result) for result in results],
+    }
+
+
+def here(folder: Path) -> dict[str, Any]:
+    """What may decide over bytes beside the commit: versions and device."""
+    return {"versions": dict(_versions(folder)), "device": _device()}
+
+
+def inputs(lock: Path) -> dict[str, str]:
+    """The md5 of every file or folder that stages read and no stage made, by its path."""
+    stages = locked(lock)
+    made = {out["path"] for stage in stages.values() for out in stage.get("outs", [])}
+    deps = [dep for stage in stages.values() for dep in stage.get("deps", [])]
+    return {dep["path"]: dep.get("md5", "") for dep in deps if dep["path"] not in made}
+
+
+def locked(lock: Path) -> dict[str, Any]:
+    """The stages that a ``dvc.lock`` knows; none when there is no such file."""
+    if not lock.exists():
+        return {}
+    found: dict[str, Any] = YAML(typ="safe").load(lock.read_text(encoding="utf-8")) or {}
+    return dict(found.get("stages") or {})
+
+
+def made(repository: Path, commit: str, path: Path) -> str | None:
+    """The md5 that ``dvc.lock`` of a commit gives an output; None where it knows none."""
+    try:
+        text = git(repository, "show", f"{commit}:{LOCK}")
+    except GitFailed:
+        return None
+    stages = YAML(typ="safe").load(text).get("stages") or {}
+    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    return next((out.get("md5") for out in outs if out["path"] == str(path)), None)
+
+
+def _versions(folder: Path) -> Iterator[tuple[str, str]]:
+    """Of what runs here, not of what was locked."""
+    decisive = read_json(folder / paths.ENVIRONMENT) if (folder / paths.ENVIRONMENT).exists() else {}
+    yield "python", platform.python_version()
+    yield from ((name, version(name)) for name in (*decisive, *SHOWN))
+
+
+def _device() -> dict[str, Any]:
+    """The processor, its threads and the GPUs; without importing torch, which takes seconds."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return {"cpu": model or platform.processor() or platform.machine(), "threads": os.cpu_count(), "gpus": _gpus()}
+
+
+def _gpus() -> list[str]:
+    if not shutil.which("nvidia-smi"):
+        return []
+    ask = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout.splitlines() if done.returncode == 0 else []
+
+
+def now() -> str:
+    """The time as records write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def save(folder: Path, description: dict[str, Any]) -> Record:
+    """Commit what the run left as an experiment of its name; the working tree and HEAD stay as they are.
+
+    The reference is DVC's own, so ``dvc exp`` shows, applies, pushes and pulls it. ``dvc exp save`` would first hash
+    every output again, which ``dvc repro`` has just done, and refuses a run that failed half-way.
+    """
+    write_json(description, folder / RUN)
+    baseline = git(folder, "rev-parse", "HEAD")
+    ref = str(ExpRefInfo(baseline, description["name"]))
+    git(folder, "add", "--update", ".")
+    kept = [LOCK, str(paths.METRICS), str(RUN), *(str(p.relative_to(folder)) for p in _landed(folder))]
+    git(folder, "add", "--force", "--", *(path for path in kept if (folder / path).exists()))
+    tree = git(folder, "write-tree")
+    words = f"{description['flow']}: {description['name']}, {description['outcome']}"
+    commit = git(folder, "commit-tree", tree, "-p", baseline, "-m", words, environment=identity(folder))
+    git(folder, "update-ref", ref, commit)
+    git(folder, "reset", "--quiet")
+    return Record(description["name"], commit, baseline, ref)
+
+
+def _landed(folder: Path) -> list[Path]:
+    return sorted((folder / layout.LANDING).glob("*.dvc")) + sorted((folder / layout.LANDING).glob(".gitignore"))
+
+
+def push(folder: Path, record: Record, remote: str = "origin") -> None:
+    """Push the record, and the tags that point at it, from a clone to a git remote. Raises GitFailed."""
+    tags = git(folder, "tag", "--points-at", record.commit).splitlines()
+    git(folder, "push", "--quiet", remote, f"{record.ref}:{record.ref}", *(f"refs/tags/{tag}" for tag in tags))
+    if not holds(folder, "ls-remote", "--exit-code", remote, record.ref):
+        raise GitFailed(f"{remote} does not hold {record.ref} after the push")

@@ -1,0 +1,159 @@
+"""Rebuild a past run and compare: ``python -m flows.runs.verify [RUN] [--keep]``; the newest run when none is named.
+
+The run's record is cloned with an empty cache that gets the inputs only, every stage runs again, and each output of
+data, model and metrics is compared with the md5 on record. Reports are not: Evidently's differ at every run. Exit code
+0: the same bytes; 1: not; 2: it cannot be told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from configobj import ConfigObj
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from flows.machine.home import Home
+from flows.pipeline.graph import Dag
+from flows.pipeline.stage import StageFailed, reproduce
+from flows.runs import record, workspace
+from flows.runs.record import LOCK, Record, locked
+from tasks.core.cli import run
+from tasks.core.errors import UserError
+from tasks.core.paths import REPORTS
+
+INPUTS = "driftline-inputs"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One file that is not what the record says."""
+
+    stage: str
+    path: str
+    recorded: str
+    rebuilt: str
+
+    def __str__(self) -> str:
+        return f"{self.path} of {self.stage}: {self.recorded} on record, {self.rebuilt or 'missing'} rebuilt"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the rebuilding of a run showed."""
+
+    run: str
+    compared: int
+    """Outputs."""
+    differences: list[Difference]
+    """In the order of the pipeline."""
+    notes: list[str]
+    """What is otherwise than when it ran: versions and device."""
+
+    @property
+    def same(self) -> bool:
+        return self.compared > 0 and not self.differences
+
+    def __str__(self) -> str:
+        if self.same:
+            return f"{self.run}: same bytes ({self.compared} outputs of data, model and metrics)"
+        if not self.differences:
+            return f"{self.run}: nothing to compare: it ended before any stage had"
+        stages = list(dict.fromkeys(one.stage for one in self.differences))
+        said = [f"{self.run}: differs from {stages[0]} on ({', '.join(stages)})", f"first: {self.differences[0]}"]
+        return "\n".join([*said, *(f"note: {note}" for note in self.notes)])
+
+
+def rebuild(home: Home, past: Record, say: Callable[[str], None], keep: bool = False) -> Verdict:
+    """Rebuild a run in a clone with an empty cache, and compare. Raises StageFailed or UserError."""
+    folder = home.clones / f"verify-{past.name}"
+    workspace.clone(home, past.ref, folder, folder / ".dvc" / "cache")
+    try:
+        _bring_inputs(folder, workspace.shared_cache(home))
+        known = locked(folder / LOCK)
+        (folder / LOCK).unlink(missing_ok=True)
+        with chdir(folder):  # DVC names a stage from where one stands
+            order = [name for name in Dag().order() if name in known]
+            for name in order:
+                reproduce(name, ["rebuilt"], say)
+        found = list(compare(known, locked(folder / LOCK), order))
+        notes = list(_changed(record.show(home.origin, past), record.here(folder)))
+        return Verdict(past.name, len(found), [one for one in found if one.recorded != one.rebuilt], notes)
+    finally:
+        if not keep:
+            shutil.rmtree(folder)
+
+
+def _bring_inputs(folder: Path, cache: Path) -> None:
+    """What ``.dvc`` files point to, from the shared cache, which is laid out as a DVC remote is."""
+    settings = ConfigObj(str(folder / ".dvc" / "config.local"), encoding="utf-8", list_values=False)
+    settings[f'remote "{INPUTS}"'] = {"url": str(cache)}
+    settings.write()
+    with Repo(str(folder)) as repo:
+        targets = [out.fs_path for stage in repo.index.stages if stage.is_data_source for out in stage.outs]
+        for remote in (INPUTS, None) if targets else ():
+            try:
+                repo.pull(targets=targets, remote=remote)
+                return
+            except DvcException as error:
+                why = error
+    if targets:
+        raise UserError(f"the inputs of the run are neither in {cache} nor in a remote: {why}")
+
+
+def compare(known: dict[str, Any], rebuilt: dict[str, Any], order: list[str]) -> Iterator[Difference]:
+    """Every output of data, model and metrics, the same or not, with both its md5s; inputs only where they differ."""
+    made = {out["path"] for stage in known.values() for out in stage.get("outs", [])}
+    for name in order:
+        for kind in ("deps", "outs"):
+            now = {entry["path"]: entry.get("md5", "") for entry in rebuilt.get(name, {}).get(kind, [])}
+            for entry in known.get(name, {}).get(kind, []):
+                path, before = entry["path"], entry.get("md5", "")
+                is_output = kind == "outs" and REPORTS not in Path(path).parents
+                is_changed_input = kind == "deps" and path not in made and before != now.get(path, "")
+                if is_output or is_changed_input:
+                    yield Difference(name, path, before, now.get(path, ""))
+
+
+def _changed(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    for name, value in then["versions"].items():
+        if now["versions"].get(name) != value:
+            yield f"{name} was {value}, is {now['versions'].get(name)}"
+    if then["device"] != now["device"]:
+        yield f"it ran on {then['device']}, this is {now['device']}"
+
+
+def past_run(home: Home, name: str | None) -> Record:
+    """The record of that name, or of the newest run that ended well. UserError where there is none."""
+    found = record.find(home.origin, name) if name else record.latest(home.origin)
+    if not found:
+        raise UserError(f"{home.origin} holds no record of a run yet")
+    return found
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m flows.runs.verify", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("run", nargs="?", metavar="RUN", help="as `dvc exp show` and Prefect name it")
+    parser.add_argument("--repository", metavar="FOLDER", help="whose run it is (default: that of this code)")
+    parser.add_argument("--keep", action="store_true", help="keep the clone, for a look at what differs")
+    options = parser.parse_args()
+    home = Home.of(options.repository)
+    try:
+        verdict = rebuild(home, past_run(home, options.run), print, options.keep)
+    except StageFailed as failure:
+        raise UserError(f"it could not be rebuilt: {failure}") from None
+    print(verdict)
+    if not verdict.same:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,138 @@
+"""A deployed run's own place: a clone of the repository at a pinned commit, with the machine's shared DVC cache."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from configobj import ConfigObj
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+from flows.machine.git import git, holds
+from flows.machine.home import Home
+from flows.pipeline.stage import StageFailed, guarded
+from flows.runs.record import LOCK, Record
+from tasks.core import paths
+from tasks.core.files import replacing
+from tasks.dataset import layout
+
+LANDING_FILE = "landing.yaml"
+
+
+def pinned(home: Home, revision: str) -> str:
+    """The full name of the commit that a branch, tag or commit means now. Raises GitFailed for an unknown one."""
+    return git(home.origin, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+
+
+def shared_cache(home: Home) -> Path:
+    """The cache of the repository itself: what a run makes is there at once when its record arrives."""
+    with Repo(str(home.origin)) as repo:
+        return Path(repo.cache.local_cache_dir)
+
+
+def cached(home: Home, md5: str) -> Path | None:
+    """The file of that md5 in the shared cache; None where it is gone."""
+    file = shared_cache(home) / "files" / "md5" / md5[:2] / md5[2:]
+    return file if file.exists() else None
+
+
+def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
+    """Make ``folder`` a clone at the commit, or at what a reference names, whose DVC cache is ``cache``.
+
+    Remotes that only this machine knows, with their secrets, come along in ``.dvc/config.local``. Checkpoints of
+    trainings lie beside the clones, so that a run in the next clone goes on with what this one began.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)  # of an earlier try of the same run
+    git(folder.parent, "clone", "--quiet", "--no-checkout", str(home.origin), str(folder))
+    git(folder, "fetch", "--quiet", "origin", commit)  # a clone brings branches and tags along, no experiments
+    git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")
+    local = folder / ".dvc" / "config.local"
+    known = home.origin / ".dvc" / "config.local"
+    if known.exists():
+        shutil.copy(known, local)
+    settings = ConfigObj(str(local), encoding="utf-8", list_values=False)
+    settings.setdefault("cache", {})["dir"] = str(cache)
+    settings.write()
+    local.chmod(0o600)
+    home.checkpoints.mkdir(parents=True, exist_ok=True)
+    (folder / paths.CHECKPOINTS).symlink_to(home.checkpoints)
+
+
+def take(folder: Path, earlier: Record) -> None:
+    """Take over what an earlier record says was made, as a claim for DVC to check against the bytes.
+
+    Without it every stage would be looked up in the cache by itself, seconds for each. A ``dvc.lock`` that somebody
+    committed since then knows better.
+    """
+    if not holds(folder, "diff", "--quiet", earlier.baseline, "HEAD", "--", LOCK):
+        return
+    git(folder, "fetch", "--quiet", "origin", earlier.ref)
+    for path in (LOCK, str(paths.METRICS)):
+        if holds(folder, "cat-file", "-e", f"{earlier.commit}:{path}"):
+            git(folder, "restore", f"--source={earlier.commit}", "--worktree", "--", path)
+
+
+def claim_only(folder: Path, stages: Iterable[str]) -> None:
+    """Take out of ``dvc.lock`` what an earlier run said of other stages than these: this run did not look at them."""
+    file = folder / LOCK
+    if not file.exists():
+        return
+    yaml = YAML()
+    lock, wanted = yaml.load(file.read_text(encoding="utf-8")), set(stages)
+    others = [name for name in lock.get("stages") or () if name not in wanted]
+    for name in others:
+        del lock["stages"][name]
+    if others:
+        with replacing(file) as part:
+            yaml.dump(lock, part)
+
+
+def materialise(folder: Path) -> None:
+    """Bring what DVC tracks into the folder, as far as the cache has it; the data of ``.dvc`` files from a remote."""
+    with Repo(str(folder)) as repo:
+        inputs = [out for stage in repo.index.stages if stage.is_data_source for out in stage.outs]
+        repo.checkout(force=True, allow_missing=True)
+        missing = [out.fs_path for out in inputs if not out.exists]
+        if missing:
+            repo.pull(targets=missing)
+
+
+def land(home: Home, folder: Path, say: Callable[[str], None]) -> None:
+    """Fetch what is new in the declared sources, going on from where the last run of this machine came.
+
+    Raises StageFailed with the words of the landing.
+    """
+    if not (folder / LANDING_FILE).exists():
+        return
+    for pointer in sorted(home.landing.glob("*.dvc")):
+        _take_if_further(pointer, folder / layout.LANDING / pointer.name)
+    code, last = guarded([sys.executable, "-m", "tasks.land"], say)
+    if code:
+        raise StageFailed("landing failed; it said last:\n" + "\n".join(last))
+    for pointer in sorted((folder / layout.LANDING).glob("*.dvc")):
+        _copy(pointer, home.landing / pointer.name)
+
+
+def _take_if_further(pointer: Path, own: Path) -> None:
+    """A landing only grows, so of two pointers the one with more parts came later."""
+    if not own.exists() or _parts(own) < _parts(pointer):
+        _copy(pointer, own)
+
+
+def _parts(pointer: Path) -> int:
+    """How many parts a pointer of DVC counts."""
+    for line in pointer.read_text(encoding="utf-8").splitlines():
+        key, _, value = line.strip().removeprefix("- ").partition(":")
+        if key == "nfiles":
+            return int(value)
+    return 0
+
+
+def _copy(source: Path, target: Path) -> None:
+    with replacing(target) as part:
+        shutil.copyfile(source, part)

@@ -1,0 +1,129 @@
+"""The training that a schedule starts: it stands alone, in a clone of its own, and leaves a record.
+
+It starts from the deployed repository at one commit, lands what is new, brings the pipeline up to date and pushes a DVC
+experiment under the run's name to that repository, whose working tree it never touches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, runtime
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
+
+from flows.champion import beside
+from flows.machine.git import GitFailed
+from flows.machine.home import CLONES_KEPT, Home, gpu_lock
+from flows.machine.liveness import alive
+from flows.machine.locks import Busy, Overlap, holding
+from flows.monitoring import labelling
+from flows.notify import incidents
+from flows.notify.artifacts import publish
+from flows.pipeline.graph import Dag
+from flows.pipeline.stage import Result
+from flows.runs import prune, record, workspace
+from flows.runs.attempt import attempt
+from flows.runs.names import run_name
+from flows.runs.publish import NotPublished, publish_record, refuse_secrets
+from flows.training import as_task, in_order
+from flows.windows.ranges import set_windows
+from tasks.core import paths
+from tasks.core.errors import UserError
+
+FLOW = "nightly-training"
+GPU = Path("/dev/nvidiactl")
+
+
+@flow(name=FLOW, flow_run_name=run_name, persist_result=False)
+def nightly(
+    repository: str | None = None,
+    revision: str = "HEAD",
+    stages: list[str] | None = None,
+    windows: dict[str, Any] | None = None,
+    because: str | None = None,
+    overlap: Overlap = "wait",
+    stage_minutes: dict[str, float] | None = None,
+    upstream: str | None = None,
+    keep_clones: int = CLONES_KEPT,
+    notify: str | None = None,
+) -> State[Any]:
+    """Train from ``revision`` of ``repository`` (by default the one this code lies in) in a clone, and record it.
+
+    While another run of the repository is at work, ``overlap`` says whether to ``wait`` or ``skip``. ``stage_minutes``
+    limits a stage's time (``{"finetune": 90, "*": 20}``). ``upstream`` is a git remote of the repository that gets the
+    record too. The newest ``keep_clones`` clones stay, for a look at their reports. ``windows`` takes the place of
+    ``windows`` in ``params.yaml``; ``because`` is whoever asked for the run, for the record. ``notify`` is a
+    notification block, as ``slack-webhook/team``, told of a failure once.
+    """
+    log, name = get_run_logger(), run_name()
+    try:
+        home = Home.of(repository)
+    except UserError as failure:
+        return Failed(message=str(failure))
+    try:
+        refuse_secrets(home, upstream)
+
+        def work(folder: Path, results: list[Result]) -> dict[str, Any]:
+            return _train(home, folder, stages, windows, stage_minutes, results, log.info)
+
+        with alive(home, str(runtime.flow_run.id)), alone(home, name, overlap, log.info):
+            commit = workspace.pinned(home, revision)
+            said = {"revision": revision, **({"because": because} if because else {})}
+            done = attempt(home, name, FLOW, commit, work, log.info, **said)
+            before = record.latest(home.origin, flow=FLOW)
+            other_models = beside.others(home, *((before.commit, f"last run, {before.name}") if before else (None, "")))
+            publish(done.results, done.folder, other_models)
+            publish_record(home, done.folder, done.record, upstream, log.info)
+            prune.clones(home, keep_clones)
+            prune.checkpoints(home)
+    except Busy as busy:
+        return Completed(name="Skipped", message=f"skipped: {busy}")
+    except (GitFailed, NotPublished, UserError) as failure:
+        return incidents.failed(home, FLOW, name, str(failure), notify, log.warning)
+    if not done.completed:
+        return incidents.failed(home, FLOW, name, done.outcome, notify, log.warning)
+    incidents.over(home, FLOW)
+    return Completed(message=f"recorded as {name}")
+
+
+@contextmanager
+def alone(home: Home, name: str, overlap: Overlap, say: Callable[[str], None]) -> Iterator[None]:
+    """The repository's lock and, on a machine with a GPU, the GPU's; always in this order."""
+    with ExitStack() as locks:
+        locks.enter_context(holding(home.workspace_lock, name, overlap, say))
+        if GPU.exists():
+            locks.enter_context(holding(gpu_lock(), name, overlap, say))
+        yield
+
+
+def _train(
+    home: Home,
+    folder: Path,
+    stages: list[str] | None,
+    windows: dict[str, Any] | None,
+    minutes: dict[str, float] | None,
+    results: list[Result],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    before = record.latest(home.origin, flow=FLOW)
+    if before:
+        say(f"continues from what {before.name} made")
+        workspace.take(folder, before)
+    if windows:
+        say("; ".join(set_windows(folder / paths.PARAMS, windows)))
+    labelling.bring(home, folder, paths.WINDOWS)
+    workspace.land(home, folder, say)
+    workspace.materialise(folder)
+    dag = Dag()
+    order = dag.order(stages)
+    try:
+        for result in in_order(dag, order, as_task(dag, minutes)):
+            results.append(result)  # one by one: what was done before a failure belongs to the record
+    finally:
+        workspace.claim_only(folder, order)
+    return {}

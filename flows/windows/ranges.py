@@ -1,0 +1,115 @@
+"""Ranges of time as ``params.yaml`` has them: which window comes next, and the reference moved forward. No Prefect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tasks.core.errors import UserError
+from tasks.core.files import replacing
+from tasks.core.params import general
+from tasks.dataset.windows import WindowRange, Windows
+from tasks.preset import lay_over
+
+
+@dataclass(frozen=True)
+class Span:
+    """A half-open range [since, until), UTC."""
+
+    since: datetime
+    until: datetime
+
+    def __str__(self) -> str:
+        return f"{written(self.since)} to {written(self.until)}"
+
+    @property
+    def months(self) -> int:
+        """How many whole calendar months this is; 0 when it is none."""
+        firsts = all(
+            at == at.replace(day=1, hour=0, minute=0, second=0, microsecond=0) for at in (self.since, self.until)
+        )
+        return 12 * (self.until.year - self.since.year) + self.until.month - self.since.month if firsts else 0
+
+    def from_(self, since: datetime) -> Span:
+        """A span as long as this one: as many calendar months where it is whole months and so begins."""
+        if self.months and since == since.replace(day=1, hour=0, minute=0, second=0, microsecond=0):
+            month = since.month - 1 + self.months
+            return Span(since, since.replace(year=since.year + month // 12, month=month % 12 + 1))
+        return Span(since, since + (self.until - self.since))
+
+    @classmethod
+    def of(cls, window: WindowRange) -> Span | None:
+        """A window's range; None where an end is open."""
+        return cls(window.from_, window.until) if window.from_ and window.until else None
+
+
+def written(moment: datetime | None) -> str | None:
+    """As ``params.yaml`` has it: a date where it is midnight."""
+    if moment is None:
+        return None
+    midnight = moment == moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return f"{moment:%Y-%m-%d}" if midnight else moment.isoformat()
+
+
+def moment(text: str) -> datetime:
+    """A date or time as a person writes it, UTC unless it says otherwise. UserError: anything else."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"{text!r} is no date: write 2002-09-01 or 2002-09-01T12:00:00+00:00") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def coming(windows: Windows, seen_until: datetime | None, days: float | None = None) -> Span | None:
+    """The window after the last one seen, or else the one that ``windows.current`` names; None where it is undated.
+
+    As long as ``windows.current``, or so many ``days``. It never reaches into the reference.
+    """
+    current, reference = Span.of(windows.current), windows.reference.until
+    since = seen_until or windows.current.from_
+    if since is None and windows.current.until is None:
+        return None
+    if since is None or (current is None and days is None):
+        raise UserError(
+            "windows.current is open at one end, so there is no next window: name --since and --until, or --days"
+        )
+    since = max(since, reference) if reference else since
+    if current is None or days is not None:
+        return Span(since, since + timedelta(days=days or 0))
+    return current.from_(since)
+
+
+def reaching(reference: WindowRange, until: datetime) -> datetime | None:
+    """Where the reference begins when it reaches to ``until``, keeping its length where it has one."""
+    if reference.from_ and reference.until:
+        return reference.from_ + (until - reference.until)
+    return reference.from_
+
+
+def moved(windows: Windows, seen: Span) -> dict[str, Any]:
+    """``windows`` for a refit: the reference reaches over what was seen."""
+    following = seen.from_(seen.until)
+    return {
+        "reference": {"from": written(reaching(windows.reference, seen.until)), "until": written(seen.until)},
+        "current": {"from": written(following.since), "until": written(following.until)},
+    }
+
+
+def set_windows(file: Path, windows: Mapping[str, Any]) -> list[str]:
+    """Write ``windows.*`` into ``params.yaml``, all else and its comments as they were: the changes in words."""
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 120, True
+    values = yaml.load(file.read_text(encoding="utf-8"))
+    changes = lay_over(values, {"windows": dict(windows)})
+    text = StringIO()
+    yaml.dump(values, text)
+    with replacing(file) as part:
+        part.write_text(text.getvalue(), encoding="utf-8")
+    general(file)  # a range that overlaps or ends before it begins is refused here, by name
+    return changes

@@ -1,0 +1,1 @@
+"""What every stage uses and almost never changes: errors, params, files and tables, the command line."""

@@ -1,0 +1,125 @@
+"""The strict loader of ``params.yaml``: a section is a frozen class, and a key nobody knows is refused by name."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from tasks.core.errors import UserError
+from tasks.core.paths import PARAMS
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, no unknown keys, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _as_utc(value: object) -> object:
+    """ISO dates and times, quoted or not, become UTC; a time without a zone is taken to be UTC."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("write a date or time as 2002-09-01 or 2002-09-01T12:00:00+00:00") from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return value
+
+
+S = TypeVar("S", bound=Section)
+UtcTime = Annotated[datetime, BeforeValidator(_as_utc)]
+
+
+class Model(Section):
+    """The pretrained checkpoint: ``package:<module>/<folder>``, a hub name with its revision, or a folder here."""
+
+    name: str | None
+    """Null: none, for a family that reads images."""
+    revision: str | None = None
+    family: str | None = None
+    """A model of tasks/families, drawn at random over the checkpoint's tokenizer; null: the checkpoint itself."""
+    config: dict[str, Any] | None = None
+    """What the family takes; null: as it has it."""
+
+
+class General(Section):
+    """What stands at the top level of ``params.yaml``, beside ``windows`` (tasks/dataset/windows.py)."""
+
+    seed: int = 7
+    task: Literal["single_label"] = "single_label"
+    model: Model
+
+
+def sections() -> list[str]:
+    """Whose sections ``params.yaml`` may have: every module here that can be run, your own stages too."""
+    here = Path(__file__).parent.parent
+    return sorted(
+        {*(file.parent.name for file in here.glob("*/__main__.py")), *(file.stem for file in here.glob("[!_]*.py"))}
+    )
+
+
+def read(file: Path = PARAMS) -> dict[str, Any]:
+    """The whole of ``params.yaml``, its top-level names checked; read by the parser that DVC reads it with."""
+    try:
+        values = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file} does not exist: run this from the top of the repository") from None
+    except YAMLError as error:
+        raise UserError(f"{file} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{file} must hold a mapping of sections")
+    known = (*General.model_fields, "windows", *sections())
+    for key in values:
+        if key not in known:
+            raise UserError(f"{file}: unknown key {key!r}; the keys are {', '.join(known)}")
+    return values
+
+
+def load(cls: type[S], section: str, file: Path = PARAMS) -> S:
+    """The section of that name as its class; every fault is named with its key, value and place."""
+    return parse(cls, read(file).get(section) or {}, section, file)
+
+
+def general(file: Path = PARAMS) -> General:
+    """The top-level values that belong to no single stage."""
+    values = read(file)
+    return parse(General, {key: values[key] for key in General.model_fields if key in values}, "", file)
+
+
+def parse(cls: type[S], values: object, section: str, file: Path) -> S:
+    """The values of a section as its class; ``section`` and ``file`` say where a fault is."""
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        raise UserError("\n".join(_explain(fault, cls, section, file) for fault in error.errors())) from None
+
+
+def _explain(fault: Any, cls: type[Section], section: str, file: Path) -> str:
+    path = [str(part) for part in fault["loc"]]
+    key = ".".join([section, *path] if section else path)
+    if fault["type"] == "extra_forbidden":
+        names = _names(cls, path[:-1])
+        return f"{file}: unknown key {key}" + (f"; {section or 'it'} takes {', '.join(names)}" if names else "")
+    if fault["type"] == "missing":
+        return f"{file}: {key} is missing"
+    message = fault["msg"].removeprefix("Value error, ")
+    value = "" if isinstance(fault["input"], (dict, BaseModel)) else f", not {fault['input']!r}"
+    return f"{file}: {key or section}: {message}{value}"
+
+
+def _names(cls: type[Section], path: list[str]) -> list[str]:
+    """The keys that a (nested) section takes, as a user writes them."""
+    here: Any = cls
+    for part in path:
+        here = getattr(here.model_fields.get(part), "annotation", None)
+        if not (isinstance(here, type) and issubclass(here, BaseModel)):
+            return []
+    return [field.alias or name for name, field in here.model_fields.items()]

@@ -1,0 +1,28 @@
+"""The paths that pass between stages. Relative to the top of the repository, where every command is run.
+
+What one stage alone writes is named with that stage; the tables of windows and splits in tasks/dataset/layout.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+Window = Literal["reference", "current"]
+WINDOWS: tuple[Window, ...] = get_args(Window)
+
+PARAMS = Path("params.yaml")
+ENVIRONMENT = Path("environment.json")
+TOKENS = Path("data/tokens")
+PRETRAINED = Path("models/pretrained")
+CLASSIFIER = Path("models/classifier")
+CHECKPOINTS = Path(".checkpoints")
+METRICS = Path("metrics")
+REPORTS = Path("reports")
+CURVES = REPORTS / "curves.csv"
+FINETUNE_COST = REPORTS / "finetune_cost.json"
+
+
+def metrics(stage: str, window: Window | None = None) -> Path:
+    """The metrics file of a stage."""
+    return METRICS / (f"{stage}_{window}.json" if window else f"{stage}.json")

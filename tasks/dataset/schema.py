@@ -1,0 +1,66 @@
+"""The row types: what a column is called and what it holds, for every table that passes between stages.
+
+Extra columns of the source follow these, untouched.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from tasks.core.rows import IMAGE, TEXT, TIMESTAMP, Modality
+
+RAW = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("text", pa.string()),
+        pa.field("label", pa.string()),
+        pa.field("timestamp", TIMESTAMP),
+        pa.field("source_file", pa.string(), nullable=False),
+        pa.field("source_row", pa.int64(), nullable=False),  # 0-based, of the records of that file
+        pa.field("source_bytes", pa.binary()),  # the record as it stood, where it could not be read as a row
+        pa.field("problem", pa.string()),  # why it could not: a reason code
+    ]
+)
+RAW_IMAGES = RAW.set(RAW.get_field_index(TEXT), pa.field(IMAGE, pa.binary()))  # encoded, as the source has it
+SEEN = pa.schema(  # what validate saw when it decoded an image; the rows that pass keep it
+    [
+        pa.field("image_bytes", pa.int64()),
+        pa.field("image_format", pa.string()),
+        pa.field("image_mode", pa.string()),
+        pa.field("image_width", pa.int64()),  # as shown, after the turn that EXIF asks for
+        pa.field("image_height", pa.int64()),
+        pa.field("image_brightness", pa.float64()),  # mean and standard deviation of the grey levels, 0 to 255
+        pa.field("image_contrast", pa.float64()),
+        pa.field("image_pixels", pa.string()),  # sha256 of the pixels in RGB: what two files of one picture share
+    ]
+)
+BASE: dict[Modality, pa.Schema] = {"text": RAW, "image": RAW_IMAGES}
+REASONS = pa.field("reasons", pa.list_(pa.string()))  # what quarantine adds
+
+TOKENS = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("input_ids", pa.list_(pa.int32()), nullable=False),
+        pa.field("label", pa.int64(), nullable=False),  # position in data/tokens/labels.json
+    ]
+)
+PIXELS = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("pixels", pa.binary(), nullable=False),  # uint8 [channels, height, width] of data/tokens/pixels.json
+        pa.field("label", pa.int64(), nullable=False),
+    ]
+)
+
+
+def scored(labels: list[str]) -> pa.Schema:
+    """What ``score`` writes: one row for each row it was given, in that order."""
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("prediction", pa.string(), nullable=False),  # the most probable label
+            pa.field("confidence", pa.float64(), nullable=False),  # its probability
+            *(pa.field(f"probability_{label}", pa.float64(), nullable=False) for label in labels),
+            pa.field("decision", pa.string()),  # the label acted on, or null: abstain
+        ]
+    )

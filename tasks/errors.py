@@ -1,5 +1,0 @@
-"""The one error a user is meant to read."""
-
-
-class Refused(Exception):
-    """Input or configuration that cannot be used: says what, where and what to do. Shown without a traceback."""

@@ -1,0 +1,46 @@
+"""Labels that arrived after the rows they belong to."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.core.errors import UserError
+from tasks.dataset.windows import LateLabels
+from tasks.ingest import fields, sources
+from tasks.ingest.decoding import Opening
+from tasks.ingest.parts import Part
+
+
+def labels(late: LateLabels, key: str, opening: Opening) -> dict[str, str]:
+    """The label of each id; ``key`` is where ``params.yaml`` names the table. UserError: two labels for one id."""
+    found: dict[str, str] = {}
+    for file in sources.files(late.source, f"{key}.source"):
+        for part in sources.read(file, opening):
+            for name in (late.id, late.label) if part.records else ():
+                if name not in part.table.column_names:
+                    has = ", ".join(part.table.column_names)
+                    raise UserError(f"{key}: {file} has no column {name!r}; it has {has}")
+            _add(part, late, found, key)
+    return found
+
+
+def _add(part: Part, late: LateLabels, found: dict[str, str], key: str) -> None:
+    ids, values = (fields.strings(part, name).to_pylist() for name in (late.id, late.label))
+    for name, label in zip(ids, values, strict=True):
+        if name and label and found.setdefault(name, label) != label:
+            raise UserError(f"{key}: {part.file} gives {name!r} two labels, {found[name]!r} and {label!r}")
+
+
+def join(rows: pa.Table, late: dict[str, str]) -> tuple[pa.Table, dict[str, int]]:
+    """The rows with the labels that came later, which win over those they had, and what became of them."""
+    ids, old = rows["id"].to_pylist(), rows["label"].to_pylist()
+    new = [late.get(name, label) for name, label in zip(ids, old, strict=True)]
+    figures = {
+        "labels": len(late),
+        "joined": sum(name in late for name in ids),
+        "replaced": sum(before is not None and before != after for before, after in zip(old, new, strict=True)),
+        "unlabelled": pc.sum(pa.array([label is None for label in new], pa.bool_())).as_py() or 0,
+    }
+    place = rows.column_names.index("label")
+    return rows.set_column(place, rows.schema.field("label"), pa.array(new, pa.string())), figures

@@ -1,0 +1,69 @@
+"""Some records of one file of the source as they were read, before anyone knows which column means what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+
+import pyarrow as pa
+
+from tasks.core.errors import UserError
+from tasks.ingest.decoding import valid
+
+Places = Mapping[str, frozenset[int]]
+"""By column, the positions of rows."""
+RECORDS = 20_000  # in one part, at most
+CHARACTERS = 1 << 24  # after as many no further record is added to a part
+MAX_COLUMNS = 1_000  # beyond that it is not a table of texts, but a mistake that costs rows x columns of memory
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table with one row for each of these records, in order, and what did not fit into it."""
+
+    file: str
+    """Path in the repository."""
+    table: pa.Table
+    """The columns of the file; a value that could not be read is null."""
+    records: int
+    """How many there are."""
+    record: Callable[[int], bytes]
+    """The record at a position, as it stood."""
+    first: int = 0
+    """How many records of the file stand before these."""
+    unparseable: frozenset[int] = frozenset()
+    """Records that could not be split into columns; all their values are null."""
+    undecodable: Places = field(default_factory=dict)
+    """Values that are null because they are not text in the encoding of the file."""
+    not_strings: Places = field(default_factory=dict)
+    """Values that are the JSON of something else than a string."""
+    sparse: bool = False
+    """Whether a column is there only for the rows that use it."""
+
+
+def strings(values: Sequence[str | None]) -> tuple[pa.Array, frozenset[int]]:
+    """The values as a column, and the places of those that are null because they are no text."""
+    try:
+        return pa.array(values, pa.string()), frozenset()
+    except UnicodeEncodeError:
+        bad = frozenset(i for i, value in enumerate(values) if value is not None and not valid(value))
+        return pa.array([None if i in bad else value for i, value in enumerate(values)], pa.string()), bad
+
+
+def batches(found: Iterator[R], size: Callable[[R], int]) -> Iterator[list[R]]:
+    """Records in handfuls that fit into memory; ``size`` is the length of one."""
+    while batch := list(islice(found, 1)):
+        total = size(batch[0])
+        while total < CHARACTERS and len(batch) < RECORDS and (more := next(found, None)) is not None:
+            batch.append(more)
+            total += size(more)
+        yield batch
+
+
+def refuse_many_columns(count: int, file: object) -> None:
+    """Refuse what is not a table of texts."""
+    if count > MAX_COLUMNS:
+        raise UserError(f"{file} has more than {MAX_COLUMNS} columns: leave out those that are not needed")

@@ -1,0 +1,1 @@
+"""What the stages that hold a model share."""

@@ -1,0 +1,1 @@
+"""Pretrained checkpoints and model families: finding, loading and describing them."""

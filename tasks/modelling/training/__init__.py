@@ -1,0 +1,1 @@
+"""What every training loop uses: the checkpoint store and graceful shutdown."""

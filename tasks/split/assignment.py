@@ -1,0 +1,101 @@
+"""Where a row goes that resembles no earlier one, and where the others follow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.core.errors import UserError
+from tasks.split import NAMES, Name, Params
+
+GOLDEN = 0.6180339887498949  # its multiples, modulo 1, fill [0, 1) most evenly at every length
+
+
+def own_places(rows: pa.Table, params: Params, seed: int) -> list[Name]:
+    """The split each row would have by itself."""
+    if params.by == "given":
+        return _given(rows, params)
+    if params.by == "time":
+        return _by_time(rows, params)
+    return [_by_share(point, params) for point in _points(rows, params, seed)]
+
+
+def settle(
+    own: Sequence[Name],
+    earlier: Mapping[int, Sequence[int]],
+    groups: Sequence[object] | None = None,
+    *,
+    joins: bool = True,
+) -> list[Name | None]:
+    """The split of every row, in order; None for one that would stand between two.
+
+    ``earlier`` names the earlier rows that a row resembles, ``groups`` the declared group of each row (None: none).
+    With ``joins`` a row follows those it belongs with. Without, its own place is fixed (a date, a given split), and
+    it is left out when they stand elsewhere.
+    """
+    placed: list[Name | None] = list(own)
+    home: dict[object, Name] = {}  # where a declared group lives
+    for row in sorted(earlier) if groups is None else range(len(own)):
+        group = groups[row] if groups else None
+        around = {placed[before] for before in earlier.get(row, ())} | {home.get(group)}
+        if not joins:
+            around.add(own[row])
+        splits = [split for split in around if split]
+        placed[row] = own[row] if not splits else splits[0] if len(splits) == 1 else None
+        if group is not None and (place := placed[row]):
+            home.setdefault(group, place)
+    return placed
+
+
+def _points(rows: pa.Table, params: Params, seed: int) -> list[float]:
+    """A number in [0, 1) for each row: of its id alone, or of its turn within its label."""
+    if not params.stratify:
+        return [_uniform(f"{seed}\0{key}") for key in rows["id"].to_pylist()]
+    turn: Counter[str] = Counter()
+    points = []
+    for label in rows["label"].to_pylist():
+        points.append(turn[label] * GOLDEN % 1.0)
+        turn[label] += 1
+    return points
+
+
+def _uniform(key: str) -> float:
+    return int.from_bytes(sha256(key.encode()).digest()[:8], "big") / 2**64
+
+
+def _by_share(point: float, params: Params) -> Name:
+    """Train comes first, so that the first row of every label is trained on when stratified."""
+    if point < 1 - params.validation - params.test:
+        return "train"
+    return "validation" if point < 1 - params.test else "test"
+
+
+def _by_time(rows: pa.Table, params: Params) -> list[Name]:
+    if rows["timestamp"].null_count:
+        raise UserError("split.by is time, but the reference rows have no time: name ingest.columns.timestamp")
+    assert params.validation_from and params.test_from  # Params refuses anything else
+    validation, test = params.validation_from, params.test_from
+    return [
+        "train" if time < validation else "validation" if time < test else "test"
+        for time in rows["timestamp"].to_pylist()
+    ]
+
+
+def _given(rows: pa.Table, params: Params) -> list[Name]:
+    column = column_of(rows, params.given or "", "given")
+    strange = sorted(set(column) - set(NAMES), key=str)
+    if strange:
+        raise UserError(f"split.given: column {params.given} holds {strange[:5]}; it takes {', '.join(NAMES)} only")
+    return column
+
+
+def column_of(rows: pa.Table, name: str, key: str) -> list[Any]:
+    """A column that ``params.yaml`` names, as a list; a missing one is refused."""
+    if name not in rows.column_names:
+        raise UserError(f"split.{key}: no column {name!r} in data/reference; it has {', '.join(rows.column_names)}")
+    values: list[Any] = rows[name].to_pylist()
+    return values

@@ -1,0 +1,87 @@
+"""Rows that somebody let out of quarantine after looking at them: ``data/released.csv``, versioned with git.
+
+A line names a row, one reason, and why it may pass all the same. It holds for that reason only: when the row breaks
+another rule, now or after the contract has changed, it stays in quarantine. ``python -m tasks.release`` adds lines.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from tasks.core.errors import UserError
+
+HEADER = ("id", "reason", "why")
+RELEASABLE = (
+    "character_not_allowed",
+    "conflicting_label",
+    "id_duplicate",
+    "image_brightness_outside",
+    "image_bytes_outside",
+    "image_height_outside",
+    "image_mode_not_allowed",
+    "image_width_outside",
+    "personal_data",
+    "script_not_allowed",
+    "text_too_long",
+    "text_too_short",
+    "time_outside",
+    "value_missing",
+    "value_not_unique",
+    "value_undecodable",
+    "value_unlike_type",
+)
+"""Reasons that leave a row with a text and a label to work with. The others are for whoever delivers the data, or, as
+``label_not_allowed``, for the contract."""
+
+
+class Release(NamedTuple):
+    """One line of the file."""
+
+    id: str
+    reason: str
+    why: str
+
+
+Released = frozenset[tuple[str, str]]
+"""Pairs of a row's id and the reason that no longer holds it."""
+
+
+def read(file: Path) -> list[Release]:
+    """The lines of the file in order; none where there is no file."""
+    if not file.exists():
+        return []
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            found = list(csv.reader(lines, strict=True))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read as csv: {error}") from None
+    if not found or tuple(found[0]) != HEADER:
+        raise UserError(f"{file}: its first line must be {','.join(HEADER)}")
+    return [_release(file, number, line) for number, line in enumerate(found[1:], 2) if line]
+
+
+def pairs(releases: Iterable[Release]) -> Released:
+    """What ``validate`` needs of them."""
+    return frozenset((release.id, release.reason) for release in releases)
+
+
+def _release(file: Path, number: int, line: list[str]) -> Release:
+    if len(line) != len(HEADER) or not all(value.strip() for value in line):
+        raise UserError(f"{file}, line {number}: it takes an id, a reason and why, in that order")
+    release = Release(*line)
+    if release.reason not in RELEASABLE:
+        raise UserError(f"{file}, line {number}: {release.reason} cannot be released; {', '.join(RELEASABLE)} can")
+    return release
+
+
+def add(releases: Iterable[Release], file: Path) -> None:
+    """Append lines to the file; it is made where it is missing."""
+    old = read(file)
+    fresh = [release for release in releases if release[:2] not in {known[:2] for known in old}]
+    new = not file.exists()
+    with file.open("a", newline="", encoding="utf-8") as lines:
+        out = csv.writer(lines, lineterminator="\n")
+        out.writerows([HEADER, *fresh] if new else fresh)

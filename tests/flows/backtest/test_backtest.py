@@ -1,0 +1,261 @@
+"""What a replay of policies may not do: see the future, decide by other rules than monitoring, or work twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from flows.backtest import page
+from flows.backtest.__main__ import backtest
+from flows.backtest.history import History, refuse_one_class, spans
+from flows.backtest.probe import Probes, Settings, embedded
+from flows.backtest.replay import Kept, Look, Trained, facts, summary, walk
+from flows.machine.home import Home
+from flows.windows.policy import Rules, decide
+from flows.windows.ranges import Span, moment
+from tasks import drift, gate, split, tokenize
+from tasks.core.errors import UserError
+from tasks.core.params import General, Model
+from tasks.dataset.windows import Windows
+from tests.flows import history as small
+from tests.flows import watched
+from tests.flows.conftest import IDENTITY
+
+WEEK = Span(moment("2026-01-01"), moment("2026-01-08"))
+WEEKS = [WEEK, *(WEEK.from_(moment(f"2026-01-{day:02}")) for day in (8, 15, 22))]
+
+
+class Scripted:
+    """Models that answer by a script: each is right on rows of the weeks it was trained on."""
+
+    def __init__(self, promote=True):
+        self.promote, self.trained = promote, []
+
+    def train(self, until):
+        self.trained.append(until)
+        return Trained(100, 1.5)
+
+    def look(self, until, window):
+        age = (window.until - until).days // 7
+        right = "1" * (10 - 2 * age) + "0" * (2 * age)
+        return Look(10, right, 0.5, age > 1, "words", 0.9, 0.9 - age / 10)
+
+    def gate(self, champion, challenger):
+        return self.promote, "the gate's words"
+
+
+def replayed(tmp_path, policy, models=None, labels="late", **rules):
+    kept = Kept(models or Scripted(), tmp_path)
+    return walk(kept, WEEKS, Rules(policy, 7, 7, **rules), labels, print), kept
+
+
+def test_who_is_promoted_answers_the_next_window_and_nothing_is_refitted_after_the_last(tmp_path):
+    steps, _ = replayed(tmp_path / "a", "schedule")
+    assert [step.trained_until for step in steps] == [window.since for window in WEEKS]
+    assert [bool(step.refit) for step in steps] == [True, True, True, False]
+    assert "not done after the last window" in steps[-1].decision.reasons
+    refused, kept = replayed(tmp_path / "b", "schedule", Scripted(promote=False))
+    assert {step.trained_until for step in refused} == {WEEKS[0].since}
+    assert len(kept.models.trained) == 3
+    never, _ = replayed(tmp_path / "c", "never")
+    assert [step.look.right for step in never] == [step.look.right for step in refused]
+
+
+@pytest.mark.parametrize("labels", ["late", "at_once"])
+@pytest.mark.parametrize("policy", ["never", "schedule", "alarm", "estimated_loss"])
+def test_the_decisions_are_those_of_the_policy_on_what_is_known_then(tmp_path, policy, labels):
+    steps, _ = replayed(tmp_path, policy, labels=labels, most_loss=0.15)
+    tried = None
+    for step in steps[:-1]:
+        known = facts(step.look, step.window, step.trained_until, tried, labels)
+        assert decide(Rules(policy, 7, 7, 0.15), known) == step.decision
+        assert known.accuracy_now == (step.look.accuracy if labels == "at_once" else step.look.estimated)
+        tried = step.window.until if step.refit else tried
+
+
+def test_accuracy_is_weighted_by_rows_and_the_difference_is_paired(tmp_path):
+    never, _ = replayed(tmp_path / "a", "never")
+    weekly, _ = replayed(tmp_path / "b", "schedule")
+    base, one = summary(Rules("never"), never, never), summary(Rules("schedule"), weekly, never)
+    assert base.accuracy == (8 + 6 + 4 + 2) / 40
+    assert (base.difference, base.difference_interval) == (0, (0, 0))
+    assert one.difference == pytest.approx(one.accuracy - base.accuracy)
+    assert (one.refits, one.promoted, one.trained_rows, one.seconds) == (3, 3, 300, 4.5)
+    heavy = [replace(never[0], look=replace(never[0].look, right="1" * 990 + "0" * 10)), *never[1:]]
+    assert summary(Rules("never"), heavy, heavy).accuracy == (990 + 6 + 4 + 2) / 1030
+
+
+def test_what_is_finished_is_not_done_again_by_whichever_policy(tmp_path):
+    _, first = replayed(tmp_path, "schedule")
+    _, second = replayed(tmp_path, "alarm")
+    assert first.made == 10  # four looks, three trainings, three judgements
+    assert second.made <= 4
+    _, again = replayed(tmp_path, "schedule")
+    assert again.made == 0
+
+
+def test_a_window_of_one_class_or_none_says_so_and_text_stays_text(tmp_path):
+    steps, _ = replayed(tmp_path, "never")
+    verdict = {"drifted": None, "reason": "", "performance": {"reference_accuracy": None, "estimated_accuracy": None}}
+    one_class = Look.of(3, ["ham"] * 3, ["ham", "ham", "spam"], verdict)
+    assert (one_class.macro_f1, one_class.accuracy) == (None, 2 / 3)
+    assert Look.of(2, ["ham", "spam"], ["ham", "spam"], verdict).macro_f1 == 1
+    low, high = one_class.interval
+    assert low < 2 / 3 < high
+    steps[0] = replace(steps[0], look=one_class)
+    steps[1] = replace(steps[1], look=Look.of(0, [], [], verdict))
+    found = page.Replayed("<script>alert(1)</script>", "how", [Rules("never")], {"never": steps}, 5)
+    text = page.page(found)
+    assert "<script" not in text and "&lt;script&gt;" in text
+    assert "one class only: no macro-F1" in text and "no row with a label" in text
+    assert page.markdown(found).splitlines()[2].startswith("| never | ")
+
+
+def table(rows=400, seed=0):
+    """A history of five weeks in which the labels' share moves, with embeddings that tell the labels apart."""
+    rng = np.random.default_rng(seed)
+    spam = rng.random(rows) < np.linspace(0.2, 0.8, rows)
+    times = np.datetime64("2025-12-25", "us") + (np.arange(rows) * (35 * 86_400 // rows)).astype("timedelta64[s]")
+    columns = {
+        "id": [f"{i:04}" for i in range(rows)],
+        "text": [f"mail {i}" for i in range(rows)],
+        "label": np.where(spam, "spam", "ham").tolist(),
+        "timestamp": pa.array(times, pa.timestamp("us", "UTC")),
+    }
+    return pa.table(columns), (rng.standard_normal((rows, 4)) + 2 * spam[:, None]).astype(np.float32)
+
+
+def probes(rows, embeddings, labels="late"):
+    settings = Settings(
+        General(model=Model(name="x")),
+        split.Params(similarity=None),
+        tokenize.Params(),
+        drift.Params(permutations=99),
+        gate.Params(rule="not_worse", max_calibration_error=None),
+    )
+    return Probes(History(rows, Windows()), settings, embeddings, labels)
+
+
+def test_a_probe_sees_nothing_of_what_comes_later():
+    rows, embeddings = table()
+    later = np.flatnonzero(rows["timestamp"].cast(pa.timestamp("us")).to_numpy() >= np.datetime64("2026-01-15"))
+    labels = rows["label"].to_pylist()
+    for place in later:
+        labels[place] = "spam" if labels[place] == "ham" else "ham"
+    turned = rows.set_column(2, "label", pa.array(labels))
+    other = embeddings.copy()
+    other[later] *= -3
+    found = []
+    for one in (probes(rows, embeddings), probes(turned, other)):
+        looks = [one.look(WEEKS[0].since, window) for window in WEEKS[:2]]
+        trained = one.train(WEEKS[1].until)
+        found.append((*(asdict(look) for look in looks), trained.rows, one.gate(WEEKS[0].since, WEEKS[1].until)))
+    assert found[0] == found[1]
+    assert probes(rows, embeddings).look(WEEKS[0].since, WEEKS[3]) != probes(turned, other).look(
+        WEEKS[0].since, WEEKS[3]
+    )
+
+
+def test_late_labels_are_not_seen_by_the_verdict():
+    rows, embeddings = table()
+    labels = np.array(rows["label"].to_pylist(), object)
+    window = Span(moment("2026-01-08"), moment("2026-01-15"))
+    inside = History(rows, Windows()).within(window)
+    labels[inside] = np.random.default_rng(1).permutation(labels[inside])
+    mixed = rows.set_column(2, "label", pa.array(labels.tolist()))
+    late, mixed_late = (probes(one, embeddings).look(WEEKS[0].since, window) for one in (rows, mixed))
+    assert (late.drifted, late.reason, late.estimated) == (mixed_late.drifted, mixed_late.reason, mixed_late.estimated)
+    assert late.right != mixed_late.right
+
+
+def test_windows_follow_one_another_while_they_have_closed_and_what_cannot_be_replayed_is_refused():
+    rows, _ = table()
+    windows = Windows.model_validate(
+        {"reference": {"until": "2026-01-01"}, "current": {"from": "2026-01-01", "until": "2026-01-08"}}
+    )
+    found = History(rows, windows)
+    assert spans(found, None, None, None) == WEEKS[:3]
+    assert spans(found, moment("2026-01-08"), moment("2026-01-29"), 7) == WEEKS[1:]
+    with pytest.raises(UserError, match="no window closes by 2026-01-03"):
+        spans(found, None, moment("2026-01-03"), None)
+    with pytest.raises(UserError, match="name --since and --days"):
+        spans(History(rows, Windows()), None, None, None)
+    with pytest.raises(UserError, match="there is no row to learn from"):
+        refuse_one_class(found, Span(moment("2025-01-01"), moment("2025-01-08")))
+    one = rows.set_column(2, "label", pa.array(["ham"] * len(rows)))
+    with pytest.raises(UserError, match="only 'ham' to learn from"):
+        refuse_one_class(History(one, windows), WEEKS[0])
+    with pytest.raises(UserError, match="only --refit full can replay a history of images"):
+        embedded(History(rows.rename_columns({"text": "image"}), windows), None, None)
+
+
+@pytest.fixture
+def home(tmp_path_factory, api, tiny_checkpoint, monkeypatch):
+    """The home of the small repository."""
+    folder = tmp_path_factory.mktemp("history") / "repository"
+    folder.mkdir()
+    for name, value in watched.environment(IDENTITY).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    small.make(folder, tiny_checkpoint)
+    return Home.of(folder)
+
+
+KILLED = """
+import os, signal, sys
+from flows.backtest.replay import Kept
+once = Kept._once
+def dying(self, *given):
+    if self.made == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return once(self, *given)
+Kept._once = dying
+from flows.backtest.__main__ import backtest
+backtest(repository=sys.argv[1], policies=["never", "schedule"])
+"""
+
+
+def kept(home):
+    return {file: file.stat().st_mtime_ns for file in (home.folder / "backtests").glob("*/*-2026*.json")}
+
+
+@pytest.mark.slow
+def test_a_backtest_that_was_killed_goes_on_where_it_was_and_ends_in_the_same_figures(home, monkeypatch, tmp_path):
+    command = [sys.executable, "-c", KILLED, str(home.origin)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], env=os.environ, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    before = kept(home)
+    assert len(before) == 3
+    state = backtest(repository=str(home.origin), policies=["never", "schedule"], return_state=True)
+    assert state.is_completed(), state.message
+    after = kept(home)
+    assert {file: after[file] for file in before} == before
+    assert f"{len(after) - 3} answers were made" in state.message
+    figures = small.figures(home.origin)
+    assert [step["macro_f1"] is None for step in figures[1]["never"]] == [False, True]  # no ham in week four
+    monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path))
+    state = backtest(repository=str(home.origin), policies=["never", "schedule"], return_state=True)
+    assert f"{len(after)} answers were made" in state.message
+    assert small.figures(home.origin) == figures
+
+
+@pytest.mark.slow
+def test_full_refits_are_the_pipelines_own_and_late_labels_stay_hidden(home):
+    given = {"repository": str(home.origin), "until": "2026-01-29", "policies": ["schedule"], "refit": "full"}
+    state = backtest(**given, return_state=True)
+    assert state.is_completed(), state.message
+    _, windows = small.figures(home.origin)
+    first, second = windows["schedule"]
+    assert first["refit"]["promoted"] and first["refit"]["rows"] == 420  # half of three weeks
+    assert second["trained_until"].startswith("2026-01-22")
+    assert "0 labels seen" in first["reason"] and second["accuracy"] is not None
+    assert not list((home.folder / "backtests" / "models").glob("*"))

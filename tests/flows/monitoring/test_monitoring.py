@@ -1,0 +1,225 @@
+"""A champion watched over a spring: a quiet month, an alarm, a refit that is promoted, labels that come back."""
+
+from __future__ import annotations
+
+import contextvars
+import csv
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import httpx
+import pytest
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+from flows.approval import approval
+from flows.champion import proposal, registry
+from flows.machine.git import git
+from flows.machine.home import Home
+from flows.monitoring import watch
+from flows.monitoring.flow import monitoring
+from flows.monitoring.labelling import keep
+from flows.runs.record import find, records, show
+from flows.runs.verify import rebuild
+from tasks.core.errors import UserError
+from tests.flows import watched
+from tests.flows.conftest import IDENTITY
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, api):
+    """The home of the watched repository, whose first model is the champion."""
+    folder = tmp_path_factory.mktemp("watched") / "repository"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in watched.environment(IDENTITY).items():
+            patch.setenv(name, value)
+        patch.setenv("DRIFTLINE_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.delenv("PYTHONPATH", raising=False)
+        watched.make(folder)
+        yield Home.of(folder)
+
+
+@pytest.fixture(scope="module")
+def told(api):
+    """What a webhook was told, and the block that tells it."""
+    heard = []
+
+    class Hear(BaseHTTPRequestHandler):
+        def do_POST(self):
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    hook = HTTPServer(("127.0.0.1", 0), Hear)
+    threading.Thread(target=hook.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{hook.server_address[1]}/"
+    block = CustomWebhookNotificationBlock(
+        name="team", url=url, json_data={"subject": "{{subject}}", "body": "{{body}}"}
+    )
+    block.save("team", overwrite=True)
+    yield heard
+    hook.shutdown()
+
+
+def look(home, **asked):
+    state = monitoring(repository=str(home.origin), return_state=True, **asked)
+    return state, watch.last(home)
+
+
+def events(api):
+    asked = {"filter": {"event": {"name": ["driftline.drift.detected"]}}}
+    return httpx.post(f"{api}/events/filter", json=asked, timeout=30).raise_for_status().json()["events"]
+
+
+def test_without_a_champion_there_is_nothing_to_watch(home):
+    with pytest.raises(UserError, match="no champion to watch yet"):
+        watch.plan(home, None, None, None)
+    proposal.propose(home, "HEAD", True, False, None, None, print)
+    with pytest.raises(UserError, match="trained on rows until 2026-02-01"):
+        watch.plan(home, "2026-01-20", "2026-02-20", None)
+    with pytest.raises(UserError, match="go together"):
+        watch.plan(home, "2026-02-20", None, None)
+
+
+def test_a_quiet_month_runs_the_current_branch_only_and_changes_nothing(home, told):
+    before = git(home.origin, "status", "--porcelain"), git(home.origin, "rev-parse", "HEAD")
+    state, said = look(home, policy="alarm", act="promote", notify="custom-webhook/team")
+    assert state.is_completed(), state.message
+    assert (git(home.origin, "status", "--porcelain"), git(home.origin, "rev-parse", "HEAD")) == before
+    assert said["window"] == {"since": "2026-02-01", "until": "2026-03-01"}
+    stages = {stage["stage"]: stage["outcome"] for stage in said["stages"]}
+    assert set(stages) == {"ingest@reference", "ingest@current", "score@current", "drift"}
+    assert set(stages.values()) == {"unchanged"}  # the champion's own window: its commit has it
+    assert said["decision"] == {"refit": False, "reasons": ["no drift"]}
+    assert (said["drifted"], said["measured"]["over"], said["to_label"]) == (False, "all rows", None)
+    assert told == []
+
+
+def test_an_alarm_is_told_once_and_a_dry_run_only_says_what_it_would_do(home, told, api):
+    state, said = look(home, policy="alarm", notify="custom-webhook/team", to_label=40)
+    assert state.is_completed(), state.message
+    assert said["window"] == {"since": "2026-03-01", "until": "2026-04-01"}
+    assert said["decision"] == {"refit": True, "reasons": ["drift"]}
+    assert said["tried_at"] is None
+    assert said["past"]["windows"] == 1  # February, which the same champion was watched on
+    outcomes = {stage["stage"]: stage["outcome"] for stage in said["stages"]}
+    assert outcomes == {
+        "ingest@reference": "unchanged",
+        "ingest@current": "ran",
+        "score@current": "ran",
+        "drift": "ran",
+    }
+    assert registry.champion(home.origin).name == "v0.0.1"
+    assert len(told) == 1
+    assert told[0]["subject"].endswith("2026-03-01 to 2026-04-01: drift")
+    deadline = time.monotonic() + 30
+    while not events(api) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert events(api)[0]["payload"]["alarms"] == ["confidence"]
+
+
+def test_labels_come_back_by_id_and_measure_the_accuracy(home, told):
+    said = watch.last(home)
+    file = home.folder / "to_label" / "2026-03-01_2026-04-01" / "to_label.csv"
+    assert said["to_label"] == str(file)
+    lines = list(csv.DictReader(file.open()))
+    assert len(lines) == 40
+    random = [line for line in lines if line["chosen"] == "random"]
+    truth = {"bitcoin": "spam", "invoice": "ham", "money": "spam", "prize": "spam", "meeting": "ham", "patch": "ham"}
+    with file.open("w", newline="") as out:
+        writer = csv.DictWriter(out, lines[0].keys())
+        writer.writeheader()
+        writer.writerows({**line, "label": truth[line["text"]]} for line in lines)
+    keep(home, file)
+    said = look(home, since="2026-03-01", until="2026-04-01", notify="custom-webhook/team")[1]
+    assert len(told) == 1  # the same incident
+    found = said["measured"]
+    right = sum(line["text"] not in ("bitcoin",) for line in random)
+    assert (found["rows"], found["accuracy"]) == (20, right / 20)
+    assert found["over"] == "the random half of to_label.csv"
+    assert said["facts"]["accuracy_is"] == "measured"
+
+
+def artifact(api, key):
+    """The newest of that key."""
+    asked = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": 1}
+    return httpx.post(f"{api}/artifacts/filter", json=asked, timeout=30).raise_for_status().json()[0]["data"].strip()
+
+
+def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
+    state, said = look(home, policy="alarm", act="promote", since="2026-03-01", until="2026-04-01", upstream=None)
+    assert state.is_completed(), state.message
+    assert "promoted" in state.message
+    assert said["tried_at"] == "2026-04-01"
+    now = registry.champion(home.origin)
+    assert now.name == "v0.0.2"
+    windows = watch.params_at(home, now.commit)
+    assert f"{windows.reference.until:%Y-%m-%d} {windows.current.from_:%Y-%m-%d}" == "2026-04-01 2026-04-01"
+    assert "# a comment that stays" in git(home.origin, "show", f"{now.commit}:params.yaml")
+    trained = find(home.origin, now.commit)
+    assert show(home.origin, trained)["because"] == said["name"]
+    table = artifact(api, "metrics").splitlines()
+    assert [cell.strip() for cell in table[0].split("|")[1:-1]] == ["", "this run", "champion, v0.0.1"]
+    assert "not on the same rows: " in table[-1]  # rows of March, which the champion of January never answered
+    verdict = rebuild(home, trained, lambda line: None)
+    assert verdict.same, str(verdict)
+
+    state, said = look(home, policy="alarm", act="promote")
+    assert said["champion"]["name"] == "v0.0.2"
+    assert said["window"] == {"since": "2026-04-01", "until": "2026-05-01"}
+    assert (said["drifted"], said["decision"]["refit"]) == (False, False)
+    state, _ = look(home, days=20000)
+    assert (state.name, "still open" in state.message) == ("Skipped", True)
+
+
+def test_a_window_without_rows_fails_in_words_is_recorded_and_told_once(home, told):
+    heard = len(told)
+    for _ in range(2):
+        state, _ = look(home, since="2026-06-01", until="2026-07-01", notify="custom-webhook/team")
+        assert state.is_failed()
+        assert "windows.current is empty" in state.message
+    assert show(home.origin, records(home.origin)[0])["outcome"].startswith("failed")
+    assert len(told) == heard + 1
+
+
+def test_a_person_approves_on_prefects_page_and_only_then_is_promoted(home, api, told):
+    old = registry.champion(home.origin)
+    assert approval(repository=str(home.origin), return_state=True).name == "Nothing"
+    proposal.rollback(home, "v0.0.1", None)
+    for answer, name, rules in (
+        ({"approve": False, "why": "not today"}, "Declined", "v0.0.1"),
+        ({"approve": True}, "Completed", old.name),
+    ):
+        asked = {"repository": str(home.origin), "rule": "not_worse", "notify": "custom-webhook/team"}
+        found = []
+
+        def ask(into=found, asked=asked):
+            into.append(approval(**asked, return_state=True))
+
+        waiting = threading.Thread(target=contextvars.copy_context().run, args=(ask,))  # the settings come along
+        waiting.start()
+        run = paused(api)
+        assert registry.champion(home.origin).name == "v0.0.1"
+        assert told[-1]["subject"].endswith("waits for approval")
+        httpx.post(f"{api}/flow_runs/{run}/resume", json={"run_input": answer}, timeout=30).raise_for_status()
+        waiting.join(60)
+        assert (found[0].name, registry.champion(home.origin).name) == (name, rules)
+
+
+def paused(api):
+    """The run that waits, once there is one."""
+    deadline = time.monotonic() + 60
+    asked = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
+    while time.monotonic() < deadline:
+        found = httpx.post(f"{api}/flow_runs/filter", json=asked, timeout=30).raise_for_status().json()
+        if found:
+            return found[0]["id"]
+        time.sleep(0.3)
+    raise AssertionError("no run waits")

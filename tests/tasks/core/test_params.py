@@ -1,0 +1,91 @@
+"""A fault in params.yaml is named: file, key, value, and what would be right."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from tasks.core import params
+from tasks.core.errors import UserError
+from tasks.dataset.windows import load as load_windows
+
+
+class Inner(params.Section):
+    size: int = 1
+
+
+class Outer(params.Section):
+    rate: float = 0.1
+    inner: Inner = Inner()
+
+
+def write(tmp_path, text):
+    file = tmp_path / "params.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("finetune: {rats: 1.0}", ["unknown key finetune.rats", "rate, inner"]),
+        ("finetune: {inner: {sizes: 1}}", ["unknown key finetune.inner.sizes", "size"]),
+        ("finetune: {rate: yes}", ["finetune.rate", "number", "'yes'"]),
+        ("finetun: {}", ["unknown key 'finetun'", "finetune"]),
+        ("finetune: [1, 2]", ["finetune"]),
+        ("finetune: {rate: ", ["not valid YAML"]),
+        ("just text", ["mapping"]),
+    ],
+)
+def test_a_fault_in_a_section_is_named(tmp_path, text, words):
+    with pytest.raises(UserError) as refusal:
+        params.load(Outer, "finetune", write(tmp_path, text))
+    assert all(word in str(refusal.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("windows", "words"),
+    [
+        ('{reference: {until: "2002-10-01"}, current: {from: "2002-09-01"}}', ["windows", "overlap"]),
+        ('{reference: {until: "2002-09-01"}, current: {until: "2002-10-01"}}', ["overlap"]),
+        ("{reference: {from: 2002-10-01, until: 2002-09-01}}", ["windows.reference", "not before"]),
+        ("{reference: {until: yesterday}}", ["windows.reference.until", "2002-09-01"]),
+        ("{refrence: {}}", ["unknown key windows.refrence", "reference, current"]),
+    ],
+)
+def test_a_fault_in_the_windows_is_named(tmp_path, windows, words):
+    with pytest.raises(UserError) as refusal:
+        load_windows(write(tmp_path, f"model: {{name: m}}\nwindows: {windows}"))
+    assert all(word in str(refusal.value) for word in words)
+
+
+def test_windows_are_half_open_in_utc_however_they_are_written(tmp_path):
+    text = 'model: {name: m}\nwindows: {reference: {until: 2002-09-01}, current: {from: "2002-09-01T02:00:00+02:00"}}'
+    windows = load_windows(write(tmp_path, text))
+    edge = datetime(2002, 9, 1, tzinfo=UTC)
+    assert windows.reference.until == windows.current.from_ == edge
+    assert windows.current.contains(edge)
+    assert not windows.reference.contains(edge)
+
+
+def test_windows_with_their_own_sources_may_share_their_time(tmp_path):
+    text = "model: {name: m}\nwindows: {reference: {until: 2002-10-01}, current: {from: 2002-09-01, source: new.csv}}"
+    assert load_windows(write(tmp_path, text)).current.source == "new.csv"
+
+
+def test_a_missing_section_has_its_defaults_and_is_frozen(tmp_path):
+    section = params.load(Outer, "finetune", write(tmp_path, "seed: 1"))
+    assert section == Outer()
+    with pytest.raises(ValidationError, match="frozen"):
+        section.rate = 1.0
+
+
+def test_numbers_are_read_as_dvc_reads_them(tmp_path):
+    assert params.load(Outer, "finetune", write(tmp_path, "finetune: {rate: 2e-5}")).rate == 2e-5
+
+
+def test_a_missing_file_says_where_to_stand(tmp_path):
+    with pytest.raises(UserError, match="top of the repository"):
+        params.read(tmp_path / "params.yaml")

@@ -1,0 +1,105 @@
+"""The stage ``drift`` over the artefacts of the stages before it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tasks.core import paths
+from tasks.core.files import write_json
+from tasks.core.tables import write_table
+from tasks.dataset import layout, schema
+from tasks.drift import DRIFT_REPORT, DRIFT_SNAPSHOT
+
+TOP = Path(__file__).parents[3]
+
+
+def write_rows(path, prefix, count, label=None):
+    names = {"id": [f"{prefix}{i}" for i in range(count)], "label": ["ham" if label else None] * count}
+    columns = {field.name: names.get(field.name, [None] * count) for field in schema.RAW}
+    columns |= {"source_file": [prefix] * count, "source_row": list(range(count)), "text": ["some words here"] * count}
+    write_table(pa.table(columns, schema=schema.RAW), path)
+
+
+def write_scores(window, ids, spam):
+    rng = np.random.default_rng(len(ids))
+    spam = rng.random(len(ids)) < spam
+    columns = {"id": ids, "prediction": np.where(spam, "spam", "ham").tolist(), "confidence": [0.9] * len(ids)}
+    columns |= {
+        "probability_ham": [0.9] * len(ids),
+        "probability_spam": [0.1] * len(ids),
+        "decision": [None] * len(ids),
+    }
+    write_table(pa.table(columns, schema=schema.scored(["ham", "spam"])), layout.window(window).scored)
+    np.save(layout.window(window).embeddings, rng.normal(size=(len(ids), 8)).astype(np.float32))
+
+
+@pytest.fixture
+def pipeline(tmp_path, monkeypatch):
+    """A folder with everything upstream of drift; call it with the number of current rows and their share of spam."""
+    monkeypatch.chdir(tmp_path)
+
+    def build(current, spam=0.2):
+        Path("params.yaml").write_text("seed: 7\nmodel: {name: m}\ndrift: {permutations: 199}\n")
+        write_rows(layout.split("train"), "r", 60, "ham")
+        write_rows(layout.split("validation"), "v", 60, "ham")
+        write_rows(layout.split("test"), "t", 60, "ham")
+        write_rows(layout.window("current").validated, "c", current)
+        write_scores("reference", [*(f"v{i}" for i in range(60)), *(f"t{i}" for i in range(60))], 0.2)
+        write_scores("current", [f"c{i}" for i in range(current)], spam)
+        for window, rows in (("reference", 200), ("current", current)):
+            write_json({"rows": rows, "reasons": {"text_missing": rows // 50}}, paths.metrics("validate", window))
+
+    return build
+
+
+def run():
+    environment = {**os.environ, "PYTHONPATH": str(TOP)}
+    return subprocess.run([sys.executable, "-m", "tasks.drift"], capture_output=True, text=True, env=environment)
+
+
+def files():
+    return {path for path in Path().rglob("*") if path.is_file()}
+
+
+def test_the_stage_writes_its_verdict_and_its_page_and_nothing_else(pipeline):
+    pipeline(100, spam=0.7)
+    before = files()
+    done = run()
+    assert done.returncode == 0, done.stderr
+    made = [paths.metrics("drift"), DRIFT_REPORT, DRIFT_SNAPSHOT]
+    assert files() - before == set(made)
+    verdict = json.loads(paths.metrics("drift").read_text())
+    assert verdict["drifted"] is True and verdict["signals"]["predictions"]["alarm"]
+    assert {"embeddings: axes", "confidence", "quarantine"} <= set(verdict["signals"])
+    assert "labels" not in verdict["signals"], "current has none"
+    assert done.stdout.startswith("drifted: True: ")
+    first = [path.read_bytes() for path in made]
+    assert run().returncode == 0
+    assert [path.read_bytes() for path in made] == first
+
+
+def test_without_current_rows_the_outputs_are_valid_and_say_so(pipeline):
+    pipeline(0)
+    done = run()
+    assert done.returncode == 0, done.stderr
+    verdict = json.loads(paths.metrics("drift").read_text())
+    assert (verdict["drifted"], verdict["significant"], verdict["reason"]) == (None, None, "no current data")
+    assert verdict["rows"] == {"reference": 120, "current": 0}
+    assert "No verdict" in DRIFT_REPORT.read_text()
+    assert json.loads(DRIFT_SNAPSHOT.read_text()) == {}
+
+
+def test_scores_of_other_rows_are_refused(pipeline):
+    pipeline(50)
+    write_scores("current", [f"x{i}" for i in range(50)], 0.2)
+    done = run()
+    assert done.returncode == 2 and "data/current/scored.parquet" in done.stderr and "Traceback" not in done.stderr
+    assert not paths.metrics("drift").exists() and not DRIFT_REPORT.exists()

@@ -1,0 +1,135 @@
+"""The figures of the test rows: joined by id, equal to scikit-learn's, the same twice."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+
+from tasks.core.errors import UserError
+from tasks.core.files import write_json
+from tasks.evaluate import Params
+from tasks.evaluate.__main__ import evaluate
+from tasks.evaluate.probabilities import calibration_error
+
+LABELS = ["ham", "spam"]
+
+
+def mails(n, seed):
+    random = np.random.default_rng(seed)
+    label = random.choice(LABELS, n)
+    words = {"ham": ["meeting", "notes", "attached", "agenda"], "spam": ["free", "winner", "money", "click"]}
+    text = [" ".join(random.choice(words[its] + ["the", "of", "and"], 8)) for its in label]
+    when = pa.array([None] * n, pa.timestamp("us", tz="UTC"))
+    return pa.table({"id": [f"{seed}/{i}" for i in range(n)], "text": text, "label": label.tolist(), "timestamp": when})
+
+
+def scores(rows, seed=0):
+    """Scores of a fair model for the rows and a few more, shuffled."""
+    random = np.random.default_rng(seed)
+    spam = np.clip((np.array(rows["label"].to_pylist()) == "spam") * 0.6 + random.random(len(rows)) * 0.5 - 0.05, 0, 1)
+    said = [LABELS[int(p > 0.5)] for p in spam]
+    columns = {"prediction": said, "decision": said, "confidence": np.maximum(spam, 1 - spam)}
+    table = pa.table({"id": rows["id"], **columns, "probability_ham": 1 - spam, "probability_spam": spam})
+    other = table.slice(0, 3).set_column(0, "id", pa.array(["x", "y", "z"]))
+    both = pa.concat_tables([other, table])
+    return both.take(random.permutation(len(both)))
+
+
+def splits(test):
+    return {"train": mails(300, 1), "validation": pa.table({"id": ["x", "y", "z"]}), "test": test}
+
+
+@pytest.fixture(scope="module")
+def figures():
+    test = mails(150, 2)
+    return test, scores(test), evaluate(splits(test), scores(test), Params(), 7)
+
+
+def test_figures_equal_those_of_scikit_learn_on_rows_joined_by_id(figures):
+    test, scored, found = figures
+    place = {key: i for i, key in enumerate(scored["id"].to_pylist())}
+    order = [place[key] for key in test["id"].to_pylist()]
+    truth, said = test["label"].to_pylist(), [scored["prediction"][i].as_py() for i in order]
+    assert found["rows"] == 150
+    assert found["accuracy"] == pytest.approx(accuracy_score(truth, said))
+    assert found["macro_f1"] == pytest.approx(f1_score(truth, said, average="macro"))
+    spam = [scored["probability_spam"][i].as_py() for i in order]
+    assert found["roc_auc"] == pytest.approx(roc_auc_score([its == "spam" for its in truth], spam))
+    assert np.sum(found["confusion"]["counts"]) == 150
+    assert found["classes"]["spam"]["support"] == truth.count("spam")
+
+
+def test_every_interval_holds_its_figure(figures):
+    _, _, found = figures
+    for name in ("accuracy", "macro_f1", "difference"):
+        low, high = found["intervals"][name]
+        assert low <= found[name] <= high
+    assert found["baseline"]["macro_f1"] > 0.9, "the baseline learns what is easy"
+    assert found["difference"] == pytest.approx(found["macro_f1"] - found["baseline"]["macro_f1"])
+
+
+def test_the_same_rows_give_the_same_bytes(figures, tmp_path):
+    test, scored, found = figures
+    write_json(found, tmp_path / "one.json")
+    write_json(evaluate(splits(test), scored, Params(), 7), tmp_path / "two.json")
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+    assert json.loads((tmp_path / "one.json").read_text())["rows"] == 150
+
+
+def test_scores_are_of_the_held_out_rows_and_of_no_others(figures):
+    test, scored, _ = figures
+    for other, words in (
+        (scored.slice(0, 10), "143 held-out rows have no score"),
+        (pa.concat_tables([scored, scored.slice(0, 4)]), "4 scores are of a row that has one already"),
+        (pa.concat_tables([scored, scored.slice(0, 1).set_column(0, "id", pa.array(["w"]))]), "no held-out row, 'w'"),
+    ):
+        with pytest.raises(UserError, match=words):
+            evaluate(splits(test), other, Params(), 7)
+
+
+def test_a_label_unknown_to_the_model_is_refused(figures):
+    test, scored, _ = figures
+    strange = test.set_column(2, "label", pa.array(["eggs"] * len(test)))
+    with pytest.raises(UserError, match="eggs"):
+        evaluate(splits(strange), scored, Params(), 7)
+
+
+def test_calibration_error_is_none_for_a_calibrated_model_and_the_gap_for_a_boastful_one():
+    random = np.random.default_rng(3)
+    confidence = random.uniform(0.5, 1, 200_000)
+    truth = (random.random(200_000) > confidence).astype(int)
+    honest = np.column_stack([confidence, 1 - confidence])
+    assert calibration_error(truth, honest, 15) < 0.01
+    boastful = np.column_stack([np.full(200_000, 0.95), np.full(200_000, 0.05)])
+    assert calibration_error(truth, boastful, 15) == pytest.approx(0.95 - (truth == 0).mean(), abs=1e-9)
+
+
+def test_every_measure_stands_beside_the_baseline_with_its_interval_and_paired_difference(figures):
+    _, _, found = figures
+    measures = {"accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc", "calibration_error"}
+    assert measures <= found.keys() and measures <= found["baseline"].keys()
+    for name in measures:
+        assert found["differences"][name] == pytest.approx(found[name] - found["baseline"][name])
+        for place in (found["intervals"], found["intervals"]["baseline"], found["intervals"]["differences"]):
+            low, high = place[name]
+            assert low <= high
+    for label in LABELS:
+        for name in ("precision", "recall", "f1"):
+            low, high = found["intervals"]["classes"][label][name]
+            assert low <= found["classes"][label][name] <= high
+    assert found["resampled"] == {"by": "row", "units": 150, "times": 2000}
+
+
+def test_rows_of_a_group_are_drawn_together_and_an_unknown_column_is_refused(figures):
+    test, scored, found = figures
+    grouped = test.append_column("thread", pa.array([f"t{i // 10}" for i in range(149)] + [None]))
+    by_thread = evaluate(splits(grouped), scored, Params(group="thread"), 7)
+    assert by_thread["resampled"] == {"by": "thread", "units": 16, "times": 2000}
+    assert by_thread["log_loss"] == found["log_loss"]
+    assert by_thread["intervals"]["log_loss"] != found["intervals"]["log_loss"]
+    with pytest.raises(UserError, match=r"evaluate\.group.*'thread'"):
+        evaluate(splits(test), scored, Params(group="thread"), 7)

@@ -1,0 +1,219 @@
+"""An interrupted training, continued, ends in the weights, curves and figures of one that never was."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+
+import pytest
+import torch
+
+from tasks.finetune import Params
+from tasks.finetune.__main__ import finetune, write_classifier
+from tasks.finetune.engine import Engine
+from tasks.finetune.eval_schedule import is_check
+from tasks.finetune.fingerprint import fingerprint
+from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.training import checkpoint_store
+from tests.tasks.finetune.test_finetune import QUICK, digests, tokens  # noqa: F401
+
+SECTION = QUICK | {"epochs": 3, "checks_per_epoch": 3, "checkpoint_seconds": 1e-9, "batch_size": 16}  # 6 steps an epoch
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+@pytest.fixture
+def train(tokens, tiny_checkpoint, tmp_path, monkeypatch):  # noqa: F811
+    """Train, with a checkpoint after every step; ``at_step`` is done when so many have ended and before the next."""
+    monkeypatch.setattr(checkpoint_store, "SHARE", 1e9)
+    step = Engine.training_step
+
+    def run(name, keep=None, at_step=None, act=None, **section):
+        def acting(self, *args, **named):
+            if self.state.global_step == at_step:
+                act()
+            return step(self, *args, **named)
+
+        monkeypatch.setattr(Engine, "training_step", acting)
+        source = checkpoint.Checkpoint(str(tiny_checkpoint))
+        model, done = finetune(tokens, source, Params(**SECTION | section), 7, keep)
+        write_classifier(model, tokens / "tokenizer", tmp_path / name)
+        return digests(tmp_path / name), done.figures, done.curves
+
+    return run
+
+
+def die():
+    raise Killed
+
+
+@pytest.mark.parametrize(("depth", "moments"), [(0, (3, 6, 12, 17)), (4, (7,))])
+def test_killed_anywhere_it_ends_as_if_never_killed(train, tmp_path, capsys, depth, moments):
+    """Within an epoch, between two, between two checks."""
+    whole = train("whole", frozen_layers=depth)
+    assert [row["step"] for row in whole[2]] == [2, 4, 6, 8, 10, 12, 14, 16, 18]
+    for at in moments:
+        keep = tmp_path / f"kept{at}"
+        with pytest.raises(Killed):
+            train("killed", keep, at, die, frozen_layers=depth)
+        capsys.readouterr()
+        assert train("continued", keep, frozen_layers=depth) == whole, f"killed after step {at}"
+        assert f"going on from step {at} of 18" in capsys.readouterr().out
+
+
+def test_early_stopping_waits_on_where_it_was(train, tmp_path):
+    section = {"learning_rate": 0.05, "scheduler": "constant_with_warmup", "early_stopping": 3, "epochs": 6}
+    whole = train("whole", **section)
+    best, last = whole[1]["kept_step"], whole[1]["steps"]
+    assert best < last < 36
+    for at in (best + 1, last - 1):
+        with pytest.raises(Killed):
+            train("killed", tmp_path / f"kept{at}", at, die, **section)
+        assert train("continued", tmp_path / f"kept{at}", **section) == whole
+    keep = tmp_path / "kept"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("tasks.finetune.fit.temperature.fit", lambda *_: die())
+        train("killed", keep, **section)
+    assert train("continued", keep, **section) == whole
+
+
+def test_the_parts_that_memory_allowed_are_known_to_the_next(train, tmp_path, monkeypatch):
+    compute, tries = Engine.compute_loss, []
+
+    def scarce(self, model, inputs, *args, **named):
+        tries.append(len(inputs["labels"]))
+        if model.training and len(inputs["labels"]) > 4:
+            raise torch.OutOfMemoryError("CUDA")
+        return compute(self, model, inputs, *args, **named)
+
+    monkeypatch.setattr(Engine, "compute_loss", scarce)
+    whole = train("whole")
+    with pytest.raises(Killed):
+        train("killed", tmp_path / "kept", 5, die)
+    tries.clear()
+    assert train("continued", tmp_path / "kept") == whole
+    assert tries[0] == 4, "it was tried again"
+
+
+def test_killed_twice_and_after_the_last_step(train, tmp_path, monkeypatch):
+    whole, keep = train("whole"), tmp_path / "kept"
+    for at in (2, 9):
+        with pytest.raises(Killed):
+            train("killed", keep, at, die)
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.finetune.fit.temperature.fit", lambda *_: die())
+        with pytest.raises(Killed):
+            train("killed", keep)
+    assert [folder.name for folder in keep.glob("step-*")] == ["step-000000018"], "older ones take room for nothing"
+    assert train("continued", keep) == whole
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_end_it_keeps_the_step_in_hand_and_leaves(train, tmp_path, number):
+    keep, handler = tmp_path / "kept", signal.getsignal(number)
+    with pytest.raises(SystemExit) as left:
+        train("ended", keep, 8, lambda: os.kill(os.getpid(), number), checkpoint_seconds=1e6)
+    assert left.value.code == 128 + number
+    assert [folder.name for folder in keep.glob("step-*")] == ["step-000000009"]
+    assert signal.getsignal(number) is handler
+    assert train("continued", keep, checkpoint_seconds=1e6) == train("whole")
+
+
+@pytest.mark.parametrize("file", ["optimizer.pt", "complete.json"])
+def test_a_torn_checkpoint_is_ignored(train, tmp_path, capsys, file):
+    keep = tmp_path / "kept"
+    with pytest.raises(Killed):
+        train("killed", keep, 5, die)
+    torn = keep / "step-000000005" / file
+    torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
+    assert train("continued", keep) == train("whole")
+    assert "step-000000005 is incomplete" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", ["before it is sealed", "before older ones are deleted"])
+def test_a_kill_within_a_checkpoint_leaves_a_whole_one(train, tmp_path, monkeypatch, capsys, place):
+    keep, seal, delete = tmp_path / "kept", checkpoint_store.seal, checkpoint_store.Checkpoints._delete_all_but
+
+    def dying(done):
+        return lambda *args: die() if str(args[-1]).endswith("step-000000005") else done(*args)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        if place == "before it is sealed":
+            patch.setattr(checkpoint_store, "seal", dying(seal))
+        else:
+            patch.setattr(checkpoint_store.Checkpoints, "_delete_all_but", dying(delete))
+        train("killed", keep)
+    assert len(list(keep.glob("step-*"))) == 2
+    assert train("continued", keep) == train("whole")
+    assert f"from step {4 if 'sealed' in place else 5} of 18" in capsys.readouterr().out
+
+
+def test_torn_activations_are_made_again(train, tmp_path):
+    keep, whole = tmp_path / "kept", train("whole", frozen_layers=4)
+    with pytest.raises(Killed):
+        train("killed", keep, 5, die, frozen_layers=4)
+    with (keep / "activations/train.npy").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"\1\2\3\4")
+    assert train("continued", keep, frozen_layers=4) == whole
+
+
+def test_a_full_disk_costs_the_checkpoint_and_nothing_else(train, tmp_path, monkeypatch, capsys):
+    write, unlimited = Engine._write, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def full(self, folder):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited[1]))
+        try:
+            write(self, folder)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+
+    whole = train("whole")
+    monkeypatch.setattr(Engine, "_write", full)
+    assert train("full", tmp_path / "kept") == whole
+    assert "no checkpoint at step 1, the one before stays" in capsys.readouterr().out
+    assert not list((tmp_path / "kept").glob("step-*"))
+
+
+def test_only_one_at_a_time_keeps_things(tmp_path):
+    with checkpoint_store.alone(tmp_path / "kept") as first, checkpoint_store.alone(tmp_path / "kept") as second:
+        assert (first, second) == (True, False)
+    with checkpoint_store.alone(tmp_path / "kept") as again:
+        assert again
+
+
+def test_whatever_decides_the_result_decides_the_fingerprint(tokens, tiny_checkpoint, tmp_path):  # noqa: F811
+    def copied(folder, name):
+        subprocess.run(["cp", "-r", folder, tmp_path / name], check=True)
+        return tmp_path / name
+
+    source = checkpoint.Checkpoint(str(tiny_checkpoint))
+    here = fingerprint(tokens, source, Params(), 7)
+    elsewhere = checkpoint.Checkpoint(str(copied(tiny_checkpoint, "checkpoint")))
+    assert fingerprint(copied(tokens, "tokens"), elsewhere, Params(), 7) == here
+    with (tmp_path / "tokens/train.parquet").open("ab") as file:
+        file.write(b"x")
+    with (tmp_path / "checkpoint/model.safetensors").open("ab") as file:
+        file.write(b"x")
+    others = [
+        fingerprint(tmp_path / "tokens", source, Params(), 7),
+        fingerprint(tokens, elsewhere, Params(), 7),
+        fingerprint(tokens, source, Params(learning_rate=1e-4), 7),
+        fingerprint(tokens, source, Params(), 8),
+        fingerprint(tokens, checkpoint.Checkpoint("owner/model", "a"), Params(), 7),
+        fingerprint(tokens, checkpoint.Checkpoint("owner/model", "b"), Params(), 7),
+    ]
+    assert len({here, *others}) == 7
+
+
+@pytest.mark.parametrize(("steps", "checks"), [(10, 1), (10, 10), (7, 3), (5, 10), (1, 1)])
+def test_checks_are_spread_over_an_epoch_and_end_it(steps, checks):
+    at = [step for step in range(1, 2 * steps + 1) if is_check(step, steps, checks)]
+    assert len(at) == 2 * min(steps, checks)
+    assert {steps, 2 * steps} <= set(at)
+    gaps = [b - a for a, b in zip([0, *at], at, strict=False)]
+    assert max(gaps) - min(gaps) <= 1

@@ -1,0 +1,495 @@
+"""The page: what it says, that it stands alone, and that nothing from the data can run or be read in the clear."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.core import params, paths
+from tasks.core.errors import UserError
+from tasks.core.files import write_json
+from tasks.core.tables import write_table
+from tasks.dataset import layout, windows
+from tasks.dataset.schema import RAW, REASONS
+from tasks.dataset.windows import Windows
+from tasks.drift import Params as DriftParams
+from tasks.drift.rows import observe
+from tasks.drift.verdict import judge
+from tasks.evaluate import Params as EvaluateParams
+from tasks.evaluate.__main__ import evaluate
+from tasks.report import CARD, INDEX, Params, charts, phrases, tables, verdict
+from tasks.report.__main__ import main
+from tasks.report.inputs import Inputs, read_curves
+from tasks.report.render import render
+
+HOSTILE = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}`x`"
+QUARANTINE = RAW.append(REASONS)
+VOID = {"meta", "link", "img", "br", "input", "hr", "polyline"}
+MINUS = phrases.MINUS
+WEIGHTS = paths.CLASSIFIER / "model.safetensors"
+
+
+def scored_rows(labels, rows, seed, right=0.9):
+    """Truth, and scores that are right as often as stated."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, len(labels), rows)
+    said = np.where(random.random(rows) < right, truth, random.integers(0, len(labels), rows))
+    probability = np.full((rows, len(labels)), 0.2 / (len(labels) - 1))
+    probability[np.arange(rows), said] = 0.8
+    columns = {f"probability_{label}": probability[:, i] for i, label in enumerate(labels)}
+    ids = [f"{seed}/{i}" for i in range(rows)]
+    words_ = [f"word{i} and so on {i % 7}" for i in truth]
+    when = pa.array([None] * rows, pa.timestamp("us", tz="UTC"))
+    table = pa.table({"id": ids, "text": words_, "label": [labels[i] for i in truth], "timestamp": when})
+    answers = [labels[i] for i in said]
+    return table, pa.table(
+        {"id": ids, "prediction": answers, "decision": answers, "confidence": [0.8] * rows, **columns}
+    )
+
+
+def evaluated(labels, right=0.9):
+    train, _ = scored_rows(labels, 40 * len(labels), 1)
+    test, scored = scored_rows(labels, 30 * len(labels), 2, right)
+    splits = {"train": train, "validation": test.slice(0, 0), "test": test}
+    tests = [behaved_as(name, passed) for name, passed in (("Typos", 19), ("<b>Case</b>", 12))]
+    return evaluate(splits, scored, EvaluateParams(resamples=200), 7) | {"behaviour": tests}
+
+
+def behaved_as(name, passed):
+    kept = passed / 20 >= 0.9
+    shares = {"cases": 20, "passed": passed, "share": passed / 20, "interval": [0.5, 0.99]}
+    return {"name": name, "kind": "invariance", **shares, "at_least": 0.9, "kept": kept, "unknown_label": False}
+
+
+def judged(shift):
+    """What drift writes of two windows, the second with so many more of one prediction."""
+    random = np.random.default_rng(3)
+
+    def side(share):
+        said = np.where(random.random(300) < share, "spam", "ham")
+        return observe(pa.table({"prediction": said, "confidence": random.random(300)}), None, None, "here")
+
+    return judge(side(0.3), side(0.3 + shift), DriftParams(permutations=200), 7)
+
+
+def quarantined(*rows):
+    full = [
+        {"id": str(i), "source_file": "mails.csv", "source_row": i, **dict.fromkeys(("label", "source_bytes")), **row}
+        for i, row in enumerate(rows)
+    ]
+    return pa.Table.from_pylist([{name: row.get(name) for name in QUARANTINE.names} for row in full], QUARANTINE)
+
+
+def window(rows, reasons, labels):
+    held = max(reasons.values(), default=0)
+    return {
+        "rows": rows,
+        "validated": rows - held,
+        "quarantined": held,
+        "share_quarantined": held / max(rows, 1),
+        "reasons": reasons,
+        "labels": labels,
+        "released": 0,
+        "personal_data": {},
+    }
+
+
+def general():
+    return params.parse(params.General, {"model": {"name": "models/tiny"}}, "", paths.PARAMS)
+
+
+def windows_of(**windows):
+    return params.parse(Windows, windows, "windows", paths.PARAMS)
+
+
+def inputs(**changes):
+    reference = window(1003, {"duplicate_text": 3}, {"ham": 600, "spam": 400})
+    current = window(510, {"text_missing": 10}, {"ham": 300, "spam": 150})
+    counts = {"path": "mails.csv", "records": 1600, "reference": 1003, "current": 500, "undated": 10, "outside": 87}
+    tokens = {"rows": 100, "tokens": 5000, "truncated_share": 0.25, "unknown_share": 0.001}
+    given = {
+        "general": general(),
+        "windows": windows_of(reference={"until": "2026-01-01"}, current={"from": "2026-01-01", "until": "2026-02-01"}),
+        "ingest": {
+            "reference": {"rows": 1003, "files": {"mails.csv": 1003}},
+            "current": {"rows": 510, "source": counts},
+        },
+        "validate": {"reference": reference, "current": current},
+        "split": {
+            "rows": {"train": 700, "validation": 99, "test": 200, "quarantine": 1},
+            "near_duplicate_rows": 12,
+            "reasons": {"bridges_splits": 1},
+        },
+        "tokenize": {"max_length": 128, "train": tokens, "validation": tokens, "test": tokens},
+        "finetune": {
+            "labels": ["ham", "spam"],
+            "steps": 66,
+            "parameters": 1000,
+            "temperature": 1.2,
+            "precision": "fp32",
+        },
+        "evaluate": evaluated(["ham", "spam"]),
+        "drift": judged(0.4),
+        "curves": [
+            {
+                "epoch": i,
+                "step": 22.0 * i,
+                "train_loss": 0.3 / i,
+                "validation_loss": 0.2 / i,
+                "validation_accuracy": 0.9,
+            }
+            for i in (1.0, 2.0, 3.0)
+        ],
+        "cost": {"seconds": {"train": 12.5}, "device": "cpu", "threads": 2, "torch": "2.13.0"},
+        "quarantine": {
+            "reference": quarantined(*[{"text": "the same again", "label": "ham", "reasons": ["duplicate_text"]}] * 3),
+            "current": quarantined(*[{"text": None, "source_bytes": b"a\xff\x00b", "reasons": ["text_missing"]}] * 10),
+        },
+    }
+    return Inputs(**given | changes)
+
+
+@pytest.fixture(scope="module")
+def ordinary():
+    return inputs()
+
+
+class Parsed(HTMLParser):
+    """What a browser would make of a page: tags with their attributes, and the words."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.open, self.words = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data):
+        if self.open[-1:] not in (["style"], ["script"]):
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def test_the_page_says_how_good_the_model_is_whether_there_is_drift_and_what_to_do(ordinary):
+    said = Parsed(render(ordinary, Params())).text
+    figures = ordinary.evaluate
+    assert f"Macro-F1 is {figures['macro_f1']:.3f} on 60 test rows" in said
+    assert f"{figures['baseline']['macro_f1']:.3f}" in said
+    assert "The data have drifted" in said and "predictions" in said
+    assert "13 rows quarantined" in said and "mails.csv, row 0" in said
+    assert "from 2026-01-01, before 2026-02-01" in said
+    assert "What to do next" in said and "refit" in said
+
+
+def test_the_page_stands_alone_and_is_well_formed(ordinary):
+    page = render(ordinary, Params())
+    parsed = Parsed(page)
+    assert parsed.open == []
+    assert not {"script", "link", "img", "iframe", "object", "form"} & {tag for tag, _ in parsed.tags}
+    assert not [name for _, attributes in parsed.tags for name in attributes if name.startswith("on") or name == "src"]
+    ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in parsed.tags:
+        if tag == "a":
+            target = attributes["href"]
+            assert (
+                target[1:] in ids
+                if target[0] == "#"
+                else re.fullmatch(r"(\.\./)?[a-zA-Z_]+(/[a-z]+)*/?[a-zA-Z_]*\.(html|csv|md)", target)
+            )
+        if tag == "th":
+            assert attributes["scope"] in ("row", "col")
+    assert [tag for tag, _ in parsed.tags].count("h1") == 1
+    assert "url(" not in page and "@import" not in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_nothing_from_the_data_becomes_part_of_the_page():
+    labels = [HOSTILE, "spam"]
+    row = {"text": HOSTILE, "label": HOSTILE, "reasons": [HOSTILE], "source_file": HOSTILE}
+    moved = judged(0.4)
+    moved["reason"] = HOSTILE
+    moved["signals"] = {f"{i}{HOSTILE}": its | {"where": HOSTILE} for i, its in enumerate(moved["signals"].values())}
+    dirty = inputs(
+        evaluate=evaluated(labels),
+        drift=moved,
+        finetune={"temperature": 1.0, HOSTILE: HOSTILE},
+        cost={HOSTILE: {"device": HOSTILE}},
+        quarantine={"reference": quarantined(row), "current": quarantined(row)},
+        validate=dict.fromkeys(paths.WINDOWS, window(10, {HOSTILE: 1}, {HOSTILE: 5, "spam": 4})),
+    )
+    parsed = Parsed(render(dirty, Params()))
+    assert parsed.open == []
+    assert not {"script", "img"} & {tag for tag, _ in parsed.tags}
+    assert parsed.text.count("<script>alert") > 8, "it is shown as what it is"
+    assert " 49" not in parsed.text.replace("{{", "")
+
+
+def test_examples_are_masked_and_cut():
+    long = (
+        "Call +49 170 5551234 or write to jane.doe@example.org, see https://example.org/private?x=1 "
+        + "on and on " * 40
+    )
+    row = {"text": long, "reasons": ["text_too_long"]}
+    dirty = inputs(
+        validate=dict.fromkeys(paths.WINDOWS, window(10, {"text_too_long": 1}, {})),
+        quarantine={"reference": quarantined(row), "current": quarantined()},
+    )
+    page = render(dirty, Params())
+    for secret in ("5551234", "jane", "example.org", "private"):
+        assert secret not in page
+    (example,) = tables.reasons(dirty, 3)[0].examples
+    assert example.text.startswith("Call +## ### ####### or write to [mail], see [link] on")
+    assert len(example.text) == tables.EXAMPLE + 1
+
+
+def test_rows_let_out_and_personal_data_are_told(ordinary):
+    told = {**ordinary.validate["current"], "released": 2, "personal_data": {"mail": 7, "phone": 1}}
+    said = Parsed(render(inputs(validate={**ordinary.validate, "current": told}), Params())).text
+    assert "2 current rows pass that were let out after review" in said
+    assert "Personal data was found in current rows: mail in 7, phone in 1." in said
+    plain = Parsed(render(ordinary, Params())).text
+    assert "let out after review" not in plain and "Personal data was found" not in plain
+
+
+def test_a_row_that_could_not_be_decoded_is_shown_as_far_as_it_can_be(ordinary):
+    shown = {reason.code: reason for reason in tables.reasons(ordinary, 2)}
+    assert [example.text for example in shown["text_missing"].examples] == ["a\ufffd b"] * 2
+    assert shown["bridges_splits"].rows == {"reference": 0, "current": 0, "split": 1}
+
+
+@pytest.mark.parametrize(
+    ("interval", "tone", "sign"),
+    [
+        ((0.01, 0.03), "good", "+0.010 to +0.030"),
+        ((-0.03, -0.01), "bad", f"{MINUS}0.030"),
+        ((-0.01, 0.02), "notice", ""),
+    ],
+)
+def test_the_interval_of_the_difference_decides_what_is_said_of_the_model(ordinary, interval, tone, sign):
+    figures = ordinary.evaluate | {"intervals": ordinary.evaluate["intervals"] | {"difference": list(interval)}}
+    found = verdict.on_model(figures)
+    assert found.tone == tone
+    assert sign in found.text
+    said = [step.text for step in verdict.steps(replace(ordinary, evaluate=figures), *three(ordinary, figures))]
+    assert any("Do not put this model to work" in text for text in said) == (tone == "bad")
+
+
+def three(ordinary, figures):
+    return verdict.findings(replace(ordinary, evaluate=figures))
+
+
+@pytest.mark.parametrize(
+    ("drifted", "significant", "words_"),
+    [
+        (True, True, "but the data have drifted"),
+        (False, True, "but the data have changed a little"),
+        (False, False, "and no drift was found"),
+        (None, None, "but drift could not be judged"),
+    ],
+)
+def test_the_headline_holds_both_verdicts(ordinary, drifted, significant, words_):
+    figures = ordinary.evaluate | {"intervals": ordinary.evaluate["intervals"] | {"difference": [0.01, 0.02]}}
+    drift = ordinary.drift | {"drifted": drifted, "significant": significant}
+    page = Parsed(render(replace(ordinary, evaluate=figures, drift=drift), Params()))
+    assert f"The model is better than the baseline, {words_}." in page.text
+
+
+def test_thresholds_and_what_is_acted_on_are_shown(ordinary):
+    assert "Every prediction: no cost" in render(ordinary, Params())
+    chosen = {"costs": {"ham": 1.0, "spam": 5.0}, "thresholds": {"ham": 0.6, "spam": None}}
+    page = render(replace(ordinary, finetune=ordinary.finetune | {"decision": chosen}), Params())
+    assert "are left to a person" in page and ">never<" in page and ">0.600<" in page
+
+
+def test_a_behaviour_test_below_what_is_asked_is_pointed_out_and_shown(ordinary):
+    page = render(ordinary, Params())
+    assert "19 of 20" in page and "12 of 20" in page and page.count("chip good") >= 1
+    said = [step.text for step in verdict.steps(ordinary, *verdict.findings(ordinary))]
+    assert any("does not behave as asked: <b>Case</b>." in text for text in said)
+    assert "<b>Case</b>" not in page
+
+
+def test_where_all_is_well_there_is_nothing_to_do(ordinary):
+    figures = ordinary.evaluate | {"calibration_error": 0.01, "behaviour": []}
+    figures["intervals"] = figures["intervals"] | {"difference": [0.01, 0.02]}
+    calm = ordinary.drift | {"drifted": False, "significant": False}
+    clean = inputs(
+        evaluate=figures, drift=calm, validate=dict.fromkeys(paths.WINDOWS, window(10, {}, {"ham": 5, "spam": 5}))
+    )
+    (step,) = verdict.steps(clean, *verdict.findings(clean))
+    assert "Nothing here speaks against" in step.text
+
+
+def test_a_current_window_without_rows_and_a_quarantine_without_any_are_shown():
+    silent = judge(
+        observe(pa.table({"prediction": ["ham"] * 90}), None, None, "here"),
+        observe(pa.table({"prediction": pa.array([], pa.string())}), None, None, "here"),
+        DriftParams(),
+        7,
+    )
+    assert silent["drifted"] is None
+    empty = inputs(
+        general=general(),
+        windows=windows_of(),
+        drift=silent,
+        ingest={
+            "reference": {"rows": 1000},
+            "current": {"rows": 0, "source": {"path": "a", "records": 0, "outside": 0}},
+        },
+        validate={"reference": window(1000, {}, {"ham": 1000}), "current": window(0, {}, {})},
+        quarantine=dict.fromkeys(paths.WINDOWS, quarantined()),
+        split={"rows": {"train": 1000}, "near_duplicate_rows": 0, "reasons": {"bridges_splits": 0}},
+    )
+    said = Parsed(render(empty, Params())).text
+    assert "No current data." in said
+    assert "Every row passed" in said and "Nothing: every row met the rules." in said
+    assert "does not add up" not in said
+
+
+def test_a_row_that_went_missing_is_pointed_out(ordinary):
+    lost = replace(ordinary, ingest={"reference": {"rows": 1004}, "current": {"rows": 510}})
+    assert [balance.even for balance in tables.balances(lost)] == [False, True, True]
+    assert Parsed(render(lost, Params())).text.count("does not add up") == 1
+    assert "does not add up" not in render(ordinary, Params())
+
+
+def test_of_many_labels_the_confused_pairs_are_listed_and_the_matrix_is_not():
+    labels = [f"label {i:02}" for i in range(45)]
+    figures = evaluated(labels, right=0.7)
+    many = dict.fromkeys(paths.WINDOWS, window(4500, {}, dict.fromkeys(labels, 100)))
+    page = render(inputs(evaluate=figures, validate=many), Params())
+    parsed = Parsed(page)
+    assert "matrix" not in {attributes.get("class") for _, attributes in parsed.tags}
+    assert "33 other labels" in parsed.text and "33 more labels" in parsed.text
+    assert len(page) < 120_000
+    pairs = tables.confused(figures["confusion"])
+    counts = np.array(figures["confusion"]["counts"])
+    assert sum(pair.rows for pair in pairs) == counts.sum() - counts.trace()
+    assert pairs[0].rows == (counts - np.diag(counts.diagonal())).max()
+    weakest = tables.classes(figures["classes"], 12)
+    assert [its["f1"] for _, its in weakest] == sorted(its["f1"] for _, its in weakest)
+
+
+def test_one_epoch_makes_no_curve_but_is_listed(ordinary):
+    once = replace(ordinary, curves=ordinary.curves[:1])
+    page = render(once, Params())
+    curve = re.compile('<polyline class="(train|validation)"')
+    assert not curve.search(page) and "no curve to draw" in page
+    assert curve.findall(render(ordinary, Params())) == ["train", "validation"]
+
+
+def test_curves_stay_within_the_drawing_and_fall_where_the_loss_falls(ordinary):
+    drawn = charts.curves(ordinary.curves)
+    for line in drawn.lines:
+        assert all(0 <= x <= 100 and 0 <= y <= 100 for x, y in line.points)
+        assert [y for _, y in line.points] == sorted(y for _, y in line.points), "down is further from the top"
+    assert [mark for _, mark in drawn.x] == ["1", "2", "3"]
+
+
+def test_a_training_that_went_on_for_too_long_is_pointed_out(ordinary):
+    up = [record | {"validation_loss": loss} for record, loss in zip(ordinary.curves, (0.2, 0.1, 0.13), strict=True)]
+    for curves, expected in ((up, True), (ordinary.curves, False), ([], False)):
+        found = replace(ordinary, curves=curves)
+        said = " ".join(step.text for step in verdict.steps(found, *verdict.findings(found)))
+        assert ("lowest after 2 of 3" in said) == expected
+
+
+@given(st.floats(-1, 1), st.floats(0, 2))
+def test_an_axis_holds_its_range_and_its_marks_differ(low, span):
+    axis = charts.axis(low, low + span)
+    assert axis.low <= low + 1e-6 and low + span - 1e-6 <= axis.high
+    assert 2 <= len(axis.ticks) <= 8
+    assert len({axis.written(tick) for tick in axis.ticks}) == len(axis.ticks)
+    assert axis.place(axis.low) == 0 and axis.place(axis.high) == 100
+
+
+def test_numbers_and_names_are_written_for_people():
+    assert phrases.signed(-0.0123) == f"{MINUS}0.012"
+    assert phrases.percent(0.1034).replace("\N{NO-BREAK SPACE}", " ") == "10.3 %"
+    assert phrases.p_value(0.0002) == "< 0.001"
+    assert phrases.code("run `<b>`") == "run <code>&lt;b&gt;</code>"
+    facts = dict(phrases.facts({"seconds": {"train": 201.84}, "labels": ["a"], "is_it": True, "tokens": 1456000}))
+    assert facts == {"seconds: train": "201.84", "is it": "yes", "tokens": "1,456,000"}
+
+
+@pytest.mark.parametrize(
+    ("window_", "said"),
+    [
+        ({}, "of any time"),
+        ({"until": "2026-01-01"}, "before 2026-01-01"),
+        ({"from": "2026-01-01T06:30"}, "from 2026-01-01 06:30"),
+    ],
+)
+def test_windows_are_written_in_words(window_, said):
+    assert phrases.window_range(params.parse(windows.WindowRange, window_, "windows.current", paths.PARAMS)) == said
+
+
+def laid_out(found, folder):
+    """The inputs as the files they are read from."""
+    (folder / "params.yaml").write_text("model: {name: models/tiny}\nreport: {examples: 1}\n", encoding="utf-8")
+    for name in ("split", "tokenize", "finetune", "evaluate", "drift"):
+        write_json(getattr(found, name), folder / paths.metrics(name))
+    for name in paths.WINDOWS:
+        write_json(found.ingest[name], folder / paths.metrics("ingest", name))
+        write_json(found.validate[name], folder / paths.metrics("validate", name))
+        write_table(found.quarantine[name], folder / layout.window(name).quarantine)
+    write_json(found.cost, folder / paths.FINETUNE_COST)
+    for file in (*(layout.SPLITS / f"{name}.parquet" for name in ("train", "validation", "test")), WEIGHTS):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(file.name)
+    (folder / paths.CURVES).write_text(
+        "epoch,step,train_loss,validation_loss\n1,22,0.3,0.2\n2,44,,0.1\n", encoding="utf-8"
+    )
+
+
+def test_the_stage_writes_the_page_twice_the_same_and_says_what_it_says(ordinary, tmp_path, monkeypatch, capsys):
+    laid_out(ordinary, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    main()
+    first, carded = INDEX.read_bytes(), CARD.read_bytes()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["Model", "Drift", "Open"]
+    assert f"{ordinary.evaluate['macro_f1']:.3f}" in lines[0] and "drifted" in lines[1]
+    assert lines[2].endswith("reports/index.html")
+    main()
+    assert (INDEX.read_bytes(), CARD.read_bytes()) == (first, carded)
+    assert {path.name for path in paths.REPORTS.iterdir()} == {"index.html", "curves.csv", "finetune_cost.json"}
+    assert read_curves(paths.CURVES)[1] == {"epoch": 2, "step": 44, "validation_loss": 0.1}
+
+
+@pytest.mark.parametrize("missing", [paths.metrics("drift"), paths.CURVES, layout.window("current").quarantine])
+def test_what_is_missing_is_refused_by_its_name(ordinary, tmp_path, monkeypatch, missing):
+    laid_out(ordinary, tmp_path)
+    (tmp_path / missing).unlink()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=str(missing)):
+        main()
+    assert not INDEX.exists()
+
+
+def test_the_reliability_diagram_holds_every_bin_and_its_band():
+    bins = inputs().evaluate["reliability"]["bins"]
+    found = charts.reliability(bins)
+    assert len(found.points) == len(bins)
+    ends = [tuple(map(float, pair.split(","))) for span in found.spans for pair in span.split()]
+    assert len(ends) == 2 * len(bins)
+    for x, y in [*found.points, *ends]:
+        assert 0 <= x <= 100 and 0 <= y <= 100
+    assert 'class="chance"' in render(inputs(), Params())

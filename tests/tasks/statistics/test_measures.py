@@ -1,0 +1,46 @@
+"""Measures equal scikit-learn's, and resampling cells is resampling rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score
+
+from tasks.statistics.measures import cells, interval
+
+LABELS = ["a", "b", "c"]
+rows = st.lists(st.tuples(*[st.sampled_from(LABELS)] * 3), min_size=1, max_size=40)
+
+
+@given(rows)
+def test_measures_equal_those_of_scikit_learn(rows):
+    truth, *models = zip(*rows, strict=True)
+    counted = cells(LABELS, truth, *models)
+    for number, said in enumerate(models):
+        now = counted.counts[None]
+        assert counted.accuracy(number, now)[0] == pytest.approx(accuracy_score(truth, said))
+        expected = f1_score(truth, said, labels=LABELS, average=None, zero_division=np.nan)
+        assert counted.f1(number, now)[0] == pytest.approx(expected, nan_ok=True)
+        assert counted.macro_f1(number, now)[0] == pytest.approx(f1_score(truth, said, average="macro"))
+
+
+def test_resampling_cells_is_the_bootstrap_over_rows():
+    random = np.random.default_rng(1)
+    truth = random.choice(LABELS, 200, p=[0.6, 0.3, 0.1])
+    models = [np.where(random.random(200) < skill, truth, random.choice(LABELS, 200)) for skill in (0.9, 0.7)]
+    counted = cells(LABELS, truth, *models)
+    draws = counted.resampled(5, 600)
+    ours = counted.macro_f1(0, draws) - counted.macro_f1(1, draws)
+    picks = random.integers(0, 200, (600, 200))
+    naive = np.array([np.subtract(*(f1_score(truth[p], m[p], average="macro") for m in models)) for p in picks])
+    assert ours.mean() == pytest.approx(naive.mean(), abs=0.005)
+    assert interval(ours) == pytest.approx(interval(naive), abs=0.015)
+
+
+def test_the_same_seed_gives_the_same_draws():
+    counted = cells(LABELS, ["a", "b", "c", "a"], ["a", "b", "b", "a"])
+    assert np.array_equal(counted.resampled(3), counted.resampled(3))
+    assert not np.array_equal(counted.resampled(3), counted.resampled(4))
+    assert (counted.resampled(3).sum(axis=1) == 4).all()
