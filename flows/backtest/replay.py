@@ -1,6 +1,6 @@
 """A policy replayed over windows: watch, decide, refit, ask the gate. No Prefect, and nothing of any model.
 
-What a model is and does is behind ``Models``; the decision is ``flows.windows.policy``'s, as in ``flows.monitoring.flow``.
+What a model is and does is behind ``Models``; the decision is ``flows.windows.policy``'s, as in ``flows.monitoring``.
 """
 
 from __future__ import annotations

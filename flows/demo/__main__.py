@@ -110,7 +110,7 @@ def reopening(home: Home, api: str) -> list[str]:
     homes = " ".join(f"{name}={os.environ[name]}" for name in names)
     return [
         f"Prefect    {homes} {sys.executable} -m prefect server start --port {api.split(':')[-1].split('/')[0]}",
-        f"Evidently  {homes} {sys.executable} -m flows.monitoring.flow.drift_pages --repository {home.origin}",
+        f"Evidently  {homes} {sys.executable} -m flows.monitoring.drift_pages --repository {home.origin}",
     ]
 
 
@@ -122,7 +122,7 @@ def drift_pages(home: Home) -> Iterator[str]:
     pages = [
         sys.executable,
         "-m",
-        "flows.monitoring.flow.drift_pages",
+        "flows.monitoring.drift_pages",
         "--repository",
         str(home.origin),
         "--port",

@@ -20,7 +20,8 @@ DVC_CONFIG = "[core]\n    analytics = false\n    check_update = false\n    autos
 def make(origin: Path, folder: Path, params: str) -> Stream:
     """Make ``folder`` a clone of the last commit of ``origin`` with the demo's data and parameters, and commit them.
 
-    It has no remote, of git or DVC, no tags, no data but the demo's, and a cache of its own. UserError: no sample there.
+    It has no remote, of git or DVC, no tags, no data but the demo's, and a cache of its own. Raises UserError
+    when the sample is not there.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     git(folder.parent, "clone", "--quiet", "--no-tags", "--single-branch", str(origin), str(folder))

@@ -101,7 +101,7 @@ class Story:
 
     def _watch(self, week: int) -> None:
         before = registry.champion(self.home.origin)
-        self.say(f"week {week}, from {beginning(week):%d %B}: the window has closed (flows.monitoring.flow)")
+        self.say(f"week {week}, from {beginning(week):%d %B}: the window has closed (flows.monitoring)")
         acts: dict[str, Any] = {"policy": "alarm", "act": "promote", "cooldown_days": COOLDOWN_DAYS}
         state = _well(monitoring(str(self.home.origin), **acts, keep_clones=ALL, return_state=True))
         said = watch.last(self.home)

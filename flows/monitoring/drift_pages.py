@@ -1,9 +1,9 @@
-"""Every window's Evidently report, and its figures over time: ``python -m flows.monitoring.flow.drift_pages``.
+"""Every window's Evidently report, and its figures over time: ``python -m flows.monitoring.drift_pages``.
 
 ::
 
-    python -m flows.monitoring.flow.drift_pages               opens Evidently's own pages on http://127.0.0.1:8000
-    python -m flows.monitoring.flow.drift_pages --rebuild     makes its workspace anew from the records first
+    python -m flows.monitoring.drift_pages               opens Evidently's own pages on http://127.0.0.1:8000
+    python -m flows.monitoring.drift_pages --rebuild     makes its workspace anew from the records first
 
 The workspace lies in the deployment's folder, outside DVC's outputs and the clones. The stage ``drift`` writes a
 snapshot, a flow adds it; nothing in the workspace is the only copy. The tests and alarms shown are the gate's.
@@ -136,7 +136,7 @@ def _made(home: Home, past: record.Record) -> list[str]:
 def main() -> None:
     """The command line: runs until it is interrupted."""
     parser = argparse.ArgumentParser(
-        prog="python -m flows.monitoring.flow.drift_pages", description=(__doc__ or "").split("\n\n")[0]
+        prog="python -m flows.monitoring.drift_pages", description=(__doc__ or "").split("\n\n")[0]
     )
     parser.add_argument("--repository", metavar="FOLDER", help="the deployed one (default: this one)")
     parser.add_argument("--rebuild", action="store_true", help="make the workspace anew from the records first")
@@ -148,7 +148,7 @@ def main() -> None:
         _rebuild(home, pages)
     if not pages.runs():
         raise UserError(
-            f"{pages.folder} holds no window yet: python -m flows.monitoring.flow adds one, --rebuild the recorded"
+            f"{pages.folder} holds no window yet: python -m flows.monitoring adds one, --rebuild the recorded"
         )
     show = [sys.executable, "-m", "evidently.cli", "ui", "--workspace", str(pages.folder), "--port", str(options.port)]
     print(f"{len(pages.runs())} windows at http://127.0.0.1:{options.port}; Ctrl-C ends it", flush=True)
@@ -158,7 +158,7 @@ def main() -> None:
 
 def _rebuild(home: Home, pages: Pages) -> None:
     try:
-        with holding(home.workspace_lock, "python -m flows.monitoring.flow.drift_pages", "skip"):
+        with holding(home.workspace_lock, "python -m flows.monitoring.drift_pages", "skip"):
             held, lost = rebuild(home, pages)
     except Busy as busy:
         raise UserError(str(busy)) from None

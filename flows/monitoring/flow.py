@@ -1,12 +1,12 @@
-"""Watch the champion on new data: ``python -m flows.monitoring.flow``.
+"""Watch the champion on new data: ``python -m flows.monitoring``.
 
 ::
 
-    python -m flows.monitoring.flow                                          the next window that has closed
-    python -m flows.monitoring.flow --since 2002-10-01 --until 2002-10-08    any range
-    python -m flows.monitoring.flow --policy alarm                           ... and say whether it calls for a refit
-    python -m flows.monitoring.flow --policy alarm --act promote             ... refit, ask the gate, promote
-    python -m flows.monitoring.flow --labels to_label.csv                    labels came back: how good was it truly?
+    python -m flows.monitoring                                          the next window that has closed
+    python -m flows.monitoring --since 2002-10-01 --until 2002-10-08    any range
+    python -m flows.monitoring --policy alarm                           ... and say whether it calls for a refit
+    python -m flows.monitoring --policy alarm --act promote             ... refit, ask the gate, promote
+    python -m flows.monitoring --labels to_label.csv                    labels came back: how good was it truly?
 
 Runs the current branch of the pipeline in a clone at the champion's commit; this working tree is not touched. Without
 ``--act`` nothing is trained or promoted. Every decision is recorded with its reasons: docs/monitoring.md.
@@ -45,7 +45,6 @@ from flows.runs.record import now
 from flows.scheduled_training import alone
 from flows.windows.policy import Act, Policy, Rules
 from flows.windows.ranges import written
-from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.drift import DRIFT_SNAPSHOT
 from tasks.gate import Rule
@@ -137,7 +136,7 @@ def _add_to_pages(home: Home, name: str, folder: Path, warn: Say) -> None:
         Pages.of(home).add(folder / DRIFT_SNAPSHOT, name, now())
     except Exception as failure:  # noqa: BLE001 - whatever it is, it is said, and costs no more than a page
         warn(
-            f"the window is not on the drift pages: {failure}; python -m flows.monitoring.flow.drift_pages --rebuild adds it"
+            f"the window is not on the drift pages: {failure}; python -m flows.monitoring.drift_pages --rebuild adds it"
         )
 
 
@@ -155,7 +154,7 @@ def _tell(home: Home, watched: watch.Watch, done: Attempt, after: str, notify: s
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="python -m flows.monitoring.flow", description=(__doc__ or "").split("\n\n")[0])
+    made = argparse.ArgumentParser(prog="python -m flows.monitoring", description=(__doc__ or "").split("\n\n")[0])
     say = made.add_argument
     say("--since", metavar="DATE", help="with --until: the range to watch, half open, UTC (default: the next window)")
     say("--until", metavar="DATE")
@@ -202,7 +201,3 @@ def main() -> None:
         if not state.is_completed():
             sys.exit(f"error: {state.message}")
         print(state.message)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -63,7 +63,10 @@ def last(home: Home) -> dict[str, Any]:
 
 
 def plan(home: Home, since: str | None, until: str | None, days: float | None) -> Watch:
-    """The range that was asked for, or the window after the last one. UserError: no champion, half a range, the past."""
+    """The range that was asked for, or the window after the last one.
+
+    Raises UserError without a champion, on half a range and on the past.
+    """
     champion = registry.champion(home.origin)
     if champion is None:
         raise UserError("there is no champion to watch yet: python -m flows.promotion --promote makes this commit it")

@@ -46,7 +46,7 @@ def words(folder: Path, said: dict[str, Any]) -> str:
         )
     lines.append(f"{'refit' if said['decision']['refit'] else 'no refit'}: {'; '.join(said['decision']['reasons'])}")
     if said["to_label"]:
-        lines.append(f"label: {said['to_label']}, then python -m flows.monitoring.flow --labels FILE")
+        lines.append(f"label: {said['to_label']}, then python -m flows.monitoring --labels FILE")
     return "\n".join(lines)
 
 

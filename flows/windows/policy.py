@@ -1,6 +1,6 @@
 """When to refit: a rule, what is known at the end of a window, and the decision with its reasons. No Prefect, no clock.
 
-The same function decides in ``flows.monitoring.flow`` and in the backtest, so that what was replayed is what will happen.
+The same function decides in ``flows.monitoring`` and in the backtest, so that what was replayed is what will happen.
 """
 
 from __future__ import annotations

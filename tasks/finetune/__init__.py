@@ -7,7 +7,8 @@ run once (``frozen.py``), the last layer runs for the first token alone where no
 that never occur are not walked over (``vocabulary.py``), and the last layer's weights begin at a logistic regression
 (``probe.py``). Images are fed by ``pictures.py``. The last act is the temperature (``temperature.py``).
 
-An interrupted run goes on where it was: what it had done lies in ``.checkpoints/<fingerprint>/`` (``tasks/modelling/training/checkpoint_store.py``).
+An interrupted run goes on where it was: what it had done lies in
+``.checkpoints/<fingerprint>/`` (``tasks/modelling/training/checkpoint_store.py``).
 
 Not covered: several GPUs.
 """

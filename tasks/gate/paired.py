@@ -1,7 +1,8 @@
 """Two models' answers to the same rows, resampled: by drawing rows anew, and by exchanging the answers.
 
-Macro-F1 depends on the rows only through the counts of their cells (``tasks.statistics.measures``), so both work on counts. What
-is drawn or exchanged as a whole is a unit: a row, or the rows of a group. Units that look alike are of one kind.
+Macro-F1 depends on the rows only through the counts of their cells (``tasks.statistics.measures``), so both work on
+counts.
+What is drawn or exchanged as a whole is a unit: a row, or the rows of a group. Units that look alike are of one kind.
 """
 
 from __future__ import annotations

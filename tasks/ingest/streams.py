@@ -1,6 +1,6 @@
 """The bytes of a source file, unpacked if they are packed, with a limit on how many there may be.
 
-UserError here, with the file's name: what is no regular file, what cannot be read, packed data that is damaged or cut off
+Refused here, with the file's name: what is no regular file, what cannot be read, packed data that is damaged or cut off
 or that unpacks to a bomb, a source beyond ``ingest.max_bytes``, and a file that changes while it is read.
 """
 

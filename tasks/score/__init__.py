@@ -10,7 +10,8 @@ By hand, without touching the pipeline's outputs::
     python -m tasks.score --image digit.png
     python -m tasks.score --input mails.csv --output scored.csv --column text
 
-``decision`` is the label to act on, by the thresholds in the model's config (``tasks.modelling.decision``), or null: abstain.
+``decision`` is the label to act on, by the thresholds in the model's config (``tasks.modelling.decision``), or null:
+abstain.
 """
 
 from __future__ import annotations
