@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -18,6 +20,17 @@ class Section(BaseModel):
     """Base of every section: frozen, no unknown keys, no silent conversion of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+    """Keys of an earlier release and what each is called now; an old key is refused with its new name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_renamed_keys(cls, values: Any) -> Any:
+        old = [key for key in cls.RENAMED if isinstance(values, dict) and key in values]
+        if old:
+            raise PydanticCustomError("renamed", "renamed keys", {"old": old, "new": [cls.RENAMED[key] for key in old]})
+        return values
 
 
 def _as_utc(value: object) -> object:
@@ -104,7 +117,12 @@ def parse(cls: type[S], values: object, section: str, file: Path) -> S:
 
 def _explain(fault: Any, cls: type[Section], section: str, file: Path) -> str:
     path = [str(part) for part in fault["loc"]]
-    key = ".".join([section, *path] if section else path)
+    place = [section, *path] if section else path
+    key = ".".join(place)
+    if fault["type"] == "renamed":
+        pairs = zip(fault["ctx"]["old"], fault["ctx"]["new"], strict=True)
+        renamed = [(".".join([*place, old]), ".".join([*place, new])) for old, new in pairs]
+        return "\n".join(f"{file}: {old} is now {new}: rename it, or run `driftline upgrade`" for old, new in renamed)
     if fault["type"] == "extra_forbidden":
         names = _names(cls, path[:-1])
         return f"{file}: unknown key {key}" + (f"; {section or 'it'} takes {', '.join(names)}" if names else "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import pytest
 from pydantic import ValidationError
@@ -13,10 +15,12 @@ from tasks.dataset.windows import load as load_windows
 
 
 class Inner(params.Section):
+    RENAMED: ClassVar[Mapping[str, str]] = {"length": "size"}
     size: int = 1
 
 
 class Outer(params.Section):
+    RENAMED: ClassVar[Mapping[str, str]] = {"speed": "rate", "length": "inner.size"}
     rate: float = 0.1
     inner: Inner = Inner()
 
@@ -43,6 +47,25 @@ def test_a_fault_in_a_section_is_named(tmp_path, text, words):
     with pytest.raises(UserError) as refusal:
         params.load(Outer, "finetune", write(tmp_path, text))
     assert all(word in str(refusal.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("{speed: 1.0}", ["finetune.speed is now finetune.rate"]),
+        (
+            "{speed: 1.0, length: 2}",
+            ["finetune.speed is now finetune.rate", "finetune.length is now finetune.inner.size"],
+        ),
+        ("{inner: {length: 2}}", ["finetune.inner.length is now finetune.inner.size"]),
+    ],
+)
+def test_a_renamed_key_is_refused_with_its_new_name(tmp_path, text, lines):
+    file = write(tmp_path, f"finetune: {text}")
+    with pytest.raises(UserError) as refusal:
+        params.load(Outer, "finetune", file)
+    expected = [f"{file}: {line}: rename it, or run `driftline upgrade`" for line in lines]
+    assert str(refusal.value).splitlines() == expected
 
 
 @pytest.mark.parametrize(
