@@ -1,0 +1,70 @@
+"""What older commits and records call by another name than today: keys of metrics files, flows, deployments.
+
+A champion or a record may be older than the code that reads it. Whoever renames a metrics key adds a row to ``METRICS``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+
+class Renamed(NamedTuple):
+    """One metrics key: the stage whose file holds it, and its dotted paths."""
+
+    stage: str
+    old: str
+    new: str
+
+
+METRICS: tuple[Renamed, ...] = ()
+"""In the order in which the keys were renamed; a path through a list of objects stands for each of them."""
+
+SCHEDULED_TRAINING, MONITORING, APPROVAL, REBUILD = "scheduled-training", "monitoring", "approval", "rebuild"
+"""The flows that are deployed. The name stands in every record and on Prefect's server."""
+
+FLOWS = {"nightly-training": SCHEDULED_TRAINING, "weekly-verify": REBUILD, "promotion-on-approval": APPROVAL}
+"""Old name of a flow to today's."""
+
+DEPLOYMENTS = (("nightly-training", "nightly"), ("weekly-verify", "weekly"), ("promotion-on-approval", "approval"))
+"""Flow and deployment as earlier releases registered them and today's no longer does: ``flows.serve`` retires them."""
+
+
+def flow_today(name: str) -> str:
+    """Today's name of the flow that a record names."""
+    return FLOWS.get(name, name)
+
+
+def flow_ever(name: str) -> list[str]:
+    """Every name that a flow of today has had, today's first."""
+    return [name, *(old for old, new in FLOWS.items() if new == name)]
+
+
+def metrics_today(stage: str, metrics: dict[str, Any], renamed: Iterable[Renamed] = METRICS) -> dict[str, Any]:
+    """The content of ``metrics/<stage>.json`` of any commit, under today's keys; the argument is not changed."""
+    found = copy.deepcopy(metrics)
+    for row in renamed:
+        if row.stage == stage:
+            _move(found, row.old.split("."), row.new.split("."))
+    return found
+
+
+def _move(values: dict[str, Any], old: list[str], new: list[str]) -> None:
+    """Take the value at one path to another; what stands at the new one already is newer and stays."""
+    if old[0] == new[0] and len(old) > 1 and len(new) > 1:
+        below = values.get(old[0])
+        for each in below if isinstance(below, list) else [below]:
+            if isinstance(each, dict):
+                _move(each, old[1:], new[1:])
+        return
+    holder: Any = values
+    for name in old[:-1]:
+        holder = holder.get(name) if isinstance(holder, dict) else None
+    if not isinstance(holder, dict) or old[-1] not in holder:
+        return
+    value = holder.pop(old[-1])
+    target = values
+    for name in new[:-1]:
+        target = target.setdefault(name, {})
+    target.setdefault(new[-1], value)
