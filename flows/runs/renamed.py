@@ -1,6 +1,7 @@
 """What older commits and records call by another name than today: keys of metrics files, flows, deployments.
 
-A champion or a record may be older than the code that reads it. Whoever renames a metrics key adds a row to ``METRICS``.
+A champion or a record may be older than the code that reads it. Whoever renames a metrics key adds a row to
+``METRICS``.
 """
 
 from __future__ import annotations
