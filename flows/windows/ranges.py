@@ -13,8 +13,7 @@ from ruamel.yaml import YAML
 
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
-from tasks.core.params import general
-from tasks.dataset.windows import WindowRange, Windows
+from tasks.dataset.windows import WindowRange, Windows, load
 from tasks.preset import lay_over
 
 
@@ -111,5 +110,5 @@ def set_windows(file: Path, windows: Mapping[str, Any]) -> list[str]:
     yaml.dump(values, text)
     with replacing(file) as part:
         part.write_text(text.getvalue(), encoding="utf-8")
-    general(file)  # a range that overlaps or ends before it begins is refused here, by name
+    load(file)  # a range that overlaps or ends before it begins is refused here, by name
     return changes

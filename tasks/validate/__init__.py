@@ -5,7 +5,7 @@ suites: a row rule quarantines the rows that break it, with the reason; a table 
 in exactly one of ``validated.parquet`` and ``quarantine.parquet``; nothing is repaired and nothing is dropped. Rows
 that somebody let out of quarantine after review (``data/released.csv``) pass. With ``privacy: mask`` personal data in
 the text of rows that pass is replaced by signs, and nothing else is ever changed. Images that pass gain columns that
-say what was seen of them (``tasks.schema.SEEN``).
+say what was seen of them (``tasks.dataset.schema.SEEN``).
 """
 
 from __future__ import annotations

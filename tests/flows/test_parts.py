@@ -39,7 +39,7 @@ def test_a_lock_survives_no_killed_process(tmp_path):
     file = tmp_path / "some.lock"
     code = f"""
 import pathlib, time
-from flows.locks import holding
+from flows.machine.locks import holding
 from flows.notify import notifications
 with holding(pathlib.Path({str(file)!r}), "it"):
     time.sleep(60)

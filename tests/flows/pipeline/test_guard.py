@@ -45,7 +45,7 @@ def flow(tmp_path):
     pids = tmp_path / "pids"
     code = f"""
 import sys
-from flows.stage import guarded
+from flows.pipeline.stage import guarded
 guarded([sys.executable, "-c", {STUBBORN!r}, {str(pids)!r}], print)
 """
     process = subprocess.Popen([sys.executable, "-c", code], cwd=TOP)

@@ -2,7 +2,7 @@
 
 Importing this module registers it, and then it loads like any other::
 
-    import tasks.families.rnn
+    import tasks.modelling.checkpoints.families.rnn
     from transformers import pipeline
 
     classify = pipeline("text-classification", "models/classifier", truncation=True)
