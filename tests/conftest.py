@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-WORDS = ["free", "money", "win", "prize", "click", "offer", "meeting", "list", "patch", "kernel", "thanks", "monday"]
-
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory):
@@ -13,6 +11,8 @@ def tiny_checkpoint(tmp_path_factory):
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    from tests.support.mails import WORDS
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
@@ -37,4 +37,17 @@ def tiny_checkpoint(tmp_path_factory):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tokens(tiny_checkpoint, tmp_path_factory):
+    """Tokenized splits of mails, as ``tokenize`` leaves them."""
+    from tasks.modelling.checkpoints import checkpoint
+    from tasks.tokenize import Params, prepared, tokenize
+    from tests.support.mails import mails
+
+    folder = tmp_path_factory.mktemp("tokens")
+    splits = {"train": mails(96), "validation": mails(24, 1), "test": mails(24, 2)}
+    tokenize(splits, prepared(checkpoint.Checkpoint(str(tiny_checkpoint)), Params(max_length=16)), folder)
     return folder

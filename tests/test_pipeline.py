@@ -3,82 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from ruamel.yaml import YAML
+
+from tests.support.processes import TOP
+from tests.support.real_pipeline import SAMPLE, commit, edit, locked, make, repro, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-TOP = Path(__file__).parent.parent
-IDENTITY = {f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-SAMPLE = Path("data/samples/spamassassin.parquet")
-
-
-def run(folder, *command, ok=True, **environment):
-    env = {**os.environ, **IDENTITY, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **environment}
-    done = subprocess.run(command, cwd=folder, env=env, text=True, capture_output=True, check=False)
-    assert not ok or done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return done
-
-
-def commit(folder):
-    run(folder, "git", "add", "-A")
-    run(folder, "git", "commit", "-qm", "state")
-
-
-def edit(folder, **changes):
-    """Change values of params.yaml, named by their dotted path."""
-    yaml, file = YAML(), folder / "params.yaml"
-    values = yaml.load(file)
-    for path, value in changes.items():
-        *parents, last = path.split("__")
-        here = values
-        for part in parents:
-            here = here.setdefault(part, {})
-        here[last] = value
-    yaml.dump(values, file)
-
-
-def few_rows(folder):
-    """Every eighth mail: enough for both windows."""
-    rows = pq.read_table(TOP / SAMPLE)
-    pq.write_table(rows.take(list(range(0, len(rows), 8))), folder / SAMPLE)
-
-
-def make(folder, checkpoint):
-    """A copy of this working tree as a repository of its own, pointed at a tiny checkpoint and few rows."""
-    names = run(TOP, "git", "ls-files", "-co", "--exclude-standard").stdout.splitlines()
-    for name in names:
-        if (TOP / name).is_file() and not name.startswith("tests/") and name != "dvc.lock":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(TOP / name, folder / name)
-    shutil.copytree(checkpoint, folder / "models/tiny")
-    few_rows(folder)
-    run(folder, "git", "init", "-q")
-    edit(folder, model__name="models/tiny", tokenize__max_length=32, finetune__epochs=1)
-    commit(folder)
-    return folder
-
-
-def repro(folder, **environment):
-    """Run the pipeline; the names of the stages that ran."""
-    done = run(folder, "dvc", "repro", **environment)
-    return {line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")}
-
-
-def locked(folder, *, reports=False):
-    """The md5 of every output in dvc.lock."""
-    lock = YAML(typ="safe").load((folder / "dvc.lock").read_text())
-    outs = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
-    return {path: md5 for path, md5 in outs.items() if reports or not path.startswith("reports/")}
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from tasks.core import params, paths
 from tasks.dataset import layout
 from tasks.explain import EXPLAINED
 from tasks.report import CARD, INDEX
-from tests.test_pipeline import SAMPLE, TOP, edit, few_rows
+from tests.support.processes import TOP
+from tests.support.real_pipeline import SAMPLE, edit, few_rows
 
 pytestmark = [pytest.mark.slow]
 

@@ -29,8 +29,7 @@ from flows.runs.record import find, inputs, records
 from flows.runs.verify import Verdict, compare
 from tasks.core.errors import UserError
 from tasks.modelling.training import checkpoint_store
-from tests.flows.conftest import free_port
-from tests.flows.pipeline.test_guard import wait_for
+from tests.support.processes import free_port, wait_for
 
 TOP = Path(__file__).parents[2]
 

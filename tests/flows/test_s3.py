@@ -16,7 +16,7 @@ import pytest
 from flows.machine.git import git
 from flows.runs.record import locked, records
 from flows.scheduled_training import nightly
-from tests.flows.conftest import free_port
+from tests.support.processes import free_port
 
 pytest.importorskip("dvc_s3", reason="the extra s3 is not installed")
 pytest.importorskip("moto.server", reason="there is no S3 server to test against")

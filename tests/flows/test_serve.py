@@ -18,12 +18,11 @@ import pytest
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.runs.record import records, show
-from tests.flows.conftest import IDENTITY, free_port, make
-from tests.tasks.finetune.test_finetune import tokens  # noqa: F401
+from tests.support.processes import IDENTITY, TOP, free_port
+from tests.support.small_repository import make
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-TOP = Path(__file__).parents[2]
 NIGHTLY = "nightly-training/nightly"
 
 
@@ -198,7 +197,7 @@ def training(served):
     return None
 
 
-def test_a_cancelled_training_leaves_a_checkpoint_from_which_the_next_run_goes_on(served, tiny_checkpoint, tokens):  # noqa: F811
+def test_a_cancelled_training_leaves_a_checkpoint_from_which_the_next_run_goes_on(served, tiny_checkpoint, tokens):
     trains(served, tiny_checkpoint, tokens)
     run = served.trigger()
     kept = served.repository.parent / "home"

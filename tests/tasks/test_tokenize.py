@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,19 +14,14 @@ from tasks.core.tables import read_table
 from tasks.dataset.schema import TOKENS
 from tasks.modelling.checkpoints import checkpoint
 from tasks.tokenize import Params, _say, figures, label_ids, prepared, tokenize, tokens
+from tests.support.mails import labelled
 
 LENGTH = 8
 
 
-def rows(*pairs):
-    texts, labels = [text for text, _ in pairs], [label for _, label in pairs]
-    ids = [f"r{i}" for i in range(len(pairs))]
-    return pa.table({"id": ids, "text": pa.array(texts, pa.string()), "label": pa.array(labels, pa.string())})
-
-
 def splits(**given):
-    train = rows(("free money", "spam"), ("meeting monday thanks", "ham"), ("win " * 30, "spam"), ("", "ham"))
-    return {"train": train, "validation": rows(("a patch", "ham")), "test": rows(("prize", "spam"))} | given
+    train = labelled(("free money", "spam"), ("meeting monday thanks", "ham"), ("win " * 30, "spam"), ("", "ham"))
+    return {"train": train, "validation": labelled(("a patch", "ham")), "test": labelled(("prize", "spam"))} | given
 
 
 @pytest.fixture
@@ -61,14 +55,14 @@ def test_the_tables_hold_what_the_saved_tokenizer_makes_of_the_texts(tokenizer, 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(max_size=80), min_size=1, max_size=5))
 def test_the_share_cut_is_the_share_of_texts_that_are_longer_uncut(tokenizer, texts):
-    made, cut = tokens(rows(*((text, "a") for text in texts)), "train", tokenizer, {"a": 0})
+    made, cut = tokens(labelled(*((text, "a") for text in texts)), "train", tokenizer, {"a": 0})
     whole = [len(tokenizer(text, truncation=False)["input_ids"]) for text in texts]
     assert cut == sum(length > LENGTH for length in whole)
     assert [len(ids) for ids in made["input_ids"].to_pylist()] == [min(length, LENGTH) for length in whole]
 
 
 def test_unknown_tokens_are_a_share_of_those_that_are_not_special(tokenizer):
-    made, _ = tokens(rows(("free 漢 字 money", "a"), ("", "a")), "train", tokenizer, {"a": 0})
+    made, _ = tokens(labelled(("free 漢 字 money", "a"), ("", "a")), "train", tokenizer, {"a": 0})
     assert figures(made, 0, tokenizer) == {"rows": 2, "tokens": 8, "truncated_share": 0.0, "unknown_share": 0.5}
 
 
@@ -85,7 +79,7 @@ def test_the_side_that_is_cut_is_a_choice(source):
     ends = {}
     for side in ("right", "left"):
         tokenizer = prepared(source, Params(max_length=5, truncation_side=side))
-        made, cut = tokens(rows((text, "a")), "train", tokenizer, {"a": 0})
+        made, cut = tokens(labelled((text, "a")), "train", tokenizer, {"a": 0})
         assert cut == 1
         ends[side] = tokenizer.decode(made["input_ids"][0].as_py(), skip_special_tokens=True)
     assert ends == {"right": "free money win", "left": "click offer meeting"}
@@ -111,11 +105,11 @@ def test_the_same_bytes_twice_and_no_files_but_these(source, tmp_path):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"train": rows(("x", "ham"), ("y", "ham"))}, ["only 'ham'", "needs two"]),
-        ({"train": rows()}, ["no label at all", "0 rows"]),
-        ({"test": rows(("x", "eggs"))}, ["test.parquet has 'eggs'", "train has not"]),
-        ({"validation": rows(("x", None))}, ["validation.parquet", "without a label"]),
-        ({"train": rows(("x", "ham"), ("y", "spam"), (None, "ham"))}, ["train.parquet", "row 2 has no text"]),
+        ({"train": labelled(("x", "ham"), ("y", "ham"))}, ["only 'ham'", "needs two"]),
+        ({"train": labelled()}, ["no label at all", "0 rows"]),
+        ({"test": labelled(("x", "eggs"))}, ["test.parquet has 'eggs'", "train has not"]),
+        ({"validation": labelled(("x", None))}, ["validation.parquet", "without a label"]),
+        ({"train": labelled(("x", "ham"), ("y", "spam"), (None, "ham"))}, ["train.parquet", "row 2 has no text"]),
     ],
 )
 def test_rows_that_cannot_be_learnt_from_are_refused(tokenizer, tmp_path, changed, words):
@@ -125,7 +119,7 @@ def test_rows_that_cannot_be_learnt_from_are_refused(tokenizer, tmp_path, change
 
 
 def test_labels_are_numbered_by_name_not_by_arrival():
-    table = rows(("x", "b"), ("y", "a"), ("z", "c"))
+    table = labelled(("x", "b"), ("y", "a"), ("z", "c"))
     assert label_ids({"train": table}) == {"a": 0, "b": 1, "c": 2}
 
 

@@ -17,7 +17,7 @@ from tasks.split.__main__ import split, write
 from tasks.trace import trace
 from tasks.validate import RELEASED
 from tasks.validate.releases import Release, add
-from tests.tasks.split.test_split import table, texts_with_copies
+from tests.support.raw_rows import raw_table, texts_with_copies
 
 LIKE = " ".join(f"word{i}" for i in range(30))
 
@@ -28,7 +28,7 @@ def told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("model: {name: m}\nsplit: {group: team}\n", encoding="utf-8")
     texts = [*texts_with_copies(3, 60), LIKE, f"{LIKE} more, says a@b.org", "Said twice", "said  TWICE"]
-    raw = table(texts, team=[f"t{i}" for i in range(62)] + ["t0", "t0"])
+    raw = raw_table(texts, team=[f"t{i}" for i in range(62)] + ["t0", "t0"])
     where = layout.window("reference")
     write_table(raw, where.raw)
     held = raw.slice(63).append_column(REASONS, pa.array([["duplicate_text"]], REASONS.type))

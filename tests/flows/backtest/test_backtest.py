@@ -25,9 +25,9 @@ from tasks import drift, gate, split, tokenize
 from tasks.core.errors import UserError
 from tasks.core.params import General, Model
 from tasks.dataset.windows import Windows
-from tests.flows import history as small
-from tests.flows import watched
-from tests.flows.conftest import IDENTITY
+from tests.support import history as small
+from tests.support import watched
+from tests.support.processes import IDENTITY
 
 WEEK = Span(moment("2026-01-01"), moment("2026-01-08"))
 WEEKS = [WEEK, *(WEEK.from_(moment(f"2026-01-{day:02}")) for day in (8, 15, 22))]

@@ -17,7 +17,7 @@ from flows.machine.home import Home
 from flows.promotion import history, parser
 from flows.promotion import promotion as flow
 from tasks.core.errors import UserError
-from tests.flows.conftest import IDENTITY
+from tests.support.processes import IDENTITY
 
 pytestmark = pytest.mark.slow
 TOP = Path(__file__).parents[3]

@@ -20,8 +20,8 @@ from flows.monitoring import watch
 from tasks.behaviour import BEHAVIOUR
 from tasks.core.errors import UserError
 from tasks.dataset.windows import load as load_windows
-from tests.flows import watched
-from tests.flows.conftest import IDENTITY
+from tests.support import watched
+from tests.support.processes import IDENTITY
 
 TOP = Path(__file__).parents[3]
 

@@ -23,8 +23,8 @@ from flows.monitoring.labelling import keep
 from flows.runs.record import find, records, show
 from flows.runs.verify import rebuild
 from tasks.core.errors import UserError
-from tests.flows import watched
-from tests.flows.conftest import IDENTITY
+from tests.support import watched
+from tests.support.processes import IDENTITY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -22,20 +22,18 @@ from tasks.explain.suspects import suspects
 from tasks.redaction import hidden, mask
 from tasks.score import Params as ScoreParams
 from tasks.score.predict import predict
-from tests.tasks.finetune.test_finetune import mails, tokens  # noqa: F401 (tokens is a fixture)
-from tests.tasks.modelling.test_families import trained  # noqa: F401 (a fixture)
-from tests.tasks.score.test_score import classifier  # noqa: F401 (a fixture)
+from tests.support.mails import mails
 
 SECTION = Params(threads=1, steps=8, most_steps=256, tolerance=0.02)
 TEXT = "free money, win a prize on monday"
 
 
 @pytest.fixture(scope="module")
-def explainer(classifier):  # noqa: F811
+def explainer(classifier):
     return Explainer(classifier, SECTION)
 
 
-def test_attributions_add_up_to_the_difference_of_the_logits_that_scoring_sees(explainer, classifier):  # noqa: F811
+def test_attributions_add_up_to_the_difference_of_the_logits_that_scoring_sees(explainer, classifier):
     its = explainer.explain(TEXT)
     assert its.complete and its.error <= SECTION.tolerance
     total = sum(value for _, value in its.pieces)
@@ -56,7 +54,7 @@ def test_the_pieces_are_the_text_and_what_is_not_read_is_named(explainer):
     assert against == its
 
 
-def test_more_steps_are_taken_until_the_sum_is_complete_and_giving_up_is_said(classifier):  # noqa: F811
+def test_more_steps_are_taken_until_the_sum_is_complete_and_giving_up_is_said(classifier):
     hasty = Explainer(classifier, Params(threads=1, steps=4, most_steps=4, tolerance=1e-9)).explain(TEXT)
     assert (hasty.steps, hasty.complete) == (4, False)
     patient = Explainer(classifier, Params(threads=1, steps=4, most_steps=64, tolerance=1e-9)).explain(TEXT)
@@ -116,8 +114,8 @@ def test_an_address_of_several_tokens_is_hidden_whole_and_keeps_what_its_tokens_
     assert mask(text) == text.replace("10:30", "##:##") == "see [link] mail <[mail]> or [ip] at ##:##"
 
 
-def test_a_recurrent_model_is_explained_like_any_other(trained):  # noqa: F811
-    its = Explainer(trained[0], SECTION).explain(TEXT)
+def test_a_recurrent_model_is_explained_like_any_other(recurrent):
+    its = Explainer(recurrent[0], SECTION).explain(TEXT)
     assert its.complete and any(value for _, value in its.pieces)
 
 
@@ -151,7 +149,7 @@ def test_a_label_too_rare_to_judge_is_left_alone_and_one_label_has_no_suspects()
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch, classifier):  # noqa: F811
+def repository(tmp_path, monkeypatch, classifier):
     monkeypatch.chdir(tmp_path)
     paths.CLASSIFIER.parent.mkdir()
     paths.CLASSIFIER.symlink_to(classifier)

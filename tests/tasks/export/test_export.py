@@ -21,13 +21,14 @@ from tasks.finetune.__main__ import finetune, write_classifier
 from tasks.modelling.checkpoints import checkpoint
 from tasks.score import Params as ScoreParams
 from tasks.score.predict import predict
-from tests.tasks.finetune.test_finetune import QUICK, mails, tokens  # noqa: F401 (tokens is a fixture)
+from tests.support.mails import mails
+from tests.support.models import QUICK
 
 FEW = Options(threads=1, batch_size=8, repeat=5)
 TEXTS = ["free money", "meeting list patch kernel thanks monday " * 9, "win"]
 
 
-def trained(folder, tokens, model, **section):  # noqa: F811
+def trained(folder, tokens, model, **section):
     made, _ = finetune(tokens, checkpoint.resolve(model), Params(epochs=2, **QUICK, **section), 7)
     write_classifier(made, tokens / "tokenizer", folder)
     return folder
@@ -38,7 +39,7 @@ def family(tiny_checkpoint, cell):
 
 
 @pytest.fixture(scope="module", params=["bert", "lstm"])
-def exported(request, tokens, tiny_checkpoint, tmp_path_factory):  # noqa: F811
+def exported(request, tokens, tiny_checkpoint, tmp_path_factory):
     """A trained classifier, the folder of its export, and the report."""
     bert = request.param == "bert"
     model = Model(name=str(tiny_checkpoint)) if bert else family(tiny_checkpoint, request.param)
@@ -83,7 +84,7 @@ def test_a_graph_with_other_labels_is_not_written_and_the_last_one_stays(exporte
     assert {file.name: file.read_bytes() for file in target.iterdir()} == before
 
 
-def test_a_graph_of_one_length_only_is_refused(tokens, tiny_checkpoint, tmp_path):  # noqa: F811
+def test_a_graph_of_one_length_only_is_refused(tokens, tiny_checkpoint, tmp_path):
     classifier = trained(tmp_path / "classifier", tokens, family(tiny_checkpoint, "plain"))
     with pytest.raises(UserError, match=r"takes texts of any length \(a plain"):
         export(classifier, mails(24, 2), tmp_path / "onnx", FEW)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,10 +15,6 @@ from transformers import (
     AlbertForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
-    RobertaConfig,
-    RobertaForSequenceClassification,
     set_seed,
 )
 
@@ -35,64 +29,10 @@ from tasks.finetune.fit import fit
 from tasks.finetune.training import arguments, train
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.decision import Rule, decide, read
-from tasks.modelling.training.checkpoint_store import Checkpoints
 from tasks.modelling.training.shutdown import Leaving
 from tasks.score import Params as ScoreParams
 from tasks.score.predict import predict
-from tasks.tokenize import Params as TokenizeParams
-from tasks.tokenize import prepared, tokenize
-from tests.conftest import WORDS
-from tests.tasks.test_tokenize import rows as table
-
-HALF = len(WORDS) // 2
-NO_CHECKPOINTS = Checkpoints(Path("/nowhere"), math.inf)
-QUICK = {"batch_size": 8, "learning_rate": 5e-3, "threads": 1}
-
-
-def ragged(count, *, seed=0, vocabulary=60, labels=2, longest=20):
-    random = np.random.default_rng(seed)
-    starts = np.r_[0, np.cumsum(random.integers(2, longest, count))]
-    ids = random.integers(5, vocabulary, starts[-1]).astype(np.int32)
-    return Rows("input_ids", ids, starts, random.integers(0, labels, count))
-
-
-def mails(count, seed=0):
-    """Spam draws its words from the first half of WORDS, ham from the second."""
-    random = np.random.default_rng(seed)
-    pools = {"spam": WORDS[:HALF], "ham": WORDS[HALF:]}
-    return table(
-        *(
-            (" ".join(random.choice(pools[label], random.integers(3, 12))), label)
-            for label in random.permutation(["spam", "ham"] * (count // 2)).tolist()
-        )
-    )
-
-
-SMALL = {"vocab_size": 60, "num_labels": 2, "max_position_embeddings": 64}
-BERT_LIKE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
-FAMILIES = {
-    "bert": lambda: BertForSequenceClassification(BertConfig(**SMALL, **BERT_LIKE)),
-    "roberta": lambda: RobertaForSequenceClassification(RobertaConfig(**SMALL, **BERT_LIKE, pad_token_id=1)),
-    "distilbert": lambda: DistilBertForSequenceClassification(
-        DistilBertConfig(**SMALL, dim=16, n_layers=3, n_heads=2, hidden_dim=32)
-    ),
-}
-
-
-@pytest.fixture
-def bert():
-    torch.manual_seed(1)
-    return FAMILIES["bert"]()
-
-
-@pytest.fixture(scope="session")
-def tokens(tiny_checkpoint, tmp_path_factory):
-    """Tokenized splits of mails, as ``tokenize`` leaves them."""
-    folder = tmp_path_factory.mktemp("tokens")
-    splits = {"train": mails(96), "validation": mails(24, 1), "test": mails(24, 2)}
-    tokenize(splits, prepared(checkpoint.Checkpoint(str(tiny_checkpoint)), TokenizeParams(max_length=16)), folder)
-    return folder
-
+from tests.support.models import BERT_LIKE, FAMILIES, NO_CHECKPOINTS, QUICK, SMALL, digests, ragged
 
 # feeding
 
@@ -316,10 +256,6 @@ def run(tokens, tiny_checkpoint, folder, **section):
     model, done = finetune(tokens, source, Params(**QUICK | section), seed=7)
     write_classifier(model, tokens / "tokenizer", folder)
     return done
-
-
-def digests(folder):
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
 
 
 @pytest.mark.parametrize("depth", [0, 4])

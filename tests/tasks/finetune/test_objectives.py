@@ -14,7 +14,7 @@ from tasks.finetune.__main__ import finetune
 from tasks.finetune.engine import Engine
 from tasks.finetune.objectives import LOSSES, loss
 from tasks.modelling.checkpoints import checkpoint
-from tests.tasks.finetune.test_finetune import QUICK, tokens  # noqa: F401 (tokens is a fixture)
+from tests.support.models import QUICK
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.1, 0.2, -3.0], [-4.0, 5.0, 1.0], [0.0, 0.0, 0.0]])
 LABELS = torch.tensor([0, 2, 1, 0])
@@ -69,7 +69,7 @@ def test_a_loss_is_least_where_the_label_is_told(name):
         ({"optimizer": "sgd", "momentum": 0.7, "learning_rate": 0.5}, optim.SGD, {"momentum": 0.7}),
     ],
 )
-def test_the_trainer_is_given_the_optimizer_of_that_name(tokens, tiny_checkpoint, section, kind, values):  # noqa: F811
+def test_the_trainer_is_given_the_optimizer_of_that_name(tokens, tiny_checkpoint, section, kind, values):
     seen = []
     create = Engine.create_optimizer
 

@@ -17,7 +17,7 @@ from tasks.finetune.eval_schedule import is_check
 from tasks.finetune.fingerprint import fingerprint
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.training import checkpoint_store
-from tests.tasks.finetune.test_finetune import QUICK, digests, tokens  # noqa: F401
+from tests.support.models import QUICK, digests
 
 SECTION = QUICK | {"epochs": 3, "checks_per_epoch": 3, "checkpoint_seconds": 1e-9, "batch_size": 16}  # 6 steps an epoch
 
@@ -27,7 +27,7 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def train(tokens, tiny_checkpoint, tmp_path, monkeypatch):  # noqa: F811
+def train(tokens, tiny_checkpoint, tmp_path, monkeypatch):
     """Train, with a checkpoint after every step; ``at_step`` is done when so many have ended and before the next."""
     monkeypatch.setattr(checkpoint_store, "SHARE", 1e9)
     step = Engine.training_step
@@ -186,7 +186,7 @@ def test_only_one_at_a_time_keeps_things(tmp_path):
         assert again
 
 
-def test_whatever_decides_the_result_decides_the_fingerprint(tokens, tiny_checkpoint, tmp_path):  # noqa: F811
+def test_whatever_decides_the_result_decides_the_fingerprint(tokens, tiny_checkpoint, tmp_path):
     def copied(folder, name):
         subprocess.run(["cp", "-r", folder, tmp_path / name], check=True)
         return tmp_path / name

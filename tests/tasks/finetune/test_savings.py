@@ -28,13 +28,7 @@ from tasks.finetune.training import arguments
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.training import checkpoint_store
 from tasks.modelling.training.shutdown import Leaving
-from tests.tasks.finetune.test_finetune import BERT_LIKE, FAMILIES, NO_CHECKPOINTS, QUICK, SMALL, ragged, tokens  # noqa: F401
-
-
-@pytest.fixture
-def bert():
-    torch.manual_seed(1)
-    return FAMILIES["bert"]()
+from tests.support.models import BERT_LIKE, FAMILIES, NO_CHECKPOINTS, QUICK, SMALL, ragged
 
 
 def engine_for(model, folder, rows, **section):
@@ -286,13 +280,13 @@ def test_tokens_that_never_occur_keep_the_checkpoints_vectors(bert):
 
 
 @pytest.fixture
-def champion(tokens, tiny_checkpoint, tmp_path):  # noqa: F811
+def champion(tokens, tiny_checkpoint, tmp_path):
     model, _ = finetune(tokens, checkpoint.Checkpoint(str(tiny_checkpoint)), Params(epochs=2, **QUICK), 7)
     write_classifier(model, tokens / "tokenizer", tmp_path / "champion")
     return tmp_path / "champion"
 
 
-def test_a_warm_start_begins_where_the_champion_ended(tokens, tiny_checkpoint, champion):  # noqa: F811
+def test_a_warm_start_begins_where_the_champion_ended(tokens, tiny_checkpoint, champion):
     source = checkpoint.Checkpoint(str(tiny_checkpoint))
     start = WarmStart(folder=str(champion), sha256=checkpoint_store.digest(champion / "model.safetensors"))
     still = QUICK | {"learning_rate": 1e-12}
@@ -301,7 +295,7 @@ def test_a_warm_start_begins_where_the_champion_ended(tokens, tiny_checkpoint, c
     assert warm.figures["validation_accuracy"] > 0.9 > cold.figures["validation_accuracy"]
 
 
-def test_a_warm_start_for_other_labels_draws_the_last_layer_anew(tokens, champion):  # noqa: F811
+def test_a_warm_start_for_other_labels_draws_the_last_layer_anew(tokens, champion):
     start = WarmStart(folder=str(champion), sha256=checkpoint_store.digest(champion / "model.safetensors"))
     same, has_last = warm_start.started(start, ["ham", "spam"], Params(), tokens / "tokenizer")
     other, drawn = warm_start.started(start, ["spam", "ham"], Params(), tokens / "tokenizer")
@@ -312,7 +306,7 @@ def test_a_warm_start_for_other_labels_draws_the_last_layer_anew(tokens, champio
     assert more.classifier.out_features == 3
 
 
-def test_a_warm_start_takes_the_sections_activation_and_not_the_champions_thresholds(tokens, champion):  # noqa: F811
+def test_a_warm_start_takes_the_sections_activation_and_not_the_champions_thresholds(tokens, champion):
     start = WarmStart(folder=str(champion), sha256=checkpoint_store.digest(champion / "model.safetensors"))
     model, _ = warm_start.started(start, ["ham", "spam"], Params(activation="relu"), tokens / "tokenizer")
     acts = [m for name, m in model.named_modules() if name.endswith("intermediate_act_fn")]
@@ -322,7 +316,7 @@ def test_a_warm_start_takes_the_sections_activation_and_not_the_champions_thresh
     assert "decision" not in model.config.to_dict()
 
 
-def test_a_warm_start_from_anything_else_is_refused(tokens, tiny_checkpoint, champion, tmp_path):  # noqa: F811
+def test_a_warm_start_from_anything_else_is_refused(tokens, tiny_checkpoint, champion, tmp_path):
     source, right = checkpoint.Checkpoint(str(tiny_checkpoint)), checkpoint_store.digest(champion / "model.safetensors")
 
     def refused(words, folder, sha256=right):
@@ -348,7 +342,7 @@ def test_early_stopping_keeps_the_best_checks_weights():
     assert not any(Best(None).check(step, 1.0 + step, {}) for step in range(50))
 
 
-def test_a_training_stopped_early_ends_in_the_best_weights(tokens, tiny_checkpoint):  # noqa: F811
+def test_a_training_stopped_early_ends_in_the_best_weights(tokens, tiny_checkpoint):
     """A rate that goes on hurting: the kept step is the curve's lowest, and the figures are that step's."""
     section = Params(
         **QUICK | {"learning_rate": 0.05, "epochs": 6},
@@ -455,7 +449,7 @@ def test_speed_counts_the_multiplications_that_run(bert):
     assert speed.matmul_rate(whole, 64, torch.device("cpu"), torch.float32, seconds=0.01) > 0
 
 
-def test_the_curves_of_dvclive_are_whole_after_a_resume(tokens, tiny_checkpoint, tmp_path, monkeypatch):  # noqa: F811
+def test_the_curves_of_dvclive_are_whole_after_a_resume(tokens, tiny_checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(checkpoint_store, "SHARE", 1e9)
     source, step = checkpoint.Checkpoint(str(tiny_checkpoint)), Engine.training_step
@@ -505,13 +499,13 @@ def test_a_gpu_gets_what_suits_it(monkeypatch):
 
 
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
-def test_the_attention_kernel_is_the_one_that_was_asked_for(tokens, tiny_checkpoint, kernel):  # noqa: F811
+def test_the_attention_kernel_is_the_one_that_was_asked_for(tokens, tiny_checkpoint, kernel):
     model, done = finetune(
         tokens, checkpoint.Checkpoint(str(tiny_checkpoint)), Params(epochs=1, attention=kernel, **QUICK), 1
     )
     assert done.cost["attention"] == model.config._attn_implementation == kernel
 
 
-def test_a_kernel_that_is_not_there_is_refused(tokens, tiny_checkpoint):  # noqa: F811
+def test_a_kernel_that_is_not_there_is_refused(tokens, tiny_checkpoint):
     with pytest.raises(UserError, match=r"finetune\.attention: flash_attention_2 cannot be had here"):
         finetune(tokens, checkpoint.Checkpoint(str(tiny_checkpoint)), Params(attention="flash_attention_2", **QUICK), 1)

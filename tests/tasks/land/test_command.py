@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tasks.land.upstream import database, rows_of, tree
+from tests.support.landing import database, rows_of, tree
+from tests.support.processes import TOP
 
-TOP = Path(__file__).parents[3]
 IDENTITY = {f"GIT_{who}_{what}": "test@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 BIN = str(Path(sys.executable).parent)
 

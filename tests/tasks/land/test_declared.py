@@ -9,7 +9,7 @@ import pytest
 from tasks.core.errors import UserError
 from tasks.land import Source, resolve
 from tasks.land.declared import EXAMPLE, declared
-from tests.tasks.land.upstream import database, landed, serving
+from tests.support.landing import database, landed, serving
 
 SECRET = "p:ä/ss w@rd%"
 

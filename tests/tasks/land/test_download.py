@@ -14,9 +14,9 @@ import pytest
 
 from tasks.core.errors import UserError
 from tasks.land import download
-from tests.tasks.land.upstream import landed, serving, tree
+from tests.support.landing import landed, serving, tree
+from tests.support.processes import TOP
 
-TOP = Path(__file__).parents[3]
 BODY = b"text,label\n" + b"".join(b"%s,ham\n" % random.Random(i).randbytes(40).hex().encode() for i in range(20_000))
 
 

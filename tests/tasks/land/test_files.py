@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tasks.core.errors import UserError
 from tasks.land import files
-from tests.tasks.land.upstream import landed, tree
+from tests.support.landing import landed, tree
 
 
 def parts(name="mail"):

@@ -8,7 +8,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from tasks.core.errors import UserError
-from tests.tasks.land.upstream import landed, rows_of, tree
+from tests.support.landing import landed, rows_of, tree
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ import pytest
 
 from tasks.core.errors import UserError
 from tasks.land import rows, sql
-from tests.tasks.land.test_sql import KILLED, TOP, mails
-from tests.tasks.land.upstream import landed, rows_of, same_rows, tree
+from tests.support.landing import KILLED, landed, numbered, rows_of, same_rows, tree
+from tests.support.processes import TOP
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 WRITING = "SELECT nextval('s') AS id, text, label FROM mail"
@@ -103,7 +103,7 @@ def server():
 def table(server, monkeypatch):
     monkeypatch.setenv("DRIFTLINE_SECRET_DB", SECRET)
     server.execute("DROP TABLE IF EXISTS mail; CREATE TABLE mail (id bigint, text text, label varchar(9))")
-    server.execute("INSERT INTO mail VALUES (%s, %s, %s)", mails(0, 500))
+    server.execute("INSERT INTO mail VALUES (%s, %s, %s)", numbered(0, 500))
     return {"source": server.source, "secret": "DB", "table": "mail"}
 
 
@@ -113,10 +113,10 @@ def test_rows_land_once_and_new_ones_come_after(server, table, cursor):
     before = tree()
     landed(**table, cursor=cursor)
     assert tree() == before
-    server.execute("INSERT INTO mail VALUES (%s, %s, %s)", mails(499, 510))  # one equal row at the boundary
+    server.execute("INSERT INTO mail VALUES (%s, %s, %s)", numbered(499, 510))  # one equal row at the boundary
     parts, notes = landed(**table, cursor=cursor)
     assert (parts.rows, notes) == (11, [])
-    same_rows(rows_of("mail"), mails(0, 500) + mails(499, 510))
+    same_rows(rows_of("mail"), numbered(0, 500) + numbered(499, 510))
     assert before.items() <= tree().items()
 
 
@@ -124,7 +124,7 @@ def test_a_table_of_a_schema_and_the_whole_address_as_a_secret(server, table, mo
     address = f"postgres://owner:p%3A%C3%A4%2Fss%20w%40rd%25@127.0.0.1:{server.port}/postgres"
     monkeypatch.setenv("DRIFTLINE_SECRET_DB", address)
     landed(secret="DB", table="public.mail")
-    same_rows(rows_of("mail"), mails(0, 500))
+    same_rows(rows_of("mail"), numbered(0, 500))
 
 
 def test_types_are_kept_exactly(server, table):
@@ -211,7 +211,7 @@ def test_what_cannot_be_reached_is_refused_without_the_secret(server, table, mon
 def test_a_server_that_goes_down_in_mid_fetch_is_tried_again(server, table, monkeypatch):
     monkeypatch.setattr(sql, "BATCH", 20)
     monkeypatch.setattr(rows, "PART_ROWS", 40)
-    server.execute("INSERT INTO mail VALUES (%s, %s, %s)", mails(500, 5000))
+    server.execute("INSERT INTO mail VALUES (%s, %s, %s)", numbered(500, 5000))
     old, calls = rows._without, []
 
     def and_kill(batch, known):
@@ -225,7 +225,7 @@ def test_a_server_that_goes_down_in_mid_fetch_is_tried_again(server, table, monk
     monkeypatch.setattr(rows, "_without", and_kill)
     monkeypatch.setattr("tasks.land.__main__.WAIT", lambda state: 1.0)
     landed(**table, cursor="id")
-    same_rows(rows_of("mail"), mails(0, 5000))
+    same_rows(rows_of("mail"), numbered(0, 5000))
 
 
 @pytest.mark.parametrize("cursor", ["id", ""])
@@ -240,4 +240,4 @@ def test_killed_in_mid_fetch_the_next_landing_continues(server, table, cursor):
     process.stdout.close()
     assert 1 <= len(tree()) < 5
     landed(**table, cursor=cursor or None)
-    same_rows(rows_of("mail"), mails(0, 500))
+    same_rows(rows_of("mail"), numbered(0, 500))

@@ -18,13 +18,8 @@ from hypothesis import strategies as st
 
 from tasks.core.errors import UserError
 from tasks.land import rows, sql
-from tests.tasks.land.upstream import database, execute, landed, rows_of, same_rows, tree
-
-TOP = Path(__file__).parents[3]
-
-
-def mails(start, stop):
-    return [(i, f"text {i}", "spam" if i % 3 else "ham") for i in range(start, stop)]
+from tests.support.landing import KILLED, database, execute, landed, numbered, rows_of, same_rows, tree
+from tests.support.processes import TOP
 
 
 @pytest.fixture
@@ -33,24 +28,24 @@ def file(tmp_path):
 
 
 def test_rows_land_once_and_new_ones_come_after(file):
-    entry = {"source": database(file, mails(0, 50)), "table": "mail", "cursor": "id"}
+    entry = {"source": database(file, numbered(0, 50)), "table": "mail", "cursor": "id"}
     landed(**entry)
     before = tree()
-    assert rows_of("mail") == mails(0, 50)
+    assert rows_of("mail") == numbered(0, 50)
     landed(**entry)
     assert tree() == before
-    database(file, mails(50, 60))
+    database(file, numbered(50, 60))
     parts, notes = landed(**entry)
     assert (parts.rows, notes) == (10, [])
-    assert rows_of("mail") == mails(0, 60)
+    assert rows_of("mail") == numbered(0, 60)
     assert before.items() <= tree().items()
     assert [Path(name).name[:7] for name in tree()] == ["000001-", "000002-"]
 
 
 def test_only_what_is_at_or_after_the_cursor_is_read(file, monkeypatch):
-    entry = {"source": database(file, mails(0, 500)), "table": "mail", "cursor": "id"}
+    entry = {"source": database(file, numbered(0, 500)), "table": "mail", "cursor": "id"}
     landed(**entry)
-    database(file, mails(500, 503))
+    database(file, numbered(500, 503))
     read = []
     monkeypatch.setattr(
         sql, "_array", lambda values, *rest, old=sql._array: (read.append(len(values)), old(values, *rest))[1]
@@ -87,20 +82,20 @@ def test_every_row_lands_exactly_once_with_equal_rows_and_ties_across_parts(
 
 
 def test_without_a_cursor_changed_and_deleted_rows_are_told(file):
-    entry = {"source": database(file, mails(0, 10)), "table": "mail"}
+    entry = {"source": database(file, numbered(0, 10)), "table": "mail"}
     landed(**entry)
     execute(file, "DELETE FROM mail WHERE id = 3")
     execute(file, "UPDATE mail SET label = 'ham' WHERE id = 4")
     parts, notes = landed(**entry)
     assert parts.rows == 1
     assert "2 rows landed earlier are no longer upstream" in notes[0]
-    assert rows_of("mail") == [*mails(0, 10), (4, "text 4", "ham")]
+    assert rows_of("mail") == [*numbered(0, 10), (4, "text 4", "ham")]
 
 
 def test_rows_behind_the_cursor_are_told_and_landed_by_full(file):
-    entry = {"source": database(file, mails(5, 10)), "table": "mail", "cursor": "id"}
+    entry = {"source": database(file, numbered(5, 10)), "table": "mail", "cursor": "id"}
     landed(**entry)
-    database(file, mails(0, 2))
+    database(file, numbered(0, 2))
     parts, notes = landed(**entry)
     assert parts.rows == 0
     assert "2 more rows than landed have a id before 9" in notes[0]
@@ -108,18 +103,18 @@ def test_rows_behind_the_cursor_are_told_and_landed_by_full(file):
     parts, notes = landed(**entry, full=True)
     assert (parts.rows, notes) == (2, [])
     assert landed(**entry)[1] == []
-    same_rows(rows_of("mail"), mails(0, 2) + mails(5, 10))
+    same_rows(rows_of("mail"), numbered(0, 2) + numbered(5, 10))
 
 
 def test_a_dry_run_says_what_would_land_and_leaves_no_file(file):
-    entry = {"source": database(file, mails(0, 10)), "table": "mail", "cursor": "id"}
+    entry = {"source": database(file, numbered(0, 10)), "table": "mail", "cursor": "id"}
     parts, _ = landed(**entry, dry=True)
     assert parts.rows == 10
     assert tree() == {}
 
 
 def test_the_same_rows_make_the_same_bytes(file, tmp_path):
-    source = database(file, mails(0, 300))
+    source = database(file, numbered(0, 300))
     landed("a", source=source, table="mail")
     landed("b", source=source, query="SELECT * FROM mail")
     assert [Path(name).name for name in tree("data/landing/a")] == [Path(name).name for name in tree("data/landing/b")]
@@ -172,7 +167,7 @@ def test_a_text_cursor_goes_by_code_point(file):
     ],
 )
 def test_a_fault_upstream_is_refused_by_name_and_changes_nothing(file, change, entry, words):
-    source = database(file, mails(0, 10), "id INTEGER, text TEXT, label")
+    source = database(file, numbered(0, 10), "id INTEGER, text TEXT, label")
     landed(source=source, table="mail")
     before = tree()
     execute(file, change)
@@ -189,7 +184,7 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path):
 
 
 def test_parts_that_were_touched_are_refused(file):
-    entry = {"source": database(file, mails(0, 10)), "table": "mail"}
+    entry = {"source": database(file, numbered(0, 10)), "table": "mail"}
     landed(**entry)
     [part] = Path("data/landing/mail").iterdir()
     content = part.read_bytes()
@@ -206,23 +201,9 @@ def test_parts_that_were_touched_are_refused(file):
         landed(**entry)
 
 
-KILLED = """
-import sys, time
-from tasks.land import Source, __main__, parts, rows, sql
-rows.PART_ROWS, sql.BATCH = 100, 50
-old = parts.Parts.add_rows
-def slow(self, table):
-    old(self, table)
-    print("part", flush=True)
-    time.sleep(0.05)
-parts.Parts.add_rows = slow
-__main__.land("mail", Source(source=sys.argv[1], table="mail", cursor=sys.argv[2] or None))
-"""
-
-
 @pytest.mark.parametrize("cursor", ["id", ""])
 def test_killed_in_mid_fetch_the_next_landing_continues(file, cursor):
-    twice = [row for row in mails(0, 1000) for _ in range(2)]
+    twice = [row for row in numbered(0, 1000) for _ in range(2)]
     source = database(file, twice)
     for parts in (1, 3):
         command = [sys.executable, "-c", KILLED, source, cursor]

@@ -15,31 +15,16 @@ from transformers import AutoModelForSequenceClassification, set_seed
 from tasks.core.errors import UserError
 from tasks.core.params import Model
 from tasks.finetune import Params
-from tasks.finetune.__main__ import finetune, write_classifier
+from tasks.finetune.__main__ import finetune
 from tasks.modelling.checkpoints import checkpoint, families
 from tasks.modelling.checkpoints.families.rnn import CELLS, RnnConfig, RnnForSequenceClassification, RnnLayer
 from tasks.score import Params as ScoreParams
 from tasks.score.predict import predict
-from tests.conftest import WORDS
-from tests.tasks.finetune.test_finetune import HALF, QUICK, tokens  # noqa: F401 (tokens is a fixture)
+from tests.support.mails import HALF, WORDS
+from tests.support.models import QUICK, rnn
 
 SMALL = {"vocab_size": 60, "hidden_size": 16, "num_labels": 2}
 TEXTS = ["free money", "meeting list patch kernel thanks monday", "win", ""]
-
-
-def rnn(tiny_checkpoint, **config):
-    named = Model(name=str(tiny_checkpoint), family="rnn", config={"hidden_size": 16, **config})
-    return checkpoint.resolve(named)
-
-
-@pytest.fixture(scope="module")
-def trained(tokens, tiny_checkpoint, tmp_path_factory):  # noqa: F811
-    """A trained recurrent classifier, saved."""
-    folder = tmp_path_factory.mktemp("trained") / "classifier"
-    section = Params(epochs=6, probe=False, **QUICK | {"learning_rate": 2e-2})
-    model, done = finetune(tokens, rnn(tiny_checkpoint, cell="gru"), section, 7)
-    write_classifier(model, tokens / "tokenizer", folder)
-    return folder, model, done
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -72,8 +57,8 @@ def test_a_layer_is_torchs_own_bidirectional_one_over_packed_rows(cell):
         torch.testing.assert_close(found[row, :length], expected[row, :length])
 
 
-def test_it_learns_and_every_weight_is_drawn_by_the_seed(trained, tokens, tiny_checkpoint):  # noqa: F811
-    _, model, done = trained
+def test_it_learns_and_every_weight_is_drawn_by_the_seed(recurrent, tokens, tiny_checkpoint):
+    _, model, done = recurrent
     assert done.figures["validation_accuracy"] > 0.9
     assert done.figures["trained_parameters"] == done.figures["parameters"] == model.num_parameters()
     section = Params(epochs=1, probe=False, **QUICK)
@@ -82,8 +67,8 @@ def test_it_learns_and_every_weight_is_drawn_by_the_seed(trained, tokens, tiny_c
     assert not all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_what_is_saved_is_what_was_trained_and_brings_no_code(trained):
-    folder, model, _ = trained
+def test_what_is_saved_is_what_was_trained_and_brings_no_code(recurrent):
+    folder, model, _ = recurrent
     assert sorted(file.name for file in folder.iterdir()) == sorted(
         ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
     )
@@ -92,8 +77,8 @@ def test_what_is_saved_is_what_was_trained_and_brings_no_code(trained):
     assert all(torch.equal(weight, loaded[name]) for name, weight in model.state_dict().items())
 
 
-def test_the_pipeline_loads_it_once_its_module_is_imported_and_says_what_score_says(trained):
-    folder, _, _ = trained
+def test_the_pipeline_loads_it_once_its_module_is_imported_and_says_what_score_says(recurrent):
+    folder, _, _ = recurrent
     code = (
         "import json, sys, tasks.modelling.checkpoints.families.rnn\n"
         "from transformers import pipeline\n"
@@ -111,7 +96,7 @@ def test_the_pipeline_loads_it_once_its_module_is_imported_and_says_what_score_s
     assert [words.labels[i] for i in words.probabilities.argmax(1)] == ["spam", "ham"]
 
 
-def test_lower_layers_can_be_frozen_like_those_of_any_model(tokens, tiny_checkpoint):  # noqa: F811
+def test_lower_layers_can_be_frozen_like_those_of_any_model(tokens, tiny_checkpoint):
     section = Params(epochs=1, frozen_layers=1, **QUICK)
     _, done = finetune(tokens, rnn(tiny_checkpoint, layers=2), section, 7)
     assert 0 < done.figures["trained_parameters"] < done.figures["parameters"]

@@ -26,7 +26,7 @@ from tasks.modelling.training.checkpoint_store import digest
 from tasks.score import Params as ScoreParams
 from tasks.score.predict import predict
 from tasks.tokenize import pixelate
-from tests.tasks.finetune.test_finetune import digests
+from tests.support.models import digests
 
 CONFIG = {"image_size": 12, "patch_size": 4, "hidden_size": 16, "layers": 2, "heads": 2}
 QUICK = {"batch_size": 16, "learning_rate": 5e-3, "threads": 1, "probe": False, "epochs": 3}

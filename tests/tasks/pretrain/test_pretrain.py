@@ -24,7 +24,7 @@ from tasks.modelling.checkpoints import checkpoint
 from tasks.pretrain import Params, modelling, texts
 from tasks.pretrain import resume as stage
 from tasks.pretrain.modelling import NO_LOSS, Masking, _loss, _told_only
-from tests.conftest import WORDS
+from tests.support.mails import WORDS
 
 TOP = Path(__file__).parents[3]
 QUICK = Params(epochs=3, batch_size=8, learning_rate=1e-2, threads=1, held_out=0.2)

@@ -15,7 +15,7 @@ from tasks.report import Card, Params
 from tasks.report.card import card, plain
 from tasks.report.emissions import emissions
 from tasks.report.render import render
-from tests.tasks.report.test_report import inputs, laid_out
+from tests.support.report_inputs import inputs, laid_out
 
 SECTION = Card(name="Mail: [x]", licence="apache-2.0", language="en", intended_use="To *try*.", data="Public.")
 

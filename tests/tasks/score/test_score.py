@@ -20,28 +20,15 @@ from tasks.core.files import read_json, write_json
 from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.schema import scored
-from tasks.finetune import Params as FinetuneParams
-from tasks.finetune.__main__ import finetune, write_classifier
 from tasks.modelling.checkpoints import checkpoint
 from tasks.score import Params, any_table
 from tasks.score import __main__ as predicting
 from tasks.score.__main__ import main, score_window
 from tasks.score.predict import predict
-from tests.conftest import WORDS
-from tests.tasks.finetune.test_finetune import QUICK, mails, tokens  # noqa: F401 (tokens is a fixture)
+from tests.support.mails import WORDS, mails
 
 LONG = " ".join(WORDS * (5000 // len(WORDS) + 1))
 ODD = ["", " ", LONG, "free money", "漢字 🎉", "meeting\n\nmonday\t", "FREE MONEY"]
-
-
-@pytest.fixture(scope="module")
-def classifier(tokens, tiny_checkpoint, tmp_path_factory):  # noqa: F811
-    """A trained tiny classifier."""
-    folder = tmp_path_factory.mktemp("trained") / "classifier"
-    source = checkpoint.Checkpoint(str(tiny_checkpoint))
-    model, _ = finetune(tokens, source, FinetuneParams(epochs=2, **QUICK), 7)
-    write_classifier(model, tokens / "tokenizer", folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

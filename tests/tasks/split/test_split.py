@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from random import Random
 
 import numpy as np
@@ -12,45 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import UserError
-from tasks.dataset.schema import RAW
 from tasks.split import NAMES, Params
 from tasks.split.__main__ import split, write
 from tasks.split.neighbours import near_duplicates, shingles, signatures
-
-START = datetime(2020, 1, 1, tzinfo=UTC)
-WORDS = [f"word{i}" for i in range(300)]
-
-
-def table(texts, labels=None, **extra):
-    n = len(texts)
-    columns = {
-        "id": [f"r{i}" for i in range(n)],
-        "text": texts,
-        "label": labels or ["a"] * n,
-        "timestamp": [START + timedelta(hours=i) for i in range(n)],
-        "source_file": ["f"] * n,
-        "source_row": list(range(n)),
-        "source_bytes": [None] * n,
-        "problem": [None] * n,
-    }
-    rows = pa.table(columns, schema=RAW)
-    for name, values in extra.items():
-        rows = rows.append_column(name, pa.array(values))
-    return rows
-
-
-def texts_with_copies(seed, n):
-    """Random texts, about a third of them an earlier one with a word or two changed."""
-    random = Random(seed)
-    made = []
-    for _ in range(n):
-        if made and random.random() < 0.35:
-            words = random.choice(made).split()
-            words[random.randrange(len(words))] = random.choice(WORDS)
-        else:
-            words = random.choices(WORDS, k=random.randrange(20, 60))
-        made.append(" ".join(words))
-    return made
+from tests.support.raw_rows import START, VOCABULARY, raw_table, texts_with_copies
 
 
 def places(tables):
@@ -65,7 +30,7 @@ def jaccard(a, b):
 @given(st.integers(0, 10_000), st.integers(90, 150))
 @settings(max_examples=25, deadline=None)
 def test_every_row_is_in_exactly_one_table_and_no_near_duplicates_are_apart(seed, n):
-    rows = table(texts_with_copies(seed, n))
+    rows = raw_table(texts_with_copies(seed, n))
     tables, figures = split(rows, Params(similarity=0.8, validation=0.3, test=0.3), seed)
     where = places(tables)
     assert sorted(where) == sorted(rows["id"].to_pylist())
@@ -82,7 +47,7 @@ def test_every_row_is_in_exactly_one_table_and_no_near_duplicates_are_apart(seed
 @given(st.integers(0, 10_000), st.sampled_from(["hash", "stratified", "group", "time"]))
 @settings(max_examples=25, deadline=None)
 def test_appended_rows_never_move_an_old_row(seed, kind):
-    rows = table(texts_with_copies(seed, 130), labels=Random(seed).choices("abc", k=130))
+    rows = raw_table(texts_with_copies(seed, 130), labels=Random(seed).choices("abc", k=130))
     rows = rows.append_column("team", pa.array([str(i % 40) for i in range(130)]))
     params = {
         "hash": Params(),
@@ -97,11 +62,11 @@ def test_appended_rows_never_move_an_old_row(seed, kind):
 
 def test_a_group_never_stands_in_two_splits_though_its_first_row_is_quarantined():
     random = Random(1)
-    own = [" ".join(random.choices(WORDS, k=30)) for _ in range(400)]
+    own = [" ".join(random.choices(VOCABULARY, k=30)) for _ in range(400)]
     teams = [str(random.randrange(60)) for _ in own]
     for row in range(100, 400, 9):  # rows that tie two groups together
         own[row] = own[row - 100]
-    tables, _ = split(table(own, team=teams), Params(group="team"), 1)
+    tables, _ = split(raw_table(own, team=teams), Params(group="team"), 1)
     homes = {}
     for name in NAMES:
         for team in tables[name]["team"].to_pylist():
@@ -112,11 +77,11 @@ def test_a_group_never_stands_in_two_splits_though_its_first_row_is_quarantined(
 
 def test_shares_are_kept_and_exact_to_a_row_when_stratified():
     random = Random(2)
-    own = [" ".join(random.choices(WORDS, k=12)) for _ in range(3000)]
+    own = [" ".join(random.choices(VOCABULARY, k=12)) for _ in range(3000)]
     labels = random.choices(["common", "rare"], weights=[30, 1], k=3000)
-    plain, _ = split(table(own, labels), Params(), 5)
+    plain, _ = split(raw_table(own, labels), Params(), 5)
     assert abs(len(plain["test"]) / 3000 - 0.2) < 0.03
-    tables, _ = split(table(own, labels), Params(stratify=True, similarity=None), 5)
+    tables, _ = split(raw_table(own, labels), Params(stratify=True, similarity=None), 5)
     for label in ("common", "rare"):
         total = labels.count(label)
         for name, share in (("train", 0.7), ("validation", 0.1), ("test", 0.2)):
@@ -124,9 +89,9 @@ def test_shares_are_kept_and_exact_to_a_row_when_stratified():
 
 
 def test_a_row_with_a_given_split_that_resembles_one_elsewhere_is_quarantined():
-    text = " ".join(WORDS[:30])
-    others = [" ".join(WORDS[40 * i : 40 * i + 30]) for i in range(1, 5)]
-    rows = table([text, *others, text], fold=["train", "train", "validation", "test", "train", "test"])
+    text = " ".join(VOCABULARY[:30])
+    others = [" ".join(VOCABULARY[40 * i : 40 * i + 30]) for i in range(1, 5)]
+    rows = raw_table([text, *others, text], fold=["train", "train", "validation", "test", "train", "test"])
     tables, _ = split(rows, Params(by="given", given="fold"), 1)
     assert tables["quarantine"]["id"].to_pylist() == ["r5"]
     assert tables["test"]["id"].to_pylist() == ["r3"]
@@ -150,7 +115,7 @@ def test_signatures_estimate_the_jaccard_similarity():
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path):
-    rows = table(texts_with_copies(6, 200))
+    rows = raw_table(texts_with_copies(6, 200))
     for name in ("one", "two"):
         write(split(rows, Params(), 7)[0], tmp_path / name)
     for name in (*NAMES, "quarantine"):
@@ -167,4 +132,4 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
 )
 def test_what_cannot_be_split_is_refused_by_name(params, message):
     with pytest.raises(UserError, match=message):
-        split(table(["one two three", "four five six"]), params, 1)
+        split(raw_table(["one two three", "four five six"]), params, 1)

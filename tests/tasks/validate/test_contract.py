@@ -16,7 +16,7 @@ from tasks.release import releases
 from tasks.validate import Params, profile
 from tasks.validate.duplicates import copies, normalised, taken
 from tasks.validate.releases import HEADER, RELEASABLE, Release, add, pairs, read
-from tests.tasks.validate.test_validate import table
+from tests.support.raw_rows import with_problems
 
 COLUMNS = {"n": "integer", "x": "number", "yes": "boolean", "on": "time", "word": "text"}
 GOOD = {
@@ -36,7 +36,7 @@ BAD = {
 
 
 def with_columns(values):
-    rows = table([(f"text {i}", "a") for i in range(5)])
+    rows = with_problems([(f"text {i}", "a") for i in range(5)])
     for name, column in values.items():
         rows = rows.append_column(name, pa.array(column))
     return rows
@@ -72,7 +72,7 @@ def test_letters_of_other_scripts_and_forbidden_characters_are_seen_and_signs_ar
         "\ufffd",
     ]
     seen = profile.observe(
-        table([(text, "a") for text in texts]),
+        with_problems([(text, "a") for text in texts]),
         Params(scripts=["Latin"], forbidden_characters=["control", "zero_width"]),
         {},
     )
@@ -83,12 +83,12 @@ def test_letters_of_other_scripts_and_forbidden_characters_are_seen_and_signs_ar
         None,
     ]
     every = Params(scripts=["Latin", "Cyrillic", "Han", "Hiragana", "Greek"])
-    assert profile.observe(table([(text, "a") for text in texts]), every, {})["letters_outside"].isna().all()
+    assert profile.observe(with_problems([(text, "a") for text in texts]), every, {})["letters_outside"].isna().all()
 
 
 def test_the_range_of_time_is_half_open():
     times = [datetime(2020, 1, day, tzinfo=UTC) for day in (1, 2, 3, 4)]
-    rows = table([(f"t{i}", "a") for i in range(5)])
+    rows = with_problems([(f"t{i}", "a") for i in range(5)])
     rows = rows.set_column(
         3, rows.schema.field("timestamp"), pa.array([*times, None], rows.schema.field("timestamp").type)
     )
@@ -136,7 +136,7 @@ def judged(tmp_path, monkeypatch):
     def judge(rows, let_out=(), **params):
         where = WindowPaths(tmp_path / "reference")
         section = Params(**{"max_quarantined": 1.0, "min_rows": 0, "min_classes": 0, **params})
-        figures = validate(table(rows), section, "reference", where, frozenset(let_out))
+        figures = validate(with_problems(rows), section, "reference", where, frozenset(let_out))
         left = read_table(where.quarantine)
         return (
             read_table(where.validated),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,29 +12,10 @@ from hypothesis import strategies as st
 from tasks.core.errors import UserError
 from tasks.core.tables import read_table
 from tasks.dataset.layout import WindowPaths
-from tasks.dataset.schema import RAW
 from tasks.validate import Params
 from tasks.validate.duplicates import copies, normalised
 from tasks.validate.pages import POLICY
-
-
-def table(rows):
-    """Raw rows from (text, label, problem) or (text, label)."""
-    rows = [(*row, None)[:3] for row in rows]
-    n = len(rows)
-    return pa.table(
-        {
-            "id": [f"r{i}" for i in range(n)],
-            "text": [row[0] for row in rows],
-            "label": [row[1] for row in rows],
-            "timestamp": [None] * n,
-            "source_file": ["f"] * n,
-            "source_row": range(n),
-            "source_bytes": [None] * n,
-            "problem": [row[2] for row in rows],
-        },
-        schema=RAW,
-    )
+from tests.support.raw_rows import with_problems
 
 
 @pytest.fixture
@@ -47,7 +27,7 @@ def judged(tmp_path, monkeypatch):
 
     def judge(rows, params=None, window="reference"):
         where = WindowPaths(tmp_path / window)
-        figures = validate(table(rows), params or Params(max_quarantined=1.0, min_rows=0), window, where)
+        figures = validate(with_problems(rows), params or Params(max_quarantined=1.0, min_rows=0), window, where)
         left = read_table(where.quarantine)
         reasons = dict(zip(left["id"].to_pylist(), left["reasons"].to_pylist(), strict=True))
         return read_table(where.validated)["id"].to_pylist(), reasons, figures

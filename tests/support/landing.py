@@ -1,4 +1,4 @@
-"""What the tests land from, and what they look at afterwards."""
+"""Sources to land from, and how to look at what landed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,24 @@ import pyarrow.parquet as pq
 
 from tasks.land import Source
 from tasks.land.__main__ import land
+
+KILLED = """
+import sys, time
+from tasks.land import Source, __main__, parts, rows, sql
+rows.PART_ROWS, sql.BATCH = 100, 50
+old = parts.Parts.add_rows
+def slow(self, table):
+    old(self, table)
+    print("part", flush=True)
+    time.sleep(0.05)
+parts.Parts.add_rows = slow
+__main__.land("mail", Source(source=sys.argv[1], table="mail", cursor=sys.argv[2] or None))
+"""
+
+
+def numbered(start, stop):
+    """Rows (id, text, label) of these ids."""
+    return [(i, f"text {i}", "spam" if i % 3 else "ham") for i in range(start, stop)]
 
 
 def database(path, rows=(), columns="id INTEGER, text TEXT, label TEXT", table="mail"):
