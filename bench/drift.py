@@ -30,12 +30,12 @@ from bench.probe import fit
 from bench.results import write_section
 from tasks.core.files import write_json
 from tasks.drift import Params
-from tasks.drift.detectable_effect import detectable
+from tasks.drift.detectable_effect import min_contaminated_share
 from tasks.drift.permutation import Population
 from tasks.drift.rows import Rows
 from tasks.drift.signals import populations
-from tasks.drift.testing import Tested
-from tasks.drift.verdict import findings, tests
+from tasks.drift.testing import PermutationResult
+from tasks.drift.verdict import run_tests, signal_results
 
 PARTS = ("alarms", "power", "sight")
 ROUNDS = 20  # every cell gets a twentieth of its draws in turn
@@ -122,21 +122,21 @@ class Cell:
         before, now = self.places(number)
         return rows.take(before), rows.take(now)
 
-    def asked(self, number: int) -> tuple[Params, list[Population], list[Tested]]:
+    def asked(self, number: int) -> tuple[Params, list[Population], list[PermutationResult]]:
         """What the product asks of one draw, and what permuting showed."""
         params = Params(group="group" if self.grouped else None)
         found = populations(*self.sides(number), params.smallest_effect, number)
-        return params, found, tests(found, params, number)
+        return params, found, run_tests(found, params, number)
 
     def draw(self, number: int) -> bool:
         """Whether the product calls this draw significant."""
         params, found, tested = self.asked(number)
-        return any(signal["significant"] for signal in findings(found, tested, params).values())
+        return any(signal["significant"] for signal in signal_results(found, tested, params).values())
 
     def stated(self, number: int) -> float:
         """The smallest share of foreign rows that the product says it would have seen."""
         params, found, tested = self.asked(number)
-        return detectable(found[0], tested, params.level)[0] or 1.0
+        return min_contaminated_share(found[0], tested, params.level)[0] or 1.0
 
 
 def _in_groups(rows: Rows, order: np.ndarray, reference: int, current: int, rng: np.random.Generator) -> Any:

@@ -16,7 +16,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
 from tasks.drift.descriptors import terms
-from tasks.drift.rows import Rows, observe
+from tasks.drift.rows import Rows, rows_from_table
 
 AXES = 64
 WORDS = 20_000  # the most frequent of the training rows
@@ -44,7 +44,7 @@ class Probe:
             table = table.append_column(
                 "timestamp", pa.array(times.astype("datetime64[us]"), pa.timestamp("us", "UTC"))
             )
-        return observe(table, self.axes.transform(weighed).astype(np.float32), None, "here")
+        return rows_from_table(table, self.axes.transform(weighed).astype(np.float32), None, "here")
 
 
 def fit(texts: list[str], labels: list[str], penalty: float = 10.0) -> Probe:

@@ -19,7 +19,7 @@ from bench.probe import fit
 from bench.results import write_section
 from tasks.drift import Params
 from tasks.drift.rows import Rows
-from tasks.drift.verdict import judge
+from tasks.drift.verdict import drift_verdict
 
 MOST = 3_000  # rows of a window, a random sample
 TRAINING = 0.6  # of the first window's rows; the others are held out
@@ -115,10 +115,10 @@ def _texts(corpus: Corpus, rows: np.ndarray) -> tuple[list[str], list[str]]:
 
 
 def _seen(window: str, reference: Rows, current: Rows) -> Seen:
-    before = judge(
+    before = drift_verdict(
         reference, replace(current, categories={"prediction": current.categories["prediction"]}), Params(), SEED
     )
-    after = judge(reference, current, Params(), SEED)
+    after = drift_verdict(reference, current, Params(), SEED)
     loudest = max(before["signals"], key=lambda name: before["signals"][name]["effect"])
     found = after["performance"]
     return Seen(

@@ -28,8 +28,8 @@ from tasks.core import params
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
 from tasks.core.params import General
-from tasks.drift.rows import Rows, observe
-from tasks.drift.verdict import judge as compared
+from tasks.drift.rows import Rows, rows_from_table
+from tasks.drift.verdict import drift_verdict
 from tasks.gate import Rule
 from tasks.gate.tables import PROBABILITY, Table, pair
 from tasks.gate.verdict import columns
@@ -111,7 +111,7 @@ class Probes:
         said = self._answers(model, rows)
         current = self._rows(said, rows, labelled=self.labels == "at_once")
         reference = self._rows(self._answers(model, model.held_out), model.held_out, labelled=True)
-        verdict = compared(reference, current, self.settings.drift, self.settings.general.seed)
+        verdict = drift_verdict(reference, current, self.settings.drift, self.settings.general.seed)
         return Look.of(len(rows), self.truth[rows].tolist(), said["prediction"].to_pylist(), verdict)
 
     def _answers(self, model: Model, rows: Ints) -> pa.Table:
@@ -129,7 +129,7 @@ class Probes:
         table = self.history.rows.take(pa.array(rows)).select(names)
         for name in ("prediction", "confidence"):
             table = table.append_column(name, said[name])
-        return observe(table, self.embeddings[rows], group, "the history")
+        return rows_from_table(table, self.embeddings[rows], group, "the history")
 
     def gate(self, champion: datetime, challenger: datetime) -> tuple[bool, str]:
         """On the challenger's test rows; one that cannot be judged is not promoted."""

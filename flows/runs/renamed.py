@@ -19,7 +19,17 @@ class Renamed(NamedTuple):
     new: str
 
 
-METRICS: tuple[Renamed, ...] = ()
+METRICS: tuple[Renamed, ...] = (
+    Renamed("drift", "sight", "detectable_effect"),
+    Renamed("drift", "detectable_effect.smallest_share_of_foreign_rows", "detectable_effect.min_contaminated_share"),
+    Renamed(
+        "drift", "detectable_effect.smallest_share_by_signal", "detectable_effect.min_contaminated_share_by_signal"
+    ),
+    Renamed("drift", "detectable_effect.false_alarms_a_year", "detectable_effect.false_alarms_per_year"),
+    Renamed(
+        "drift", "detectable_effect.past_windows_that_differ_as_much", "detectable_effect.past_windows_as_different"
+    ),
+)
 """In the order in which the keys were renamed; a path through a list of objects stands for each of them."""
 
 SCHEDULED_TRAINING, MONITORING, APPROVAL, REBUILD = "scheduled-training", "monitoring", "approval", "rebuild"

@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field
 
 from tasks.core.params import Section
@@ -14,7 +17,7 @@ from tasks.core.paths import REPORTS
 DRIFT_REPORT = REPORTS / "drift.html"
 DRIFT_SNAPSHOT = REPORTS / "drift_snapshot.json"
 
-BY_CONSTRUCTION = (  # their shares differ between two windows of the same rows
+NO_EVIDENCE = (  # their shares differ between two windows of the same rows
     "conflicting_label",  # the longer a window, the more copies it holds
     "duplicate_image",
     "duplicate_text",
@@ -24,7 +27,7 @@ BY_CONSTRUCTION = (  # their shares differ between two windows of the same rows
 
 
 class SmallestEffects(Section):
-    """What a signal must have moved by before somebody is woken: the largest change in a share of rows, 0 to 1."""
+    """The effect from which a significant signal raises an alarm: the largest change in a share of rows, 0 to 1."""
 
     text: float = Field(default=0.05, ge=0, le=1)
     """Along the length, the punctuation and the other descriptors of a text."""
@@ -46,22 +49,28 @@ class SmallestEffects(Section):
 class Params(Section):
     """The ``drift`` section of ``params.yaml``."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "minimum_rows": "min_rows",
+        "windows_a_year": "windows_per_year",
+        "reasons_not_compared": "ignored_reasons",
+    }
+
     level: float = Field(default=0.05, gt=0, lt=1)
     """The chance of any false alarm in one window, over all signals together."""
     permutations: int = Field(default=999, ge=99)
     """The p-values are multiples of 1 / (permutations + 1)."""
     smallest_effect: SmallestEffects = SmallestEffects()
-    minimum_rows: int = Field(default=30, ge=10)
+    min_rows: int = Field(default=30, ge=10)
     """Fewer rows (or groups) than this on either side: no verdict."""
-    windows_a_year: float | None = Field(default=None, gt=0)
-    """How many verdicts a year the schedule makes, for the false alarms to expect. None: as many as windows of this
+    windows_per_year: float | None = Field(default=None, gt=0)
+    """How many verdicts a year the schedule makes, for the expected false alarms. None: as many as windows of this
     length follow one another.
     """
     group: str | None = None
-    """Column that tells which rows belong together; its groups are permuted whole. None: every row stands alone."""
-    reasons_not_compared: list[str] = Field(default=list(BY_CONSTRUCTION))
-    """Reasons of quarantine that tell nothing of a change."""
+    """Column of the groups, which are permuted whole. None: every row is independent."""
+    ignored_reasons: list[str] = Field(default=list(NO_EVIDENCE))
+    """Reasons of quarantine that are no evidence of drift."""
     report_rows: int = Field(default=2000, ge=100)
     """The page shows a seeded sample of this many rows of each side; the verdict uses all of them."""
     examples: int = Field(default=8, ge=0)
-    """How many texts, and how many words, the page shows."""
+    """How many example texts, and how many words, the page shows."""

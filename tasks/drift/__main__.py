@@ -11,10 +11,10 @@ from tasks.core.errors import UserError
 from tasks.core.files import read_json, write_json
 from tasks.core.params import general, load
 from tasks.drift import DRIFT_REPORT, DRIFT_SNAPSHOT, Params
-from tasks.drift.quarantine import population
+from tasks.drift.quarantine import quarantine_population
 from tasks.drift.rows import Rows
-from tasks.drift.tables import current, held_out, read_rows, trained_on
-from tasks.drift.verdict import Verdict, judge
+from tasks.drift.tables import current_rows, read_rows, reference_rows, training_texts
+from tasks.drift.verdict import Verdict, drift_verdict
 
 
 def main() -> None:
@@ -28,24 +28,26 @@ def main() -> None:
 
 
 def _stage(params: Params, seed: int) -> None:
-    reference, now = held_out(params.group), current(params.group)
+    reference, current = reference_rows(params.group), current_rows(params.group)
     before, after = (read_json(paths.metrics("validate", window)) for window in paths.WINDOWS)
-    verdict = judge(reference, now, params, seed, population(before, after, params), trained_on())
-    places = paths.metrics("drift"), DRIFT_REPORT, DRIFT_SNAPSHOT
-    _finish(verdict, reference, now, params, seed, *places)
+    verdict = drift_verdict(
+        reference, current, params, seed, quarantine_population(before, after, params), training_texts()
+    )
+    outputs = paths.metrics("drift"), DRIFT_REPORT, DRIFT_SNAPSHOT
+    _finish(verdict, reference, current, params, seed, *outputs)
 
 
 def _by_hand(options: argparse.Namespace, params: Params, seed: int) -> None:
     reference = read_rows(options.reference, options.reference_embeddings, params.group)
-    now = read_rows(options.current, options.current_embeddings, params.group)
-    verdict = judge(reference, now, params, seed)
-    _finish(verdict, reference, now, params, seed, options.output, options.report, None)
+    current = read_rows(options.current, options.current_embeddings, params.group)
+    verdict = drift_verdict(reference, current, params, seed)
+    _finish(verdict, reference, current, params, seed, options.output, options.report, None)
 
 
 def _finish(
     verdict: Verdict,
     reference: Rows,
-    now: Rows,
+    current: Rows,
     params: Params,
     seed: int,
     output: Path,
@@ -53,9 +55,9 @@ def _finish(
     snapshot: Path | None,
 ) -> None:
     if report is not None:
-        from tasks.drift.page import write
+        from tasks.drift.page import write_page
 
-        write(verdict, reference, now, params, seed, report, snapshot)
+        write_page(verdict, reference, current, params, seed, report, snapshot)
     write_json(verdict, output)
     print(f"drifted: {verdict['drifted']}: {verdict['reason']}", flush=True)
 

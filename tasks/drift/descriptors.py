@@ -1,4 +1,4 @@
-"""What can be told of a text without a model: counted over its bytes, so that a million texts take seconds."""
+"""Descriptors of a text, which need no model: counted over its bytes, so that a million texts take seconds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHUNK = 50_000  # texts in memory at once
 HASHES = 2**18  # words are hashed into this many columns: a collision among the frequent ones is rare
-TERMS_FROM = 2_000  # the words are read from this many characters of a text: the rest is of the same kind
+TERMS_FROM = 2_000  # the first characters of a text, whose words count: the rest is of the same kind
 URL = r"(?i)https?://|www\."
 WORD = r"(?u)\b[^\W\d_]{2,}\b"
 
@@ -45,7 +45,7 @@ def describe(text: pa.Array) -> dict[str, NDArray[np.float64]]:
 def _describe(text: pa.Array) -> dict[str, NDArray[np.float64]]:
     data, offsets = _bytes(text)
     characters = _per_text(~CONTINUES[data], offsets)
-    least = np.maximum(characters, 1)
+    at_least_one = np.maximum(characters, 1)
     space = SPACE[data]
     starts = ~space
     starts[1:] &= space[:-1]
@@ -55,10 +55,10 @@ def _describe(text: pa.Array) -> dict[str, NDArray[np.float64]]:
     return {
         "words": _per_text(starts, offsets),
         "characters": characters,
-        "share of capitals": _per_text(UPPER[data], offsets) / least,
-        "share of digits": _per_text(DIGIT[data], offsets) / least,
-        "share of signs": _per_text(signs[data], offsets) / least,
-        "share of foreign characters": _per_text(FOREIGN[data], offsets) / least,
+        "share of capitals": _per_text(UPPER[data], offsets) / at_least_one,
+        "share of digits": _per_text(DIGIT[data], offsets) / at_least_one,
+        "share of signs": _per_text(signs[data], offsets) / at_least_one,
+        "share of foreign characters": _per_text(FOREIGN[data], offsets) / at_least_one,
         "links": pc.count_substring_regex(text, URL).to_numpy().astype(np.float64),
     }
 
@@ -80,13 +80,13 @@ def _per_text(mask: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np
 
 def terms(text: pa.Array) -> csr_array:
     """[n, HASHES], one where the text holds a word that hashes there."""
-    return csr_array(_hasher().transform(read_for_words(text)))
+    return csr_array(_hasher().transform(cleaned(text)))
 
 
-def read_for_words(text: pa.Array) -> list[str]:
+def cleaned(text: pa.Array) -> list[str]:
     """The beginnings of the texts, without mail addresses."""
     start = pc.utf8_slice_codeunits(text, 0, TERMS_FROM)
-    # the parts of an address are no words, and name people
+    # the parts of an address are not words, and name people
     without: list[str] = pc.replace_substring_regex(start, ADDRESS, " ").to_pylist()
     return without
 
@@ -94,7 +94,7 @@ def read_for_words(text: pa.Array) -> list[str]:
 def word_of(column: int, text: pa.Array) -> str:
     """The word behind a hash: of those that hash to this column, the one that most of these texts hold."""
     split = _hasher().build_analyzer()
-    words = Counter(word for read in read_for_words(text) for word in set(split(read)))
+    words = Counter(word for start in cleaned(text) for word in set(split(start)))
     names = sorted(words, key=lambda word: (-words[word], word))
     hashed = _hasher().transform(names).indices if names else []  # each name is one word, so one column
     return next((name for name, found in zip(names, hashed, strict=True) if found == column), f"#{column}")

@@ -15,28 +15,30 @@ from tasks.drift.rows import CATEGORIES, MODE, Rows
 if TYPE_CHECKING:
     from tasks.drift.verdict import Verdict
 
-DRAWN = 0.99  # of the rows; the rest is drawn at the edge
+CLIPPED_AT = 0.99  # quantile; larger numbers are drawn at the edge
 METHOD = "driftline"
 LABELLED = "accuracy of labelled rows"  # however they were chosen
 EPOCH = datetime(1970, 1, 1)
 SIGNALS = {"confidence": "confidence", "prediction": "predictions", "label": "labels", MODE: "image: mode"}
 # Text from the data goes into a script and from there into plotly, which reads a few HTML tags: neither sees any.
-HARMLESS = str.maketrans({"<": "‹", ">": "›", "\u2028": " ", "\u2029": " "})
+ESCAPES = str.maketrans({"<": "‹", ">": "›", "\u2028": " ", "\u2029": " "})
 IDENTITY = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?<=metric_)[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What Evidently makes of a comparison: a page, and the same with the verdict's figures for its workspace, JSON."""
+class EvidentlyReport:
+    """Evidently's page of a comparison, and its JSON snapshot for a workspace, with the verdict's figures."""
 
     page: str
     snapshot: str
 
 
-EMPTY = Drawn("<!DOCTYPE html>\n<html lang='en'><head><meta charset='UTF-8'></head><body></body></html>", "{}\n")
+EMPTY = EvidentlyReport(
+    "<!DOCTYPE html>\n<html lang='en'><head><meta charset='UTF-8'></head><body></body></html>", "{}\n"
+)
 
 
-def draw(verdict: Verdict, reference: Rows, current: Rows) -> Drawn:
+def evidently_report(verdict: Verdict, reference: Rows, current: Rows) -> EvidentlyReport:
     """Evidently's report of these rows: one section for each column that is a signal, those that alarm first.
 
     Its own tests, whose false-alarm rate nobody states, are off: "drift detected" is the gate's alarm, and the drift
@@ -50,26 +52,28 @@ def draw(verdict: Verdict, reference: Rows, current: Rows) -> Drawn:
 
     _register(verdict["signals"], columns)
     names = [name for name in columns if name in (*CATEGORIES, MODE)]
-    said = figures(verdict)
+    numbers = figures(verdict)
     definition = DataDefinition(
-        numerical_columns=[*(name for name in columns if name not in names), *said], categorical_columns=names
+        numerical_columns=[*(name for name in columns if name not in names), *numbers], categorical_columns=names
     )
-    most = _margins(reference, current)
+    caps = _caps(reference, current)
     now, before = (
-        Dataset.from_pandas(_frame(rows, most)[list(columns)].assign(**said), data_definition=definition)
+        Dataset.from_pandas(_frame(rows, caps)[list(columns)].assign(**numbers), data_definition=definition)
         for rows in (current, reference)
     )
     drifts = [ValueDrift(column=name, method=METHOD, threshold=None) for name in columns]
     when = EPOCH if current.times is None else current.times.max().astype("datetime64[s]").item()
     page, snapshot = (
         Report(metrics, include_tests=False).run(now, before, timestamp=when)
-        for metrics in (drifts, [*drifts, *(MeanValue(column=name) for name in said)])
+        for metrics in (drifts, [*drifts, *(MeanValue(column=name) for name in numbers)])
     )
-    return Drawn(_steady(str(page.get_html_str(as_iframe=False))), _steady(snapshot.dumps()) + "\n")
+    return EvidentlyReport(
+        _numbered_ids(str(page.get_html_str(as_iframe=False))), _numbered_ids(snapshot.dumps()) + "\n"
+    )
 
 
 def figures(verdict: Verdict) -> dict[str, float]:
-    """The verdict in numbers, for curves over time: by name, those that there are."""
+    """The numbers of the verdict by name, for curves over time."""
     found = {f"change: {name}": signal["effect"] for name, signal in verdict["signals"].items()}
     accuracies = {"estimated": "estimated accuracy", "measured": LABELLED, "reference": "reference accuracy"}
     found |= {name: verdict["performance"][f"{key}_accuracy"] for key, name in accuracies.items()}
@@ -79,31 +83,31 @@ def figures(verdict: Verdict) -> dict[str, float]:
 
 def _columns(verdict: Verdict, rows: Rows) -> dict[str, str]:
     """The columns that are signals, and which; alarms first, then by effect."""
-    found = {name: SIGNALS.get(name, f"{rows.about}: {name}") for name in (*rows.categories, *rows.numbers)}
+    found = {name: SIGNALS.get(name, f"{rows.modality}: {name}") for name in (*rows.categories, *rows.numbers)}
     signals = verdict["signals"]
     known = [(name, signal) for name, signal in found.items() if signal in signals]
     return dict(sorted(known, key=lambda pair: (not signals[pair[1]]["alarm"], -signals[pair[1]]["effect"])))
 
 
-def _margins(reference: Rows, current: Rows) -> dict[str, float]:
-    """What is drawn at most of each number: one text of a million words would leave nothing to see of the others."""
+def _caps(reference: Rows, current: Rows) -> dict[str, float]:
+    """The largest value drawn of each number: one text of a million words would hide the others."""
     both = {
         name: [reference.numbers[name], values] for name, values in current.numbers.items() if name in reference.numbers
     }
-    return {name: float(np.quantile(np.concatenate(values), DRAWN)) for name, values in both.items()}
+    return {name: float(np.quantile(np.concatenate(values), CLIPPED_AT)) for name, values in both.items()}
 
 
-def _frame(rows: Rows, most: dict[str, float]) -> pd.DataFrame:
-    numbers = {name: np.minimum(values, most[name]) for name, values in rows.numbers.items() if name in most}
+def _frame(rows: Rows, caps: dict[str, float]) -> pd.DataFrame:
+    numbers = {name: np.minimum(values, caps[name]) for name, values in rows.numbers.items() if name in caps}
     categories = {
-        name: [None if value is None else str(value).translate(HARMLESS) for value in values]
+        name: [None if value is None else str(value).translate(ESCAPES) for value in values]
         for name, values in rows.categories.items()
     }
     return pd.DataFrame({**numbers, **categories})
 
 
 def _register(signals: dict[str, Any], columns: dict[str, str]) -> None:
-    """Make the gate a test that Evidently knows by name; it answers what the verdict says of that column."""
+    """Register a test with Evidently that returns the verdict on a column."""
     from evidently.legacy.calculations.stattests import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
 
@@ -117,7 +121,7 @@ def _register(signals: dict[str, Any], columns: dict[str, str]) -> None:
     register_stattest(StatTest(METHOD, name, [ColumnType.Numerical, ColumnType.Categorical]), gate)
 
 
-def _steady(page: str) -> str:
+def _numbered_ids(page: str) -> str:
     """Evidently names its parts at random; numbered instead, the same rows give the same page."""
     found = dict.fromkeys(IDENTITY.findall(page))
     numbers = {

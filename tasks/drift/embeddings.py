@@ -18,7 +18,7 @@ CENTRES_FROM = 4_000  # rows, likewise
 CHUNK = 50_000
 
 
-def axes(reference: NDArray[np.float32], current: NDArray[np.float32], rng: np.random.Generator) -> Floats:
+def principal_axes(reference: NDArray[np.float32], current: NDArray[np.float32], rng: np.random.Generator) -> Floats:
     """Pooled rows [n, width] projected on their principal axes [n, ≤ AXES], the longest first."""
     sample = _sample(reference, current, rng).astype(np.float64)
     mean = sample.mean(axis=0)
@@ -39,7 +39,7 @@ def _sample(
     return np.concatenate([reference[chosen[:split]], current[chosen[split:] - len(reference)]])
 
 
-def near_centres(scores: Floats, rng: np.random.Generator) -> tuple[Integers, int]:
+def nearest_centres(scores: Floats, rng: np.random.Generator) -> tuple[Integers, int]:
     """Which of k centres each row [n] is nearest to, and k; the centres are k-means' over a sample of the rows."""
     sample = scores[rng.choice(len(scores), min(len(scores), CENTRES_FROM), replace=False)]
     distinct = len(np.unique(sample.astype(np.float32), axis=0))

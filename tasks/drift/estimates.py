@@ -1,4 +1,4 @@
-"""The accuracy on rows without labels, from their confidences, with the interval that the assumption leaves open."""
+"""The accuracy measured on labelled rows, and estimated on rows without labels from their confidences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, ndtri
+from scipy.special import expit, logit
+from statsmodels.stats.proportion import proportion_confint
 
 from tasks.drift.permutation import Bools, Floats, Integers
 from tasks.drift.rows import Rows
@@ -16,13 +17,13 @@ from tasks.drift.signals import group_codes
 RESAMPLES = 200
 BINS = 2_000  # of confidence; fewer distinct values are kept as they are
 COVERAGE = 0.95
-PRIOR = 1.0  # rows' worth of belief that a confidence is the chance of being right
-STEPS = 25
+PRIOR = 1.0  # weight in rows of the prior that the confidences are calibrated
+NEWTON_STEPS = 25
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """An accuracy, and the interval [low, high] in which that of these rows lies if the assumption holds."""
+    """An accuracy and its interval [low, high]."""
 
     value: float
     low: float
@@ -46,73 +47,71 @@ def labelled(rows: Rows) -> Bools:
     return known
 
 
-def right(rows: Rows) -> Bools:
+def correct(rows: Rows) -> Bools:
     """Whether the prediction is the label [n]; False without a label."""
     return np.asarray(rows.categories["prediction"] == rows.categories["label"], dtype=bool)
 
 
-def measured(rows: Rows) -> Estimate:
+def measured_accuracy(rows: Rows) -> Estimate:
     """The share of right predictions among the labelled rows, with Wilson's interval (1927).
 
     Rows of a group count as Kish's effective number (1965), as if all of a group were right or wrong together.
     """
     known = labelled(rows)
-    share, count = float(right(rows)[known].mean()), _effective(rows, known)
-    z = float(ndtri((1 + COVERAGE) / 2))
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * float(np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))) / (1 + z**2 / count)
-    return Estimate(share, max(0.0, middle - half), min(1.0, middle + half))
+    share, count = float(correct(rows)[known].mean()), _effective(rows, known)
+    low, high = proportion_confint(share * count, count, alpha=1 - COVERAGE, method="wilson")
+    return Estimate(share, float(low), float(high))
 
 
-def estimated(reference: Rows, current: Rows, seed: int) -> tuple[Estimate, Estimate]:
+def estimated_accuracy(reference: Rows, current: Rows, seed: int) -> tuple[Estimate, Estimate]:
     """The accuracy on the current rows from their confidences: by CBPE and by ATC.
 
-    CBPE (NannyML) averages the calibrated confidences; they are calibrated by Platt's logistic fit (1999), which goes
-    on where the reference ends: isotonic regression, the usual choice, came out twice as far off there. ATC (Garg et
-    al. 2022) finds the confidence that as many reference rows lie under as are wrong, and takes the current rows under
-    it to be wrong. The intervals hold what the reference's sampling (Bayesian bootstrap, Rubin 1981, groups whole) and
-    the current rows' own luck leave open; that the assumption fails is not in them.
+    CBPE (NannyML) averages the calibrated confidences; they are calibrated by Platt scaling (1999), which extrapolates
+    beyond the reference's confidences: the error of isotonic regression, the usual choice, was twice as large there.
+    ATC (Garg et al. 2022) takes the confidence below which as many reference rows lie as are wrong, and counts the
+    current rows below it as wrong. The intervals cover the sampling of the reference (Bayesian bootstrap, Rubin 1981,
+    groups whole) and of the current rows; they do not cover miscalibration on the current rows.
     """
     known = labelled(reference)
     bins, confidence = _bins(reference.numbers["confidence"][known], current.numbers["confidence"])
     of_reference, of_current = bins[: known.sum()], bins[known.sum() :]
     now = _mass(of_current, np.full(current.count, 1 / current.count), len(confidence))
-    was_right = right(reference)[known]
+    was_correct = correct(reference)[known]
     rng = np.random.default_rng([seed, 4])
     values: list[tuple[float, float]] = []
     noise: list[float] = []
     for weights in _weights(reference, known, rng):
-        good, bad = (_mass(of_reference, weights * which, len(confidence)) for which in (was_right, ~was_right))
+        good, bad = (_mass(of_reference, weights * which, len(confidence)) for which in (was_correct, ~was_correct))
         if values:  # half a row of each outcome (Jeffreys), so that no error so far does not mean none ever
             everywhere = (good + bad) / (good + bad).sum()
             good, bad = (mass + everywhere * rng.gamma(0.5) for mass in (good, bad))
         calibrated = _calibrated(confidence, good, bad)
         values.append((float(now @ calibrated), _atc(good, bad, now)))
         noise.append(float(now @ (calibrated * (1 - calibrated))))
-    luck = np.sqrt(np.array(noise[1:]) / _effective(current)) * rng.standard_normal(RESAMPLES)
-    cbpe, atc = (_estimate(values[0][i], np.array(values[1:])[:, i] + luck) for i in (0, 1))
+    sampling = np.sqrt(np.array(noise[1:]) / _effective(current)) * rng.standard_normal(RESAMPLES)
+    cbpe, atc = (_estimate(values[0][i], np.array(values[1:])[:, i] + sampling) for i in (0, 1))
     return cbpe, atc
 
 
-def under_label_change(reference: Rows, current: Rows, seed: int) -> Estimate | None:
-    """The accuracy if only the labels' shares changed: the reference's recalls, at the current shares of the labels.
+def accuracy_under_label_shift(reference: Rows, current: Rows, seed: int) -> Estimate | None:
+    """The accuracy under label shift alone: the reference's recalls, weighted by the current shares of the labels.
 
-    None where a label came that the reference does not have.
+    None where the current rows have a label that the reference does not.
     """
-    known, came = labelled(reference), labelled(current)
+    known, now_known = labelled(reference), labelled(current)
     names, codes = np.unique(reference.categories["label"][known].astype(str), return_inverse=True)
-    now = current.categories["label"][came].astype(str)
+    now = current.categories["label"][now_known].astype(str)
     if not np.isin(now, names).all():
         return None
     shares = np.bincount(np.searchsorted(names, now), minlength=len(names)) / len(now)
-    was_right = right(reference)[known]
+    was_correct = correct(reference)[known]
     rng = np.random.default_rng([seed, 5])
     recalls: list[Floats] = []
     for weights in _weights(reference, known, rng):
-        hits = _mass(codes, weights * was_right, len(names)) + (0.5 if recalls else 0)
+        hits = _mass(codes, weights * was_correct, len(names)) + (0.5 if recalls else 0)
         recalls.append(hits / (_mass(codes, weights, len(names)) + (1 if recalls else 0)))
     found = np.array(recalls)
-    spread = np.sqrt((found[1:] * (1 - found[1:])) @ shares / _effective(current, came))
+    spread = np.sqrt((found[1:] * (1 - found[1:])) @ shares / _effective(current, now_known))
     return _estimate(float(found[0] @ shares), found[1:] @ shares + spread * rng.standard_normal(RESAMPLES))
 
 
@@ -146,11 +145,11 @@ def _mass(bins: Integers, weights: Floats, count: int) -> Floats:
 
 
 def _calibrated(confidence: Floats, good: Floats, bad: Floats) -> Floats:
-    """How often a prediction of each confidence is right [bins]: logistic in its log odds, by Newton's method."""
+    """How often a prediction of each confidence is right [bins]: Platt scaling by Newton's method."""
     odds = np.column_stack([np.ones_like(confidence), logit(np.clip(confidence, 1e-6, 1 - 1e-6))])
     all_rows, identity = good + bad, np.array([0.0, 1.0])
     weights = identity.copy()
-    for _ in range(STEPS):
+    for _ in range(NEWTON_STEPS):
         chance = expit(odds @ weights)
         slope = odds.T @ (good - all_rows * chance) - PRIOR * (weights - identity)
         curve = (odds * (all_rows * chance * (1 - chance))[:, None]).T @ odds + PRIOR * np.eye(2)
@@ -169,7 +168,7 @@ def _atc(good: Floats, bad: Floats, now: Floats) -> float:
 
 
 def _effective(rows: Rows, which: Bools | None = None) -> float:
-    """How many rows that stand alone these are worth."""
+    """The effective number of rows: how many independent ones carry as much information."""
     chosen = np.ones(rows.count, dtype=bool) if which is None else which
     if rows.groups is None:
         return float(chosen.sum())

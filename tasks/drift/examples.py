@@ -1,4 +1,4 @@
-"""What changed in the texts, for a person to read: the words, and the texts that hold most of them."""
+"""What changed in the texts, for a person to read: words, and example texts that hold many of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from tasks.drift.descriptors import WORD, read_for_words
+from tasks.drift.descriptors import WORD, cleaned
 from tasks.drift.rows import Rows
 from tasks.redaction import mask
 
-SEEN_IN = 5  # texts at least: rarer words say little of a change, and may well be somebody's name
-SHORTEST = 5  # known words at least: a text of three words is unlike anything
-SHOWN = 400  # characters of a text
-ALIKE = 0.3  # texts that share more than this of their words are shown once
+MIN_TEXTS = 5  # that hold a word: rarer words are no evidence of a change, and may well be somebody's name
+MIN_WORDS = 5  # of an example: a text of three words is unlike anything
+MAX_CHARACTERS = 400  # of an example
+MAX_OVERLAP = 0.3  # share of common words above which only one of two texts is shown
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Example:
     """The beginning of a text of the current window, masked, with the words that set it apart from the reference."""
 
     text: str
-    about: dict[str, str]
+    details: dict[str, str]
     words: list[str]
 
 
@@ -52,16 +52,16 @@ def what_changed(reference: Rows, current: Rows, count: int) -> tuple[list[Word]
 
 
 def _count(reference: Rows, current: Rows) -> tuple[list[str], csr_array, csr_array] | None:
-    """The words seen in enough texts, and which of them each text holds [rows, words]; None where there are none."""
+    """The words in at least MIN_TEXTS texts, and which of them each text holds [rows, words]; None without any."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    texts = [read for side in (reference, current) for read in read_for_words(side.text)]
+    texts = [text for side in (reference, current) for text in cleaned(side.text)]
     counter = CountVectorizer(binary=True, token_pattern=WORD)
     try:
         held = csr_array(counter.fit_transform(texts))
     except ValueError:  # no text holds a word
         return None
-    often = np.flatnonzero(held.sum(axis=0) >= SEEN_IN)
+    often = np.flatnonzero(held.sum(axis=0) >= MIN_TEXTS)
     names = [str(name) for name in counter.get_feature_names_out()[often]]
     held = csr_array(held[:, often])
     return (names, csr_array(held[: reference.count]), csr_array(held[reference.count :])) if names else None
@@ -87,12 +87,12 @@ def _examples(
 ) -> list[Example]:
     """The texts with the highest mean log odds of their words, the same text only once."""
     words = np.asarray(held.sum(axis=1))
-    scores = np.where(words >= SHORTEST, held @ log_odds / np.maximum(words, 1), -np.inf)
+    scores = np.where(words >= MIN_WORDS, held @ log_odds / np.maximum(words, 1), -np.inf)
     chosen: list[int] = []
     for row in np.argsort(-scores, kind="stable"):
         if len(chosen) == count or scores[row] == -np.inf:
             break
-        if all(_overlap(held, int(row), other) <= ALIKE for other in chosen):
+        if all(_overlap(held, int(row), other) <= MAX_OVERLAP for other in chosen):
             chosen.append(int(row))
     return [_example(current, names, held, log_odds, row) for row in chosen]
 
@@ -110,9 +110,11 @@ def _words(held: csr_array, row: int) -> NDArray[np.int32]:
 
 def _example(current: Rows, names: Sequence[str], held: csr_array, log_odds: NDArray[np.float64], row: int) -> Example:
     words = _words(held, row)
-    telling = words[np.argsort(-log_odds[words], kind="stable")][:5]
+    strongest = words[np.argsort(-log_odds[words], kind="stable")][:5]
     text = mask(" ".join(str(current.text[row] if current.text is not None else "").split()))
-    about = {name: str(values[row]) for name, values in current.categories.items() if values[row] is not None}
+    details = {name: str(values[row]) for name, values in current.categories.items() if values[row] is not None}
     if "confidence" in current.numbers:
-        about["confidence"] = f"{current.numbers['confidence'][row]:.2f}"
-    return Example(text[:SHOWN] + ("…" if len(text) > SHOWN else ""), about, [names[i] for i in telling])
+        details["confidence"] = f"{current.numbers['confidence'][row]:.2f}"
+    return Example(
+        text[:MAX_CHARACTERS] + ("…" if len(text) > MAX_CHARACTERS else ""), details, [names[i] for i in strongest]
+    )

@@ -1,4 +1,4 @@
-"""``reports/drift.html``: the verdict in words, what moved, the texts behind it, Evidently's distributions below."""
+"""``reports/drift.html``: the verdict, the signals, example texts, and Evidently's distributions below."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tasks.core.files import replacing
 from tasks.drift import Params
-from tasks.drift.distributions import draw
+from tasks.drift.distributions import evidently_report
 from tasks.drift.examples import what_changed
 from tasks.drift.rows import Rows
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 TITLES = {
     (None, None): ("No verdict", "silent"),
     (True, True): ("Drift", "alarm"),
-    (False, True): ("Change, but too small for an alarm", "notice"),
+    (False, True): ("Counts, but too small for an alarm", "notice"),
     (False, False): ("No drift", "calm"),
 }
-# The page asks nobody for anything, whatever a text in it says.
+# The page loads nothing from elsewhere, whatever a text in it says.
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; font-src data:; "
     "img-src data: blob:; base-uri 'none'; form-action 'none'"
 )
 
 
-def write(
+def write_page(
     verdict: Verdict,
     reference: Rows,
     current: Rows,
@@ -42,23 +42,23 @@ def write(
 ) -> None:
     """Write the page for a verdict, and the snapshot for Evidently's workspace where one is wanted.
 
-    They show a seeded sample of each side's rows; the verdict came from all.
+    Both are of a seeded sample of each side's rows; the verdict is of all.
     """
     rng = np.random.default_rng([seed, 3])
     before, now = (_sample(rows, params.report_rows, rng) for rows in (reference, current))
-    drawn = draw(verdict, before, now)
-    texts = {path: _page(verdict, before, now, params, drawn.page)}
+    report = evidently_report(verdict, before, now)
+    texts = {path: _page(verdict, before, now, params, report.page)}
     if snapshot is not None:
-        texts[snapshot] = drawn.snapshot
+        texts[snapshot] = report.snapshot
     for place, text in texts.items():
         with replacing(place) as part:
             part.write_text(text, encoding="utf-8")
 
 
-def _sample(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
-    if rows.count <= most:
+def _sample(rows: Rows, max_rows: int, rng: np.random.Generator) -> Rows:
+    if rows.count <= max_rows:
         return rows
-    return rows.take(np.sort(rng.choice(rows.count, most, replace=False)))
+    return rows.take(np.sort(rng.choice(rows.count, max_rows, replace=False)))
 
 
 def _page(verdict: Verdict, reference: Rows, current: Rows, params: Params, distributions: str) -> str:
@@ -72,8 +72,8 @@ def _page(verdict: Verdict, reference: Rows, current: Rows, params: Params, dist
         tone=tone,
         verdict=verdict,
         signals=_sorted(verdict["signals"]),
-        sight=verdict["sight"],
-        past=(verdict["sight"] or {}).get("past_windows_that_differ_as_much"),
+        detectable=verdict["detectable_effect"],
+        past=(verdict["detectable_effect"] or {}).get("past_windows_as_different"),
         accuracies=list(_accuracies(verdict["performance"])),
         kinds=_kinds(verdict["change"] or {}),
         copies=_copies(verdict["quality"] or {}),
@@ -104,23 +104,23 @@ def _accuracies(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _kinds(change: dict[str, Any]) -> str:
-    """Which kinds of change the data show, in words."""
+    """Which kinds of change the data show."""
     words = {True: "yes", False: "no", None: "cannot be told"}
     kinds = (("inputs", "covariate"), ("labels", "label"), ("what a text's label is", "concept"))
     return "Changed: " + "; ".join(f"{name} – {words[change.get(key)]}" for name, key in kinds) + "."
 
 
 def _copies(quality: dict[str, Any]) -> str:
-    """What should not be there, in words; nothing where nothing is."""
+    """Copies and unseen labels; empty where there are none."""
     places = (("held-out", "text_in_held_out"), ("training", "text_in_training"))
-    said = [
+    copies = [
         f"{quality[key]['rows']:,} current texts stand in the {name} rows too, word for word."
         for name, key in places
         if (quality.get(key) or {}).get("rows")
     ]
     unseen = quality.get("unseen_labels") or {}
     labels = [f"Labels the reference does not know: {', '.join(f'{k} ({v:,})' for k, v in unseen.items())}."]
-    return " ".join([*said, *(labels if unseen else [])])
+    return " ".join([*copies, *(labels if unseen else [])])
 
 
 def _sorted(signals: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

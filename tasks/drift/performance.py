@@ -1,8 +1,8 @@
-"""How many current predictions are right, and whether inputs, labels or the relation of the two explain a change.
+"""The accuracy on the current rows, and whether covariate shift, label shift or concept drift explains a change.
 
-Accuracy is counted where labels came, and estimated from the confidences where they did not. The estimates take for
-granted that a confidence means what it meant on the reference: they follow a change of the inputs, and cannot see that
-the same input now has another label. Only labels can.
+Accuracy is measured where there are labels, and estimated from the confidences where there are none. The estimates
+assume that the confidences are as well calibrated as on the reference: they follow covariate shift, and miss concept
+drift, which only labels show.
 """
 
 from __future__ import annotations
@@ -11,14 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from tasks.drift.estimates import Estimate, estimated, labelled, measured, right, under_label_change
+from tasks.drift.estimates import (
+    Estimate,
+    accuracy_under_label_shift,
+    correct,
+    estimated_accuracy,
+    labelled,
+    measured_accuracy,
+)
 from tasks.drift.rows import Rows
 
-LEAST_LABELLED = 30  # rows with a label, for an accuracy
+MIN_LABELLED = 30  # rows with a label, for an accuracy
 INPUTS = ("text: ", "vocabulary", "embeddings: ")  # what the signals of the inputs begin with
 METHOD = "CBPE: the mean, over the current rows, of how often the reference was right at their confidence (Platt's fit)"
 SOME = "the rows that have a label, however they were chosen"
-NOTHING: dict[str, Any] = {
+NOT_KNOWN: dict[str, Any] = {
     "estimated_accuracy": None,
     "error": None,
     "interval": None,
@@ -35,14 +42,14 @@ NOTHING: dict[str, Any] = {
 
 def performance(reference: Rows, current: Rows, seed: int) -> dict[str, Any]:
     """What ``metrics/drift.json`` says under that name; None where labels or confidences are missing."""
-    return NOTHING | _on_reference(reference) | _estimated(reference, current, seed) | _measured(current)
+    return NOT_KNOWN | _on_reference(reference) | _estimated(reference, current, seed) | _measured(current)
 
 
 def _on_reference(reference: Rows) -> dict[str, Any]:
     known = labelled(reference)
-    if known.sum() < LEAST_LABELLED:
+    if known.sum() < MIN_LABELLED:
         return {}
-    return {"reference_accuracy": _round(right(reference)[known].mean()), "reference_rows": int(known.sum())}
+    return {"reference_accuracy": _round(correct(reference)[known].mean()), "reference_rows": int(known.sum())}
 
 
 def _estimated(reference: Rows, current: Rows, seed: int) -> dict[str, Any]:
@@ -54,16 +61,16 @@ def _estimated(reference: Rows, current: Rows, seed: int) -> dict[str, Any]:
             "error": _round(estimate.error),
             "interval": _interval(estimate),
         }
-        for estimate in estimated(reference, current, seed)
+        for estimate in estimated_accuracy(reference, current, seed)
     )
     return cbpe | {"atc": atc}
 
 
 def _measured(current: Rows) -> dict[str, Any]:
     count = int(labelled(current).sum())
-    if count < LEAST_LABELLED:
+    if count < MIN_LABELLED:
         return {"measured_rows": count}
-    found = measured(current)
+    found = measured_accuracy(current)
     return {
         "measured_accuracy": _round(found.value),
         "measured_interval": _interval(found),
@@ -72,12 +79,12 @@ def _measured(current: Rows) -> dict[str, Any]:
     }
 
 
-def change(reference: Rows, current: Rows, signals: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Which kind of change the data show: ``covariate``, ``label``, ``concept``; None where they cannot tell.
+def kind_of_change(reference: Rows, current: Rows, signals: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Which kind of change the data show: ``covariate``, ``label``, ``concept``; None where that is not known.
 
-    Covariate and label are the gate's signals. Concept: the accuracy measured lies outside what the confidences lead to
-    expect (inputs changed, their labels' chances did not), and outside what the labels' shares lead to expect (the
-    shares changed, the texts of a label did not). A change that leaves the accuracy as it was is not seen.
+    Covariate and label follow from the signals. Concept: the measured accuracy lies outside the interval expected under
+    covariate shift (from the confidences), and outside the one expected under label shift (from the reference's
+    recalls). Concept drift that leaves the accuracy as it was is not detected.
     """
     inputs = [signal["significant"] for name, signal in signals.items() if name.startswith(INPUTS)]
     labels = [signals[name]["significant"] for name in ("labels",) if name in signals]
@@ -87,12 +94,12 @@ def change(reference: Rows, current: Rows, signals: dict[str, Any], seed: int) -
 
 def _concept(reference: Rows, current: Rows, seed: int) -> dict[str, Any]:
     came = labelled(current)
-    if came.sum() < LEAST_LABELLED or not _can_estimate(reference, current):
+    if came.sum() < MIN_LABELLED or not _can_estimate(reference, current):
         return {"concept": None, "accuracy_if_inputs_changed": None, "accuracy_if_labels_changed": None}
     with_label = current.take(np.flatnonzero(came))
-    accuracy = measured(with_label).value
-    by_inputs, _ = estimated(reference, with_label, seed)
-    by_labels = under_label_change(reference, with_label, seed)
+    accuracy = measured_accuracy(with_label).value
+    by_inputs, _ = estimated_accuracy(reference, with_label, seed)
+    by_labels = accuracy_under_label_shift(reference, with_label, seed)
     explained = by_inputs.holds(accuracy) or (by_labels is not None and by_labels.holds(accuracy))
     return {
         "concept": None if by_labels is None and not explained else not explained,
@@ -103,7 +110,7 @@ def _concept(reference: Rows, current: Rows, seed: int) -> dict[str, Any]:
 
 def _can_estimate(reference: Rows, current: Rows) -> bool:
     both = "confidence" in reference.numbers and "confidence" in current.numbers
-    return both and bool(labelled(reference).sum() >= LEAST_LABELLED)
+    return both and bool(labelled(reference).sum() >= MIN_LABELLED)
 
 
 def _interval(estimate: Estimate) -> list[float]:

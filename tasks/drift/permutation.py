@@ -1,8 +1,9 @@
 """What is permuted in the two-sample test, and how.
 
-A signal asks yes/no questions about a row, so that its statistic is a function of the counts of yes on the two sides.
-All permutations of all signals are then one product of an assignment matrix with the counts, the counts are whole
-numbers (exact in float32 below 2^24, whatever the order of summation), and the signals are permuted jointly.
+A signal is a set of binary indicators of a row, so that its statistic is a function of the rows that have an indicator
+on the two sides. All permutations of all signals are then one product of an assignment matrix with the counts, the
+counts are whole numbers (exact in float32 below 2^24, whatever the order of summation), and the signals are permuted
+jointly.
 """
 
 from __future__ import annotations
@@ -25,24 +26,24 @@ BATCH = 128  # permutations per product
 
 
 @dataclass(frozen=True)
-class Part:
-    """Questions that are judged together: ``answers`` [rows, questions] is one where a row says yes.
+class Indicators:
+    """Indicators that have one statistic together: ``values`` [rows, indicators] is one where a row has it.
 
-    ``question`` puts one of them into words. Where ``ordered``, the columns are the bins of one quantity, and a
-    question is "at most this bin".
+    ``name`` puts one of them into words. Where ``cumulative``, the columns are the bins of one quantity, and an
+    indicator is "at most this bin".
     """
 
-    answers: csr_array
-    question: Callable[[int], str]
-    ordered: bool = False
+    values: csr_array
+    name: Callable[[int], str]
+    cumulative: bool = False
 
 
 @dataclass(frozen=True)
 class Signal:
-    """A named quantity under watch. Its statistic is the largest of its parts' statistics."""
+    """A named quantity that is monitored. Its statistic is the largest of its sets of indicators."""
 
     name: str
-    parts: tuple[Part, ...]
+    indicators: tuple[Indicators, ...]
     smallest_effect: float
 
 
@@ -57,7 +58,7 @@ class Population:
 
 @dataclass(frozen=True)
 class Units:
-    """What is moved as a whole: rows, groups or blocks of them. ``of_row`` [rows]; ``current``, ``moving`` [units]."""
+    """What is permuted whole: rows, groups or blocks of them. ``of_row`` [rows]; ``current``, ``moving`` [units]."""
 
     of_row: Integers
     current: Bools
@@ -71,7 +72,7 @@ class Units:
         return csr_array((ones, (self.of_row, np.arange(rows))), shape=(len(self.current), rows))
 
 
-def exchangeable(population: Population, rng: np.random.Generator, most: int = MAX_UNITS) -> Units:
+def exchangeable_units(population: Population, rng: np.random.Generator) -> Units:
     """The units of a population: groups where it has them, rows otherwise, in random blocks where those are many.
 
     A group with rows on both sides counts once on each, which errs towards no alarm. Blocks are equally large and lie
@@ -82,7 +83,7 @@ def exchangeable(population: Population, rng: np.random.Generator, most: int = M
     _, first, of_row = np.unique(2 * rows + population.current, return_index=True, return_inverse=True)
     side = population.current[first]
     smaller = int(min(side.sum(), (~side).sum()))
-    size = max(1, min(-(-len(side) // most), smaller // MIN_BLOCKS))
+    size = max(1, min(-(-len(side) // MAX_UNITS), smaller // MIN_BLOCKS))
     return Units(of_row, side, np.ones_like(side)) if size == 1 else _blocks(of_row, side, size, rng)
 
 

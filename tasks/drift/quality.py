@@ -1,4 +1,4 @@
-"""Rows that should not be there: current texts that the reference holds already, labels that it does not know."""
+"""Current rows that repeat a held-out or training text, and labels that the reference does not have."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ import pyarrow.compute as pc
 
 from tasks.drift.rows import Rows
 
-SHOWN = 20  # unseen labels
+MAX_LABELS = 20  # unseen ones that are listed
 
 
-def quality(reference: Rows, current: Rows, trained_on: pa.Array | None) -> dict[str, Any]:
-    """Current rows whose text the held-out or the training rows hold word for word, and whose label is new.
+def quality(reference: Rows, current: Rows, training_texts: pa.Array | None) -> dict[str, Any]:
+    """Current rows whose exact text is among the held-out or the training rows, and rows by unseen label.
 
-    No signals of the gate: the reference's own rows are free of copies by construction, so the two sides differ in
-    this without any change.
+    These are no signals of the verdict: the reference is deduplicated, so the two sides differ in copies without drift.
     """
     return {
-        "text_in_held_out": _held(current.text, reference.text),
-        "text_in_training": _held(current.text, trained_on),
+        "text_in_held_out": _copies(current.text, reference.text),
+        "text_in_training": _copies(current.text, training_texts),
         "unseen_labels": _unseen(reference, current),
     }
 
 
-def _held(texts: pa.Array | None, by: pa.Array | None) -> dict[str, float] | None:
-    if texts is None or by is None or len(texts) == 0:
+def _copies(texts: pa.Array | None, of: pa.Array | None) -> dict[str, float] | None:
+    if texts is None or of is None or len(texts) == 0:
         return None
-    rows = pc.sum(pc.is_in(texts, value_set=pc.unique(by.cast(texts.type)))).as_py()
+    rows = pc.sum(pc.is_in(texts, value_set=pc.unique(of.cast(texts.type)))).as_py()
     return {"rows": rows, "share": round(rows / len(texts), 4)}
 
 
@@ -39,4 +38,4 @@ def _unseen(reference: Rows, current: Rows) -> dict[str, int] | None:
         return None
     known = {label for label in reference.categories["label"] if label is not None}
     counts = Counter(label for label in current.categories["label"] if label is not None and label not in known)
-    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:SHOWN])
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_LABELS])

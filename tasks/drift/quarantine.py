@@ -1,4 +1,4 @@
-"""Data quality as a signal: for what reasons, and how often, incoming rows were refused in each window."""
+"""Data quality as a signal: the reasons for which incoming rows were quarantined in each window."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 
 from tasks.drift import Params
-from tasks.drift.permutation import Part, Population, Signal
+from tasks.drift.permutation import Indicators, Population, Signal
 
 
-def population(reference: Mapping[str, Any], current: Mapping[str, Any], params: Params) -> tuple[Population, ...]:
-    """All rows that came in, and which reasons refused them; none where a window had no rows or nothing was refused.
+def quarantine_population(
+    reference: Mapping[str, Any], current: Mapping[str, Any], params: Params
+) -> tuple[Population, ...]:
+    """All rows that came in, by the reasons of their quarantine; none where a window has few rows or no such reason.
 
     The arguments are what ``validate`` writes of a window: ``rows`` and, for each of the ``reasons``, how many. Only
     those counts are known, so a row is taken to have one reason at most, and its group is not.
     """
     windows = [(int(window["rows"]), dict(window["reasons"])) for window in (reference, current)]
-    reasons = sorted({name for _, counts in windows for name in counts} - set(params.reasons_not_compared))
-    if not reasons or min(rows for rows, _ in windows) < params.minimum_rows:
+    reasons = sorted({name for _, counts in windows for name in counts} - set(params.ignored_reasons))
+    if not reasons or min(rows for rows, _ in windows) < params.min_rows:
         return ()
-    answers = vstack([_answers(rows, [counts.get(name, 0) for name in reasons]) for rows, counts in windows], "csr")
+    values = vstack([_values(rows, [counts.get(name, 0) for name in reasons]) for rows, counts in windows], "csr")
     side = np.repeat([False, True], [rows for rows, _ in windows])
-    part = Part(csr_array(answers), [f"quarantined: {name}" for name in reasons].__getitem__)
-    return (Population(side, (Signal("quarantine", (part,), params.smallest_effect.quarantine),)),)
+    indicators = Indicators(csr_array(values), [f"quarantined: {name}" for name in reasons].__getitem__)
+    return (Population(side, (Signal("quarantine", (indicators,), params.smallest_effect.quarantine),)),)
 
 
-def _answers(rows: int, counts: list[int]) -> csr_array:
-    """[rows, reasons] with that many ones in each column."""
+def _values(rows: int, counts: list[int]) -> csr_array:
+    """[rows, reasons] with as many ones in each column."""
     columns = np.repeat(np.arange(len(counts)), counts)
     of_row = np.concatenate(
         [np.arange(count) + start for count, start in zip(counts, np.cumsum([0, *counts]), strict=False)]

@@ -1,4 +1,4 @@
-"""One side of the comparison: which columns a table has, and what is read off each row by itself."""
+"""One side of the comparison: the columns of a table, and what is computed of each row by itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.drift.descriptors import describe, terms
 
 CATEGORIES = ("prediction", "label")
 MODE = "image_mode"
-OF_IMAGES = {  # what validate saw of an image, by what it is called here
+OF_IMAGES = {  # the columns that validate adds to images, by their names here
     name: f"image_{name}" for name in ("width", "height", "brightness", "contrast", "bytes")
 }
 MISSING = "(none)"
@@ -40,8 +40,8 @@ class Rows:
     embeddings: NDArray[np.float32] | None = None
     groups: NDArray[np.object_] | None = None
     times: NDArray[np.datetime64] | None = None
-    about: Modality = "text"
-    """What the numbers are properties of, the confidence aside."""
+    modality: Modality = "text"
+    """What the rows are; the numbers are properties of it, the confidence aside."""
 
     def take(self, index: NDArray[np.int64]) -> Rows:
         """The rows at these positions, without reading anything anew."""
@@ -54,12 +54,14 @@ class Rows:
             None if self.embeddings is None else self.embeddings[index],
             None if self.groups is None else self.groups[index],
             None if self.times is None else self.times[index],
-            self.about,
+            self.modality,
         )
 
 
-def observe(table: pa.Table, embeddings: NDArray[np.float32] | None, group: str | None, place: str | Path) -> Rows:
-    """Read text, prediction, confidence and label, whichever the table has, and the column of groups if one is named.
+def rows_from_table(
+    table: pa.Table, embeddings: NDArray[np.float32] | None, group: str | None, place: str | Path
+) -> Rows:
+    """Text, prediction, confidence and label, whichever the table has, and the column of groups if one is named.
 
     Raises UserError where the embeddings or a column do not fit; ``place`` names the table in the message.
     """
@@ -71,13 +73,13 @@ def observe(table: pa.Table, embeddings: NDArray[np.float32] | None, group: str 
     if group is not None and group not in columns:
         raise UserError(f"{place} has no column {group!r}: drift.group must name one of {', '.join(sorted(columns))}")
     text = _strings(table, "text").fill_null("") if "text" in columns else None
-    seen = {name: _numbers(table, column) for name, column in OF_IMAGES.items() if column in columns}
+    of_images = {name: _numbers(table, column) for name, column in OF_IMAGES.items() if column in columns}
     return Rows(
         count=table.num_rows,
         text=text,
         numbers={
             **({} if text is None else describe(text)),
-            **seen,
+            **of_images,
             **({"confidence": _confidence(table, place)} if "confidence" in columns else {}),
         },
         categories={name: _category(table, name) for name in (*CATEGORIES, MODE) if name in columns},
@@ -85,7 +87,7 @@ def observe(table: pa.Table, embeddings: NDArray[np.float32] | None, group: str 
         embeddings=embeddings,
         groups=None if group is None else _strings(table, group).to_numpy(zero_copy_only=False),
         times=_times(table) if "timestamp" in columns else None,
-        about="image" if seen else "text",
+        modality="image" if of_images else "text",
     )
 
 
@@ -126,7 +128,9 @@ def _confidence(table: pa.Table, place: str | Path) -> NDArray[np.float64]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UserError(f"{place}: confidence must hold numbers: {error}") from None
     if not np.isfinite(values).all():
-        raise UserError(f"{place}: {int((~np.isfinite(values)).sum())} rows have no confidence: leave them or it out")
+        raise UserError(
+            f"{place}: {int((~np.isfinite(values)).sum())} rows have no confidence: leave out these rows or the column"
+        )
     return values
 
 

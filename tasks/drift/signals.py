@@ -1,7 +1,7 @@
-"""From two sides' rows to the questions that the permutation test asks.
+"""From two sides' rows to the indicators that the permutation test compares.
 
-Whatever is learnt here (quantiles, frequent words, axes, centres) is learnt from both sides pooled, without knowing
-which row is whose: that keeps the test exact.
+Quantiles, frequent words, axes and centres are fitted on both sides pooled, whichever side a row is of: that keeps the
+test exact.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from scipy.sparse import csr_array, vstack
 from tasks.core.errors import UserError
 from tasks.drift import SmallestEffects
 from tasks.drift.descriptors import word_of
-from tasks.drift.embeddings import axes, near_centres
-from tasks.drift.permutation import Bools, Floats, Integers, Part, Population, Signal
+from tasks.drift.embeddings import nearest_centres, principal_axes
+from tasks.drift.permutation import Bools, Floats, Indicators, Integers, Population, Signal
 from tasks.drift.rows import MODE, Rows
 
-GRID = (0.005, 0.01, 0.02, 0.05, *np.arange(0.1, 0.91, 0.1), 0.95, 0.98, 0.99, 0.995)  # the tails count as much
-FREQUENT = 1000  # words under watch
-AXES_WATCHED = 16  # of the embeddings, one by one
-NAMED_FROM = 50  # texts that are read to tell which word a hash stands for
+QUANTILES = (0.005, 0.01, 0.02, 0.05, *np.arange(0.1, 0.91, 0.1), 0.95, 0.98, 0.99, 0.995)  # the tails count as much
+MAX_WORDS = 1000  # the most frequent ones
+AXES = 16  # of the embeddings, compared one by one
+TEXTS_PER_WORD = 50  # read to find which word a hash stands for
 
 
 def populations(reference: Rows, current: Rows, smallest: SmallestEffects, seed: int) -> list[Population]:
@@ -32,11 +32,11 @@ def populations(reference: Rows, current: Rows, smallest: SmallestEffects, seed:
     side = np.repeat([False, True], [reference.count, current.count])
     groups = _groups(reference, current)
     signals = [
-        *_own(reference, current, smallest),
-        *_embedded(reference, current, smallest, np.random.default_rng([seed, 1])),
-        *_predicted(reference, current, smallest),
+        *_input_signals(reference, current, smallest),
+        *_embedding_signals(reference, current, smallest, np.random.default_rng([seed, 1])),
+        *_prediction_signals(reference, current, smallest),
     ]
-    labels, labelled = _labels(reference, current, smallest)
+    labels, labelled = _label_signals(reference, current, smallest)
     if labels and labelled.all():
         return [Population(side, (*signals, *labels), groups)]
     found = [Population(side, tuple(signals), groups)] if signals else []
@@ -45,17 +45,19 @@ def populations(reference: Rows, current: Rows, smallest: SmallestEffects, seed:
     return found
 
 
-def quantity(name: str, values: Floats) -> Part:
-    """Is it at most x, for the quantiles x of the pooled values [rows]."""
-    edges = np.unique(np.quantile(values, GRID, method="inverted_cdf"))
+def quantity(name: str, values: Floats) -> Indicators:
+    """Whether it is at most x, for the quantiles x of the pooled values [rows]."""
+    edges = np.unique(np.quantile(values, QUANTILES, method="inverted_cdf"))
     bins = np.searchsorted(edges, values)
-    return Part(one_hot(bins, len(edges) + 1), lambda i: f"{name} ≤ {edges[i]:.4g}" if i < len(edges) else name, True)
+    return Indicators(
+        one_hot(bins, len(edges) + 1), lambda i: f"{name} ≤ {edges[i]:.4g}" if i < len(edges) else name, True
+    )
 
 
-def category(name: str, values: NDArray[np.object_]) -> Part:
-    """Is it this one, for each of the values [rows]."""
+def category(name: str, values: NDArray[np.object_]) -> Indicators:
+    """Whether it is this one, for each of the distinct values [rows]."""
     names, codes = np.unique(values.astype(str), return_inverse=True)
-    return Part(one_hot(codes, len(names)), lambda i: f"{name} = {names[i]}")
+    return Indicators(one_hot(codes, len(names)), lambda i: f"{name} = {names[i]}")
 
 
 def one_hot(codes: Integers, width: int) -> csr_array:
@@ -79,36 +81,36 @@ def group_codes(groups: NDArray[np.object_]) -> Integers:
     return numbers
 
 
-def _own(reference: Rows, current: Rows, smallest: SmallestEffects) -> list[Signal]:
-    """What the rows show by themselves: a text's composition and words, an image's properties."""
-    about, least = reference.about, getattr(smallest, reference.about)
+def _input_signals(reference: Rows, current: Rows, smallest: SmallestEffects) -> list[Signal]:
+    """Of the inputs: a text's composition and words, an image's properties."""
+    kind, effect = reference.modality, getattr(smallest, reference.modality)
     names = [name for name in reference.numbers if name in current.numbers and name != "confidence"]
     signals = [
-        Signal(f"{about}: {name}", (quantity(name, _both(reference.numbers, current.numbers, name)),), least)
+        Signal(f"{kind}: {name}", (quantity(name, _both(reference.numbers, current.numbers, name)),), effect)
         for name in names
     ]
     if MODE in reference.categories and MODE in current.categories:
         modes = _both(reference.categories, current.categories, MODE)
-        signals.append(Signal("image: mode", (category("mode", modes),), least))
+        signals.append(Signal("image: mode", (category("mode", modes),), effect))
     if reference.terms is None or current.terms is None:
         return signals
-    words = frequent(reference, current)
-    return [*signals, Signal("vocabulary", (words,), smallest.vocabulary)] if words.answers.shape[1] else signals
+    words = frequent_words(reference, current)
+    return [*signals, Signal("vocabulary", (words,), smallest.vocabulary)] if words.values.shape[1] else signals
 
 
-def frequent(reference: Rows, current: Rows) -> Part:
-    """Does the text hold this word, for the words that most of the pooled texts hold."""
+def frequent_words(reference: Rows, current: Rows) -> Indicators:
+    """Whether the text holds a word, for the words that most of the pooled texts hold."""
     both = vstack([reference.terms, current.terms], format="csc")
     held = np.diff(both.indptr)
-    columns = np.sort(np.argsort(-held, kind="stable")[:FREQUENT])
+    columns = np.sort(np.argsort(-held, kind="stable")[:MAX_WORDS])
     columns = columns[held[columns] > 0]
 
-    def question(i: int) -> str:
+    def name(i: int) -> str:
         begin, end = both.indptr[columns[i]], both.indptr[columns[i] + 1]
-        text = _texts_of(reference, current, both.indices[begin : min(end, begin + NAMED_FROM)])
+        text = _texts_of(reference, current, both.indices[begin : min(end, begin + TEXTS_PER_WORD)])
         return f"the word “{word_of(int(columns[i]), text)}”"
 
-    return Part(csr_array(both[:, columns]), question)
+    return Indicators(csr_array(both[:, columns]), name)
 
 
 def _texts_of(reference: Rows, current: Rows, rows: Integers) -> pa.Array:
@@ -117,26 +119,28 @@ def _texts_of(reference: Rows, current: Rows, rows: Integers) -> pa.Array:
     return pa.concat_arrays([side.text.take(pa.array(chosen)) for side, chosen in sides if side.text is not None])
 
 
-def _embedded(reference: Rows, current: Rows, smallest: SmallestEffects, rng: np.random.Generator) -> list[Signal]:
+def _embedding_signals(
+    reference: Rows, current: Rows, smallest: SmallestEffects, rng: np.random.Generator
+) -> list[Signal]:
     if reference.embeddings is None or current.embeddings is None:
         return []
     if reference.embeddings.shape[1] != current.embeddings.shape[1]:
         widths = f"{reference.embeddings.shape[1]} and {current.embeddings.shape[1]}"
         raise UserError(f"the embeddings of reference and current are {widths} wide: score both with one model")
-    scores = axes(reference.embeddings, current.embeddings, rng)
+    scores = principal_axes(reference.embeddings, current.embeddings, rng)
     if scores.shape[1] == 0:  # all alike
         return []
-    along = tuple(quantity(f"axis {i + 1}", scores[:, i]) for i in range(min(scores.shape[1], AXES_WATCHED)))
-    nearest, centres = near_centres(scores, rng)
+    along = tuple(quantity(f"axis {i + 1}", scores[:, i]) for i in range(min(scores.shape[1], AXES)))
+    nearest, centres = nearest_centres(scores, rng)
     near = one_hot(nearest, centres)
-    each = tuple(Part(near[:, [i]], [f"nearest to centre {i + 1}"].__getitem__) for i in range(centres))
+    each = tuple(Indicators(near[:, [i]], [f"nearest to centre {i + 1}"].__getitem__) for i in range(centres))
     return [
         Signal("embeddings: axes", along, smallest.embeddings),
         Signal("embeddings: centres", each, smallest.embeddings),
     ]
 
 
-def _predicted(reference: Rows, current: Rows, smallest: SmallestEffects) -> list[Signal]:
+def _prediction_signals(reference: Rows, current: Rows, smallest: SmallestEffects) -> list[Signal]:
     signals = []
     if "prediction" in reference.categories and "prediction" in current.categories:
         values = _both(reference.categories, current.categories, "prediction")
@@ -147,8 +151,8 @@ def _predicted(reference: Rows, current: Rows, smallest: SmallestEffects) -> lis
     return signals
 
 
-def _labels(reference: Rows, current: Rows, smallest: SmallestEffects) -> tuple[tuple[Signal, ...], Bools]:
-    """What the labels show, over the rows that have one, and which rows those are [rows]."""
+def _label_signals(reference: Rows, current: Rows, smallest: SmallestEffects) -> tuple[tuple[Signal, ...], Bools]:
+    """Of the labels, over the rows that have one, and which rows those are [rows]."""
     if "label" not in reference.categories or "label" not in current.categories:
         return (), np.zeros(0, dtype=bool)
     values = _both(reference.categories, current.categories, "label")
@@ -158,9 +162,9 @@ def _labels(reference: Rows, current: Rows, smallest: SmallestEffects) -> tuple[
     labels = Signal("labels", (category("label", values[labelled]),), smallest.labels)
     if "prediction" not in reference.categories or "prediction" not in current.categories:
         return (labels,), labelled
-    right = (_both(reference.categories, current.categories, "prediction") == values)[labelled]
-    part = Part(one_hot(np.where(right, 0, 1), 2)[:, [0]], ["prediction = label"].__getitem__)
-    return (labels, Signal("accuracy", (part,), smallest.accuracy)), labelled
+    correct = (_both(reference.categories, current.categories, "prediction") == values)[labelled]
+    correctness = Indicators(one_hot(np.where(correct, 0, 1), 2)[:, [0]], ["prediction = label"].__getitem__)
+    return (labels, Signal("accuracy", (correctness,), smallest.accuracy)), labelled
 
 
 def _both(reference: Mapping[str, NDArray[Any]], current: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Where the two sides come from: the pipeline's artefacts, or any two tables."""
+"""The two sides: the pipeline's artefacts, or any two tables."""
 
 from __future__ import annotations
 
@@ -16,59 +16,59 @@ from numpy.typing import NDArray
 from tasks.core.errors import UserError
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
-from tasks.drift.rows import MODE, OF_IMAGES, Rows, observe
+from tasks.drift.rows import MODE, OF_IMAGES, Rows, rows_from_table
 
 USED = ("text", "prediction", "confidence", "label")
 WHEN = "timestamp"
 IMAGES = (MODE, *OF_IMAGES.values())
-HELD = ("id", "text", "label", WHEN, *IMAGES)  # what the pipeline knows of a row before it is scored
+COLUMNS = ("id", "text", "label", WHEN, *IMAGES)  # of a row that is not scored yet
 
 
-def held_out(group: str | None) -> Rows:
-    """The reference rows of the pipeline that nothing was trained on: validation, then test, as they were scored."""
-    splits = [_useful(read_table(layout.split(name)), HELD, group) for name in layout.SCORED_SPLITS]
+def reference_rows(group: str | None) -> Rows:
+    """The held-out reference rows of the pipeline, as scored: validation, then test."""
+    splits = [_select(read_table(layout.split(name)), COLUMNS, group) for name in layout.SCORED_SPLITS]
     return _scored(pa.concat_tables(splits, promote_options="default"), layout.window("reference"), group)
 
 
-def trained_on() -> pa.Array | None:
+def training_texts() -> pa.Array | None:
     """The texts of the pipeline's training rows; None where these are images."""
     file = layout.split("train")
     return read_table(file, ["text"]).column("text").combine_chunks() if "text" in columns_of(file) else None
 
 
-def current(group: str | None) -> Rows:
-    """The current rows of the pipeline that passed validation; none, where there is no current data."""
+def current_rows(group: str | None) -> Rows:
+    """The current rows of the pipeline that passed validation; none where there is no current data."""
     window = layout.window("current")
-    return _scored(_useful(read_table(window.validated), HELD, group), window, group)
+    return _scored(_select(read_table(window.validated), COLUMNS, group), window, group)
 
 
 def _scored(table: pa.Table, window: layout.WindowPaths, group: str | None) -> Rows:
     scored = read_table(window.scored)
     if not table.column("id").equals(scored.column("id")):
-        raise UserError(f"{window.scored} does not hold the rows it should, in their order: run `dvc repro`")
+        raise UserError(f"{window.scored} is not of the rows that were split: run `dvc repro`")
     for name in ("prediction", "confidence"):
         table = table.append_column(name, scored.column(name))
-    return observe(table, read_embeddings(window.embeddings), group, window.scored)
+    return rows_from_table(table, read_embeddings(window.embeddings), group, window.scored)
 
 
 def read_rows(path: Path, embeddings: Path | None, group: str | None) -> Rows:
     """The rows of a table on its own: csv, tsv, jsonl or parquet with any of text, prediction, confidence and label.
 
-    A column ``timestamp`` that holds times tells how the reference changed from window to window.
+    Times in the column ``timestamp`` cut the reference into past windows.
     """
     table = _read(path)
-    useful = _useful(table, (*USED, WHEN, *IMAGES), group)
-    if not set(useful.column_names) & set(USED) and embeddings is None:
+    selected = _select(table, (*USED, WHEN, *IMAGES), group)
+    if not set(selected.column_names) & set(USED) and embeddings is None:
         raise UserError(f"{path} has none of the columns {', '.join(USED)}; it has {', '.join(table.column_names)}")
-    return observe(useful, None if embeddings is None else read_embeddings(embeddings), group, path)
+    return rows_from_table(selected, None if embeddings is None else read_embeddings(embeddings), group, path)
 
 
-def _useful(table: pa.Table, names: tuple[str, ...], group: str | None) -> pa.Table:
+def _select(table: pa.Table, names: tuple[str, ...], group: str | None) -> pa.Table:
     """Those of the columns that the table has; a column of labels without a single label counts as absent."""
-    kept = [name for name in dict.fromkeys((*names, *([group] if group else []))) if name in table.column_names]
-    if "label" in kept and table.column("label").null_count == table.num_rows:
-        kept.remove("label")
-    return table.select(kept)
+    found = [name for name in dict.fromkeys((*names, *([group] if group else []))) if name in table.column_names]
+    if "label" in found and table.column("label").null_count == table.num_rows:
+        found.remove("label")
+    return table.select(found)
 
 
 def _read(path: Path) -> pa.Table:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.drift.permutation import Floats, Part, Population, Signal, Units, assignments, exchangeable
+from tasks.drift.permutation import Floats, Indicators, Population, Signal, Units, assignments, exchangeable_units
 
 
 @dataclass(frozen=True)
-class Move:
-    """The question of a signal whose share of yes differs most between the sides."""
+class LargestChange:
+    """The indicator of a signal whose share of rows differs most between the two sides."""
 
-    question: str
+    indicator: str
     reference: float
     current: float
 
@@ -26,102 +26,104 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Change:
-    """Counts of yes in the rows called current [batch, questions], in all [questions]; rows there [batch], in all.
+class Counts:
+    """Rows that have an indicator: among those called current [batch, indicators], in all [indicators]; and all rows.
 
-    The count in all may differ from one of the batch to the next: [batch, questions] then.
+    ``total`` may differ from one of the batch to the next: [batch, indicators] then.
     """
 
-    yes: Floats
+    current: Floats
     total: Floats
-    rows: Floats
-    all_rows: float
+    current_rows: Floats
+    """[batch]"""
+    total_rows: float
 
     def standardised(self) -> Floats:
-        """The squared difference of the shares over its variance under the null hypothesis; 0 where all answer alike.
+        """The squared difference of the shares over its variance under the null hypothesis; 0 where that is 0.
 
         The difference is taken between whole numbers, so that ties stay ties.
         """
-        total, rows = np.atleast_2d(self.total), self.rows[:, None]
-        squares = self.yes * self.all_rows
+        total, rows = np.atleast_2d(self.total), self.current_rows[:, None]
+        squares = self.current * self.total_rows
         squares -= total * rows
         squares *= squares
-        spread = total * (self.all_rows - total)
-        squares *= np.divide(self.all_rows, spread, out=np.zeros_like(spread), where=spread > 0)
-        squares /= rows * (self.all_rows - rows)
+        spread = total * (self.total_rows - total)
+        squares *= np.divide(self.total_rows, spread, out=np.zeros_like(spread), where=spread > 0)
+        squares /= rows * (self.total_rows - rows)
         return squares
 
 
 @dataclass(frozen=True)
-class Tested:
-    """What permuting a population showed.
+class PermutationResult:
+    """The permutation test of one population.
 
-    ``scores`` [permutations + 1, signals]: every signal's statistic, the observed one first. ``moves`` [signals]: what
-    moved most in each. ``permuted``: the counts of the first permuted assignments, for further questions.
+    ``statistics`` [permutations + 1, signals]: the observed one first. ``changes`` [signals]: the largest in each.
+    ``permuted``: the counts of the first batch of permutations, for the power at a given effect.
     """
 
-    scores: Floats
-    moves: list[Move]
-    permuted: Change
+    statistics: Floats
+    changes: list[LargestChange]
+    permuted: Counts
 
 
-def permuted(population: Population, permutations: int, seed: int | Sequence[int]) -> Tested:
+def permutation_test(population: Population, permutations: int, seed: int | Sequence[int]) -> PermutationResult:
     """Every signal's statistic, as observed and as permuted."""
     rng = np.random.default_rng(seed)
-    units = exchangeable(population, rng)
-    parts = [part for signal in population.signals for part in signal.parts]
-    counts = np.hstack([_counts(part, units) for part in parts])
+    units = exchangeable_units(population, rng)
+    per_unit = np.hstack([_counts(each, units) for signal in population.signals for each in signal.indicators])
     sizes = units.membership.sum(axis=1).astype(np.float64)
-    scores: list[Floats] = []
-    changes: list[Change] = []  # the observed one, and the first batch
+    statistics: list[Floats] = []
+    first: list[Counts] = []  # the observed one, and the first batch
     for assignment in assignments(units, permutations, rng):
-        yes = (assignment @ counts).astype(np.float64)
-        change = Change(yes, counts.sum(axis=0, dtype=np.float64), assignment @ sizes, float(sizes.sum()))
-        scores.append(signal_statistics(change, population.signals))
-        changes = [*changes, change][:2]
-    return Tested(np.vstack(scores), _moves(changes[0], population.signals), changes[1])
+        current = (assignment @ per_unit).astype(np.float64)
+        counts = Counts(current, per_unit.sum(axis=0, dtype=np.float64), assignment @ sizes, float(sizes.sum()))
+        statistics.append(signal_statistics(counts, population.signals))
+        first = [*first, counts][:2]
+    return PermutationResult(np.vstack(statistics), _largest_changes(first[0], population.signals), first[1])
 
 
-def _counts(part: Part, units: Units) -> NDArray[np.float32]:
-    """How many rows of each unit say yes [units, questions]."""
-    counts = (units.membership @ part.answers).toarray()
-    return (np.cumsum(counts, axis=1) if part.ordered else counts).astype(np.float32)
+def _counts(indicators: Indicators, units: Units) -> NDArray[np.float32]:
+    """How many rows of each unit have each indicator [units, indicators]."""
+    counts = (units.membership @ indicators.values).toarray()
+    return (np.cumsum(counts, axis=1) if indicators.cumulative else counts).astype(np.float32)
 
 
-def signal_statistics(change: Change, signals: Sequence[Signal]) -> Floats:
-    """The power mean of a part's standardised squares, the largest over the parts of a signal [batch, signals].
+def signal_statistics(counts: Counts, signals: Sequence[Signal]) -> Floats:
+    """The power mean of the standardised squares of a set of indicators, the largest of a signal's [batch, signals].
 
-    The third power (of the family of Pan et al. 2014) lies between the mean, which sees all questions moving a little,
-    and the largest, which sees one moving much: of 5 % foreign rows it found far more than the mean, at no loss.
+    The third power (of the family of Pan et al. 2014) lies between the mean, which finds a small change of all
+    indicators, and the largest, which finds a large change of one: of 5 % contaminated rows it found far more than the
+    mean, at no loss.
     """
-    widths = np.array([part.answers.shape[1] for signal in signals for part in signal.parts])
-    parts = np.array([len(signal.parts) for signal in signals])
-    cubes = change.standardised() ** 3
+    widths = np.array([each.values.shape[1] for signal in signals for each in signal.indicators])
+    sets = np.array([len(signal.indicators) for signal in signals])
+    cubes = counts.standardised() ** 3
     means = np.cbrt(np.add.reduceat(cubes, np.cumsum(widths) - widths, axis=1) / widths)
-    largest: Floats = np.maximum.reduceat(means, np.cumsum(parts) - parts, axis=1)
+    largest: Floats = np.maximum.reduceat(means, np.cumsum(sets) - sets, axis=1)
     return largest
 
 
-def _spans(signals: Sequence[Signal]) -> Iterator[tuple[Signal, list[slice]]]:
-    """Each signal with its parts' columns."""
+def _columns(signals: Sequence[Signal]) -> Iterator[list[tuple[Indicators, slice]]]:
+    """Each signal's sets of indicators with their columns."""
     start = 0
     for signal in signals:
-        ends = start + np.cumsum([part.answers.shape[1] for part in signal.parts])
-        yield signal, [slice(int(a), int(b)) for a, b in zip([start, *ends[:-1]], ends, strict=True)]
+        ends = start + np.cumsum([each.values.shape[1] for each in signal.indicators])
+        columns = [slice(int(a), int(b)) for a, b in zip([start, *ends[:-1]], ends, strict=True)]
+        yield list(zip(signal.indicators, columns, strict=True))
         start = int(ends[-1])
 
 
-def _moves(change: Change, signals: Sequence[Signal]) -> list[Move]:
-    current = change.yes[0] / change.rows[0]
-    reference = (change.total - change.yes[0]) / (change.all_rows - change.rows[0])
+def _largest_changes(counts: Counts, signals: Sequence[Signal]) -> list[LargestChange]:
+    current = counts.current[0] / counts.current_rows[0]
+    reference = (counts.total - counts.current[0]) / (counts.total_rows - counts.current_rows[0])
     effects = np.abs(current - reference)
-    moves = []
-    for signal, spans in _spans(signals):
-        part, span = max(zip(signal.parts, spans, strict=True), key=lambda pair: effects[pair[1]].max())
-        most = int(np.argmax(effects[span]))
-        place = span.start + most
-        moves.append(Move(part.question(most), float(reference[place]), float(current[place])))
-    return moves
+    found = []
+    for sets in _columns(signals):
+        each, columns = max(sets, key=lambda pair: effects[pair[1]].max())
+        place = int(np.argmax(effects[columns]))
+        column = columns.start + place
+        found.append(LargestChange(each.name(place), float(reference[column]), float(current[column])))
+    return found
 
 
 def p_values(statistics: Floats) -> Floats:
@@ -132,7 +134,7 @@ def p_values(statistics: Floats) -> Floats:
     return (draws - np.column_stack(below)) / draws
 
 
-def adjusted(p: Floats) -> Floats:
+def adjusted_p_values(p: Floats) -> Floats:
     """Family-wise p-values [signals] of the first row of ``p`` [draws, signals].
 
     Step-down min-p over the same permutations: Westfall and Young, Resampling-Based Multiple Testing (1993), algorithm
@@ -146,10 +148,10 @@ def adjusted(p: Floats) -> Floats:
     return result
 
 
-def critical(p: Floats, level: float) -> float:
+def critical_p_value(p: Floats, level: float) -> float:
     """The largest p-value that a single signal may have to be significant at the family-wise level; 0 where none may.
 
-    ``p`` [draws, signals]. That of the signal with the smallest p-value: the step-down asks no more of the others.
+    ``p`` [draws, signals]. That of the signal with the smallest p-value: the step-down is no stricter for the others.
     """
     smallest = np.sort(p.min(axis=1))
     share = np.searchsorted(smallest, smallest, side="right") / len(smallest)

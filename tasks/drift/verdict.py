@@ -1,4 +1,4 @@
-"""The verdict: which signals moved, whether any is significant, and whether it is worth waking someone."""
+"""The verdict: which signals changed, whether any change is significant, and whether it raises an alarm."""
 
 from __future__ import annotations
 
@@ -8,51 +8,52 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.drift import Params
-from tasks.drift.detectable_effect import past_windows, sight
-from tasks.drift.performance import NOTHING, change, performance
+from tasks.drift.detectable_effect import detectable_effect, past_windows
+from tasks.drift.performance import NOT_KNOWN, kind_of_change, performance
 from tasks.drift.permutation import Population, Signal
 from tasks.drift.quality import quality
 from tasks.drift.rows import Rows
 from tasks.drift.signals import group_codes, populations
-from tasks.drift.testing import Move, Tested, adjusted, p_values, permuted
+from tasks.drift.testing import LargestChange, PermutationResult, adjusted_p_values, p_values, permutation_test
 
 Verdict = dict[str, Any]
 
 
-def judge(
+def drift_verdict(
     reference: Rows,
     current: Rows,
     params: Params,
     seed: int,
     extra: tuple[Population, ...] = (),
-    trained_on: pa.Array | None = None,
+    training_texts: pa.Array | None = None,
 ) -> Verdict:
     """Compare two sides on every signal both have, and on ``extra`` populations such as the quarantine's.
 
-    ``trained_on``: the texts of the training rows, to tell how many of the current ones they hold already.
+    ``training_texts``: to count the current rows that were trained on.
 
     ``significant``: a permutation test over all signals together found one, at the family-wise level. ``drifted``: a
-    significant signal also moved by its smallest effect. Both are None, with the reason, where nothing can be said.
+    significant signal also changed by its smallest effect. Both are None, with the reason, where there is no verdict.
     """
     rows = {"reference": reference.count, "current": current.count}
-    silent = _silent(reference, current, params)
-    found = [] if silent else [*populations(reference, current, params.smallest_effect, seed), *extra]
-    if not found:
-        return _verdict(None, None, silent or "the two sides share no column that can be compared", params, rows, {})
-    tested = tests(found, params, seed)
-    signals = findings(found, tested, params)
+    missing = _why_no_verdict(reference, current, params)
+    compared = [] if missing else [*populations(reference, current, params.smallest_effect, seed), *extra]
+    if not compared:
+        return _verdict(None, None, missing or "the two sides have no column in common to compare", params, rows, {})
+    results = run_tests(compared, params, seed)
+    signals = signal_results(compared, results, params)
     significant = any(signal["significant"] for signal in signals.values())
     alarms = {name: signal for name, signal in signals.items() if signal["alarm"]}
+    windows = past_windows(reference, current, params.min_rows)
     beside = {
-        "sight": sight(found[0], tested, past_windows(reference, current, params.minimum_rows), current, params),
+        "detectable_effect": detectable_effect(compared[0], results, windows, current, params),
         "performance": performance(reference, current, seed),
-        "change": change(reference, current, signals, seed),
-        "quality": quality(reference, current, trained_on),
+        "change": kind_of_change(reference, current, signals, seed),
+        "quality": quality(reference, current, training_texts),
     }
-    return _verdict(bool(alarms), significant, _sentence(signals, alarms, params), params, rows, signals) | beside
+    return _verdict(bool(alarms), significant, _reason(signals, alarms, params), params, rows, signals) | beside
 
 
-def _silent(reference: Rows, current: Rows, params: Params) -> str | None:
+def _why_no_verdict(reference: Rows, current: Rows, params: Params) -> str | None:
     """Why there can be no verdict, if so."""
     if current.count == 0:
         return "no current data"
@@ -60,56 +61,59 @@ def _silent(reference: Rows, current: Rows, params: Params) -> str | None:
         what, count = ("rows", side.count)
         if side.groups is not None:
             what, count = ("groups", len(np.unique(group_codes(side.groups))))
-        if count < params.minimum_rows:
-            return f"only {count} {name} {what}: at least {params.minimum_rows} are needed for a verdict"
+        if count < params.min_rows:
+            return f"only {count} {name} {what}: a verdict needs at least {params.min_rows} (drift.min_rows)"
     return None
 
 
-def tests(found: list[Population], params: Params, seed: int) -> list[Tested]:
-    """Permute every population."""
-    return [permuted(population, params.permutations, (seed, 2, i)) for i, population in enumerate(found)]
+def run_tests(compared: list[Population], params: Params, seed: int) -> list[PermutationResult]:
+    """The permutation test of every population."""
+    return [permutation_test(each, params.permutations, (seed, 2, i)) for i, each in enumerate(compared)]
 
 
-def findings(found: list[Population], tested: list[Tested], params: Params) -> dict[str, Any]:
-    """What the verdict says of each signal, corrected over all of them."""
-    statistics = np.hstack([one.scores for one in tested])
+def signal_results(compared: list[Population], results: list[PermutationResult], params: Params) -> dict[str, Any]:
+    """By signal: its figures in the verdict, p-values corrected over all signals."""
+    statistics = np.hstack([result.statistics for result in results])
     p = p_values(statistics)
-    family_wise = adjusted(p)
-    signals = [signal for population in found for signal in population.signals]
-    moves = [move for one in tested for move in one.moves]
+    family_wise = adjusted_p_values(p)
+    signals = [signal for population in compared for signal in population.signals]
+    changes = [change for result in results for change in result.changes]
     return {
-        signal.name: _finding(signal, move, float(statistics[0, i]), float(p[0, i]), float(family_wise[i]), params)
-        for i, (signal, move) in enumerate(zip(signals, moves, strict=True))
+        signal.name: _signal_result(signal, change, (statistics[0, i], p[0, i], family_wise[i]), params.level)
+        for i, (signal, change) in enumerate(zip(signals, changes, strict=True))
     }
 
 
-def _finding(signal: Signal, move: Move, statistic: float, p: float, family_wise: float, params: Params) -> Verdict:
-    significant = family_wise <= params.level
+def _signal_result(signal: Signal, change: LargestChange, test: tuple[float, float, float], level: float) -> Verdict:
+    """``test``: the statistic, its p-value, and the family-wise one."""
+    statistic, p, adjusted = (float(value) for value in test)
+    significant = adjusted <= level
     return {
         "statistic": round(statistic, 4),
-        "effect": round(move.effect, 4),
+        "effect": round(change.effect, 4),
         "effect_is": "largest change in a share of rows",
-        "where": move.question,
-        "reference_share": round(move.reference, 4),
-        "current_share": round(move.current, 4),
+        "where": change.indicator,
+        "reference_share": round(change.reference, 4),
+        "current_share": round(change.current, 4),
         "smallest_effect": signal.smallest_effect,
         "p_value": round(p, 6),
-        "adjusted_p_value": round(family_wise, 6),
+        "adjusted_p_value": round(adjusted, 6),
         "significant": significant,
-        "alarm": significant and move.effect >= signal.smallest_effect,
+        "alarm": significant and change.effect >= signal.smallest_effect,
     }
 
 
-def _sentence(signals: dict[str, Any], alarms: dict[str, Any], params: Params) -> str:
-    moved = {name: signal for name, signal in signals.items() if signal["significant"]}
-    if not moved:
+def _reason(signals: dict[str, Any], alarms: dict[str, Any], params: Params) -> str:
+    changed = {name: signal for name, signal in signals.items() if signal["significant"]}
+    if not changed:
         return f"none of {len(signals)} signals moved by more than chance explains at the {params.level * 100:g}% level"
     name, most = max(
-        (alarms or moved).items(), key=lambda item: item[1]["effect"] / max(item[1]["smallest_effect"], 1e-9)
+        (alarms or changed).items(), key=lambda item: item[1]["effect"] / max(item[1]["smallest_effect"], 1e-9)
     )
     example = f"{name} ({most['where']}: {most['reference_share']:.0%} of rows before, {most['current_share']:.0%} now)"
     if not alarms:
-        return f"{_count(moved, signals)} moved, but by less than is worth an alarm; most of all {example}"
+        count = _count(changed, signals)
+        return f"{count} moved significantly, but by less than drift.smallest_effect; most of all {example}"
     return f"{_count(alarms, signals)} moved enough for an alarm; most of all {example}"
 
 
@@ -128,8 +132,8 @@ def _verdict(
         "permutations": params.permutations,
         "rows": rows,
         "signals": signals,
-        "sight": None,
-        "performance": NOTHING,
+        "detectable_effect": None,
+        "performance": NOT_KNOWN,
         "change": None,
         "quality": None,
     }

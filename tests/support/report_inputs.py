@@ -12,8 +12,8 @@ from tasks.dataset import layout
 from tasks.dataset.schema import RAW, REASONS
 from tasks.dataset.windows import Windows
 from tasks.drift import Params as DriftParams
-from tasks.drift.rows import observe
-from tasks.drift.verdict import judge
+from tasks.drift.rows import rows_from_table
+from tasks.drift.verdict import drift_verdict
 from tasks.evaluate import Params as EvaluateParams
 from tasks.evaluate.__main__ import evaluate
 from tasks.report.inputs import Inputs
@@ -60,9 +60,9 @@ def judged(shift):
 
     def side(share):
         said = np.where(random.random(300) < share, "spam", "ham")
-        return observe(pa.table({"prediction": said, "confidence": random.random(300)}), None, None, "here")
+        return rows_from_table(pa.table({"prediction": said, "confidence": random.random(300)}), None, None, "here")
 
-    return judge(side(0.3), side(0.3 + shift), DriftParams(permutations=200), 7)
+    return drift_verdict(side(0.3), side(0.3 + shift), DriftParams(permutations=200), 7)
 
 
 def quarantined(*rows):

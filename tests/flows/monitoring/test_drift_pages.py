@@ -13,9 +13,9 @@ from flows.machine.home import Home
 from flows.monitoring.drift_pages import CURVES, Pages, rebuild
 from flows.runs import record
 from tasks.drift import Params
-from tasks.drift.page import write
-from tasks.drift.rows import Rows, observe
-from tasks.drift.verdict import judge
+from tasks.drift.page import write_page
+from tasks.drift.rows import Rows, rows_from_table
+from tasks.drift.verdict import drift_verdict
 
 ATTACK = "</script><script>alert(1)</script>"
 
@@ -28,12 +28,14 @@ def window(folder, seed, labels=("ham", "spam"), labelled=True):
         label = rng.choice(np.array(labels, dtype=object), 60)
         columns = {"prediction": label, "confidence": rng.random(60)} | ({"label": label} if labelled else {})
         when = np.datetime64(start, "us") + np.arange(60) * np.timedelta64(1, "h")
-        return observe(pa.table(columns | {"timestamp": when}), None, None, "here")
+        return rows_from_table(pa.table(columns | {"timestamp": when}), None, None, "here")
 
     reference, current = rows("2026-01-01"), rows(f"2026-02-{seed:02}")
     params = Params(permutations=99)
     snapshot = folder / f"{seed}.json"
-    write(judge(reference, current, params, 7), reference, current, params, 7, folder / "drift.html", snapshot)
+    write_page(
+        drift_verdict(reference, current, params, 7), reference, current, params, 7, folder / "drift.html", snapshot
+    )
     return snapshot
 
 
@@ -84,8 +86,8 @@ def test_the_workspace_is_made_anew_from_the_records_and_says_what_is_lost(repos
 
 def test_a_window_without_a_verdict_has_nothing_to_add(tmp_path):
     params, place = Params(permutations=99), tmp_path / "none.json"
-    nothing = judge(Rows(0), Rows(0), params, 7)
-    write(nothing, Rows(0), Rows(0), params, 7, tmp_path / "drift.html", place)
+    nothing = drift_verdict(Rows(0), Rows(0), params, 7)
+    write_page(nothing, Rows(0), Rows(0), params, 7, tmp_path / "drift.html", place)
     assert json.loads(place.read_text()) == {}
     pages = Pages(tmp_path / "evidently")
     assert not pages.add(place, "run", "2026-03-01T00:00:00") and not pages.add(tmp_path / "absent", "run", "")

@@ -1,4 +1,4 @@
-"""The drift gate: the test is the one it says it is, calibrated, sharp, deterministic, and silent when it must be."""
+"""The drift gate: the test is the one it says it is, calibrated, sharp, deterministic, and why_none when it must be."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from scipy.sparse import csr_array
 from scipy.stats import binom
 
 from tasks.core.errors import UserError
-from tasks.drift import Params
+from tasks.drift import Params, permutation
 from tasks.drift.descriptors import describe
-from tasks.drift.permutation import Part, Population, Signal, assignments, exchangeable
-from tasks.drift.quarantine import population
-from tasks.drift.rows import observe
+from tasks.drift.permutation import Indicators, Population, Signal, assignments, exchangeable_units
+from tasks.drift.quarantine import quarantine_population
+from tasks.drift.rows import rows_from_table
 from tasks.drift.signals import group_codes, quantity
-from tasks.drift.testing import adjusted, p_values, permuted
-from tasks.drift.verdict import judge
+from tasks.drift.testing import adjusted_p_values, p_values, permutation_test
+from tasks.drift.verdict import drift_verdict
 
 WORDS = np.array(
     ["mail", "list", "meeting", "offer", "free", "kernel", "patch", "money", "Dear", "thanks", "2002", "!"]
@@ -40,13 +40,13 @@ def side(seed, rows, shift=0.0, **kwargs):
     rng = np.random.default_rng(seed)
     embeddings = rng.normal(size=(rows, 24)).astype(np.float32)
     embeddings[:, 0] += shift
-    return observe(table(rng, rows, **kwargs), embeddings, None, "here")
+    return rows_from_table(table(rng, rows, **kwargs), embeddings, None, "here")
 
 
 def tiny(rng, rows=14):
     """Two signals over a few rows: a category with three values, and a quantity."""
-    answers = csr_array(np.eye(3, dtype=np.float32)[rng.integers(3, size=rows)])
-    parts = (Part(answers, "abc".__getitem__),), (quantity("size", rng.normal(size=rows).round(1)),)
+    values = csr_array(np.eye(3, dtype=np.float32)[rng.integers(3, size=rows)])
+    parts = (Indicators(values, "abc".__getitem__),), (quantity("size", rng.normal(size=rows).round(1)),)
     current = np.arange(rows) < rows // 2
     return Population(current, tuple(Signal(str(i), part, 0.1) for i, part in enumerate(parts)))
 
@@ -56,9 +56,9 @@ def naive(population, current):
     statistics = []
     for signal in population.signals:
         parts = []
-        for part in signal.parts:
-            answers = part.answers.toarray().astype(float)
-            answers = np.cumsum(answers, axis=1) if part.ordered else answers
+        for part in signal.indicators:
+            answers = part.values.toarray().astype(float)
+            answers = np.cumsum(answers, axis=1) if part.cumulative else answers
             squares = []
             for yes in answers.T:
                 share, change = yes.mean(), yes[current].mean() - yes[~current].mean()
@@ -71,9 +71,9 @@ def naive(population, current):
 
 def test_the_product_gives_what_a_loop_over_permutations_gives():
     population = tiny(np.random.default_rng(3))
-    found = permuted(population, 300, seed=5).scores
+    found = permutation_test(population, 300, seed=5).statistics
     rng = np.random.default_rng(5)
-    units = exchangeable(population, rng)
+    units = exchangeable_units(population, rng)
     drawn = np.vstack(list(assignments(units, 300, rng)))
     expected = [naive(population, row[units.of_row].astype(bool)) for row in drawn]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
@@ -94,16 +94,17 @@ def test_the_adjustment_is_the_step_down_min_p_of_its_definition():
         smallest = p[:, order[i:]].min(axis=1)
         last = max(last, np.mean(smallest <= p[0, signal]))
         stepped[signal] = last
-    assert adjusted(p).tolist() == [stepped[j] for j in range(4)]
-    assert (adjusted(p) >= p[0]).all()
+    assert adjusted_p_values(p).tolist() == [stepped[j] for j in range(4)]
+    assert (adjusted_p_values(p) >= p[0]).all()
 
 
-def test_groups_move_whole_and_many_rows_move_in_equal_blocks():
+def test_groups_move_whole_and_many_rows_move_in_equal_blocks(monkeypatch):
     rng = np.random.default_rng(0)
     current = np.repeat([False, True], [400, 300])
-    grouped = exchangeable(Population(current, (), groups=np.arange(700) // 7), rng)
+    grouped = exchangeable_units(Population(current, (), groups=np.arange(700) // 7), rng)
     assert len(grouped.current) == 101  # the group that has rows on both sides is one unit on each
-    blocked = exchangeable(Population(current, ()), rng, most=100)
+    monkeypatch.setattr(permutation, "MAX_UNITS", 100)
+    blocked = exchangeable_units(Population(current, ()), rng)
     sizes = np.bincount(blocked.of_row)
     assert set(sizes[blocked.moving]) == {7} and sizes[~blocked.moving].tolist() == [1, 6]
     assert (blocked.current[blocked.of_row] == current).all()
@@ -112,13 +113,20 @@ def test_groups_move_whole_and_many_rows_move_in_equal_blocks():
     assert len(np.unique(drawn, axis=0)) == 51
 
 
+def test_a_small_side_is_cut_into_at_least_25_blocks(monkeypatch):
+    monkeypatch.setattr(permutation, "MAX_UNITS", 100)
+    current = np.repeat([False, True], [5000, 100])
+    blocked = exchangeable_units(Population(current, ()), np.random.default_rng(0))
+    assert set(np.bincount(blocked.of_row)) == {4} and blocked.current.sum() == 25
+
+
 def test_rows_without_a_group_stand_alone():
     codes = group_codes(np.array(["b", None, "a", "b", None], dtype=object))
     assert codes[0] == codes[3] and len(np.unique(codes)) == 4
     groups = pa.table({"group": ["one"] * 20 + [None] * 29, "confidence": [0.5] * 49})
-    few = observe(groups, None, "group", "here")
-    assert judge(few, few, Params(minimum_rows=31), 7)["reason"].startswith("only 30 reference groups")
-    assert judge(few, few, Params(minimum_rows=30), 7)["significant"] is False
+    few = rows_from_table(groups, None, "group", "here")
+    assert drift_verdict(few, few, Params(min_rows=31), 7)["reason"].startswith("only 30 reference groups")
+    assert drift_verdict(few, few, Params(min_rows=30), 7)["significant"] is False
 
 
 @pytest.mark.slow
@@ -136,14 +144,14 @@ def test_false_alarms_come_at_the_stated_level(groups):
             rows = np.repeat(np.arange(once.num_rows), copies)
             once = once.append_column("group", pa.array([f"{name}{i}" for i in range(once.num_rows)]))
             embeddings = rng.normal(size=(once.num_rows, 8)).astype(np.float32)
-            sides.append(observe(once.take(rows), embeddings[rows], params.group, name))
-        alarms += judge(*sides, params, seed=draw)["significant"]
+            sides.append(rows_from_table(once.take(rows), embeddings[rows], params.group, name))
+        alarms += drift_verdict(*sides, params, seed=draw)["significant"]
     low, high = binom.ppf([0.005, 0.995], draws, level)
     assert low <= alarms <= high
 
 
 def test_what_moved_is_found_and_named_and_what_did_not_is_not():
-    verdict = judge(side(1, 400), side(2, 300, spam=0.6), Params(), seed=7)
+    verdict = drift_verdict(side(1, 400), side(2, 300, spam=0.6), Params(), seed=7)
     assert verdict["drifted"] is True and verdict["significant"] is True
     assert {name for name, signal in verdict["signals"].items() if signal["alarm"]} == {"predictions", "labels"}
     moved = verdict["signals"]["predictions"]
@@ -163,7 +171,7 @@ def test_what_moved_is_found_and_named_and_what_did_not_is_not():
     ],
 )
 def test_every_kind_of_shift_has_a_signal_that_sees_it(change, signal):
-    verdict = judge(side(1, 300), side(2, 300, **change), Params(), seed=7)
+    verdict = drift_verdict(side(1, 300), side(2, 300, **change), Params(), seed=7)
     assert verdict["signals"][signal]["alarm"]
 
 
@@ -172,7 +180,9 @@ def test_the_word_that_moved_is_named_but_never_from_a_mail_address():
     reference, current = table(rng, 200), table(rng, 200)
     texts = [f"{text} wombat jane.doe@secret.org" for text in current["text"].to_pylist()]
     current = current.set_column(0, "text", pa.array(texts))
-    found = judge(observe(reference, None, None, "a"), observe(current, None, None, "b"), Params(), seed=7)
+    found = drift_verdict(
+        rows_from_table(reference, None, None, "a"), rows_from_table(current, None, None, "b"), Params(), seed=7
+    )
     assert found["signals"]["vocabulary"]["where"] == "the word “wombat”"
     assert "jane" not in json.dumps(found) and "secret" not in json.dumps(found)
 
@@ -180,38 +190,40 @@ def test_the_word_that_moved_is_named_but_never_from_a_mail_address():
 def test_a_cluster_of_new_rows_is_seen_in_the_embeddings():
     reference, current = side(1, 500), side(2, 500)
     current.embeddings[:40] = np.random.default_rng(0).normal(3, 0.1, size=(40, 24))
-    assert judge(reference, current, Params(), seed=7)["signals"]["embeddings: centres"]["alarm"]
+    assert drift_verdict(reference, current, Params(), seed=7)["signals"]["embeddings: centres"]["alarm"]
 
 
 def test_a_change_too_small_to_matter_is_significant_but_no_drift():
     params = Params.model_validate({"smallest_effect": {"predictions": 0.6, "labels": 0.6}})
-    verdict = judge(side(1, 400), side(2, 400, spam=0.6), params, seed=7)
+    verdict = drift_verdict(side(1, 400), side(2, 400, spam=0.6), params, seed=7)
     assert (verdict["drifted"], verdict["significant"]) == (False, True)
-    assert "less than is worth an alarm" in verdict["reason"]
+    assert "by less than drift.smallest_effect" in verdict["reason"]
 
 
 def test_the_verdict_depends_on_the_seed_and_on_nothing_else():
     sides = side(1, 150), side(2, 120)
-    one, two, other = (json.dumps(judge(*sides, Params(permutations=199), seed)) for seed in (7, 7, 8))
+    one, two, other = (json.dumps(drift_verdict(*sides, Params(permutations=199), seed)) for seed in (7, 7, 8))
     assert one == two
     assert one != other
 
 
-def test_blocks_change_the_p_values_but_not_what_is_seen(monkeypatch):
+def test_permuting_blocks_leaves_effects_and_alarms_as_they_are(monkeypatch):
     sides = side(1, 600), side(2, 600, spam=0.6)
-    whole = judge(*sides, Params(), seed=7)
-    monkeypatch.setattr("tasks.drift.permutation.MAX_UNITS", 200)
-    blocks = judge(*sides, Params(), seed=7)
-    assert {name: signal["effect"] for name, signal in whole["signals"].items()} == {
-        name: signal["effect"] for name, signal in blocks["signals"].items()
-    }
-    alarms = [{name for name, signal in v["signals"].items() if signal["alarm"]} for v in (whole, blocks)]
-    assert alarms[0] == alarms[1] == {"predictions", "labels"}
+    whole = drift_verdict(*sides, Params(), seed=7)["signals"]
+    monkeypatch.setattr(permutation, "MAX_UNITS", 200)
+    blocks = drift_verdict(*sides, Params(), seed=7)["signals"]
+    assert [its["p_value"] for its in whole.values()] != [its["p_value"] for its in blocks.values()]
+    for key in ("effect", "statistic", "alarm"):
+        assert {name: its[key] for name, its in whole.items()} == {name: its[key] for name, its in blocks.items()}, key
+    assert {name for name, its in blocks.items() if its["alarm"]} == {"predictions", "labels"}
 
 
-@pytest.mark.parametrize(("rows", "reason"), [(0, "no current data"), (29, "only 29 current rows: at least 30")])
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [(0, "no current data"), (29, "only 29 current rows: a verdict needs at least 30 (drift.min_rows)")],
+)
 def test_too_few_rows_give_no_verdict_but_a_reason(rows, reason):
-    verdict = judge(side(1, 100), side(2, rows), Params(), seed=7)
+    verdict = drift_verdict(side(1, 100), side(2, rows), Params(), seed=7)
     assert verdict["drifted"] is None and verdict["significant"] is None
     assert verdict["reason"].startswith(reason)
     assert verdict["signals"] == {}
@@ -220,25 +232,25 @@ def test_too_few_rows_give_no_verdict_but_a_reason(rows, reason):
 def test_labels_that_came_for_some_rows_are_compared_among_those():
     reference, current = side(1, 300), side(2, 300)
     current.categories["label"][:250] = None
-    assert judge(reference, current, Params(), seed=7)["signals"]["labels"]["alarm"] is False
+    assert drift_verdict(reference, current, Params(), seed=7)["signals"]["labels"]["alarm"] is False
     current.categories["label"][250:] = "virus"
-    assert judge(reference, current, Params(), seed=7)["signals"]["labels"]["alarm"] is True
+    assert drift_verdict(reference, current, Params(), seed=7)["signals"]["labels"]["alarm"] is True
     current.categories["label"][:] = None
-    assert "labels" not in judge(reference, current, Params(), seed=7)["signals"]
+    assert "labels" not in drift_verdict(reference, current, Params(), seed=7)["signals"]
 
 
 def test_quarantine_is_compared_over_all_rows_that_came_in_and_artefacts_are_left_out():
     calm = {"rows": 1000, "reasons": {"text_empty": 10, "timestamp_unreadable": 0}}
     noisy = {"rows": 500, "reasons": {"text_empty": 60, "timestamp_unreadable": 100}}
     sides = side(1, 100), side(2, 100)
-    found = judge(*sides, Params(), 7, population(calm, noisy, Params()))["signals"]["quarantine"]
+    found = drift_verdict(*sides, Params(), 7, quarantine_population(calm, noisy, Params()))["signals"]["quarantine"]
     assert found["alarm"] and found["where"] == "quarantined: text_empty"
     assert (found["reference_share"], found["current_share"]) == (0.01, 0.12)
     only_dates = {"rows": 500, "reasons": {"timestamp_unreadable": 100}}
-    assert population(calm | {"reasons": {}}, only_dates, Params()) == ()
+    assert quarantine_population(calm | {"reasons": {}}, only_dates, Params()) == ()
     several = {"rows": 50, "reasons": {"a": 40, "b": 30}}  # more reasons than rows: some have two
-    (only,) = population(several, several, Params())
-    assert only.signals[0].parts[0].answers.sum(axis=0).tolist() == [80, 60]
+    (only,) = quarantine_population(several, several, Params())
+    assert only.signals[0].indicators[0].values.sum(axis=0).tolist() == [80, 60]
 
 
 def test_the_descriptors_are_those_of_a_count_by_hand():
@@ -288,8 +300,8 @@ def test_rows_that_are_all_alike_are_no_drift():
     """Neither a text with a word in it, nor two embeddings, nor two confidences that differ."""
     same = pa.table({"text": ["12345"] * 50, "prediction": ["ham"] * 50, "confidence": [1.0] * 50})
     for embeddings in (np.ones((50, 4), np.float32), np.eye(4, dtype=np.float32)[np.arange(50) % 3]):
-        one = observe(same, embeddings, None, "here")
-        verdict = judge(one, one, Params(permutations=99), seed=7)
+        one = rows_from_table(same, embeddings, None, "here")
+        verdict = drift_verdict(one, one, Params(permutations=99), seed=7)
         assert (verdict["drifted"], verdict["significant"]) == (False, False)
         assert all(signal["effect"] == 0 for signal in verdict["signals"].values())
 
@@ -297,10 +309,10 @@ def test_rows_that_are_all_alike_are_no_drift():
 def test_what_does_not_fit_is_refused():
     rows = table(np.random.default_rng(0), 50)
     with pytest.raises(UserError, match="50 rows, but its embeddings have the shape"):
-        observe(rows, np.zeros((49, 3), np.float32), None, "a.parquet")
+        rows_from_table(rows, np.zeros((49, 3), np.float32), None, "a.parquet")
     with pytest.raises(UserError, match="24 and 3 wide"):
-        judge(side(1, 50), observe(rows, np.zeros((50, 3), np.float32), None, "b"), Params(), seed=7)
+        drift_verdict(side(1, 50), rows_from_table(rows, np.zeros((50, 3), np.float32), None, "b"), Params(), seed=7)
     with pytest.raises(UserError, match="no column 'thread'"):
-        observe(rows, None, "thread", "a.parquet")
+        rows_from_table(rows, None, "thread", "a.parquet")
     with pytest.raises(UserError, match="confidence must hold numbers"):
-        observe(pa.table({"confidence": ["high"] * 50}), None, None, "a.parquet")
+        rows_from_table(pa.table({"confidence": ["high"] * 50}), None, None, "a.parquet")

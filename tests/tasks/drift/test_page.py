@@ -13,9 +13,9 @@ import pytest
 from tasks.drift import Params
 from tasks.drift.distributions import _frame
 from tasks.drift.examples import mask, what_changed
-from tasks.drift.page import write
-from tasks.drift.rows import Rows, observe
-from tasks.drift.verdict import judge
+from tasks.drift.page import write_page
+from tasks.drift.rows import Rows, rows_from_table
+from tasks.drift.verdict import drift_verdict
 
 CALM = [
     "the",
@@ -47,7 +47,7 @@ def rows(seed, count, labels=("ham", "spam"), extra=""):
     texts = [" ".join([*rng.choice(CALM, size=12), *extra.split(" ")]) for _ in range(count)]
     label = rng.choice(np.array(labels, dtype=object), size=count)
     columns = {"text": texts, "prediction": label, "confidence": rng.random(count), "label": label}
-    return observe(pa.table(columns), None, None, "here")
+    return rows_from_table(pa.table(columns), None, None, "here")
 
 
 class Parsed(HTMLParser):
@@ -73,7 +73,7 @@ class Parsed(HTMLParser):
 def page_of(tmp_path, reference, current, **params):
     params = Params(permutations=199, **params)
     path = tmp_path / "drift.html"
-    write(judge(reference, current, params, seed=7), reference, current, params, 7, path)
+    write_page(drift_verdict(reference, current, params, seed=7), reference, current, params, 7, path)
     return path
 
 
@@ -160,7 +160,7 @@ def test_the_words_and_texts_that_changed_are_found_and_shown_once():
     new = "viagra winner casino lottery jackpot now"
     texts = current.text.to_pylist()
     texts[10:40] = [f"{new} jane@a.b {i}" for i in range(30)]
-    current = observe(pa.table({"text": texts}), None, None, "here")
+    current = rows_from_table(pa.table({"text": texts}), None, None, "here")
     words, examples = what_changed(reference, current, 4)
     assert {word.word for word in words} <= {*new.split(), *CALM}
     assert words[0].reference == 0 and words[0].current == pytest.approx(30 / 200)
@@ -168,7 +168,10 @@ def test_the_words_and_texts_that_changed_are_found_and_shown_once():
     assert "jane" not in examples[0].text
     assert sum("viagra" in example.text for example in examples) == 1
     assert what_changed(reference, current, 0) == ([], [])
-    assert what_changed(*(observe(pa.table({"text": ["1", "2"]}), None, None, "x") for _ in "ab"), 4) == ([], [])
+    assert what_changed(*(rows_from_table(pa.table({"text": ["1", "2"]}), None, None, "x") for _ in "ab"), 4) == (
+        [],
+        [],
+    )
 
 
 def test_what_evidently_is_given_holds_no_markup():

@@ -8,11 +8,16 @@ import pytest
 from scipy.stats import binom
 
 from tasks.drift import Params
-from tasks.drift.estimates import estimated, measured, right, under_label_change
-from tasks.drift.performance import change, performance
+from tasks.drift.estimates import (
+    accuracy_under_label_shift,
+    correct,
+    estimated_accuracy,
+    measured_accuracy,
+)
+from tasks.drift.performance import kind_of_change, performance
 from tasks.drift.quality import quality
-from tasks.drift.rows import Rows, observe
-from tasks.drift.verdict import judge
+from tasks.drift.rows import Rows, rows_from_table
+from tasks.drift.verdict import drift_verdict
 
 
 def side(seed, rows, sure=6.0, spam=0.3, relabelled=0.0):
@@ -39,11 +44,11 @@ def test_the_estimate_follows_a_change_of_the_inputs_and_its_interval_holds():
     draws, held, errors, falls = 80, 0, [], []
     for draw in range(draws):
         reference, current = side([draw, 0], 800), side([draw, 1], 400, sure=3.0)
-        cbpe, _ = estimated(reference, current, draw)
-        accuracy = right(current).mean()
+        cbpe, _ = estimated_accuracy(reference, current, draw)
+        accuracy = correct(current).mean()
         held += cbpe.holds(accuracy)
         errors.append(abs(cbpe.value - accuracy))
-        falls.append(right(reference).mean() - accuracy)
+        falls.append(correct(reference).mean() - accuracy)
     assert held >= binom.ppf(0.001, draws, 0.95)
     assert np.mean(errors) < 0.4 * np.mean(falls)
 
@@ -51,12 +56,12 @@ def test_the_estimate_follows_a_change_of_the_inputs_and_its_interval_holds():
 def test_measured_accuracy_is_the_share_with_wilsons_interval():
     label = np.array(["a"] * 50, dtype=object)
     prediction = np.array(["a"] * 40 + ["b"] * 10, dtype=object)
-    found = measured(Rows(50, categories={"prediction": prediction, "label": label}))
+    found = measured_accuracy(Rows(50, categories={"prediction": prediction, "label": label}))
     assert found.value == 0.8
     assert (found.low, found.high) == pytest.approx((0.6696, 0.8876), abs=1e-4)  # statsmodels, proportion_confint
     groups = np.repeat([f"g{i}" for i in range(10)], 5).astype(object)
-    wide = measured(Rows(50, categories={"prediction": prediction, "label": label}, groups=groups))
-    ten = measured(Rows(10, categories={"prediction": prediction[::5], "label": label[::5]}))
+    wide = measured_accuracy(Rows(50, categories={"prediction": prediction, "label": label}, groups=groups))
+    ten = measured_accuracy(Rows(10, categories={"prediction": prediction[::5], "label": label[::5]}))
     assert (wide.low, wide.high) == pytest.approx((ten.low, ten.high))
 
 
@@ -65,7 +70,7 @@ def test_groups_widen_the_estimates_interval():
     copies = once.take(np.repeat(np.arange(200), 5))
     grouped = Rows(1000, None, copies.numbers, copies.categories, groups=np.repeat(np.arange(200), 5).astype(str))
     alone = Rows(100, None, now.numbers, now.categories, groups=np.arange(100).astype(str))
-    errors = [estimated(before, after, 7)[0].error for before, after in ((copies, now), (grouped, alone))]
+    errors = [estimated_accuracy(before, after, 7)[0].error for before, after in ((copies, now), (grouped, alone))]
     assert errors[1] > errors[0]
 
 
@@ -80,21 +85,21 @@ def test_groups_widen_the_estimates_interval():
     ids=["nothing", "inputs", "concept", "labels"],
 )
 def test_a_change_of_concept_is_one_that_neither_inputs_nor_labels_explain(before, after, concept):
-    assert change(before, after, {}, 7)["concept"] is concept
+    assert kind_of_change(before, after, {}, 7)["concept"] is concept
 
 
 def test_a_change_of_the_labels_shares_is_no_surprise_to_the_recalls():
     before, after = by_class(1, 3000, 0.2), by_class(2, 1500, 0.6)
-    accuracy = right(after).mean()
-    assert under_label_change(before, after, 7).holds(accuracy)
-    assert not estimated(before, after, 7)[0].holds(accuracy)
+    accuracy = correct(after).mean()
+    assert accuracy_under_label_shift(before, after, 7).holds(accuracy)
+    assert not estimated_accuracy(before, after, 7)[0].holds(accuracy)
     after.categories["label"][:5] = "virus"
-    assert under_label_change(before, after, 7) is None
+    assert accuracy_under_label_shift(before, after, 7) is None
 
 
 def test_the_gate_watches_accuracy_and_says_which_kind_of_change_it_saw():
     params = Params(permutations=199)
-    verdict = judge(side(1, 800), side(2, 600, relabelled=0.2), params, 7)
+    verdict = drift_verdict(side(1, 800), side(2, 600, relabelled=0.2), params, 7)
     assert verdict["signals"]["accuracy"]["alarm"] and verdict["signals"]["accuracy"]["where"] == "prediction = label"
     assert verdict["change"]["concept"] is True and verdict["change"]["covariate"] is None
     found = verdict["performance"]
@@ -112,7 +117,7 @@ def test_without_labels_accuracy_is_estimated_and_nothing_more_is_claimed():
     found = performance(side(1, 500), unlabelled, 7)
     assert found["measured_accuracy"] is None and found["measured_rows"] == 0
     assert found["interval"][0] <= found["estimated_accuracy"] <= found["interval"][1]
-    assert change(side(1, 500), unlabelled, {}, 7) == {
+    assert kind_of_change(side(1, 500), unlabelled, {}, 7) == {
         "covariate": None,
         "label": None,
         "concept": None,
@@ -126,13 +131,13 @@ def test_a_reference_without_an_error_does_not_promise_that_none_will_come():
     perfect = Rows(
         100, None, {"confidence": np.full(100, 0.9)}, {c: np.full(100, "a", object) for c in ("prediction", "label")}
     )
-    cbpe, atc = estimated(perfect, perfect, 7)
+    cbpe, atc = estimated_accuracy(perfect, perfect, 7)
     assert cbpe.low < 0.99 and atc.low < 1
 
 
 def test_copies_of_the_reference_and_unknown_labels_are_counted():
     def rows(texts, labels):
-        return observe(pa.table({"text": texts, "label": labels}), None, None, "here")
+        return rows_from_table(pa.table({"text": texts, "label": labels}), None, None, "here")
 
     found = quality(
         rows(["a", "b"], ["x", "y"]), rows(["a", "a", "c", "d"], ["x", "z", "z", None]), pa.array(["c", "q"])

@@ -16,8 +16,8 @@ from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.dataset import layout, windows
 from tasks.drift import Params as DriftParams
-from tasks.drift.rows import observe
-from tasks.drift.verdict import judge
+from tasks.drift.rows import rows_from_table
+from tasks.drift.verdict import drift_verdict
 from tasks.report import CARD, INDEX, Params, charts, phrases, tables, verdict
 from tasks.report.__main__ import main
 from tasks.report.inputs import read_curves
@@ -211,9 +211,9 @@ def test_where_all_is_well_there_is_nothing_to_do(ordinary):
 
 
 def test_a_current_window_without_rows_and_a_quarantine_without_any_are_shown():
-    silent = judge(
-        observe(pa.table({"prediction": ["ham"] * 90}), None, None, "here"),
-        observe(pa.table({"prediction": pa.array([], pa.string())}), None, None, "here"),
+    silent = drift_verdict(
+        rows_from_table(pa.table({"prediction": ["ham"] * 90}), None, None, "here"),
+        rows_from_table(pa.table({"prediction": pa.array([], pa.string())}), None, None, "here"),
         DriftParams(),
         7,
     )
