@@ -22,7 +22,7 @@ from prefect.states import Completed, Failed
 from flows import backtest as about
 from flows.backtest import history, page
 from flows.backtest.history import History
-from flows.backtest.replay import Kept, Labels, Step, as_json, walk
+from flows.backtest.replay import Labels, ResultCache, Step, as_json, replay_policy
 from flows.machine.git import GitFailed, git
 from flows.machine.home import HERE, Home
 from flows.machine.liveness import alive
@@ -77,7 +77,7 @@ def backtest(
     """
     log, name = get_run_logger(), run_name("backtest")
     try:
-        home, span = Home.of(repository), (history.asked(since), history.asked(until))
+        home, span = Home.of(repository), (history.optional_date(since), history.optional_date(until))
         with alive(home, str(runtime.flow_run.id)), alone(home, name, overlap, log.info):
             commit, work = workspace.pinned(home, revision), home.folder / "backtests"
             rows = history.read(home, commit, work / "history", span[1], log.info)
@@ -86,33 +86,33 @@ def backtest(
             length = (windows[0].until - windows[0].since).total_seconds() / 86400
             cooldown = length if cooldown_days is None else cooldown_days
             rules = [Rules(one, every_days or length, cooldown, most_loss) for one in dict.fromkeys(policies)]
-            kept = _kept(home, commit, rows, work, refit, labels, rule, log.info)
-            steps = _replayed(kept, windows, rules, labels)
+            cache = _cached_models(home, commit, rows, work, refit, labels, rule, log.info)
+            steps = _replayed(cache, windows, rules, labels)
             shutil.rmtree(work / "models", ignore_errors=True)
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
     except (GitFailed, UserError, StageFailed, TooLittleSpace, UnknownStage) as failure:
         return Failed(message=str(failure))
-    learnt = len(rows.before(windows[0].since))
-    found = page.Replayed(home.origin.name, f"{HOW[refit]} {HOW[labels]}", rules, steps, learnt)
-    return _publish(found, Path(output).absolute() if output else home.origin / PAGE, kept.made)
+    training_rows = len(rows.before(windows[0].since))
+    found = page.Replayed(home.origin.name, f"{HOW[refit]} {HOW[labels]}", rules, steps, training_rows)
+    return _publish(found, Path(output).absolute() if output else home.origin / PAGE, cache.made)
 
 
-def _kept(
+def _cached_models(
     home: Home, commit: str, rows: History, work: Path, refit: Refits, labels: Labels, rule: Rule, say: Say
-) -> Kept:
+) -> ResultCache:
     """The models, with what is known of them already."""
     clone = work / "history"
     folder = work / _key(home, commit, clone, refit, labels, rule)
-    say(f"{len(rows.rows):,} rows of history; what is finished is kept in {folder}")
+    say(f"{len(rows.rows):,} rows of history; finished results are cached in {folder}")
     if refit == "full":
         from flows.backtest.full import Pipelines
 
-        return Kept(Pipelines(home, commit, rows, work / "models", labels, rule, say), folder)
+        return ResultCache(Pipelines(home, commit, rows, work / "models", labels, rule, say), folder)
     from flows.backtest.probe import Probes, Settings, embedded
 
     settings = Settings.of(clone / paths.PARAMS, rule)
-    return Kept(Probes(rows, settings, embedded(rows, settings, work), labels), folder)
+    return ResultCache(Probes(rows, settings, embedded(rows, settings, work), labels), folder)
 
 
 def _key(home: Home, commit: str, clone: Path, *how: str) -> str:
@@ -127,12 +127,12 @@ def _key(home: Home, commit: str, clone: Path, *how: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _replayed(kept: Kept, windows: list[Span], rules: list[Rules], labels: Labels) -> dict[str, list[Step]]:
+def _replayed(cache: ResultCache, windows: list[Span], rules: list[Rules], labels: Labels) -> dict[str, list[Step]]:
     """Every policy, as a task of its name."""
 
     @task(task_run_name="{policy}", cache_policy=NO_CACHE, persist_result=False)
     def replay(policy: str, place: int) -> list[Step]:
-        return walk(kept, windows, rules[place], labels, get_run_logger().info)
+        return replay_policy(cache, windows, rules[place], labels, get_run_logger().info)
 
     return {rule.policy: replay(rule.policy, place) for place, rule in enumerate(rules)}
 
@@ -144,10 +144,12 @@ def _publish(found: page.Replayed, target: Path, made: int) -> State[Any]:
     windows = {policy: as_json(of) for policy, of in found.steps.items()}
     policies = {one.policy: asdict(one) for one in found.summaries}
     table, link = page.markdown(found), f"[the page]({target.as_uri()})"
-    said = {"how": found.how, "table": table, "policies": policies, "windows": windows}
-    write_json(said, target.with_suffix(".json"))
+    figures = {"how": found.how, "table": table, "policies": policies, "windows": windows}
+    write_json(figures, target.with_suffix(".json"))
     create_markdown_artifact(key="backtest", markdown=f"{table}\n\n{found.how}\n\n{link}", description=found.title)
-    return Completed(message=f"{table}\n{made} answers were made, the others were kept\nopen      {target.as_uri()}")
+    return Completed(
+        message=f"{table}\n{made} results were computed, the others were cached\nopen      {target.as_uri()}"
+    )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -177,10 +179,10 @@ def main() -> None:
     given = vars(parser().parse_args())
     home = Home.of(given["repository"])  # what is refused at once is so before a server starts
     for date in (given["since"], given["until"]):
-        history.asked(date)
+        history.optional_date(date)
     if given["days"] is not None and given["days"] <= 0:
         raise UserError(f"--days is {given['days']:g}, and a window ends after it begins")
-    print(f"replaying at {datetime.now(UTC):%H:%M} UTC; what is finished is kept in {home.folder / 'backtests'}")
+    print(f"replaying at {datetime.now(UTC):%H:%M} UTC; finished results are cached in {home.folder / 'backtests'}")
     try:
         state = backtest(**given, return_state=True)
     except KeyboardInterrupt:

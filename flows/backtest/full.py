@@ -14,8 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from flows.backtest.history import History, bring, prepare
-from flows.backtest.replay import Labels, Look, Trained
+from flows.backtest.history import History, prepare, reproduce
+from flows.backtest.replay import Labels, Training, WindowResult
 from flows.champion import comparison
 from flows.machine.git import git
 from flows.machine.home import Home
@@ -30,9 +30,9 @@ from tasks.dataset.schema import RAW
 from tasks.gate import Rule
 
 MODEL = "score@reference"  # what a training ends with
-GIVEN = ("id", "text", "timestamp")
-LATER = timedelta(days=1)
-UNLABELLED = Path("data/backtest")  # in a clone: windows without their labels
+KEPT_COLUMNS = ("id", "text", "timestamp")
+ONE_DAY = timedelta(days=1)
+UNLABELLED_FOLDER = Path("data/backtest")  # in a clone: windows without their labels
 
 
 @dataclass
@@ -52,55 +52,55 @@ class Pipelines:
         rows = self.history.rows
         self.truth = dict(zip(rows["id"].to_pylist(), rows["label"].to_pylist(), strict=True))
 
-    def train(self, until: datetime) -> Trained:
+    def train(self, until: datetime) -> Training:
         """In a clone of its own, up to the scores of its held-out rows."""
         folder = self.folder / f"{until:%Y%m%dT%H%M%S}"
         workspace.clone(self.home, self.commit, folder, workspace.shared_cache(self.home))
         reference = {"from": written(reaching(self.history.windows.reference, until)), "until": written(until)}
-        following = {"from": written(until), "until": written(until + LATER)}
+        following = {"from": written(until), "until": written(until + ONE_DAY)}
         prepare(self.home, folder, {"reference": reference, "current": following}, self.say)
-        results = bring(folder, [MODEL])
+        results = reproduce(folder, [MODEL])
         self.clones[until] = folder
         rows = read_json(folder / paths.metrics("split"))["rows"]["train"]
-        return Trained(rows, round(sum(result.seconds for result in results), 3))
+        return Training(rows, round(sum(result.seconds for result in results), 3))
 
-    def _clone(self, until: datetime) -> Path:
+    def _clone_of(self, until: datetime) -> Path:
         if until not in self.clones:
             self.train(until)
         return self.clones[until]
 
-    def look(self, until: datetime, window: Span) -> Look:
+    def evaluate(self, until: datetime, window: Span) -> WindowResult:
         """The current branch on the window in the model's clone; where labels are ``late`` it does not see them."""
-        folder = self._clone(until)
+        folder = self._clone_of(until)
         current: dict[str, Any] = {"from": written(window.since), "until": written(window.until)}
         if not len(self.history.within(window)):
-            return Look(0, "", None, None, "no rows", None, None)
+            return WindowResult(0, "", None, None, "no rows", None, None)
         if self.labels == "late":
             current |= self._unlabelled(folder, window)
         prepare(self.home, folder, {"current": current}, self.say)
-        bring(folder, ["drift"])
-        return self._seen(folder)
+        reproduce(folder, ["drift"])
+        return self._result(folder)
 
     def _unlabelled(self, folder: Path, window: Span) -> dict[str, Any]:
         """The window's rows without their labels as a source of its own in a clone: what ``windows.current`` says."""
-        file = UNLABELLED / f"{window.since:%Y%m%dT%H%M%S}-{window.until:%Y%m%dT%H%M%S}.parquet"
+        file = UNLABELLED_FOLDER / f"{window.since:%Y%m%dT%H%M%S}-{window.until:%Y%m%dT%H%M%S}.parquet"
         rows = self.history.rows.take(pa.array(self.history.within(window)))
-        dropped = [name for name in rows.column_names if name in RAW.names and name not in GIVEN]
+        dropped = [name for name in rows.column_names if name in RAW.names and name not in KEPT_COLUMNS]
         write_table(rows.drop_columns(dropped), folder / file)
         git(folder, "add", "--force", "--", str(file))  # a source is a tracked file
-        return {"source": str(file), "columns": {name: name for name in GIVEN} | {"label": None}}
+        return {"source": str(file), "columns": {name: name for name in KEPT_COLUMNS} | {"label": None}}
 
-    def _seen(self, folder: Path) -> Look:
+    def _result(self, folder: Path) -> WindowResult:
         current = layout.window("current")
         truth = [self.truth.get(key) for key in read_table(folder / current.validated, ["id"])["id"].to_pylist()]
-        said = read_table(folder / current.scored, ["prediction"])["prediction"].to_pylist()
-        known = [(label, answer) for label, answer in zip(truth, said, strict=True) if label is not None]
+        predictions = read_table(folder / current.scored, ["prediction"])["prediction"].to_pylist()
+        known = [(label, answer) for label, answer in zip(truth, predictions, strict=True) if label is not None]
         labels, answers = [label for label, _ in known], [answer for _, answer in known]
-        return Look.of(len(truth), labels, answers, read_json(folder / paths.metrics("drift")))
+        return WindowResult.of(len(truth), labels, answers, read_json(folder / paths.metrics("drift")))
 
     def gate(self, champion: datetime, challenger: datetime) -> tuple[bool, str]:
         """As promotion judges: both answer the challenger's test rows; one that cannot be judged is not promoted."""
-        theirs, mine = self._clone(champion), self._clone(challenger)
+        theirs, mine = self._clone_of(champion), self._clone_of(challenger)
         try:
             verdict = comparison.compare(theirs, mine, self.rule, self.say)
         except UserError as refusal:

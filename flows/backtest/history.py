@@ -32,7 +32,7 @@ from tasks.ingest import Params as Ingest
 Say = Callable[[str], None]
 Ints = npt.NDArray[np.int64]
 STAGE = "validate@reference"
-NO_END = "2200-01-01"  # later than any row
+FAR_FUTURE = "2200-01-01"  # later than any row
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,15 @@ class History:
 
     def within(self, window: Span) -> Ints:
         """Which rows fall into the window."""
-        return np.flatnonzero((self.times >= _naive(window.since)) & (self.times < _naive(window.until)))
+        return np.flatnonzero((self.times >= _utc64(window.since)) & (self.times < _utc64(window.until)))
 
     def before(self, until: datetime) -> Ints:
         """Which rows a model is trained on whose reference reaches to ``until``."""
         since, times = reaching(self.windows.reference, until), self.times
-        return np.flatnonzero((times < _naive(until)) & (times >= _naive(since) if since else True))
+        return np.flatnonzero((times < _utc64(until)) & (times >= _utc64(since) if since else True))
 
 
-def _naive(at: datetime) -> np.datetime64:
+def _utc64(at: datetime) -> np.datetime64:
     return np.datetime64(at.replace(tzinfo=None), "us")
 
 
@@ -77,7 +77,7 @@ def prepare(home: Home, folder: Path, windows: dict[str, Any], say: Say) -> None
         workspace.materialise(folder)
 
 
-def bring(folder: Path, targets: Sequence[str]) -> list[Result]:
+def reproduce(folder: Path, targets: Sequence[str]) -> list[Result]:
     """Bring stages and what they need up to date in a clone. Raises StageFailed."""
     with chdir(folder):
         dag = Dag()
@@ -89,10 +89,10 @@ def read(home: Home, commit: str, folder: Path, until: datetime | None, say: Say
     workspace.clone(home, commit, folder, workspace.shared_cache(home))
     windows = load_windows(folder / paths.PARAMS)
     _refuse_without_history(windows, params.load(Ingest, "ingest", folder / paths.PARAMS))
-    end = written(until) or NO_END
+    end = written(until) or FAR_FUTURE
     whole = {"reference": {"from": None, "until": end}, "current": {"from": end, "until": None}}
     prepare(home, folder, whole, say)
-    bring(folder, [STAGE])
+    reproduce(folder, [STAGE])
     rows = read_table(folder / layout.window("reference").validated)
     return History(rows.sort_by([("timestamp", "ascending"), ("id", "ascending")]), windows)
 
@@ -141,6 +141,6 @@ def refuse_one_class(history: History, first: Span) -> None:
         raise UserError(f"before {written(first.since)} there is {what} to learn from: name a later --since")
 
 
-def asked(text: str | None) -> datetime | None:
+def optional_date(text: str | None) -> datetime | None:
     """A date of the command line, if one was named."""
     return moment(text) if text else None

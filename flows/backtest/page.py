@@ -9,13 +9,13 @@ from typing import Any
 
 import jinja2
 
-from flows.backtest.replay import Step, Summary, described, summary
+from flows.backtest.replay import Step, Summary, describe_policy, summary
 from flows.windows.policy import Rules
 from tasks.report.charts import Axis, axis
 
 TEMPLATE = "page.html"
 COLOURS = {"never": "#8a6d3b", "schedule": "#1f6feb", "alarm": "#c0392b", "estimated_loss": "#6f42c1"}
-APART = 0.12  # of a window's width, between the marks of two policies
+OFFSET = 0.12  # of a window's width, between the marks of two policies
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Replayed:
     rules: list[Rules]
     steps: dict[str, list[Step]]
     """Of each policy."""
-    first_rows: int
+    training_rows: int
     """What the first model had to learn from."""
 
     @property
@@ -40,12 +40,12 @@ class Replayed:
     @property
     def names(self) -> list[str]:
         """Each policy in words."""
-        return [described(rule) for rule in self.rules]
+        return [describe_policy(rule) for rule in self.rules]
 
     @property
     def rows(self) -> int:
         """Rows that every policy's models answered."""
-        return sum(len(step.look.right) for step in self.steps[self.rules[0].policy])
+        return sum(len(step.result.right) for step in self.steps[self.rules[0].policy])
 
 
 def table(found: Replayed) -> list[list[str]]:
@@ -100,7 +100,7 @@ def page(found: Replayed) -> str:
 
 def chart(steps: dict[str, list[Step]]) -> dict[str, Any]:
     """Where the marks of the accuracies stand, in per cent of the drawing."""
-    seen = [step.look.interval for of in steps.values() for step in of if step.look.interval]
+    seen = [step.result.interval for of in steps.values() for step in of if step.result.interval]
     scale = axis(min((low for low, _ in seen), default=0.0), max((high for _, high in seen), default=1.0))
     first = next(iter(steps.values()))
     return {
@@ -117,15 +117,15 @@ def chart(steps: dict[str, list[Step]]) -> dict[str, Any]:
 
 
 def _points(steps: Sequence[Step], place: int, policies: int, scale: Axis) -> list[dict[str, Any]]:
-    shift = APART * (place - (policies - 1) / 2)
+    shift = OFFSET * (place - (policies - 1) / 2)
     return [
         {
             "x": round(100 * (i + 0.5 + shift) / len(steps), 2),
-            "y": round(100 - scale.place(step.look.accuracy), 2),
-            "top": round(100 - scale.place(step.look.interval[1]), 2),
-            "bottom": round(100 - scale.place(step.look.interval[0]), 2),
+            "y": round(100 - scale.place(step.result.accuracy), 2),
+            "top": round(100 - scale.place(step.result.interval[1]), 2),
+            "bottom": round(100 - scale.place(step.result.interval[0]), 2),
             "promoted": bool(step.refit and step.refit.promoted),
         }
         for i, step in enumerate(steps)
-        if step.look.accuracy is not None and step.look.interval is not None
+        if step.result.accuracy is not None and step.result.interval is not None
     ]

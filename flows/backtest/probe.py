@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 
 from flows.backtest.encoder import encoded
 from flows.backtest.history import History, Ints
-from flows.backtest.replay import Labels, Look, Trained
+from flows.backtest.replay import Labels, Training, WindowResult
 from flows.windows.ranges import Span
 from tasks import drift, gate, split, tokenize
 from tasks.core import params
@@ -36,8 +36,8 @@ from tasks.gate.verdict import columns
 from tasks.gate.verdict import judge as gated
 from tasks.split.__main__ import split as into_splits
 
-PIECE = 5_000  # texts whose embeddings are kept together: what an interruption costs at most
-PENALTY = 10.0  # C: the inverse strength of the L2 penalty
+CHUNK_TEXTS = 5_000  # texts whose embeddings are kept together: what an interruption costs at most
+C = 10.0  # C: the inverse strength of the L2 penalty
 Objects = npt.NDArray[np.object_]
 
 
@@ -89,10 +89,10 @@ class Probes:
         self.model = lru_cache(maxsize=4)(self._model)
         self.truth: Objects = self.history.rows["label"].to_numpy()
 
-    def train(self, until: datetime) -> Trained:
+    def train(self, until: datetime) -> Training:
         """On all rows before ``until``."""
         found = self.model(until)
-        return Trained(len(found.trained), found.seconds)
+        return Training(len(found.trained), found.seconds)
 
     def _model(self, until: datetime) -> Model:
         start = time.process_time()
@@ -100,19 +100,19 @@ class Probes:
         numbered = self.history.rows.take(pa.array(rows)).append_column("place", pa.array(rows))
         tables, _ = into_splits(numbered, self.settings.split, self.settings.general.seed)
         train, validation, test = (tables[name]["place"].to_numpy() for name in split.NAMES)
-        classifier = LogisticRegression(C=PENALTY, max_iter=1000)
+        classifier = LogisticRegression(C=C, max_iter=1000)
         classifier.fit(self.embeddings[train], self.truth[train].astype(str))
         held_out = np.concatenate([validation, test])
         return Model(classifier, train, held_out, test, time.process_time() - start)
 
-    def look(self, until: datetime, window: Span) -> Look:
+    def evaluate(self, until: datetime, window: Span) -> WindowResult:
         """What monitoring would say; where labels are ``late`` it does not see the window's."""
         model, rows = self.model(until), self.history.within(window)
-        said = self._answers(model, rows)
-        current = self._rows(said, rows, labelled=self.labels == "at_once")
+        predictions = self._answers(model, rows)
+        current = self._rows(predictions, rows, labelled=self.labels == "at_once")
         reference = self._rows(self._answers(model, model.held_out), model.held_out, labelled=True)
         verdict = drift_verdict(reference, current, self.settings.drift, self.settings.general.seed)
-        return Look.of(len(rows), self.truth[rows].tolist(), said["prediction"].to_pylist(), verdict)
+        return WindowResult.of(len(rows), self.truth[rows].tolist(), predictions["prediction"].to_pylist(), verdict)
 
     def _answers(self, model: Model, rows: Ints) -> pa.Table:
         """Prediction, confidence and every label's probability."""
@@ -120,15 +120,17 @@ class Probes:
         if not len(rows):
             return pa.table({"prediction": pa.array([], pa.string()), "confidence": pa.array([], pa.float64())})
         chances = model.classifier.predict_proba(self.embeddings[rows])
-        said = model.classifier.classes_[chances.argmax(axis=1)].tolist()
-        return pa.table([pa.array(said), chances.max(axis=1), *chances.T.copy()], ["prediction", "confidence", *names])
+        predictions = model.classifier.classes_[chances.argmax(axis=1)].tolist()
+        return pa.table(
+            [pa.array(predictions), chances.max(axis=1), *chances.T.copy()], ["prediction", "confidence", *names]
+        )
 
-    def _rows(self, said: pa.Table, rows: Ints, labelled: bool) -> Rows:
+    def _rows(self, predictions: pa.Table, rows: Ints, labelled: bool) -> Rows:
         group = self.settings.drift.group
         names = ["text", "timestamp", *(["label"] if labelled else []), *([group] if group else [])]
         table = self.history.rows.take(pa.array(rows)).select(names)
         for name in ("prediction", "confidence"):
-            table = table.append_column(name, said[name])
+            table = table.append_column(name, predictions[name])
         return rows_from_table(table, self.embeddings[rows], group, "the history")
 
     def gate(self, champion: datetime, challenger: datetime) -> tuple[bool, str]:
@@ -154,11 +156,11 @@ def embedded(history: History, settings: Settings, folder: Path) -> npt.NDArray[
     if "text" not in history.rows.column_names:
         raise UserError("ingest.columns.image: a probe embeds texts; only --refit full can replay a history of images")
     texts: list[str] = history.rows["text"].to_pylist()
-    pieces = [texts[start : start + PIECE] for start in range(0, len(texts), PIECE)]
-    return np.concatenate([_piece(piece, settings, folder) for piece in pieces])
+    pieces = [texts[start : start + CHUNK_TEXTS] for start in range(0, len(texts), CHUNK_TEXTS)]
+    return np.concatenate([_chunk(piece, settings, folder) for piece in pieces])
 
 
-def _piece(texts: list[str], settings: Settings, folder: Path) -> npt.NDArray[np.float32]:
+def _chunk(texts: list[str], settings: Settings, folder: Path) -> npt.NDArray[np.float32]:
     how = [settings.general.model.model_dump_json(), settings.tokenize.model_dump_json()]
     file = folder / f"embeddings-{hashlib.sha256(chr(0).join([*how, *texts]).encode()).hexdigest()[:16]}.npy"
     if not file.exists():

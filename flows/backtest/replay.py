@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Look:
+class WindowResult:
     """One model on one window: how right it was, and what monitoring would have said."""
 
     rows: int
@@ -43,13 +43,13 @@ class Look:
     """Accuracy in the window by the confidences."""
 
     @classmethod
-    def of(cls, rows: int, truth: list[str], said: list[str], verdict: dict[str, Any]) -> Look:
-        """From the labels that are known of the window's rows, what the model said of them, and the drift verdict."""
+    def of(cls, rows: int, truth: list[str], predictions: list[str], verdict: dict[str, Any]) -> WindowResult:
+        """From the labels that are known of the window's rows, the model's predictions, and the drift verdict."""
         found = verdict["performance"]
         return cls(
             rows=rows,
-            right="".join("1" if label == answer else "0" for label, answer in zip(truth, said, strict=True)),
-            macro_f1=_macro_f1(truth, said),
+            right="".join("1" if label == answer else "0" for label, answer in zip(truth, predictions, strict=True)),
+            macro_f1=_macro_f1(truth, predictions),
             drifted=verdict["drifted"],
             reason=verdict["reason"],
             held_out=found["reference_accuracy"],
@@ -72,16 +72,16 @@ class Look:
         return float(bounds.low), float(bounds.high)
 
 
-def _macro_f1(truth: list[str], said: list[str]) -> float | None:
+def _macro_f1(truth: list[str], predictions: list[str]) -> float | None:
     if len(set(truth)) < 2:
         return None
     from sklearn.metrics import f1_score
 
-    return round(float(f1_score(truth, said, average="macro")), 6)
+    return round(float(f1_score(truth, predictions, average="macro")), 6)
 
 
 @dataclass(frozen=True)
-class Trained:
+class Training:
     """What a training took."""
 
     rows: int
@@ -102,10 +102,10 @@ class Refit:
 class Models(Protocol):
     """Models by the end of what they were trained on."""
 
-    def train(self, until: datetime) -> Trained:
+    def train(self, until: datetime) -> Training:
         """On all rows before ``until``, as the pipeline splits them."""
 
-    def look(self, until: datetime, window: Span) -> Look:
+    def evaluate(self, until: datetime, window: Span) -> WindowResult:
         """The model trained until then on a later window."""
 
     def gate(self, champion: datetime, challenger: datetime) -> tuple[bool, str]:
@@ -113,22 +113,22 @@ class Models(Protocol):
 
 
 @dataclass
-class Kept:
-    """Models whose answers are kept in a folder: what was finished once, by whichever policy, is not done again."""
+class ResultCache:
+    """Models with their results cached in a folder: what one policy has computed, no other computes again."""
 
     models: Models
     folder: Path
     made: int = 0
-    """How many answers had to be made."""
+    """Results that were computed rather than read."""
 
-    def train(self, until: datetime) -> Trained:
+    def train(self, until: datetime) -> Training:
         """As of Models."""
-        return self._once(Trained, f"trained-{_stamp(until)}", lambda: self.models.train(until))
+        return self._once(Training, f"trained-{_stamp(until)}", lambda: self.models.train(until))
 
-    def look(self, until: datetime, window: Span) -> Look:
+    def evaluate(self, until: datetime, window: Span) -> WindowResult:
         """As of Models."""
-        name = f"look-{_stamp(until)}-{_stamp(window.since)}-{_stamp(window.until)}"
-        return self._once(Look, name, lambda: self.models.look(until, window))
+        name = f"result-{_stamp(until)}-{_stamp(window.since)}-{_stamp(window.until)}"
+        return self._once(WindowResult, name, lambda: self.models.evaluate(until, window))
 
     def refit(self, champion: datetime, challenger: datetime) -> Refit:
         """Training and the gate."""
@@ -157,52 +157,54 @@ class Step:
 
     window: Span
     trained_until: datetime
-    look: Look
+    result: WindowResult
     decision: Decision
     refit: Refit | None
 
 
-def walk(kept: Kept, windows: Sequence[Span], rules: Rules, labels: Labels, say: Callable[[str], None]) -> list[Step]:
+def replay_policy(
+    cache: ResultCache, windows: Sequence[Span], rules: Rules, labels: Labels, say: Callable[[str], None]
+) -> list[Step]:
     """The policy over the windows; who is promoted answers the next one.
 
     After the last window nothing is refitted: there is no row left that the refit could answer.
     """
     active, tried, steps = windows[0].since, None, []
     for window in windows:
-        look = kept.look(active, window)
-        decision, refit = decide(rules, facts(look, window, active, tried, labels)), None
+        result = cache.evaluate(active, window)
+        decision, refit = decide(rules, facts(result, window, active, tried, labels)), None
         if decision.refit and window is windows[-1]:
             decision = replace(decision, reasons=[*decision.reasons, "not done after the last window"])
         elif decision.refit:
-            tried, refit = window.until, kept.refit(active, window.until)
-        steps.append(Step(window, active, look, decision, refit))
-        say(f"{rules.policy}, {window}: {_words(steps[-1])}")
+            tried, refit = window.until, cache.refit(active, window.until)
+        steps.append(Step(window, active, result, decision, refit))
+        say(f"{rules.policy}, {window}: {_describe(steps[-1])}")
         if refit and refit.promoted:
             active = window.until
     return steps
 
 
-def facts(look: Look, window: Span, active: datetime, tried: datetime | None, labels: Labels) -> Facts:
+def facts(result: WindowResult, window: Span, active: datetime, tried: datetime | None, labels: Labels) -> Facts:
     """What is known when a window has closed, as ``flows.monitoring.watch`` has it."""
     measured = labels == "at_once"
-    now = look.accuracy if measured else look.estimated
+    now = result.accuracy if measured else result.estimated
     return Facts(
         at=window.until,
         trained_until=active,
         tried_at=tried,
-        drifted=look.drifted,
-        accuracy_then=look.held_out,
+        drifted=result.drifted,
+        accuracy_then=result.held_out,
         accuracy_now=now,
         accuracy_is=None if now is None else "measured" if measured else "estimated",
-        labelled=len(look.right),
+        labelled=len(result.right),
     )
 
 
-def _words(step: Step) -> str:
-    if step.look.accuracy is None:
+def _describe(step: Step) -> str:
+    if step.result.accuracy is None:
         return f"no rows; {step.decision}"
     promoted = f", {'promoted' if step.refit.promoted else 'not promoted'}" if step.refit else ""
-    return f"accuracy {step.look.accuracy:.3f} on {len(step.look.right)} rows; {step.decision}{promoted}"
+    return f"accuracy {step.result.accuracy:.3f} on {len(step.result.right)} rows; {step.decision}{promoted}"
 
 
 @dataclass(frozen=True)
@@ -227,8 +229,8 @@ class Summary:
 
 def summary(rules: Rules, steps: Sequence[Step], first: Sequence[Step]) -> Summary:
     """The figures of one policy."""
-    right, base = (np.concatenate([_bits(step.look.right) for step in one]) for one in (steps, first))
-    whole = Look(len(right), "".join(step.look.right for step in steps), None, None, "", None, None)
+    right, base = (np.concatenate([_bits(step.result.right) for step in one]) for one in (steps, first))
+    whole = WindowResult(len(right), "".join(step.result.right for step in steps), None, None, "", None, None)
     difference = right - base
     half = Z * float(difference.std()) / float(np.sqrt(max(len(difference), 1)))
     refits = [step.refit for step in steps if step.refit]
@@ -238,7 +240,7 @@ def summary(rules: Rules, steps: Sequence[Step], first: Sequence[Step]) -> Summa
         interval=whole.interval or (0.0, 1.0),
         difference=float(difference.mean()),
         difference_interval=(float(difference.mean()) - half, float(difference.mean()) + half),
-        alarms=sum(step.look.drifted is True for step in steps),
+        alarms=sum(step.result.drifted is True for step in steps),
         windows=len(steps),
         refits=len(refits),
         promoted=sum(one.promoted for one in refits),
@@ -252,7 +254,7 @@ def _bits(right: str) -> npt.NDArray[np.float64]:
     return bits
 
 
-def described(rules: Rules) -> str:
+def describe_policy(rules: Rules) -> str:
     """A policy and what it looks at, in words."""
     looked_at = {
         "schedule": f", every {rules.every_days:g} days",
@@ -269,9 +271,9 @@ def as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
             "since": step.window.since.isoformat(),
             "until": step.window.until.isoformat(),
             "trained_until": step.trained_until.isoformat(),
-            "accuracy": step.look.accuracy,
-            "interval": step.look.interval,
-            **{key: value for key, value in asdict(step.look).items() if key != "right"},
+            "accuracy": step.result.accuracy,
+            "interval": step.result.interval,
+            **{key: value for key, value in asdict(step.result).items() if key != "right"},
             "decision": asdict(step.decision),
             "refit": asdict(step.refit) if step.refit else None,
         }

@@ -17,7 +17,7 @@ from flows.backtest import page
 from flows.backtest.__main__ import backtest
 from flows.backtest.history import History, refuse_one_class, spans
 from flows.backtest.probe import Probes, Settings, embedded
-from flows.backtest.replay import Kept, Look, Trained, facts, summary, walk
+from flows.backtest.replay import ResultCache, Training, WindowResult, facts, summary
 from flows.machine.home import Home
 from flows.windows.policy import Rules, decide
 from flows.windows.ranges import Span, moment
@@ -41,20 +41,20 @@ class Scripted:
 
     def train(self, until):
         self.trained.append(until)
-        return Trained(100, 1.5)
+        return Training(100, 1.5)
 
-    def look(self, until, window):
+    def evaluate(self, until, window):
         age = (window.until - until).days // 7
         right = "1" * (10 - 2 * age) + "0" * (2 * age)
-        return Look(10, right, 0.5, age > 1, "words", 0.9, 0.9 - age / 10)
+        return WindowResult(10, right, 0.5, age > 1, "words", 0.9, 0.9 - age / 10)
 
     def gate(self, champion, challenger):
         return self.promote, "the gate's words"
 
 
 def replayed(tmp_path, policy, models=None, labels="late", **rules):
-    kept = Kept(models or Scripted(), tmp_path)
-    return walk(kept, WEEKS, Rules(policy, 7, 7, **rules), labels, print), kept
+    kept = ResultCache(models or Scripted(), tmp_path)
+    return replay_policy(kept, WEEKS, Rules(policy, 7, 7, **rules), labels, print), kept
 
 
 def test_who_is_promoted_answers_the_next_window_and_nothing_is_refitted_after_the_last(tmp_path):
@@ -66,7 +66,7 @@ def test_who_is_promoted_answers_the_next_window_and_nothing_is_refitted_after_t
     assert {step.trained_until for step in refused} == {WEEKS[0].since}
     assert len(kept.models.trained) == 3
     never, _ = replayed(tmp_path / "c", "never")
-    assert [step.look.right for step in never] == [step.look.right for step in refused]
+    assert [step.result.right for step in never] == [step.result.right for step in refused]
 
 
 @pytest.mark.parametrize("labels", ["late", "at_once"])
@@ -75,9 +75,9 @@ def test_the_decisions_are_those_of_the_policy_on_what_is_known_then(tmp_path, p
     steps, _ = replayed(tmp_path, policy, labels=labels, most_loss=0.15)
     tried = None
     for step in steps[:-1]:
-        known = facts(step.look, step.window, step.trained_until, tried, labels)
+        known = facts(step.result, step.window, step.trained_until, tried, labels)
         assert decide(Rules(policy, 7, 7, 0.15), known) == step.decision
-        assert known.accuracy_now == (step.look.accuracy if labels == "at_once" else step.look.estimated)
+        assert known.accuracy_now == (step.result.accuracy if labels == "at_once" else step.result.estimated)
         tried = step.window.until if step.refit else tried
 
 
@@ -89,7 +89,7 @@ def test_accuracy_is_weighted_by_rows_and_the_difference_is_paired(tmp_path):
     assert (base.difference, base.difference_interval) == (0, (0, 0))
     assert one.difference == pytest.approx(one.accuracy - base.accuracy)
     assert (one.refits, one.promoted, one.trained_rows, one.seconds) == (3, 3, 300, 4.5)
-    heavy = [replace(never[0], look=replace(never[0].look, right="1" * 990 + "0" * 10)), *never[1:]]
+    heavy = [replace(never[0], look=replace(never[0].result, right="1" * 990 + "0" * 10)), *never[1:]]
     assert summary(Rules("never"), heavy, heavy).accuracy == (990 + 6 + 4 + 2) / 1030
 
 
@@ -105,13 +105,13 @@ def test_what_is_finished_is_not_done_again_by_whichever_policy(tmp_path):
 def test_a_window_of_one_class_or_none_says_so_and_text_stays_text(tmp_path):
     steps, _ = replayed(tmp_path, "never")
     verdict = {"drifted": None, "reason": "", "performance": {"reference_accuracy": None, "estimated_accuracy": None}}
-    one_class = Look.of(3, ["ham"] * 3, ["ham", "ham", "spam"], verdict)
+    one_class = WindowResult.of(3, ["ham"] * 3, ["ham", "ham", "spam"], verdict)
     assert (one_class.macro_f1, one_class.accuracy) == (None, 2 / 3)
-    assert Look.of(2, ["ham", "spam"], ["ham", "spam"], verdict).macro_f1 == 1
+    assert WindowResult.of(2, ["ham", "spam"], ["ham", "spam"], verdict).macro_f1 == 1
     low, high = one_class.interval
     assert low < 2 / 3 < high
     steps[0] = replace(steps[0], look=one_class)
-    steps[1] = replace(steps[1], look=Look.of(0, [], [], verdict))
+    steps[1] = replace(steps[1], look=WindowResult.of(0, [], [], verdict))
     found = page.Replayed("<script>alert(1)</script>", "how", [Rules("never")], {"never": steps}, 5)
     text = page.page(found)
     assert "<script" not in text and "&lt;script&gt;" in text
@@ -155,11 +155,11 @@ def test_a_probe_sees_nothing_of_what_comes_later():
     other[later] *= -3
     found = []
     for one in (probes(rows, embeddings), probes(turned, other)):
-        looks = [one.look(WEEKS[0].since, window) for window in WEEKS[:2]]
+        looks = [one.evaluate(WEEKS[0].since, window) for window in WEEKS[:2]]
         trained = one.train(WEEKS[1].until)
         found.append((*(asdict(look) for look in looks), trained.rows, one.gate(WEEKS[0].since, WEEKS[1].until)))
     assert found[0] == found[1]
-    assert probes(rows, embeddings).look(WEEKS[0].since, WEEKS[3]) != probes(turned, other).look(
+    assert probes(rows, embeddings).evaluate(WEEKS[0].since, WEEKS[3]) != probes(turned, other).evaluate(
         WEEKS[0].since, WEEKS[3]
     )
 
@@ -171,7 +171,7 @@ def test_late_labels_are_not_seen_by_the_verdict():
     inside = History(rows, Windows()).within(window)
     labels[inside] = np.random.default_rng(1).permutation(labels[inside])
     mixed = rows.set_column(2, "label", pa.array(labels.tolist()))
-    late, mixed_late = (probes(one, embeddings).look(WEEKS[0].since, window) for one in (rows, mixed))
+    late, mixed_late = (probes(one, embeddings).evaluate(WEEKS[0].since, window) for one in (rows, mixed))
     assert (late.drifted, late.reason, late.estimated) == (mixed_late.drifted, mixed_late.reason, mixed_late.estimated)
     assert late.right != mixed_late.right
 
@@ -212,13 +212,13 @@ def home(tmp_path_factory, api, tiny_checkpoint, monkeypatch):
 
 KILLED = """
 import os, signal, sys
-from flows.backtest.replay import Kept
-once = Kept._once
+from flows.backtest.replay import ResultCache
+once = ResultCache._once
 def dying(self, *given):
     if self.made == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return once(self, *given)
-Kept._once = dying
+ResultCache._once = dying
 from flows.backtest.__main__ import backtest
 backtest(repository=sys.argv[1], policies=["never", "schedule"])
 """
