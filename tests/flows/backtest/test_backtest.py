@@ -17,7 +17,7 @@ from flows.backtest import page
 from flows.backtest.__main__ import backtest
 from flows.backtest.history import History, refuse_one_class, spans
 from flows.backtest.probe import Probes, Settings, embedded
-from flows.backtest.replay import ResultCache, Training, WindowResult, facts, summary
+from flows.backtest.replay import ResultCache, Training, WindowResult, facts, replay_policy, summary
 from flows.machine.home import Home
 from flows.windows.policy import Rules, decide
 from flows.windows.ranges import Span, moment
