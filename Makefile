@@ -28,9 +28,8 @@ demo: $(READY)   ## three months of mail in five minutes: alarm, refit, promotio
 test: $(READY)   ## every test, the slow ones too
 	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile
 
-soak: $(READY)   ## thirty runs unattended by a worker with kill -9, and tests that kill servers; an hour, can be stopped and gone on with
+soak: $(READY)   ## thirty runs by a worker and by serve with kill -9, 50 killed trainings, killed servers; hours, goes on where it was
 	python -m pytest -m soak
-	python -m bench.soak
 
 check: $(READY)  ## format, lint, types
 	ruff format --check .

@@ -10,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bench import domain_pretraining as domain
-from bench import families, family_peers, family_runs
-from bench.family_peers import PENALTIES, milliseconds, peers
+from bench.families import __main__ as families
+from bench.families import domain_pretraining as domain
+from bench.families import peers as family_peers
+from bench.families import runs as family_runs
+from bench.families.peers import PENALTIES, milliseconds, peers
 
 WORDS = {"ham": ["meeting", "patch", "kernel", "thanks"], "spam": ["winner", "credit", "click", "free"]}
 

@@ -1,4 +1,4 @@
-"""The benchmarks of the fine-tuning: what they draw, what they conclude, and that a killed training really is one."""
+"""The benchmarks of the fine-tuning: what they draw and what they conclude."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from transformers import BertConfig
 
-from bench import finetune_arms as arms
-from bench import finetune_gpu as bench_gpu
-from bench import finetune_parts as bench
-from bench import finetune_table as table
-from bench.finetune_reach import time_to
-from bench.finetune_sets import drawn, fetched, half, mails
+from bench.finetune import arms as arms
+from bench.finetune import gpu as bench_gpu
+from bench.finetune import parts as bench
+from bench.finetune import table as table
+from bench.finetune.reach import time_to
+from bench.finetune.sets import drawn, fetched, half, mails
 from tasks.core.errors import UserError
 
 
@@ -134,13 +134,6 @@ def test_the_looks_at_the_test_rows_see_the_training_they_time():
     assert reached == again[0][0] and again[0][1] == seen[0][1]
 
 
-@pytest.mark.slow
-def test_killed_by_sigkill_and_continued_it_ends_in_the_same_weights():
-    command = [sys.executable, "-m", "bench.kills", "--kills", "2", "--epochs", "6", "--workers", "1", "--dry"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert re.search(r"same weights \(sha256\) once continued \| 2 of 2 \|", done.stdout), done.stdout + done.stderr
-
-
 def test_the_measurement_for_a_gpu_runs_at_small_size(monkeypatch):
     config = BertConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
     monkeypatch.setattr(arms, "SOURCE", arms.SOURCE)  # put back after it
@@ -154,9 +147,9 @@ import sys
 for name in "codecarbon datasets dvc dvclive evidently great_expectations prefect scipy sklearn".split():
     sys.modules[name] = None  # importing it fails
 from transformers import BertConfig
-from bench import finetune_gpu
+from bench.finetune import gpu
 config = BertConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
-print(sorted(finetune_gpu.measure(config, 64, 1)))
+print(sorted(gpu.measure(config, 64, 1)))
 """
 
 

@@ -1,4 +1,4 @@
-"""The arms of ``bench.finetune`` on a CUDA GPU, for speed alone: ``python -m bench.finetune_gpu``.
+"""The arms of ``bench.finetune`` on a CUDA GPU, for speed alone: ``python -m bench.finetune.gpu``.
 
 A BERT-base with random weights on random rows of 8 to 128 tokens, one epoch; (d) takes batches of 16,384 tokens.
 Without a GPU it says so in its section of bench/RESULTS.md, and measures nothing. Not run yet on a GPU: there was none.
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel
 
-from bench import finetune_arms as arms
+from bench.finetune import arms as arms
 from bench.results import write_section
 from tasks.finetune import Params
 from tasks.finetune.feeding import Rows
@@ -80,7 +80,7 @@ def text(found: dict[str, list[float]], device: str) -> str:
     ratios = {name: middle["d"] / middle[name] for name in "ac"}
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "accelerate"))
     return "\n".join([
-        f"`python -m bench.finetune_gpu`, {time.strftime('%Y-%m-%d')}, {device}; {packages}. BERT-base with random "
+        f"`python -m bench.finetune.gpu`, {time.strftime('%Y-%m-%d')}, {device}; {packages}. BERT-base with random "
         f"weights, rows of 8 to {arms.LONGEST} tokens, one epoch, {len(found['d'])} times; medians.",
         "",
         "| | measured | asked |",
@@ -94,11 +94,11 @@ def text(found: dict[str, list[float]], device: str) -> str:
 
 def main() -> None:
     """Measure where there is a GPU, write the section."""
-    parser = argparse.ArgumentParser(prog="python -m bench.finetune_gpu", description=(__doc__ or "").split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m bench.finetune.gpu", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--rows", type=int, default=80_000, help="that (c) and (d) train on; (a) takes an eighth")
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
-    section = f"`python -m bench.finetune_gpu`, {time.strftime('%Y-%m-%d')}: not measured, there was no CUDA GPU."
+    section = f"`python -m bench.finetune.gpu`, {time.strftime('%Y-%m-%d')}: not measured, there was no CUDA GPU."
     if torch.cuda.is_available():
         found = measure(BertConfig(), options.rows, options.repeat)
         section = text(found, torch.cuda.get_device_name())

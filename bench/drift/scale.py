@@ -1,4 +1,4 @@
-"""A verdict and its page on a million scored rows: ``python -m bench.drift_scale [--rows N]``.
+"""A verdict and its page on a million scored rows: ``python -m bench.drift.scale [--rows N]``.
 
 The rows are pairs of WordNet's glosses with the probe's labels and confidences and embeddings 384 wide; what is timed
 is the command a user types, in a process of its own, beside the same on a hundred rows: imports and little more.
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.corpora import glosses
-from bench.drift import head
+from bench.drift.__main__ import head
 from bench.results import write_section
 
 WIDTH = 384
@@ -65,7 +65,7 @@ def timed(folder: Path, current: str) -> float:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m bench.drift_scale", description=(__doc__ or "").split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m bench.drift.scale", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     given, load = parser.parse_args(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as made:
@@ -76,7 +76,7 @@ def main() -> None:
         verdict = json.loads((folder / "v.json").read_text())
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     text = (
-        f"{head('python -m bench.drift_scale')} Load average before: {load:.1f}. {given.rows:,} current rows of two "
+        f"{head('python -m bench.drift.scale')} Load average before: {load:.1f}. {given.rows:,} current rows of two "
         f"glosses each, embeddings {WIDTH} wide, labels, against {REFERENCE:,}.\n\n"
         "| | figure | asked |\n|---|---:|---:|\n"
         f"| verdict and page, beyond the same command on 100 rows | {many - few:.0f} s | ≤ 90 s |\n"

@@ -1,4 +1,4 @@
-"""Thirty runs unattended, a third of them hit by kill -9: ``make soak``, or ``python -m bench.soak [--way serve]``.
+"""Thirty runs unattended, a third of them hit by kill -9: ``python -m tests.soak [--way serve]``.
 
 A small repository is run for real on a schedule of one minute: by a Prefect server, the deployments of ``prefect.yaml``
 and a worker (``--way worker``, the default), or by ``flows.serve`` (``--way serve``). At random moments of every third
@@ -24,8 +24,8 @@ import httpx
 import psutil
 
 from bench.results import write_section
-from bench.soak_runs import LIMIT_SECONDS, TERMINAL, Soak
-from bench.soak_ways import TOP, WAYS, Way
+from tests.soak.runs import LIMIT_SECONDS, TERMINAL, Soak
+from tests.soak.ways import TOP, WAYS, Way
 
 
 def victim(way: Way, kind: str) -> psutil.Process | None:
@@ -94,7 +94,7 @@ def settle(soak: Soak) -> None:
 
 def main() -> None:
     """Go on with the soak."""
-    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=(__doc__ or "").split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--way", choices=WAYS, default="worker", help="who runs the flows (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="what happened, kept (default: .soak/WAY)")
     parser.add_argument("--runs", type=int, default=30)
@@ -113,7 +113,7 @@ def main() -> None:
     if not complete:
         print(f"{len(soak.counted())} of {given.runs} runs are over: call it again to go on")
         sys.exit(3)
-    from bench.soak_check import check, held_up, text  # flows.verify reads Prefect's settings, which are final now
+    from tests.soak.check import check, held_up, text  # flows.verify reads Prefect's settings, which are final now
 
     found = check(soak)
     print(json.dumps(found, indent=2))

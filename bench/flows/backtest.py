@@ -1,4 +1,4 @@
-"""Would a refit every week, on alarm or never have served best? ``python -m bench.backtest [mails|tweets|full ...]``.
+"""Would a refit every week, on alarm or never have served best? ``python -m bench.flows.backtest [mails|tweets|full]``.
 
 Drives ``python -m flows.backtest``: over the committed mails, July to September 2002 by week (``mails``); over 12,000
 health tweets by quarter (``tweets``), which are put into a clone of this repository as its source; and over the mails
@@ -30,7 +30,7 @@ from bench.corpora import CACHE, health_tweets
 from bench.results import write_section
 from tasks.preset import apply
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parents[2]
 WORK = CACHE / "backtest"
 SOURCE = "data/samples/tweets.parquet"
 SAMPLED = 12_000
@@ -122,8 +122,9 @@ def section() -> str:
     """All that was measured, in Markdown."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "scikit-learn", "numpy"))
     parts = [
-        f"`python -m bench.backtest`, which runs `python -m flows.backtest`; {platform.machine()}, {os.cpu_count()} "
-        f"cores shared with others, no GPU; {versions}. Policy, split, drift verdict and promotion gate (*not_worse*) "
+        f"`python -m bench.flows.backtest`, which runs `python -m flows.backtest`; {platform.machine()}, "
+        f"{os.cpu_count()} cores shared with others, no GPU; {versions}. Policy, split, drift verdict and "
+        f"promotion gate (*not_worse*) "
         "are the product's own. An alarm in every window means that here the alarm policy is the schedule: both "
         "streams do change all the time (the mails' mix is an artefact of their collection; outlets join and leave the "
         "tweets). Seconds spent: those of refits, a probe's of processor time, a full refit's by the clock."
@@ -162,7 +163,9 @@ def _refused(windows: list[dict[str, Any]]) -> list[str]:
 
 def main() -> None:
     """Replay and write."""
-    parser = argparse.ArgumentParser(prog="python -m bench.backtest", description=(__doc__ or "").split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.flows.backtest", description=(__doc__ or "").split("\n\n")[0]
+    )
     parser.add_argument("runs", nargs="*", metavar="RUN", help=f"of {', '.join(RUNS)} (default: all)")
     given = parser.parse_args()
     if unknown := set(given.runs) - set(RUNS):

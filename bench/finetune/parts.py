@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 
-from bench import finetune_arms as arms
-from bench.finetune_reach import time_to
-from bench.finetune_sets import SETS, drawn, half
+from bench.finetune import arms as arms
+from bench.finetune.reach import time_to
+from bench.finetune.sets import SETS, drawn, half
 from tasks.core.files import write_json
 from tasks.finetune import speed
 

@@ -1,4 +1,4 @@
-"""How many planted mislabels does the list of suspects hold? ``python -m bench.mislabels [--repeats N] [--rows N]``.
+"""Planted mislabels that the list of suspects holds: ``python -m bench.explain.mislabels [--repeats N] [--rows N]``.
 
 Turns the label of a share of the sample's mails at random, asks ``tasks.explain.suspects`` for as many suspects as were
 turned, and counts those among them. Writes its section of bench/RESULTS.md.
@@ -64,10 +64,10 @@ def text(found: list[Trial], rows: int, load: float) -> str:
         )
     return "\n".join(
         [
-            f"`python -m bench.mislabels`, {time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores "
-            f"shared with others (load average before: {load:.1f}), no GPU; {versions}. {rows:,} mails of the sample, "
-            f"labels turned at random, {len(found) // len(SHARES)} plantings each. As many suspects are listed as were "
-            "planted. The sample's own mistakes among them count as not found.",
+            f"`python -m bench.explain.mislabels`, {time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} "
+            f"cores shared with others (load average before: {load:.1f}), no GPU; {versions}. {rows:,} mails "
+            f"of the sample, labels turned at random, {len(found) // len(SHARES)} plantings each. As many suspects are "
+            "listed as were planted. The sample's own mistakes among them count as not found.",
             "",
             "| planted | mails | found, mean | range | seconds |",
             "|---:|---:|---:|---|---:|",
@@ -78,7 +78,9 @@ def text(found: list[Trial], rows: int, load: float) -> str:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m bench.mislabels", description=(__doc__ or "").split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.explain.mislabels", description=(__doc__ or "").split("\n\n")[0]
+    )
     parser.add_argument("--repeats", type=int, default=3, help="plantings for each share")
     parser.add_argument("--rows", type=int, default=0, help="mails to take, spread evenly; 0: all")
     given = parser.parse_args()

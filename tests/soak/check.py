@@ -14,12 +14,12 @@ from typing import Any
 
 import psutil
 
-from bench.soak_runs import LIMIT_SECONDS, TERMINAL, Soak
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.machine.locks import is_held
 from flows.runs.record import LOCK, Record, locked, records, show
 from flows.runs.verify import rebuild
+from tests.soak.runs import LIMIT_SECONDS, TERMINAL, Soak
 
 VERIFIED = 3
 AT_ONCE = 6
@@ -120,7 +120,7 @@ def text(soak: Soak, found: dict[str, Any]) -> str:
         "`verify`: same bytes": f"{sum(found['verified'].values())} of {len(found['verified'])}",
     }
     how = (
-        f"`python -m bench.soak --way {soak.way.name}`, {soak.started} to {datetime.now(UTC):%Y-%m-%d %H:%M}, "
+        f"`python -m tests.soak --way {soak.way.name}`, {soak.started} to {datetime.now(UTC):%Y-%m-%d %H:%M}, "
         f"{platform.machine()}, {os.cpu_count()} cores shared with others. {soak.way.words}; a schedule of one minute, "
         "a repository of three stages (12 s) that ignore a polite end. A new commit after each that was run to its end."
     )

@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 
-from bench.soak_ways import TOP, Way
 from flows.machine.git import git
 from flows.runs.record import records, show
 from tasks.core.files import write_json
+from tests.soak.ways import TOP, Way
 
 LIMIT_SECONDS = 300.0  # until a run that was hit has to be in a terminal state
 TERMINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -97,7 +97,7 @@ class Soak:
 def make(way: Way) -> None:
     """The small repository."""
     way.repository.mkdir(parents=True)
-    shutil.copyfile(TOP / "bench" / "soak_stage.py", way.repository / "soak_stage.py")
+    shutil.copyfile(TOP / "tests" / "soak" / "stage.py", way.repository / "soak_stage.py")
     texts = {"dvc.yaml": STAGES, "source.txt": "0", "params.yaml": "seed: 7\nmodel: {name: none}\n"}
     for name, text in texts.items():
         (way.repository / name).write_text(text)

@@ -1,4 +1,4 @@
-"""alibi-detect on the draws that bench.drift_peers left, in an environment of its own: ``python alibi.py FOLDER``.
+"""alibi-detect on the draws that bench.drift.peers left, in an environment of its own: ``python alibi.py FOLDER``.
 
 Its detectors as they come, p-value 0.05 and its own Bonferroni correction: KSDrift on the embeddings; TabularDrift on
 prediction and confidence. MMD, which needs torch or tensorflow, is left out. Prints a line of JSON for each draw.

@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from bench.corpora import CACHE, glosses, mails, vader
-from bench.probe import fit
+from bench.drift.probe import fit
 from bench.results import write_section
 from tasks.core.files import write_json
 from tasks.drift import Params

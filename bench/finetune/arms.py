@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, set_seed
 
-from bench.finetune_sets import Drawn, Part
+from bench.finetune.sets import Drawn, Part
 from tasks.core.params import Model
 from tasks.finetune import Params
 from tasks.finetune.feeding import LengthBatches, Rows, model_inputs

@@ -1,4 +1,4 @@
-"""Trainings killed at random moments and continued: ``python -m bench.kills [--kills 50]``.
+"""Trainings killed at random moments and continued: ``python -m tests.soak.kills [--kills 50]``.
 
 Each is the stage itself, ``tasks.finetune``, in a process of its own on a small model and a few hundred mails. It gets
 a SIGKILL after 5 to 95 % of the time that an undisturbed one takes, from its start to its exit; a second process then
@@ -180,7 +180,7 @@ def text(whole: list[Ended], expected: str, trials: list[Trial], workers: int, e
     cost = [found.killed.cpu + found.continued.cpu - statistics.median(cpu) for found in trials]
     longer = [found for found, less in zip(trials, shorter(whole, trials, "seconds"), strict=True) if not less]
     return "\n".join([
-        f"`python -m bench.kills --kills {len(trials)} --epochs {epochs} --workers {workers}`, "
+        f"`python -m tests.soak.kills --kills {len(trials)} --epochs {epochs} --workers {workers}`, "
         f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores, load average "
         f"{os.getloadavg()[2]:.1f} (shared with others where it is above --workers), torch {torch.__version__}. A BERT "
         "of 4 layers and width 64 (one frozen) on some 300 mails; killed (SIGKILL) after 5 to 95 % of the shortest "
@@ -215,7 +215,7 @@ def _spread(values: list[float]) -> str:
 
 def main() -> None:
     """Prepare, kill, continue, write."""
-    parser = argparse.ArgumentParser(prog="python -m bench.kills", description=(__doc__ or "").split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.soak.kills", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--epochs", type=int, default=30, help="how long a run is")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="trainings side by side")

@@ -1,4 +1,4 @@
-"""Whether pre-training on the domain's own text helps: ``python -m bench.domain_pretraining [--minutes 20]``.
+"""Whether pre-training on the domain's own text helps: ``python -m bench.families.domain_pretraining [--minutes 20]``.
 
 MiniLM-L6 is fine-tuned on 100, 300 and 1,000 labelled mails, as it comes and from what the preset ``pretrain`` of
 ``bench.families`` made of it: masked language modelling on the train texts without their labels. Each of three seeds
@@ -27,10 +27,10 @@ import torch
 from scipy import stats
 from transformers import set_seed
 
-from bench import family_runs
-from bench.families import runs
-from bench.family_runs import FOLDER, splits
-from bench.finetune_arms import SOURCE, macro_f1, predicted
+from bench.families import runs as family_runs
+from bench.families.__main__ import runs
+from bench.families.runs import FOLDER, splits
+from bench.finetune.arms import SOURCE, macro_f1, predicted
 from bench.results import write_section
 from tasks.core.files import read_json, write_json
 from tasks.finetune import Params
@@ -166,7 +166,7 @@ def text(found: dict[str, Any], size: Size, made: dict[str, Any], threads: int) 
     before, after = (f"{made[f'perplexity_{when}']:,.0f}" for when in ("before", "after"))
     return "\n".join(
         [
-            f"`python -m bench.domain_pretraining --threads {threads}`, {time.strftime('%Y-%m-%d')}, "
+            f"`python -m bench.families.domain_pretraining --threads {threads}`, {time.strftime('%Y-%m-%d')}, "
             f"{platform.machine()}, {os.cpu_count()} cores shared with others, no GPU; {versions}. "
             f"{found.get('seconds', 0) / 60:.0f} core-minutes beside the pre-training. Macro-F1 on the same "
             f"{size.test} test mails.",
@@ -193,7 +193,9 @@ def text(found: dict[str, Any], size: Size, made: dict[str, Any], threads: int) 
 
 def main() -> None:
     """Measure what is missing and write the section."""
-    parser = argparse.ArgumentParser(prog="python -m bench.domain_pretraining", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.families.domain_pretraining", description=__doc__.split("\n\n")[0]
+    )
     parser.add_argument("--minutes", type=float, default=20, help="begin nothing new after so many (default: 20)")
     parser.add_argument("--threads", type=int, default=2)
     given, size = parser.parse_args(), Size()

@@ -32,7 +32,7 @@ from tasks.core.files import read_json, write_json
 from tasks.core.tables import read_table
 from tasks.dataset import layout
 
-TOP = Path(__file__).parents[1]
+TOP = Path(__file__).parents[2]
 FOLDER = CACHE / "families"
 CLONE = FOLDER / "clone"
 MAILS, COUNT, SEED = "data/mails.parquet", 2000, 7

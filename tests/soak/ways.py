@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from flows.machine.git import EMAIL, NAME
 from flows.machine.server import answers
 
-TOP = Path(__file__).parents[1]
+TOP = Path(__file__).parents[2]
 EVERY_MINUTE, NEVER = "* * * * *", "0 0 1 1 *"
 MEND_SECONDS = 120.0  # docs/running.md: where a worker runs, cron calls python -m flows.reaper
 END_SECONDS = 60.0

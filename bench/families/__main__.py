@@ -1,7 +1,7 @@
 """Every preset beside every other: ``python -m bench.families [--minutes 45] [--threads 2] [--only rnn]``.
 
 Each file of ``presets/``, and ``params.yaml`` as it comes, goes through the pipeline's own stages in a clone
-(``bench/family_runs.py``): those of texts on the same 2,000 mails, drawn by seed from the committed sample, those of
+(``bench/families/runs.py``): those of texts on the same 2,000 mails, drawn by seed from the committed sample, those of
 images on the data that they name. Beside them TF-IDF and logistic regression. All of it is meant to fit into 45 minutes
 on two cores. What does not fit runs fewer epochs, and the table says so.
 
@@ -24,8 +24,8 @@ from typing import Any
 import torch
 from ruamel.yaml import YAML
 
-from bench.family_peers import Peer, Predict, milliseconds, peers
-from bench.family_runs import COUNT, FOLDER, SEED, TOP, Run, TimeIsUpError, measure, overlay, splits
+from bench.families.peers import Peer, Predict, milliseconds, peers
+from bench.families.runs import COUNT, FOLDER, SEED, TOP, Run, TimeIsUpError, measure, overlay, splits
 from bench.results import write_section
 from tasks.core.files import read_json, write_json
 from tasks.core.tables import read_table

@@ -1,4 +1,4 @@
-"""What Prefect and a clone cost beside plain ``dvc repro``: ``python -m bench.flow_overhead [--folder F]``.
+"""What Prefect and a clone cost beside plain ``dvc repro``: ``python -m bench.flows.overhead [--folder F]``.
 
 Runs the whole pipeline once in a clone of this repository with one mail in twelve (minutes), then measures in that
 clone: nothing changed, and one stage whose code changed but not what it makes. Writes its section of bench/RESULTS.md.
@@ -25,7 +25,7 @@ from flows.machine.git import git, identity
 from flows.machine.server import server
 from flows.pipeline.graph import Dag
 
-TOP = Path(__file__).parents[1]
+TOP = Path(__file__).parents[2]
 SAMPLE = Path("data/samples/spamassassin.parquet")
 STAGE, TOUCHED = "split", "tasks/split/assignment.py"
 EVERY = 12
@@ -93,7 +93,7 @@ def text(found: dict[str, list[float]], stages: int, start_seconds: float, load:
     """The section, in Markdown."""
     rows = [f"| {name} | {statistics.median(v):.1f} | {min(v):.1f} to {max(v):.1f} |" for name, v in found.items()]
     how = (
-        f"`python -m bench.flow_overhead`, {time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores, "
+        f"`python -m bench.flows.overhead`, {time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores, "
         f"load average before: {load:.1f} (shared with others where it is above the cores). Seconds of the whole "
         f"process, its imports too, against a running Prefect server, which took {start_seconds:.1f} s to start. One "
         f'mail in {EVERY}; {stages} stages. "{STAGE} ran" is a change of its code that leaves its output as it was.'
@@ -113,7 +113,9 @@ def over_its_command(found: dict[str, list[float]], of: Callable[[list[float]], 
 
 def main() -> None:
     """Prepare, measure, write."""
-    parser = argparse.ArgumentParser(prog="python -m bench.flow_overhead", description=(__doc__ or "").split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.flows.overhead", description=(__doc__ or "").split("\n\n")[0]
+    )
     parser.add_argument("--folder", type=Path, help="a clone that is prepared already")
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()

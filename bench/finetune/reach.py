@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from bench.finetune_arms import BATCH, Tokenized, fresh, macro_f1
+from bench.finetune.arms import BATCH, Tokenized, fresh, macro_f1
 from tasks.finetune import Params, frozen
 from tasks.finetune.engine import Engine
 from tasks.finetune.feeding import Rows

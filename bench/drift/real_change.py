@@ -1,4 +1,4 @@
-"""Drift on real texts, window by window, each with a control: ``python -m bench.real_change``.
+"""Drift on real texts, window by window, each with a control: ``python -m bench.drift.real_change``.
 
 Where does accuracy truly fall, does the alarm ring there before any label comes, and how far off is the accuracy
 estimated from the confidences? The control is the same rows in a random order: there, nothing changes.
@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.corpora import Corpus, health_tweets, mails, vader
-from bench.drift import head
-from bench.probe import fit
+from bench.drift.__main__ import head
+from bench.drift.probe import fit
 from bench.results import write_section
 from tasks.drift import Params
 from tasks.drift.rows import Rows
@@ -182,7 +182,7 @@ def main() -> None:
         ]
         print("\n".join(parts[-len(table(real)) - 3 :]), flush=True)
     text = (
-        f"{head('python -m bench.real_change')} Load average before: {load:.1f}; "
+        f"{head('python -m bench.drift.real_change')} Load average before: {load:.1f}; "
         f"{time.process_time() - start:.0f} s of processor time. TF-IDF and logistic regression (bench/probe.py), at "
         f"most {MOST:,} rows a window. *Fell*: the reference's accuracy lies above the window's 95 % interval. The "
         "alarm knows no labels; *kinds* does. The tweets' outlets were collected over different spans: many of the "

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.finetune_arms import ARMS, BATCH, CHECKED, CHECKS, LONGEST
-from bench.finetune_parts import CHOOSING, EPOCHS, LOOKS, QUICK, SETTINGS, SIZES, Results, Size, chosen_by, settings
-from bench.finetune_sets import SETS
+from bench.finetune.arms import ARMS, BATCH, CHECKED, CHECKS, LONGEST
+from bench.finetune.parts import CHOOSING, EPOCHS, LOOKS, QUICK, SETTINGS, SIZES, Results, Size, chosen_by, settings
+from bench.finetune.sets import SETS
 from tasks.finetune import record
 from tasks.statistics.measures import cells, interval
 

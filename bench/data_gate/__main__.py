@@ -1,7 +1,7 @@
 """What the data gate takes beside plain pandas and Great Expectations: ``python -m bench.data_gate [--rows N]``.
 
 Makes a csv with planted faults and copies, then runs ingest, validate and split on it, each in a process of its own as
-DVC does, and ``bench.plain_gate`` on the same file. Seconds are those beyond imports; memory is each process's peak.
+DVC does, and ``bench.data_gate.plain`` on the same file. Seconds are those beyond imports, memory a process's peak.
 Some of the rows, and the committed mails, go through ``validate`` with ``privacy: mask`` as well. Writes its section
 of bench/RESULTS.md.
 """
@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from bench.results import write_section
 
-TOP = Path(__file__).parents[1]
+TOP = Path(__file__).parents[2]
 HEADING = "One million rows through the data gate"
 SOURCE = "rows.csv"
 LABELS = ("billing", "delivery", "returns", "account", "praise")
@@ -118,7 +118,7 @@ def measure(folder: Path) -> dict[str, Cost]:
     for name, arguments in STAGES.items():
         found[name] = run(folder, f"tasks.{name}.__main__", arguments)
         print(name, found[name], flush=True)
-    return found | {"plain": run(folder, "bench.plain_gate")}
+    return found | {"plain": run(folder, "bench.data_gate.plain")}
 
 
 def measure_mask(folder: Path, rows: int, labels: Sequence[str]) -> tuple[int, Cost]:

@@ -1,6 +1,6 @@
 """Does the gate keep what it promises? ``python -m bench.promotion_gate [--gates N]``; minutes.
 
-Real models' answers to the sample's test mails are stored in ``promotion_gate.parquet``. Exchanging two models' answers
+Real models' answers to the sample's test mails are stored in ``answers.parquet``. Exchanging two models' answers
 mail by mail makes pairs of which neither is better; exchanging them with another chance than one half, pairs whose true
 difference is what one likes. Writes its section of bench/RESULTS.md.
 
@@ -37,7 +37,7 @@ from tasks.gate.paired import paired
 from tasks.gate.tables import pair
 from tasks.gate.verdict import judge
 
-STORED = Path(__file__).with_suffix(".parquet")
+STORED = Path(__file__).with_name("answers.parquet")
 HEADING = "What the promotion gate lets through"
 PENALTIES = {"tfidf": 1.0, "tfidf_tuned": 10.0, "tfidf_stiff": 0.1}
 PAIRS = (("tfidf", "minilm"), ("tfidf_tuned", "minilm"), ("tfidf_stiff", "tfidf"))

@@ -21,10 +21,10 @@ import argparse
 
 import torch
 
-from bench.finetune_arms import ARMS
-from bench.finetune_parts import PARTS, Results, measure, plan
-from bench.finetune_sets import CACHE, SETS
-from bench.finetune_table import text
+from bench.finetune.arms import ARMS
+from bench.finetune.parts import PARTS, Results, measure, plan
+from bench.finetune.sets import CACHE, SETS
+from bench.finetune.table import text
 from bench.results import write_section
 
 HEADING = "Fine-tuning beside a textbook loop and Trainer"

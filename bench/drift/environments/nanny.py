@@ -1,4 +1,4 @@
-"""NannyML on the draws that bench.drift_peers left, in an environment of its own: ``python nanny.py FOLDER``.
+"""NannyML on the draws that bench.drift.peers left, in an environment of its own: ``python nanny.py FOLDER``.
 
 Its calculators as they come: the univariate one on prediction and confidence (Jensen-Shannon distance, thresholds
 constant), and data reconstruction by PCA on the embeddings (three standard deviations over the reference's chunks). A

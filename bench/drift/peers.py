@@ -1,8 +1,8 @@
-"""The rows that ``bench.drift`` draws, through what others do by default: ``python -m bench.drift_peers [--draws N]``.
+"""The rows that ``bench.drift`` draws, through what others do by default: ``python -m bench.drift.peers [--draws N]``.
 
 Evidently's ``DataDriftPreset`` on text, prediction and confidence; alibi-detect and NannyML, whose pins clash with
-ours, in environments of their own under the cache (bench/peers); and the gate. Of the draws the first N are taken. What
-was drawn is kept, so that a run that is stopped goes on where it was.
+ours, in environments of their own under the cache (bench/drift/environments); and the gate. Of the draws the first N
+are taken. What was drawn is kept, so that a run that is stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from bench.corpora import CACHE
-from bench.drift import CURRENT, Cell, head, interval, pool
+from bench.drift.__main__ import CURRENT, Cell, head, interval, pool
 from bench.results import write_section
 from tasks.core.files import write_json
 from tasks.drift.rows import Rows
@@ -77,7 +77,7 @@ def elsewhere(script: str, draws: dict[str, tuple[Cell, int]], kept: dict[str, d
             _write_pool(cell.data, file)
         before, now = cell.places(number)
         np.savez(folder / f"{name}.npz", data=cell.data, before=before, now=now)
-    for line in _lines([str(_python(script)), str(Path(__file__).parent / "peers" / script), str(folder)]):
+    for line in _lines([str(_python(script)), str(Path(__file__).parent / "environments" / script), str(folder)]):
         said = json.loads(line)
         kept.setdefault(said["draw"], {}).update(said["found"])
     write_json(kept, KEPT)
@@ -126,7 +126,7 @@ def section(kept: dict[str, dict[str, bool]], most: int) -> str:
         lines.append(f"| {way} | {' | '.join(shares)} |")
     pins = "; ".join(", ".join(pins) for pins in PEERS.values())
     text = (
-        f"{head('python -m bench.drift_peers')} Each as it comes, by default: Evidently {_evidently()} in this "
+        f"{head('python -m bench.drift.peers')} Each as it comes, by default: Evidently {_evidently()} in this "
         f"environment, the others in their own ({pins}). How many draws alarm; in brackets the 95 % interval in per "
         "cent, and the draws, which are the first of those of bench.drift. The columns: reference / current rows."
     )
@@ -145,7 +145,7 @@ def _name(cell: Cell, number: int) -> str:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m bench.drift_peers", description=(__doc__ or "").split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m bench.drift.peers", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--draws", type=int, default=100, help="of each cell (default: %(default)s)")
     parser.add_argument("--only", choices=("evidently", *PEERS), help="one of them")
     given = parser.parse_args()
