@@ -33,9 +33,9 @@ from tasks.core.tables import write_table
 from tasks.dataset import layout
 from tasks.gate import Params
 from tasks.gate.difference import LEVEL, POWER
-from tasks.gate.paired import paired
+from tasks.gate.paired import pair_cells
 from tasks.gate.tables import pair
-from tasks.gate.verdict import judge
+from tasks.gate.verdict import gate_verdict
 
 STORED = Path(__file__).with_name("answers.parquet")
 HEADING = "What the promotion gate lets through"
@@ -64,10 +64,10 @@ class Answers:
 
     def share_for(self, difference: float) -> float | None:
         """The share of exchanged rows at which macro-F1 truly differs by ``difference``; None beyond what there is."""
-        both = paired(self.truth, self.bad, self.good)
+        both = pair_cells(self.truth, self.bad, self.good)
 
         def off(share: float) -> float:
-            return float(both.answers_exchanged(np.random.default_rng(SEED), 4000, share).mean()) - difference
+            return float(both.swaps(np.random.default_rng(SEED), 4000, share).mean()) - difference
 
         return float(brentq(off, 0, 1, xtol=1e-3)) if off(0) > 0 > off(1) else None
 
@@ -86,7 +86,7 @@ def gate(drawn: dict[str, np.ndarray], section: Params, seed: int) -> dict[str, 
         {"id": ids, "label": list(drawn["truth"]), "prediction": list(drawn[name])}
         for name in ("champion", "challenger")
     ]
-    return judge(pair(*tables, None, []), section, seed)
+    return gate_verdict(pair(*tables, None, []), section, seed)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def cases(stored: pa.Table, gates: int) -> Iterator[Case]:
         first = gate(both.drawn(np.random.default_rng(SEED), 0.5, redraw=False), better, SEED)
         asked: list[tuple[str, Params, float, float, bool]] = [
             ("*better*, no difference", better, 0.0, LEVEL, True),
-            ("*better*, the resolvable one", better, first["resolvable"]["difference"], POWER, False),
+            ("*better*, the resolvable one", better, first["detectable_effect"]["difference"], POWER, False),
             ("*not worse*, worse by the margin", not_worse, -not_worse.margin, LEVEL, True),
         ]
         for what, section, difference, share, at_most in asked:

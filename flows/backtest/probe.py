@@ -32,8 +32,7 @@ from tasks.drift.rows import Rows, rows_from_table
 from tasks.drift.verdict import drift_verdict
 from tasks.gate import Rule
 from tasks.gate.tables import PROBABILITY, Table, pair
-from tasks.gate.verdict import columns
-from tasks.gate.verdict import judge as gated
+from tasks.gate.verdict import extra_columns, gate_verdict
 from tasks.split.__main__ import split as into_splits
 
 CHUNK_TEXTS = 5_000  # texts whose embeddings are kept together: what an interruption costs at most
@@ -136,13 +135,14 @@ class Probes:
     def gate(self, champion: datetime, challenger: datetime) -> tuple[bool, str]:
         """On the challenger's test rows; one that cannot be judged is not promoted."""
         old, new = self.model(champion), self.model(challenger)
-        beside = columns(self.settings.gate)
+        beside = extra_columns(self.settings.gate)
         rows = self.history.rows.take(pa.array(new.test)).select(["id", "label", *sorted(beside - {"id", "label"})])
         tables: list[Table] = [
             {**rows.to_pydict(), **self._answers(model, new.test).to_pydict()} for model in (old, new)
         ]
         try:
-            verdict = gated(pair(tables[0], tables[1], None, beside), self.settings.gate, self.settings.general.seed)
+            rows = pair(tables[0], tables[1], None, beside)
+            verdict = gate_verdict(rows, self.settings.gate, self.settings.general.seed)
         except UserError as refusal:
             return False, f"it could not be judged: {refusal}"
         return verdict["promote"], verdict["reason"]

@@ -23,7 +23,7 @@ from tasks.core.params import general
 from tasks.core.tables import read_table
 from tasks.dataset import layout
 from tasks.gate.tables import Table, pair
-from tasks.gate.verdict import judge
+from tasks.gate.verdict import gate_verdict
 
 METRICS = {"macro_f1": "macro-F1", "accuracy": "accuracy", "log_loss": "log loss"}
 SCORED = layout.window("reference").scored
@@ -92,7 +92,7 @@ def difference(folder: Path, other: Model) -> str:
         if unseen:
             return f"not on the same rows: {len(unseen)} of {len(test['id'])} were not held out from it"
         rows = pair(_answers(theirs, test), _answers(ours, test), test, [])
-        found = judge(rows, SECTION, general(folder / paths.PARAMS).seed)["difference"]
+        found = gate_verdict(rows, SECTION, general(folder / paths.PARAMS).seed)["difference"]
     except (UserError, pa.ArrowException) as why:  # a table for people: whatever is wrong with it, the run is well
         return str(why)
     low, high = found["interval"]

@@ -30,9 +30,8 @@ from tasks.core.errors import UserError
 from tasks.core.files import read_json
 from tasks.dataset import layout
 from tasks.gate import Params, Rule
-from tasks.gate.tables import Table, pair, read
-from tasks.gate.verdict import columns
-from tasks.gate.verdict import judge as decide
+from tasks.gate.tables import Table, pair, read_predictions
+from tasks.gate.verdict import extra_columns, gate_verdict
 
 NOTES = "verdicts"  # git notes: every verdict on the commit it judged
 MARK = "verdict: "
@@ -89,8 +88,8 @@ def compare(
         score(theirs, mine / layout.split("test"), answered, say)
         section = params.load(Params, "gate", mine / paths.PARAMS)
         section = section.model_copy(update={"rule": rule}) if rule else section
-        rows = pair(read(answered), _own_answers(mine), None, columns(section))
-    return decide(rows, section, params.general(mine / paths.PARAMS).seed, before)
+        rows = pair(read_predictions(answered), _own_answers(mine), None, extra_columns(section))
+    return gate_verdict(rows, section, params.general(mine / paths.PARAMS).seed, before)
 
 
 def _first(clone: Path) -> dict[str, Any]:
@@ -110,8 +109,8 @@ def score(clone: Path, rows: Path, answers: Path, say: Callable[[str], None]) ->
 
 def _own_answers(clone: Path) -> Table:
     """What the challenger said of its test rows, in their order."""
-    test = read(clone / layout.split("test"))
-    scored = read(clone / layout.window("reference").scored)
+    test = read_predictions(clone / layout.split("test"))
+    scored = read_predictions(clone / layout.window("reference").scored)
     place = {key: i for i, key in enumerate(scored["id"])}
     unknown = set(test["id"]) - place.keys()
     if unknown:

@@ -28,8 +28,8 @@ from tasks import gate
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.dataset import layout
-from tasks.gate.tables import pair, read
-from tasks.gate.verdict import judge
+from tasks.gate.tables import pair, read_predictions
+from tasks.gate.verdict import gate_verdict
 
 WIDTH = 110
 COOLDOWN_DAYS = 14.0  # two weeks, so that the week after a refit is looked at before the next
@@ -144,8 +144,8 @@ def beside(home: Home, other: registry.Version, window: Path) -> dict[str, Any]:
         clone = comparison.clone_with(home, other.commit, Path(made) / "clone", [paths.CLASSIFIER])
         answers = Path(made) / "answers.parquet"
         comparison.score(clone, window / current.validated, answers, lambda line: None)
-        rows = pair(read(window / current.scored), read(answers), None, [])
-    return judge(rows, gate.Params(rule="better", max_calibration_error=None), 0, [])
+        rows = pair(read_predictions(window / current.scored), read_predictions(answers), None, [])
+    return gate_verdict(rows, gate.Params(rule="better", max_calibration_error=None), 0, [])
 
 
 def what_was_done(stream: Stream) -> list[str]:

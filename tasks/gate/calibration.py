@@ -1,4 +1,4 @@
-"""Whether the challenger's probabilities can be believed."""
+"""Whether the challenger is calibrated."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from tasks.statistics.measures import Floats, interval
 DIGITS = 6
 
 
-def judge(pair: Pair, section: Params, seed: int) -> dict[str, Any]:
-    """Both models' figures, and whether the challenger's keep the limits: true, false, or null with the words why."""
-    mine = _figures(pair.truth, pair.challenger, section, seed)
+def calibration_check(pair: Pair, section: Params, seed: int) -> dict[str, Any]:
+    """Both models' figures, and whether the challenger's are within the limits: ``passes`` is null where not known."""
+    challenger = _figures(pair.truth, pair.challenger, section, seed)
     limits = {"calibration_error": section.max_calibration_error, "log_loss": section.max_log_loss}
-    asked = {name: limit for name, limit in limits.items() if limit is not None}
-    broken = [words for name, limit in asked.items() if (words := _broken(name, limit, mine))]
-    unknown = [name for name in asked if name not in mine]
+    active = {name: limit for name, limit in limits.items() if limit is not None}
+    exceeded = [sentence for name, limit in active.items() if (sentence := _exceeds(name, limit, challenger))]
+    unknown = [name for name in active if name not in challenger]
     return {
-        "within": False if broken else None if unknown or not asked else True,
-        "words": "; ".join([*broken, *_skipped(unknown, bool(asked))]) or "within its limits",
+        "passes": False if exceeded else None if unknown or not active else True,
+        "reason": "; ".join([*exceeded, *_skipped(unknown, bool(active))]) or "within the limits",
         "limits": limits,
-        "challenger": mine,
+        "challenger": challenger,
         "champion": _figures(pair.truth, pair.champion, section, seed),
     }
 
 
-def _skipped(unknown: list[str], asked: bool) -> list[str]:
-    if not asked:
-        return ["not judged: no limit is set"]
-    return [f"{name} not judged: the challenger's table has no probabilities for it" for name in unknown]
+def _skipped(unknown: list[str], limited: bool) -> list[str]:
+    if not limited:
+        return ["not checked: no limit is set"]
+    return [f"{name} not checked: the challenger's table has no probabilities" for name in unknown]
 
 
-def _broken(name: str, limit: float, figures: dict[str, float]) -> str:
-    """What to say of a limit that is broken; a calibration error that chance alone would show breaks none."""
+def _exceeds(name: str, limit: float, figures: dict[str, float]) -> str:
+    """The sentence on a limit that is exceeded; a calibration error that chance alone explains exceeds none."""
     if name not in figures or figures[name] <= max(limit, figures.get(f"{name}_by_chance", 0)):
         return ""
     return f"{name.replace('_', ' ')} {figures[name]:.4f} is above {limit:g}"
 
 
 def _figures(truth: list[str], model: Predictions, section: Params, seed: int) -> dict[str, float]:
-    """What the model's table allows to say."""
+    """The figures that the model's table allows."""
     figures: dict[str, float] = {}
     if model.confidence is not None:
-        right = np.array([a == b for a, b in zip(truth, model.said, strict=True)], np.float64)
-        error = calibration_error(model.confidence, right[None], section.calibration_bins)
+        correct = np.array([a == b for a, b in zip(truth, model.predicted, strict=True)], np.float64)
+        error = calibration_error(model.confidence, correct[None], section.calibration_bins)
         drawn = np.random.default_rng(seed).random((section.resamples, len(truth))) < model.confidence
         by_chance = interval(calibration_error(model.confidence, drawn.astype(np.float64), section.calibration_bins))[1]
         figures |= {"calibration_error": float(error[0]), "calibration_error_by_chance": by_chance}

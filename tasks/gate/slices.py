@@ -1,4 +1,4 @@
-"""Whether the challenger is worse somewhere: each value of each declared column, corrected for having looked at all."""
+"""Whether the challenger is worse on a slice: each value of each declared column, corrected for their number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DIGITS = 6
 NONE = "(none)"
 
 
-def judge(pair: Pair, section: Params) -> dict[str, Any]:
+def slice_check(pair: Pair, section: Params) -> dict[str, Any]:
     """Every slice with enough rows: its accuracies, and the p-value of "worse", adjusted by Holm's method (1979).
 
     The test is the exact sign test on the rows (or groups) where one model is right more often than the other
@@ -26,14 +26,14 @@ def judge(pair: Pair, section: Params) -> dict[str, Any]:
     """
     net, units = _net(pair), _units(pair, section.group)
     found = list(_slices(pair, section))
-    judged = [one for one in found if len(one[2]) >= section.slice_rows]
-    tested = [_test(column, value, rows, net, units, pair) for column, value, rows in judged]
+    large = [one for one in found if len(one[2]) >= section.min_slice_rows]
+    tested = [_test(column, value, rows, net, units, pair) for column, value, rows in large]
     if tested:
         adjusted = multipletests([one["p"] for one in tested], method="holm")[1]
         for one, p in zip(tested, adjusted, strict=True):
             one |= {"p": round(one["p"], DIGITS), "p_adjusted": round(float(p), DIGITS)}
             one["worse"] = bool(p <= section.slice_level)
-    few = [{"column": c, "value": v, "rows": len(r)} for c, v, r in found if len(r) < section.slice_rows]
+    few = [{"column": c, "value": v, "rows": len(r)} for c, v, r in found if len(r) < section.min_slice_rows]
     return {
         "level": section.slice_level,
         "worse": [f"{one['column']} = {one['value']}" for one in tested if one["worse"]],
@@ -44,7 +44,9 @@ def judge(pair: Pair, section: Params) -> dict[str, Any]:
 
 def _net(pair: Pair) -> Counts:
     """1 where only the challenger is right, -1 where only the champion is: [rows]."""
-    truth, champion, challenger = (np.array(each) for each in (pair.truth, pair.champion.said, pair.challenger.said))
+    truth, champion, challenger = (
+        np.array(each) for each in (pair.truth, pair.champion.predicted, pair.challenger.predicted)
+    )
     net: Counts = (challenger == truth).astype(np.int64) - (champion == truth)
     return net
 
@@ -69,15 +71,16 @@ def _slices(pair: Pair, section: Params) -> Iterator[tuple[str, str, Counts]]:
 def _test(column: str, value: str, rows: Counts, net: Counts, units: Counts, pair: Pair) -> dict[str, Any]:
     by_unit = np.bincount(units[rows], weights=net[rows])
     gained, lost = int((by_unit > 0).sum()), int((by_unit < 0).sum())
-    right = [
-        float(np.mean([said[i] == pair.truth[i] for i in rows])) for said in (pair.champion.said, pair.challenger.said)
+    accuracy = [
+        float(np.mean([predicted[i] == pair.truth[i] for i in rows]))
+        for predicted in (pair.champion.predicted, pair.challenger.predicted)
     ]
     return {
         "column": column,
         "value": value,
         "rows": len(rows),
-        "champion_accuracy": round(right[0], DIGITS),
-        "challenger_accuracy": round(right[1], DIGITS),
+        "champion_accuracy": round(accuracy[0], DIGITS),
+        "challenger_accuracy": round(accuracy[1], DIGITS),
         "gained": gained,
         "lost": lost,
         "p": float(binom.sf(lost - 1, gained + lost, 0.5)),

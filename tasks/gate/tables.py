@@ -20,34 +20,34 @@ Table = dict[str, list[Any]]
 """Values by column, all columns of one length."""
 
 PROBABILITY = "probability_"
-CLOSE = 1e-3  # how far a row's probabilities may be from 1 together: rounded ones are
+TOLERANCE = 1e-3  # of a row's sum of probabilities, which may be rounded
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one model said of the rows."""
+    """What one model predicts for the rows."""
 
-    said: list[str]
+    predicted: list[str]
     confidence: Floats | None
-    """Of what it said, [rows]."""
+    """Of the predicted label, [rows]."""
     probability: dict[str, Floats]
     """By label, each [rows]; empty where the table has none."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The same rows as both models answer them, by rising id."""
+    """Both models' predictions of the same rows, by rising id."""
 
     ids: list[str]
     truth: list[str]
     champion: Predictions
     challenger: Predictions
     columns: dict[str, list[str | None]]
-    """The columns asked for beside, as text."""
+    """The extra columns, as text."""
 
 
-def read(path: Path) -> Table:
-    """A table, by the ending of its name."""
+def read_predictions(path: Path) -> Table:
+    """A table of predictions: csv, tsv, jsonl or parquet."""
     readers: dict[str, Callable[[Path], Table]] = {
         ".csv": lambda file: _delimited(file, ","),
         ".tsv": lambda file: _delimited(file, "\t"),
@@ -55,7 +55,7 @@ def read(path: Path) -> Table:
         ".parquet": _parquet,
     }
     if path.suffix not in readers:
-        raise UserError(f"{path}: unknown kind of file; the ones known end in {', '.join(readers)}")
+        raise UserError(f"{path}: unknown format; use one of {', '.join(readers)}")
     try:
         return readers[path.suffix](path)
     except FileNotFoundError:
@@ -78,12 +78,12 @@ def _lines(path: Path) -> Table:
 
 
 def _parquet(path: Path) -> Table:
-    names = [name for name in pq.read_schema(path).names if name != "text"]  # the heaviest, and no answer
+    names = [name for name in pq.read_schema(path).names if name != "text"]  # the largest column, and not needed
     return dict(pq.read_table(path, columns=names).to_pydict())
 
 
 def pair(champion: Table, challenger: Table, truth: Table | None, columns: Iterable[str]) -> Pair:
-    """Match the rows by id. UserError where the ids, the truth or a model's answers leave anything open."""
+    """Match the rows by id. UserError where ids, labels or predictions are missing, ambiguous or contradictory."""
     places = {"champion": _places(champion, "champion"), "challenger": _places(challenger, "challenger")}
     _same(places["champion"], places["challenger"])
     tables = {"champion": champion, "challenger": challenger}
@@ -98,14 +98,14 @@ def pair(champion: Table, challenger: Table, truth: Table | None, columns: Itera
     return Pair(
         ids,
         _truth(rows, ids),
-        predictions(rows["champion"], "champion", ids),
-        predictions(rows["challenger"], "challenger", ids),
-        {name: _beside(rows, name) for name in columns},
+        predictions_of(rows["champion"], "champion", ids),
+        predictions_of(rows["challenger"], "challenger", ids),
+        {name: _extra_column(rows, name) for name in columns},
     )
 
 
 def _places(table: Table, name: str) -> dict[str, int]:
-    """Where each id stands."""
+    """The position of each id."""
     ids = _texts(table, "id", name)
     places = {key: i for i, key in enumerate(ids)}
     if not ids:
@@ -129,9 +129,11 @@ def _texts(table: Table, column: str, name: str) -> list[str]:
 
 def _same(champion: Collection[str], challenger: Collection[str]) -> None:
     alone = {"champion": set(champion) - set(challenger), "challenger": set(challenger) - set(champion)}
-    said = [f"{len(ids)} only the {name}'s, {min(ids)!r} for one" for name, ids in alone.items() if ids]
-    if said:
-        raise UserError(f"the tables do not hold the same ids: {'; '.join(said)}. Let both models answer the same rows")
+    unmatched = [f"{len(ids)} only the {name}'s, {min(ids)!r} for one" for name, ids in alone.items() if ids]
+    if unmatched:
+        raise UserError(
+            f"the tables do not hold the same ids: {'; '.join(unmatched)}. Score both models on the same rows"
+        )
 
 
 def _all_have_truth(ids: Collection[str], known: Collection[str]) -> None:
@@ -144,18 +146,18 @@ def _truth(rows: dict[str, Table], ids: list[str]) -> list[str]:
     """The labels of whichever tables have them; they have to agree."""
     found = {name: _texts(table, "label", name) for name, table in rows.items() if "label" in table}
     if not found:
-        raise UserError("no table has a column 'label': hand over the truth in one of them, or with --truth")
+        raise UserError("no table has a column 'label': put it in one of them, or name a table with --truth")
     first, *others = found.items()
     for name, labels in others:
         differing = [i for i, (a, b) in enumerate(zip(first[1], labels, strict=True)) if a != b]
         if differing:
             raise UserError(
-                f"{first[0]} and {name} name another truth for {len(differing)} rows, {ids[differing[0]]!r} for one"
+                f"{first[0]} and {name} have different labels for {len(differing)} rows, {ids[differing[0]]!r} for one"
             )
     return first[1]
 
 
-def _beside(rows: dict[str, Table], column: str) -> list[str | None]:
+def _extra_column(rows: dict[str, Table], column: str) -> list[str | None]:
     for table in rows.values():
         if column in table:
             return [None if value is None else str(value) for value in table[column]]
@@ -163,9 +165,9 @@ def _beside(rows: dict[str, Table], column: str) -> list[str | None]:
     raise UserError(f"gate: no table has the column {column!r}; they have {', '.join(known)}")
 
 
-def predictions(table: Table, name: str, ids: list[str]) -> Predictions:
-    """What a model said, with its probabilities where the table has them."""
-    said = _texts(table, "prediction", name)
+def predictions_of(table: Table, name: str, ids: list[str]) -> Predictions:
+    """A model's predictions, with probabilities where the table has them."""
+    predicted = _texts(table, "prediction", name)
     probability = {
         column.removeprefix(PROBABILITY): _shares(table, column, name, ids)
         for column in table
@@ -173,15 +175,15 @@ def predictions(table: Table, name: str, ids: list[str]) -> Predictions:
     }
     if probability:
         total = np.sum(list(probability.values()), axis=0)
-        apart = np.flatnonzero(abs(total - 1) > CLOSE)
+        apart = np.flatnonzero(abs(total - 1) > TOLERANCE)
         if len(apart):
             raise UserError(
                 f"{name}: the probabilities of row {ids[apart[0]]!r} sum to {total[apart[0]]:.6g}, not to 1"
             )
         zero = np.zeros(len(ids))
-        confidence = np.array([probability.get(label, zero)[i] for i, label in enumerate(said)])
-        return Predictions(said, confidence, probability)
-    return Predictions(said, _shares(table, "confidence", name, ids) if "confidence" in table else None, {})
+        confidence = np.array([probability.get(label, zero)[i] for i, label in enumerate(predicted)])
+        return Predictions(predicted, confidence, probability)
+    return Predictions(predicted, _shares(table, "confidence", name, ids) if "confidence" in table else None, {})
 
 
 def _shares(table: Table, column: str, name: str, ids: list[str]) -> Floats:

@@ -8,65 +8,74 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tasks.core.errors import UserError
-from tasks.gate import Params, calibration, slices
-from tasks.gate.difference import LEVEL, METHOD, POWER, Difference, measure
-from tasks.gate.paired import CHALLENGER, CHAMPION, Paired, paired
+from tasks.gate import Params
+from tasks.gate.calibration import calibration_check
+from tasks.gate.difference import LEVEL, METHOD, POWER, Difference, measure_difference
+from tasks.gate.paired import CHALLENGER, CHAMPION, Paired, pair_cells
+from tasks.gate.slices import slice_check
 from tasks.gate.tables import Pair
 from tasks.statistics.measures import COVERAGE
 
 DIGITS = 6
-OFTEN = 20
-"""Decisions after which a test set has been looked at so often that it no longer judges new models fairly."""
+MAX_REUSE = 20
+"""Decisions on one test set from which the verdict warns that it is overused."""
 
 
-def columns(section: Params) -> set[str]:
-    """The columns that the section asks for, beside the answers."""
+def extra_columns(section: Params) -> set[str]:
+    """The columns that the section needs beside the predictions."""
     return {*section.slices, *([section.group] if section.group else [])}
 
 
-def judge(pair: Pair, section: Params, seed: int, earlier: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """Whether the challenger is promoted, why, and all figures; ``earlier`` are the verdicts that were given before.
+def gate_verdict(pair: Pair, section: Params, seed: int, earlier: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Whether the challenger is promoted, why, and all figures; ``earlier`` verdicts count the reuse of the rows.
 
     The same rows, whatever their order, section and seed give the same verdict.
     """
     if len(set(pair.truth)) < 2:
         raise UserError(f"all {len(pair.ids)} rows are labelled {pair.truth[0]!r}: macro-F1 needs rows of two labels")
     groups = pair.columns[section.group] if section.group else None
-    both = paired(pair.truth, pair.champion.said, pair.challenger.said, groups)
-    found = measure(both, seed, section.resamples)
-    by_slice, calibrated = slices.judge(pair, section), calibration.judge(pair, section, seed)
+    both = pair_cells(pair.truth, pair.champion.predicted, pair.challenger.predicted, groups)
+    found = measure_difference(both, seed, section.resamples)
+    by_slice, calibrated = slice_check(pair, section), calibration_check(pair, section, seed)
     checks = {
         "difference": found.passes(section),
         "slices": not by_slice["worse"] if by_slice["tested"] else None,
-        "calibration": calibrated["within"],
+        "calibration": calibrated["passes"],
     }
-    decided = test_rows(pair, earlier)
+    reuse = holdout_reuse(pair, earlier)
     return {
         "promote": all(check is not False for check in checks.values()),
-        "reason": " ".join(_words(found, section, by_slice, calibrated, decided)),
+        "reason": " ".join(_sentences(found, section, by_slice, calibrated, reuse)),
         "rule": section.rule,
         "margin": section.margin if section.rule == "not_worse" else None,
         "level": LEVEL,
         "checks": checks,
         "rows": len(pair.ids),
-        "units": int(both.many.sum()),
-        "differing": sum(a != b for a, b in zip(pair.champion.said, pair.challenger.said, strict=True)),
+        "units": int(both.unit_counts.sum()),
+        "differing": sum(a != b for a, b in zip(pair.champion.predicted, pair.challenger.predicted, strict=True)),
         "champion": _of(both, CHAMPION),
         "challenger": _of(both, CHALLENGER),
         "difference": _difference(found, section),
-        "resolvable": {"difference": _rounded(found.resolvable), "power": POWER, "method": METHOD},
+        "detectable_effect": {"difference": _rounded(found.detectable), "power": POWER, "method": METHOD},
         "slices": by_slice,
         "calibration": calibrated,
-        "test_rows": decided,
+        "holdout_reuse": reuse,
     }
 
 
-def test_rows(pair: Pair, earlier: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Which rows these are, by a hash of ids and labels, and how often they have decided before."""
+def holdout_reuse(pair: Pair, earlier: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Which rows these are, by a hash of ids and labels, and how many earlier verdicts were on them."""
     rows = [json.dumps(row) for row in zip(pair.ids, pair.truth, strict=True)]
     key = hashlib.sha256("\n".join(rows).encode()).hexdigest()
-    before = sum(one.get("test_rows", {}).get("key") == key for one in earlier)
-    return {"key": key, "decided_before": before, "worn": before >= OFTEN}
+    before = sum(_holdout_key(one) == key for one in earlier)
+    return {"key": key, "earlier_decisions": before, "overused": before >= MAX_REUSE}
+
+
+def _holdout_key(verdict: Mapping[str, Any]) -> str | None:
+    """Verdicts of earlier releases hold it under ``test_rows``."""
+    rows = verdict.get("holdout_reuse") or verdict.get("test_rows") or {}
+    key: str | None = rows.get("key")
+    return key
 
 
 def _of(both: Paired, model: int) -> dict[str, float]:
@@ -80,10 +89,10 @@ def _difference(found: Difference, section: Params) -> dict[str, Any]:
         "macro_f1": found.value,
         "interval": [found.low, found.high],
         "standard_error": found.standard_error,
-        "chance": found.chance,
+        "p_value": found.p_value,
     }
     if section.rule == "not_worse":
-        figures["passes_if_equal"] = found.chance_if_equal(section)
+        figures["pass_rate_if_equal"] = found.pass_rate_if_equal(section)
     return {name: _rounded(value) for name, value in figures.items()}
 
 
@@ -93,49 +102,49 @@ def _rounded(value: Any) -> Any:
     return None if value is None else round(value, DIGITS)
 
 
-def _words(
-    found: Difference, section: Params, by_slice: dict[str, Any], calibrated: dict[str, Any], decided: dict[str, Any]
+def _sentences(
+    found: Difference, section: Params, by_slice: dict[str, Any], calibrated: dict[str, Any], reuse: dict[str, Any]
 ) -> Iterator[str]:
     """The reason, a sentence at a time."""
     yield _of_rule(found, section)
     if by_slice["worse"]:
         yield f"It is significantly worse where {', '.join(by_slice['worse'])}."
     if few := len(by_slice["too_few_rows"]):
-        yield f"{few} slice{'s' * (few > 1)} with fewer than {section.slice_rows} rows not judged."
-    if calibrated["within"] is not True:
-        yield f"Calibration: {calibrated['words']}."
+        yield f"{few} slice{'s' * (few > 1)} with fewer than {section.min_slice_rows} rows not tested."
+    if calibrated["passes"] is not True:
+        yield f"Calibration: {calibrated['reason']}."
     yield _of_power(found, section)
-    if decided["worn"]:
+    if reuse["overused"]:
         yield (
-            f"Warning: these test rows have decided {decided['decided_before']} times before; what passes now may fit "
-            "them by chance. Judge on new rows."
+            f"Warning: {reuse['earlier_decisions']} earlier decisions used these test rows, so the challenger may fit "
+            "them by chance. Evaluate on new rows."
         )
 
 
 def _of_rule(found: Difference, section: Params) -> str:
-    said = (
+    words = (
         f"The challenger's macro-F1 is {found.value:+.4f} against the champion's "
         f"(paired {COVERAGE:.0%} interval {found.low:+.4f} to {found.high:+.4f})"
     )
     passes = found.passes(section)
     if section.rule == "not_worse":
-        return f"{said}: {'not' if passes else 'perhaps'} worse by {section.margin:g} or more."
+        return f"{words}: {'not' if passes else 'perhaps'} worse by {section.margin:g} or more."
     if not passes and found.low > 0:
-        return f"{said}, but so few answers differ that chance shows as much in {found.chance:.1%} of cases."
-    return f"{said}: {'better' if passes else 'not shown to be better'}."
+        return f"{words}, but so few predictions differ that this happens by chance in {found.p_value:.1%} of cases."
+    return f"{words}: {'better' if passes else 'not shown to be better'}."
 
 
 def _of_power(found: Difference, section: Params) -> str:
-    if found.resolvable is None:
-        return "Both answer every row alike: these rows cannot tell them apart."
+    if found.detectable is None:
+        return "Both models predict the same for every row: these rows show no difference."
     words = (
-        f"With {POWER:.0%} power these rows resolve a difference of {found.resolvable:.4f}; one that is no better is "
-        f"promoted with a chance of at most {LEVEL:.1%}."
+        f"With {POWER:.0%} power these rows detect a difference of {found.detectable:.4f}; one that is no better is "
+        f"promoted with a probability of at most {LEVEL:.1%}."
     )
     if section.rule == "not_worse":
         words = (
-            f"With {POWER:.0%} power these rows resolve a difference of {found.resolvable:.4f}; one that is worse by "
-            f"{section.margin:g} passes with a chance of about {LEVEL:.1%}, one exactly as good of "
-            f"{found.chance_if_equal(section):.0%}."
+            f"With {POWER:.0%} power these rows detect a difference of {found.detectable:.4f}; one that is worse by "
+            f"{section.margin:g} passes with a probability of about {LEVEL:.1%}, one exactly as good of "
+            f"{found.pass_rate_if_equal(section):.0%}."
         )
     return words

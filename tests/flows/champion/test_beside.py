@@ -19,8 +19,8 @@ from tasks.core import paths
 from tasks.core.files import write_json
 from tasks.dataset import layout
 from tasks.drift import DRIFT_REPORT
-from tasks.gate.tables import pair, read
-from tasks.gate.verdict import judge
+from tasks.gate.tables import pair, read_predictions
+from tasks.gate.verdict import gate_verdict
 from tasks.report import INDEX
 
 EVALUATE = {"rows": 200, "macro_f1": 0.9, "accuracy": 0.91, "intervals": {"macro_f1": [0.85, 0.95]}}
@@ -67,10 +67,10 @@ def test_on_the_same_rows_the_difference_is_the_gates_and_else_it_says_why_there
     assert table[3][:2] == ["macro-F1", "0.900 [0.850, 0.950]"]
     assert table[4][1] == "0.910"  # no interval is known, so none is shown
 
-    both = {name: read(file) for name, file in (("last", last.scored), ("ours", folder / beside.SCORED))}
-    test = read(folder / layout.split("test"))
+    both = {name: read_predictions(file) for name, file in (("last", last.scored), ("ours", folder / beside.SCORED))}
+    test = read_predictions(folder / layout.split("test"))
     first = {name: {k: [v[t["id"].index(i)] for i in test["id"]] for k, v in t.items()} for name, t in both.items()}
-    found = judge(pair(first["last"], first["ours"], test, []), gate.Params(max_calibration_error=None), 7)[
+    found = gate_verdict(pair(first["last"], first["ours"], test, []), gate.Params(max_calibration_error=None), 7)[
         "difference"
     ]
     low, high = found["interval"]

@@ -177,7 +177,7 @@ def test_looking_is_counted_once_for_each_two_models(home):
         if git(home.origin, "log", "-1", "--format=%s") != f"{wrong} wrong":
             train(home, wrong)
         verdict = propose(home, promote=False).verdict
-        assert verdict["test_rows"]["decided_before"] == before
+        assert verdict["holdout_reuse"]["earlier_decisions"] == before
     assert len(comparison.verdicts(home.origin)) == 4  # the first promotion's too, which decided on no rows
 
 

@@ -19,10 +19,10 @@ from tasks.core.errors import UserError
 from tasks.evaluate import probabilities
 from tasks.gate import Params
 from tasks.gate.calibration import calibration_error
-from tasks.gate.difference import measure
-from tasks.gate.paired import paired
-from tasks.gate.tables import pair, read
-from tasks.gate.verdict import OFTEN, columns, judge
+from tasks.gate.difference import measure_difference
+from tasks.gate.paired import pair_cells
+from tasks.gate.tables import pair, read_predictions
+from tasks.gate.verdict import MAX_REUSE, extra_columns, gate_verdict
 from tasks.statistics.measures import interval
 
 TOP = Path(__file__).parents[3]
@@ -41,7 +41,7 @@ def table(truth, wrong, **more):
 
 def verdict(champion, challenger, seed=1, earlier=(), **section):
     section = Params(**section)
-    return judge(pair(champion, challenger, None, columns(section)), section, seed, earlier)
+    return gate_verdict(pair(champion, challenger, None, extra_columns(section)), section, seed, earlier)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_the_interval_is_that_of_drawing_rows():
     random = np.random.default_rng(1)
     truth = random.choice(["a", "b", "c"], 200, p=[0.6, 0.3, 0.1])
     said = [np.where(random.random(200) < skill, truth, random.choice(["a", "b", "c"], 200)) for skill in (0.7, 0.8)]
-    found = measure(paired(truth, *said), 3, 2000)
+    found = measure_difference(pair_cells(truth, *said), 3, 2000)
     picks = random.integers(0, 200, (800, 200))
     naive = np.array([f1(truth[p], said[1][p]) - f1(truth[p], said[0][p]) for p in picks])
     assert found.value == pytest.approx(f1(truth, said[1]) - f1(truth, said[0]))
@@ -69,10 +69,10 @@ def test_the_chance_is_that_of_exchanging_answers_row_by_row():
     random = np.random.default_rng(2)
     truth = random.choice(LABELS, 60)
     said = np.array([np.where(random.random(60) < skill, truth, random.choice(LABELS, 60)) for skill in (0.6, 0.8)])
-    found = measure(paired(truth, *said), 3, 4000)
+    found = measure_difference(pair_cells(truth, *said), 3, 4000)
     swaps = random.random((1500, 60)) < 0.5
     naive = [f1(truth, np.where(s, said[0], said[1])) - f1(truth, np.where(s, said[1], said[0])) for s in swaps]
-    assert found.chance == pytest.approx(np.mean(np.array(naive) >= found.value - 1e-12), abs=0.03)
+    assert found.p_value == pytest.approx(np.mean(np.array(naive) >= found.value - 1e-12), abs=0.03)
 
 
 def test_groups_are_drawn_and_exchanged_whole():
@@ -80,20 +80,20 @@ def test_groups_are_drawn_and_exchanged_whole():
     random = np.random.default_rng(4)
     truth = random.choice(LABELS, 100)
     said = [np.where(random.random(100) < skill, truth, random.choice(LABELS, 100)) for skill in (0.7, 0.9)]
-    once = measure(paired(truth, *said), 1, 4000)
+    once = measure_difference(pair_cells(truth, *said), 1, 4000)
     five = [np.repeat(each, 5) for each in (truth, *said)]
-    whole = measure(paired(*five, np.repeat(np.arange(100), 5)), 1, 4000)
-    apart = measure(paired(*five), 1, 4000)
+    whole = measure_difference(pair_cells(*five, np.repeat(np.arange(100), 5)), 1, 4000)
+    apart = measure_difference(pair_cells(*five), 1, 4000)
     assert whole.standard_error == pytest.approx(once.standard_error, rel=0.1)
-    assert whole.chance == pytest.approx(once.chance, abs=0.01)
+    assert whole.p_value == pytest.approx(once.p_value, abs=0.01)
     assert apart.standard_error < 0.6 * once.standard_error
-    alone = measure(paired(*five, [None] * 500), 1, 4000)
+    alone = measure_difference(pair_cells(*five, [None] * 500), 1, 4000)
     assert alone.standard_error == pytest.approx(apart.standard_error, rel=0.1)
 
 
 def test_exchanging_everything_turns_the_difference_around(truth):
-    both = paired(truth, table(truth, range(9))["prediction"], table(truth, range(7, 12))["prediction"])
-    turned = both.answers_exchanged(np.random.default_rng(1), 5, share=1)
+    both = pair_cells(truth, table(truth, range(9))["prediction"], table(truth, range(7, 12))["prediction"])
+    turned = both.swaps(np.random.default_rng(1), 5, share=1)
     assert turned == pytest.approx(np.full(5, -both.observed()))
 
 
@@ -124,8 +124,8 @@ def test_the_same_answers_are_not_better_but_not_worse(truth):
     assert not verdict(one, one)["promote"]
     found = verdict(one, one, rule="not_worse")
     assert found["promote"]
-    assert found["resolvable"]["difference"] is None
-    assert "cannot tell them apart" in found["reason"]
+    assert found["detectable_effect"]["difference"] is None
+    assert "these rows show no difference" in found["reason"]
 
 
 def test_the_same_rows_in_any_order_give_the_same_bytes(truth):
@@ -154,12 +154,12 @@ def test_slices_are_corrected_for_how_many_there_are(truth):
     """Six lost and none won is 1 in 64: worse when nothing else is looked at, not so among six slices."""
     month = [str(i // 50) for i in range(300)]
     champion, challenger = table(truth, [], month=month), table(truth, range(6), month=month)
-    alone = verdict(champion, challenger, slices=["month"], slice_rows=50)["slices"]
+    alone = verdict(champion, challenger, slices=["month"], min_slice_rows=50)["slices"]
     assert alone["tested"][0]["p"] == pytest.approx(2**-6)
     assert alone["tested"][0]["p_adjusted"] == pytest.approx(6 * 2**-6)
     assert alone["worse"] == []
     two = ["first" if i < 50 else None for i in range(300)]
-    few = verdict(table(truth, [], part=two), table(truth, range(6), part=two), slices=["part"], slice_rows=50)
+    few = verdict(table(truth, [], part=two), table(truth, range(6), part=two), slices=["part"], min_slice_rows=50)
     assert few["slices"]["worse"] == ["part = first"]
     assert {one["value"] for one in few["slices"]["tested"]} == {"first", "(none)"}
 
@@ -168,7 +168,7 @@ def test_a_slice_with_few_rows_says_so(truth):
     source = ["rare" if i < 29 else "usual" for i in range(300)]
     found = verdict(table(truth, [], source=source), table(truth, range(29)), slices=["source"])
     assert found["slices"]["too_few_rows"] == [{"column": "source", "value": "rare", "rows": 29}]
-    assert "1 slice with fewer than 30 rows not judged" in found["reason"]
+    assert "1 slice with fewer than 30 rows not tested" in found["reason"]
 
 
 def test_a_group_loses_once_in_a_slice(truth):
@@ -191,7 +191,7 @@ def test_calibration_within_limits_or_skipped_with_words(truth):
     unknown = verdict(bad, table(truth, range(10)))
     assert unknown["promote"]
     assert unknown["checks"]["calibration"] is None
-    assert "calibration_error not judged: the challenger's table has no probabilities" in unknown["reason"]
+    assert "calibration_error not checked: the challenger's table has no probabilities" in unknown["reason"]
     sure, unsure = (probable(truth, range(0, 300, 20), share) for share in (0.95, 0.6))
     assert verdict(bad, sure)["checks"]["calibration"] is True
     found = verdict(bad, unsure)
@@ -210,7 +210,7 @@ def test_a_calibration_error_that_chance_shows_breaks_no_limit():
     good = table(truth, np.flatnonzero(random.random(60) > confidence), confidence=list(confidence))
     found = verdict(table(truth, []), good, max_calibration_error=0.01)["calibration"]
     assert 0.01 < found["challenger"]["calibration_error"] <= found["challenger"]["calibration_error_by_chance"]
-    assert found["within"] is True
+    assert found["passes"] is True
 
 
 def test_the_calibration_error_is_that_of_evaluate():
@@ -222,15 +222,18 @@ def test_the_calibration_error_is_that_of_evaluate():
     assert found[0] == pytest.approx(probabilities.calibration_error(truth, probability, 15))
 
 
-def test_test_rows_wear_out(truth):
+def test_the_reuse_of_test_rows_is_counted(truth):
     champion, challenger = table(truth, range(40)), table(truth, [])
     first = verdict(champion, challenger)
     elsewhere = verdict(table(truth[:200], []), table(truth[:200], [3]))
-    again = verdict(champion, challenger, earlier=[first, elsewhere, {}] + [first] * (OFTEN - 2))
-    assert again["test_rows"] == {"key": first["test_rows"]["key"], "decided_before": OFTEN - 1, "worn": False}
-    worn = verdict(champion, challenger, earlier=[first] * OFTEN)
-    assert worn["promote"]
-    assert "have decided 20 times before" in worn["reason"]
+    again = verdict(champion, challenger, earlier=[first, elsewhere, {}] + [first] * (MAX_REUSE - 2))
+    key = first["holdout_reuse"]["key"]
+    assert again["holdout_reuse"] == {"key": key, "earlier_decisions": MAX_REUSE - 1, "overused": False}
+    of_an_earlier_release = {"test_rows": {"key": key, "decided_before": 0, "worn": False}}
+    assert verdict(champion, challenger, earlier=[of_an_earlier_release])["holdout_reuse"]["earlier_decisions"] == 1
+    overused = verdict(champion, challenger, earlier=[first] * MAX_REUSE)
+    assert overused["promote"]
+    assert "20 earlier decisions used these test rows" in overused["reason"]
 
 
 def test_what_leaves_something_open_is_refused(truth):
@@ -239,7 +242,7 @@ def test_what_leaves_something_open_is_refused(truth):
     cases = [
         (whole, short, "not hold the same ids: 1 only the champion's, 'r0000'"),
         (whole, {**whole, "id": ["r0001", *whole["id"][1:]]}, "challenger: 1 rows have an id that another row has"),
-        (whole, {**whole, "label": [other(truth[0]), *truth[1:]]}, "another truth for 1 rows, 'r0000'"),
+        (whole, {**whole, "label": [other(truth[0]), *truth[1:]]}, "different labels for 1 rows, 'r0000'"),
         (whole, {**whole, "prediction": [None, *truth[1:]]}, "1 rows have no prediction, the 1. for one"),
         (whole, {"id": whole["id"]}, "challenger: no column 'prediction'"),
         ({**whole, "label": ["ham"] * 300}, {**whole, "label": ["ham"] * 300}, "rows of two labels"),
@@ -260,7 +263,7 @@ def test_what_leaves_something_open_is_refused(truth):
 def test_the_truth_may_come_by_itself(truth):
     bare = [{k: v for k, v in table(truth, wrong).items() if k != "label"} for wrong in (range(40), [])]
     labels = {"id": ["elsewhere", *(f"r{i:04}" for i in range(300))], "label": ["ham", *truth]}
-    found = judge(pair(*bare, labels, []), Params(), 1)
+    found = gate_verdict(pair(*bare, labels, []), Params(), 1)
     assert found == verdict(table(truth, range(40)), table(truth, []))
     with pytest.raises(UserError, match="no table has a column 'label'"):
         pair(*bare, None, [])
@@ -284,10 +287,10 @@ def write(rows, path):
 def test_every_kind_of_file_reads_the_same(truth, tmp_path, kind):
     rows = probable(truth, range(9), 0.9)
     file = tmp_path / f"rows.{kind}"
-    write({**rows, "text": ["words"] * 300}, file)
-    assert verdict(table(truth, range(50)), read(file)) == verdict(table(truth, range(50)), rows)
+    write({**rows, "text": ["reason"] * 300}, file)
+    assert verdict(table(truth, range(50)), read_predictions(file)) == verdict(table(truth, range(50)), rows)
     with pytest.raises(UserError, match="does not exist"):
-        read(tmp_path / f"none.{kind}")
+        read_predictions(tmp_path / f"none.{kind}")
 
 
 def test_what_is_no_table_is_refused(tmp_path):
@@ -299,10 +302,10 @@ def test_what_is_no_table_is_refused(tmp_path):
         "a.csv": "cannot be read as csv",
         "a.jsonl": "as jsonl",
         "a.parquet": "as parquet",
-        "a.xls": "unknown kind",
+        "a.xls": "unknown format",
     }.items():
         with pytest.raises(UserError, match=words):
-            read(tmp_path / name)
+            read_predictions(tmp_path / name)
 
 
 def test_the_command_writes_the_verdict(truth, tmp_path):
@@ -331,7 +334,7 @@ def test_the_command_writes_the_verdict(truth, tmp_path):
     first = (tmp_path / "v.json").read_bytes()
     again = gate("--earlier", "v.json", "--rule", "not_worse")
     assert again.returncode == 0, again.stderr
-    assert json.loads((tmp_path / "v.json").read_text())["test_rows"]["decided_before"] == 1
+    assert json.loads((tmp_path / "v.json").read_text())["holdout_reuse"]["earlier_decisions"] == 1
     gate()
     assert (tmp_path / "v.json").read_bytes() == first
     (tmp_path / "params.yaml").write_text("model: {name: x}\ngate: {slice: [source]}\n")
