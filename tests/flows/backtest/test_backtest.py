@@ -89,7 +89,7 @@ def test_accuracy_is_weighted_by_rows_and_the_difference_is_paired(tmp_path):
     assert (base.difference, base.difference_interval) == (0, (0, 0))
     assert one.difference == pytest.approx(one.accuracy - base.accuracy)
     assert (one.refits, one.promoted, one.trained_rows, one.seconds) == (3, 3, 300, 4.5)
-    heavy = [replace(never[0], look=replace(never[0].result, right="1" * 990 + "0" * 10)), *never[1:]]
+    heavy = [replace(never[0], result=replace(never[0].result, right="1" * 990 + "0" * 10)), *never[1:]]
     assert summary(Rules("never"), heavy, heavy).accuracy == (990 + 6 + 4 + 2) / 1030
 
 
@@ -110,8 +110,8 @@ def test_a_window_of_one_class_or_none_says_so_and_text_stays_text(tmp_path):
     assert WindowResult.of(2, ["ham", "spam"], ["ham", "spam"], verdict).macro_f1 == 1
     low, high = one_class.interval
     assert low < 2 / 3 < high
-    steps[0] = replace(steps[0], look=one_class)
-    steps[1] = replace(steps[1], look=WindowResult.of(0, [], [], verdict))
+    steps[0] = replace(steps[0], result=one_class)
+    steps[1] = replace(steps[1], result=WindowResult.of(0, [], [], verdict))
     found = page.Replayed("<script>alert(1)</script>", "how", [Rules("never")], {"never": steps}, 5)
     text = page.page(found)
     assert "<script" not in text and "&lt;script&gt;" in text
@@ -239,12 +239,12 @@ def test_a_backtest_that_was_killed_goes_on_where_it_was_and_ends_in_the_same_fi
     assert state.is_completed(), state.message
     after = kept(home)
     assert {file: after[file] for file in before} == before
-    assert f"{len(after) - 3} answers were made" in state.message
+    assert f"{len(after) - 3} results were computed" in state.message
     figures = small.figures(home.origin)
     assert [step["macro_f1"] is None for step in figures[1]["never"]] == [False, True]  # no ham in week four
     monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path))
     state = backtest(repository=str(home.origin), policies=["never", "schedule"], return_state=True)
-    assert f"{len(after)} answers were made" in state.message
+    assert f"{len(after)} results were computed" in state.message
     assert small.figures(home.origin) == figures
 
 
