@@ -6,6 +6,7 @@ page or with ``prefect deployment run``. By hand, without waiting for anybody: `
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from prefect import flow, runtime
@@ -14,21 +15,20 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
-from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from flows import scheduled_training
 from flows.champion import proposal, registry
-from flows.machine.git import GitFailed
 from flows.machine.home import Home
 from flows.machine.liveness import alive
 from flows.notify import notifications
-from flows.pipeline.stage import StageFailed
 from flows.promotion import markdown
 from flows.runs import record
 from flows.runs.names import run_name
 from tasks.core.errors import UserError
 from tasks.gate import Rule
+
+log = logging.getLogger(__name__)
 
 FLOW = "promotion-on-approval"
 LOOK_SECONDS = 2
@@ -56,7 +56,6 @@ def approval(
     A verdict against it ends the run. Else it is paused until somebody resumes it with an answer, for as many
     ``hours``; ``notify``, a notification block, is told that it waits. ``push`` is the git remote that gets the tags.
     """
-    log = get_run_logger()
     try:
         home = Home.of(repository)
         with alive(home, str(runtime.flow_run.id)):
@@ -64,19 +63,19 @@ def approval(
             now = registry.champion(home.origin)
             if now and now.commit == commit:
                 return Completed(name="Nothing", message=f"the newest model is the champion already: {now}")
-            judged = proposal.propose(home, commit, False, False, rule, None, log.info)
+            judged = proposal.propose(home, commit, False, False, rule, None)
             create_markdown_artifact(key="promotion", markdown=markdown(judged), description="The gate's verdict")
             if not judged.verdict["promote"]:
                 return Completed(name="NotPromoted", message=judged.words)
-            notifications.send(notify, f"{home.origin.name}: a model waits for approval", judged.words, log.warning)
+            notifications.send(notify, f"{home.origin.name}: a model waits for approval", judged.words)
             answer = _ask(judged.words, hours)
             if not answer.approve:
                 return Completed(name="Declined", message=f"declined: {answer.why or 'no reason was given'}")
             log.info("approved: %s", answer.why or "no reason was given")
-            done = proposal.propose(home, commit, True, False, rule, push, log.info)
+            done = proposal.propose(home, commit, True, False, rule, push)
     except FlowPauseTimeout:
         return Completed(name="Unanswered", message=f"nobody answered within {hours:g} hours; nothing was changed")
-    except (GitFailed, UserError, StageFailed) as failure:
+    except UserError as failure:
         return Failed(message=str(failure))
     return Completed(message=done.words)
 

@@ -23,14 +23,11 @@ from typing import Any, cast, get_args
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
 from prefect.states import Failed
 
 from flows.champion import proposal, registry
 from flows.champion.proposal import Outcome
-from flows.machine.git import GitFailed
 from flows.machine.home import Home
-from flows.pipeline.stage import StageFailed
 from flows.runs.names import run_name
 from tasks.core.cli import run
 from tasks.core.errors import UserError
@@ -52,8 +49,8 @@ def promotion(
     """
     try:
         home = Home.of(repository)
-        outcome = proposal.propose(home, commit, promote, force, rule, push, get_run_logger().info)
-    except (GitFailed, UserError, StageFailed) as failure:
+        outcome = proposal.propose(home, commit, promote, force, rule, push)
+    except UserError as failure:
         return Failed(message=str(failure))
     create_markdown_artifact(key="promotion", markdown=markdown(outcome), description="The gate's verdict")
     return outcome

@@ -75,7 +75,9 @@ def mend(home: Home, *, starting: timedelta = STARTING) -> list[str]:
 
 def mend_with(client: SyncPrefectClient, home: Home, starting: timedelta = STARTING) -> list[str]:
     """The same through a client."""
-    return [*_bury(client, home, starting), *_tell_of_crashes(client, home), *_skip_missed(client, home)]
+    buried = list(_bury(client, home, starting))
+    _tell_of_crashes(client, home)
+    return [*buried, *_skip_missed(client, home)]
 
 
 def _bury(client: SyncPrefectClient, home: Home, starting: timedelta) -> Iterator[str]:
@@ -89,15 +91,13 @@ def _bury(client: SyncPrefectClient, home: Home, starting: timedelta) -> Iterato
         yield f"{run.name} was dead: marked crashed"
 
 
-def _tell_of_crashes(client: SyncPrefectClient, home: Home) -> Iterator[str]:
-    """A run that was killed cannot tell whom it was to notify; the last of each flow is asked after. Yields trouble."""
+def _tell_of_crashes(client: SyncPrefectClient, home: Home) -> None:
+    """A run that was killed cannot tell whom it was to notify; the last of each flow is asked after."""
     for flow in FLOWS:
         last = next(iter(flow_runs(client, home, ENDED, [flow], FlowRunSort.END_TIME_DESC)), None)
         if last is not None and last.state is not None and last.state.type is StateType.CRASHED:
-            unheard: list[str] = []
-            words, notify = last.state.message or GONE, last.parameters.get("notify")
-            incidents.failed(home, flow, str(last.name), words, notify, unheard.append)
-            yield from unheard
+            words = last.state.message or GONE
+            incidents.failed(home, flow, str(last.name), words, last.parameters.get("notify"))
 
 
 def _skip_missed(client: SyncPrefectClient, home: Home) -> Iterator[str]:

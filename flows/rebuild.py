@@ -7,15 +7,13 @@ from typing import Any
 from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from flows.machine.git import GitFailed
+from flows.errors import Busy
 from flows.machine.home import Home
 from flows.machine.liveness import alive
-from flows.machine.locks import Busy, Overlap, holding
+from flows.machine.locks import Overlap, holding
 from flows.notify import incidents
-from flows.pipeline.stage import StageFailed
 from flows.runs.names import run_name
 from flows.runs.verify import past_run, rebuild
 from tasks.core.errors import UserError
@@ -31,20 +29,20 @@ def weekly(
 
     ``notify`` is a notification block, told of a failure once.
     """
-    log, name = get_run_logger(), run_name("verify")
+    name = run_name("verify")
     try:
         home = Home.of(repository)
     except UserError as failure:
         return Failed(message=str(failure))
     try:
-        with alive(home, str(runtime.flow_run.id)), holding(home.workspace_lock, name, overlap, log.info):
-            verdict = rebuild(home, past_run(home, run), log.info)
+        with alive(home, str(runtime.flow_run.id)), holding(home.workspace_lock, name, overlap):
+            verdict = rebuild(home, past_run(home, run))
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
-    except (GitFailed, UserError, StageFailed) as failure:
-        return incidents.failed(home, FLOW, name, f"it could not be rebuilt: {failure}", notify, log.warning)
+    except UserError as failure:
+        return incidents.failed(home, FLOW, name, f"it could not be rebuilt: {failure}", notify)
     create_markdown_artifact(key="verify", markdown=f"```\n{verdict}\n```", description="A past run, rebuilt")
     if not verdict.same:
-        return incidents.failed(home, FLOW, name, str(verdict), notify, log.warning)
+        return incidents.failed(home, FLOW, name, str(verdict), notify)
     incidents.over(home, FLOW)
     return Completed(message=str(verdict))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from flows.champion import proposal
 from flows.champion.registry import Version
-from flows.machine.git import GitFailed
 from flows.machine.home import Home
 from flows.monitoring.watch import params_at
-from flows.pipeline.stage import StageFailed
 from flows.runs import record
 from flows.scheduled_training import nightly
 from flows.windows.ranges import Span, moved
@@ -33,7 +30,7 @@ class Refit:
     upstream: str | None
 
 
-def refit(home: Home, how: Refit, old: Version, seen: Span, because: str, say: Callable[[str], None]) -> str:
+def refit(home: Home, how: Refit, old: Version, seen: Span, because: str) -> str:
     """Train on all up to the end of the window seen, and let the gate judge: what came of it, in words.
 
     The caller holds no lock of the repository: training and promotion take their own.
@@ -53,8 +50,8 @@ def refit(home: Home, how: Refit, old: Version, seen: Span, because: str, say: C
         return f"the refit failed: {state.message}"
     made = next(one for one in record.records(home.origin) if record.show(home.origin, one).get("because") == because)
     try:
-        outcome = proposal.propose(home, made.commit, how.promote, False, how.rule, how.upstream, say)
-    except (GitFailed, UserError, StageFailed) as failure:
+        outcome = proposal.propose(home, made.commit, how.promote, False, how.rule, how.upstream)
+    except UserError as failure:
         return f"{made.name} was trained, but could not be judged: {failure}"
     last = "" if how.promote else f"\nto promote it: python -m flows.promotion --commit {made.name} --promote"
     return f"{made.name} was trained\n{outcome.words}{last}"

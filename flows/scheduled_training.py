@@ -6,21 +6,21 @@ experiment under the run's name to that repository, whose working tree it never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from flows.champion import beside
-from flows.machine.git import GitFailed
+from flows.errors import Busy
 from flows.machine.home import CLONES_KEPT, Home, gpu_lock
 from flows.machine.liveness import alive
-from flows.machine.locks import Busy, Overlap, holding
+from flows.machine.locks import Overlap, holding
 from flows.monitoring import labelling
 from flows.notify import incidents
 from flows.notify.artifacts import publish
@@ -29,11 +29,13 @@ from flows.pipeline.stage import Result
 from flows.runs import prune, record, workspace
 from flows.runs.attempt import attempt
 from flows.runs.names import run_name
-from flows.runs.publish import NotPublished, publish_record, refuse_secrets
+from flows.runs.publish import publish_record, refuse_secrets
 from flows.training import as_task, in_order
 from flows.windows.ranges import set_windows
 from tasks.core import paths
 from tasks.core.errors import UserError
+
+log = logging.getLogger(__name__)
 
 FLOW = "nightly-training"
 GPU = Path("/dev/nvidiactl")
@@ -60,7 +62,7 @@ def nightly(
     ``windows`` in ``params.yaml``; ``because`` is whoever asked for the run, for the record. ``notify`` is a
     notification block, as ``slack-webhook/team``, told of a failure once.
     """
-    log, name = get_run_logger(), run_name()
+    name = run_name()
     try:
         home = Home.of(repository)
     except UserError as failure:
@@ -69,35 +71,35 @@ def nightly(
         refuse_secrets(home, upstream)
 
         def work(folder: Path, results: list[Result]) -> dict[str, Any]:
-            return _train(home, folder, stages, windows, stage_minutes, results, log.info)
+            return _train(home, folder, stages, windows, stage_minutes, results)
 
-        with alive(home, str(runtime.flow_run.id)), alone(home, name, overlap, log.info):
+        with alive(home, str(runtime.flow_run.id)), alone(home, name, overlap):
             commit = workspace.pinned(home, revision)
             said = {"revision": revision, **({"because": because} if because else {})}
-            done = attempt(home, name, FLOW, commit, work, log.info, **said)
+            done = attempt(home, name, FLOW, commit, work, **said)
             before = record.latest(home.origin, flow=FLOW)
             other_models = beside.others(home, *((before.commit, f"last run, {before.name}") if before else (None, "")))
             publish(done.results, done.folder, other_models)
-            publish_record(home, done.folder, done.record, upstream, log.info)
+            publish_record(home, done.folder, done.record, upstream)
             prune.clones(home, keep_clones)
             prune.checkpoints(home)
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
-    except (GitFailed, NotPublished, UserError) as failure:
-        return incidents.failed(home, FLOW, name, str(failure), notify, log.warning)
+    except UserError as failure:
+        return incidents.failed(home, FLOW, name, str(failure), notify)
     if not done.completed:
-        return incidents.failed(home, FLOW, name, done.outcome, notify, log.warning)
+        return incidents.failed(home, FLOW, name, done.outcome, notify)
     incidents.over(home, FLOW)
     return Completed(message=f"recorded as {name}")
 
 
 @contextmanager
-def alone(home: Home, name: str, overlap: Overlap, say: Callable[[str], None]) -> Iterator[None]:
+def alone(home: Home, name: str, overlap: Overlap) -> Iterator[None]:
     """The repository's lock and, on a machine with a GPU, the GPU's; always in this order."""
     with ExitStack() as locks:
-        locks.enter_context(holding(home.workspace_lock, name, overlap, say))
+        locks.enter_context(holding(home.workspace_lock, name, overlap))
         if GPU.exists():
-            locks.enter_context(holding(gpu_lock(), name, overlap, say))
+            locks.enter_context(holding(gpu_lock(), name, overlap))
         yield
 
 
@@ -108,16 +110,15 @@ def _train(
     windows: dict[str, Any] | None,
     minutes: dict[str, float] | None,
     results: list[Result],
-    say: Callable[[str], None],
 ) -> dict[str, Any]:
     before = record.latest(home.origin, flow=FLOW)
     if before:
-        say(f"continues from what {before.name} made")
+        log.info(f"continues from what {before.name} made")
         workspace.take(folder, before)
     if windows:
-        say("; ".join(set_windows(folder / paths.PARAMS, windows)))
+        log.info("; ".join(set_windows(folder / paths.PARAMS, windows)))
     labelling.bring(home, folder, paths.WINDOWS)
-    workspace.land(home, folder, say)
+    workspace.land(home, folder)
     workspace.materialise(folder)
     dag = Dag()
     order = dag.order(stages)

@@ -9,14 +9,16 @@ that an earlier end left behind are marked crashed.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast, get_args
 
+from flows.errors import Busy
+from flows.logs import plainly
 from flows.machine.home import CLONES_KEPT, HERE, Home
-from flows.machine.locks import Busy, holding
+from flows.machine.locks import holding
 from flows.machine.server import server
 from flows.windows.policy import Act, Policy
 from tasks.core.cli import run
@@ -25,6 +27,7 @@ from tasks.core.errors import UserError
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
+log = logging.getLogger(__name__)
 API = "PREFECT_API_URL"
 MEND_SECONDS = 60.0
 CANCEL_SECONDS = 5.0  # how often the server is asked for runs that are due or cancelled
@@ -70,7 +73,7 @@ def deployments(options: argparse.Namespace, home: Home) -> list[RunnerDeploymen
     return cast("list[RunnerDeployment]", made)  # its type allows for callers that await
 
 
-def keep_mending(home: Home, over: threading.Event, say: Callable[[str], None]) -> None:
+def keep_mending(home: Home, over: threading.Event) -> None:
     """Look for dead runs from time to time; a server that is being restarted is asked again next time."""
     import httpx
 
@@ -79,9 +82,9 @@ def keep_mending(home: Home, over: threading.Event, say: Callable[[str], None]) 
     while not over.wait(MEND_SECONDS):
         try:
             for line in mend(home):
-                say(line)
+                log.info(line)
         except httpx.HTTPError as error:
-            say(f"the server does not answer: {error!r}")
+            log.warning(f"the server does not answer: {error!r}")
 
 
 def serve_all(options: argparse.Namespace, home: Home) -> None:
@@ -91,9 +94,9 @@ def serve_all(options: argparse.Namespace, home: Home) -> None:
     from flows.reaper import mend
 
     for line in mend(home, starting=timedelta(0)):
-        print(line)
+        log.info(line)
     over = threading.Event()
-    threading.Thread(target=keep_mending, args=(home, over, print), daemon=True).start()
+    threading.Thread(target=keep_mending, args=(home, over), daemon=True).start()
     try:
         prefect.serve(*deployments(options, home))
     finally:
@@ -103,6 +106,7 @@ def serve_all(options: argparse.Namespace, home: Home) -> None:
 def main() -> None:
     """Run the server and the schedules; refused when another runner of this repository is at work."""
     options = arguments()
+    plainly()
     home = Home.of(options.repository)
     os.chdir(HERE)  # the runs import the flows from where they were deployed
     api = os.environ.setdefault(API, f"http://127.0.0.1:{options.port}/api")

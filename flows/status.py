@@ -13,7 +13,8 @@ from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from flows.champion import registry
-from flows.machine.git import GitFailed, git
+from flows.errors import GitFailed
+from flows.machine.git import git
 from flows.machine.home import Home
 from flows.machine.server import answers
 from flows.pipeline.disk import free, readable

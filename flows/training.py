@@ -17,10 +17,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from flows.champion import beside
+from flows.errors import StageFailed, UnknownStage
 from flows.machine.home import Home
 from flows.notify.artifacts import publish
-from flows.pipeline.graph import Dag, UnknownStage
-from flows.pipeline.stage import Result, StageFailed, bring_up_to_date
+from flows.pipeline.graph import Dag
+from flows.pipeline.stage import Result, bring_up_to_date
 from flows.runs.names import run_name
 from flows.runs.summary import closing_lines, table
 from tasks.core.errors import UserError

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,20 +17,17 @@ from prefect import flow, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from flows import backtest as about
 from flows.backtest import history, page
 from flows.backtest.history import History
 from flows.backtest.replay import Labels, ResultCache, Step, as_json, replay_policy
-from flows.machine.git import GitFailed, git
+from flows.errors import Busy
+from flows.machine.git import git
 from flows.machine.home import HERE, Home
 from flows.machine.liveness import alive
-from flows.machine.locks import Busy, Overlap
-from flows.pipeline.disk import TooLittleSpace
-from flows.pipeline.graph import UnknownStage
-from flows.pipeline.stage import StageFailed
+from flows.machine.locks import Overlap
 from flows.runs import workspace
 from flows.runs.names import run_name
 from flows.scheduled_training import alone
@@ -42,6 +40,8 @@ from tasks.core.files import replacing, write_json
 from tasks.dataset import layout
 from tasks.gate import Rule
 
+log = logging.getLogger(__name__)
+
 Refits = Literal["probe", "full"]
 PAGE = paths.REPORTS / "backtest.html"
 HOW = {
@@ -50,7 +50,6 @@ HOW = {
     "late": "A window's labels come after its decision and before the refit.",
     "at_once": "A window's labels are there when it closes.",
 }
-Say = Callable[[str], None]
 
 
 @flow(name="backtest", flow_run_name=lambda: run_name("backtest"), persist_result=False)
@@ -75,23 +74,23 @@ def backtest(
     ``every_days`` and ``cooldown_days`` are a window's length where they are not named. What was finished lies in the
     deployment's folder, under ``backtests``, by the rows, the parameters and the code that it came of.
     """
-    log, name = get_run_logger(), run_name("backtest")
+    name = run_name("backtest")
     try:
         home, span = Home.of(repository), (history.optional_date(since), history.optional_date(until))
-        with alive(home, str(runtime.flow_run.id)), alone(home, name, overlap, log.info):
+        with alive(home, str(runtime.flow_run.id)), alone(home, name, overlap):
             commit, work = workspace.pinned(home, revision), home.folder / "backtests"
-            rows = history.read(home, commit, work / "history", span[1], log.info)
+            rows = history.read(home, commit, work / "history", span[1])
             windows = history.spans(rows, *span, days)
             history.refuse_one_class(rows, windows[0])
             length = (windows[0].until - windows[0].since).total_seconds() / 86400
             cooldown = length if cooldown_days is None else cooldown_days
             rules = [Rules(one, every_days or length, cooldown, most_loss) for one in dict.fromkeys(policies)]
-            cache = _cached_models(home, commit, rows, work, refit, labels, rule, log.info)
+            cache = _cached_models(home, commit, rows, work, refit, labels, rule)
             steps = _replayed(cache, windows, rules, labels)
             shutil.rmtree(work / "models", ignore_errors=True)
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
-    except (GitFailed, UserError, StageFailed, TooLittleSpace, UnknownStage) as failure:
+    except UserError as failure:
         return Failed(message=str(failure))
     training_rows = len(rows.before(windows[0].since))
     found = page.Replayed(home.origin.name, f"{HOW[refit]} {HOW[labels]}", rules, steps, training_rows)
@@ -99,16 +98,16 @@ def backtest(
 
 
 def _cached_models(
-    home: Home, commit: str, rows: History, work: Path, refit: Refits, labels: Labels, rule: Rule, say: Say
+    home: Home, commit: str, rows: History, work: Path, refit: Refits, labels: Labels, rule: Rule
 ) -> ResultCache:
     """The models, with what is known of them already."""
     clone = work / "history"
     folder = work / _key(home, commit, clone, refit, labels, rule)
-    say(f"{len(rows.rows):,} rows of history; finished results are cached in {folder}")
+    log.info(f"{len(rows.rows):,} rows of history; finished results are cached in {folder}")
     if refit == "full":
         from flows.backtest.full import Pipelines
 
-        return ResultCache(Pipelines(home, commit, rows, work / "models", labels, rule, say), folder)
+        return ResultCache(Pipelines(home, commit, rows, work / "models", labels, rule), folder)
     from flows.backtest.probe import Probes, Settings, embedded
 
     settings = Settings.of(clone / paths.PARAMS, rule)
@@ -132,7 +131,7 @@ def _replayed(cache: ResultCache, windows: list[Span], rules: list[Rules], label
 
     @task(task_run_name="{policy}", cache_policy=NO_CACHE, persist_result=False)
     def replay(policy: str, place: int) -> list[Step]:
-        return replay_policy(cache, windows, rules[place], labels, get_run_logger().info)
+        return replay_policy(cache, windows, rules[place], labels)
 
     return {rule.policy: replay(rule.policy, place) for place, rule in enumerate(rules)}
 

@@ -6,7 +6,6 @@ was stopped goes on from its checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,7 +44,6 @@ class Pipelines:
     folder: Path
     labels: Labels
     rule: Rule
-    say: Callable[[str], None]
     clones: dict[datetime, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,7 +56,7 @@ class Pipelines:
         workspace.clone(self.home, self.commit, folder, workspace.shared_cache(self.home))
         reference = {"from": written(reaching(self.history.windows.reference, until)), "until": written(until)}
         following = {"from": written(until), "until": written(until + ONE_DAY)}
-        prepare(self.home, folder, {"reference": reference, "current": following}, self.say)
+        prepare(self.home, folder, {"reference": reference, "current": following})
         results = reproduce(folder, [MODEL])
         self.clones[until] = folder
         rows = read_json(folder / paths.metrics("split"))["rows"]["train"]
@@ -77,7 +75,7 @@ class Pipelines:
             return WindowResult(0, "", None, None, "no rows", None, None)
         if self.labels == "late":
             current |= self._unlabelled(folder, window)
-        prepare(self.home, folder, {"current": current}, self.say)
+        prepare(self.home, folder, {"current": current})
         reproduce(folder, ["drift"])
         return self._result(folder)
 
@@ -102,7 +100,7 @@ class Pipelines:
         """As promotion judges: both answer the challenger's test rows; one that cannot be judged is not promoted."""
         theirs, mine = self._clone_of(champion), self._clone_of(challenger)
         try:
-            verdict = comparison.compare(theirs, mine, self.rule, self.say)
+            verdict = comparison.compare(theirs, mine, self.rule)
         except UserError as refusal:
             return False, f"it could not be judged: {refusal}"
         return verdict["promote"], verdict["reason"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,6 @@ from tasks.dataset.windows import Windows
 from tasks.dataset.windows import load as load_windows
 from tasks.ingest import Params as Ingest
 
-Say = Callable[[str], None]
 Ints = npt.NDArray[np.int64]
 STAGE = "validate@reference"
 FAR_FUTURE = "2200-01-01"  # later than any row
@@ -68,12 +67,12 @@ def _utc64(at: datetime) -> np.datetime64:
     return np.datetime64(at.replace(tzinfo=None), "us")
 
 
-def prepare(home: Home, folder: Path, windows: dict[str, Any], say: Say) -> None:
+def prepare(home: Home, folder: Path, windows: dict[str, Any]) -> None:
     """Put these windows, the labels that came back, what landed, and what DVC tracks into a clone."""
     set_windows(folder / paths.PARAMS, windows)
     with chdir(folder):
         labelling.bring(home, folder, ["reference"])
-        workspace.land(home, folder, say)
+        workspace.land(home, folder)
         workspace.materialise(folder)
 
 
@@ -84,14 +83,14 @@ def reproduce(folder: Path, targets: Sequence[str]) -> list[Result]:
         return list(in_order(dag, dag.order(targets), as_task(dag)))
 
 
-def read(home: Home, commit: str, folder: Path, until: datetime | None, say: Say) -> History:
+def read(home: Home, commit: str, folder: Path, until: datetime | None) -> History:
     """All rows before ``until``, through ``ingest`` and ``validate`` in a clone at the commit."""
     workspace.clone(home, commit, folder, workspace.shared_cache(home))
     windows = load_windows(folder / paths.PARAMS)
     _refuse_without_history(windows, params.load(Ingest, "ingest", folder / paths.PARAMS))
     end = written(until) or FAR_FUTURE
     whole = {"reference": {"from": None, "until": end}, "current": {"from": end, "until": None}}
-    prepare(home, folder, whole, say)
+    prepare(home, folder, whole)
     reproduce(folder, [STAGE])
     rows = read_table(folder / layout.window("reference").validated)
     return History(rows.sort_by([("timestamp", "ascending"), ("id", "ascending")]), windows)

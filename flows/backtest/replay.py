@@ -5,6 +5,7 @@ What a model is and does is behind ``Models``; the decision is ``flows.windows.p
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -18,6 +19,8 @@ import numpy.typing as npt
 from flows.windows.policy import Decision, Facts, Rules, decide
 from flows.windows.ranges import Span
 from tasks.core.files import read_json, write_json
+
+log = logging.getLogger(__name__)
 
 Labels = Literal["late", "at_once"]
 """When a window's labels come: after its decision and before the refit, or before both."""
@@ -162,9 +165,7 @@ class Step:
     refit: Refit | None
 
 
-def replay_policy(
-    cache: ResultCache, windows: Sequence[Span], rules: Rules, labels: Labels, say: Callable[[str], None]
-) -> list[Step]:
+def replay_policy(cache: ResultCache, windows: Sequence[Span], rules: Rules, labels: Labels) -> list[Step]:
     """The policy over the windows; who is promoted answers the next one.
 
     After the last window nothing is refitted: there is no row left that the refit could answer.
@@ -178,7 +179,7 @@ def replay_policy(
         elif decision.refit:
             tried, refit = window.until, cache.refit(active, window.until)
         steps.append(Step(window, active, result, decision, refit))
-        say(f"{rules.policy}, {window}: {_describe(steps[-1])}")
+        log.info(f"{rules.policy}, {window}: {_describe(steps[-1])}")
         if refit and refit.promoted:
             active = window.until
     return steps

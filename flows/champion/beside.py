@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from flows.champion import registry
-from flows.machine.git import GitFailed, git
+from flows.errors import GitFailed
+from flows.machine.git import git
 from flows.machine.home import Home
 from flows.runs import record
 from flows.runs.workspace import cached

@@ -8,9 +8,10 @@ champion was trained on some of these rows, which a later split may have moved; 
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from dvc.repo import Repo
 
 from flows.champion import registry
 from flows.champion.registry import Version
+from flows.errors import StageFailed
 from flows.machine.git import git, identity
 from flows.machine.home import Home
-from flows.pipeline.stage import StageFailed, guarded
+from flows.pipeline.stage import guarded
 from flows.runs import workspace
 from flows.runs.summary import model_lines
 from tasks.core import params, paths
@@ -32,6 +34,8 @@ from tasks.dataset import layout
 from tasks.gate import Params, Rule
 from tasks.gate.tables import Table, pair, read_predictions
 from tasks.gate.verdict import extra_columns, gate_verdict
+
+log = logging.getLogger(__name__)
 
 NOTES = "verdicts"  # git notes: every verdict on the commit it judged
 MARK = "verdict: "
@@ -64,7 +68,7 @@ def _pull(repo: Repo, targets: list[str], commit: str) -> None:
         ) from None
 
 
-def judge(home: Home, commit: str, champion: Version | None, rule: Rule | None, say: Callable[[str], None]) -> Any:
+def judge(home: Home, commit: str, champion: Version | None, rule: Rule | None) -> Any:
     """The gate's verdict on the commit's model, with which commits were ``judged``."""
     with tempfile.TemporaryDirectory() as made:
         own = [layout.SPLITS, layout.window("reference").scored]
@@ -72,20 +76,18 @@ def judge(home: Home, commit: str, champion: Version | None, rule: Rule | None, 
         if champion is None:
             return {**_first(mine), "judged": {"champion": None, "challenger": commit}}
         theirs = clone_with(home, champion.commit, Path(made) / "champion", [paths.CLASSIFIER])
-        say(f"the champion {champion} answers the test rows of {commit[:12]}")
+        log.info(f"the champion {champion} answers the test rows of {commit[:12]}")
         judged = {"champion": champion.commit, "challenger": commit}
         before = [one for one in verdicts(home.origin) if one.get("judged") != judged]
-        verdict = compare(theirs, mine, rule, say, before)
+        verdict = compare(theirs, mine, rule, before)
     return {**verdict, "judged": judged}
 
 
-def compare(
-    theirs: Path, mine: Path, rule: Rule | None, say: Callable[[str], None], before: Iterable[dict[str, Any]] = ()
-) -> dict[str, Any]:
+def compare(theirs: Path, mine: Path, rule: Rule | None, before: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
     """The gate's verdict on two clones: the champion's, with its model, and the challenger's, with its scored rows."""
     with tempfile.TemporaryDirectory() as made:
         answered = Path(made) / "champion.parquet"
-        score(theirs, mine / layout.split("test"), answered, say)
+        score(theirs, mine / layout.split("test"), answered)
         section = params.load(Params, "gate", mine / paths.PARAMS)
         section = section.model_copy(update={"rule": rule}) if rule else section
         rows = pair(read_predictions(answered), _own_answers(mine), None, extra_columns(section))
@@ -98,11 +100,11 @@ def _first(clone: Path) -> dict[str, Any]:
     return {"promote": True, "reason": f"There is no champion yet, so the gate has nothing to compare with. {words}."}
 
 
-def score(clone: Path, rows: Path, answers: Path, say: Callable[[str], None]) -> None:
+def score(clone: Path, rows: Path, answers: Path) -> None:
     """Let the model of a clone, and its own code, answer a table of rows. Raises StageFailed."""
     command = [sys.executable, "-m", "tasks.score", "--input", str(rows), "--output", str(answers)]
     with chdir(clone):
-        code, last = guarded(command, say)
+        code, last = guarded(command)
     if code:
         raise StageFailed("the model could not answer the rows; it said last:\n" + "\n".join(last))
 

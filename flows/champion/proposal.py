@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +15,14 @@ from dvc.repo import Repo
 from flows.champion import comparison, registry
 from flows.champion.comparison import MARK, clone_with
 from flows.champion.registry import Version
+from flows.errors import Busy
 from flows.machine.git import git, holds
 from flows.machine.home import Home
-from flows.machine.locks import Busy, holding
+from flows.machine.locks import holding
 from flows.runs import record
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.gate import Rule
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,7 @@ def candidate(home: Home, revision: str) -> str:
     return record.find(home.origin, revision).commit
 
 
-def propose(
-    home: Home, revision: str, promote: bool, force: bool, rule: Rule | None, remote: str | None, say: Say
-) -> Outcome:
+def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | None, remote: str | None) -> Outcome:
     """Judge the revision's model against the champion; make it the champion when asked and the verdict allows, or by
     force."""
     commit = candidate(home, revision)
@@ -59,7 +56,7 @@ def propose(
         champion = registry.champion(home.origin)
         if champion and champion.commit == commit:
             raise UserError(f"{commit[:12]} is the champion already: {champion}")
-        verdict = comparison.judge(home, commit, champion, rule, say)
+        verdict = comparison.judge(home, commit, champion, rule)
         comparison.keep(home.origin, verdict)
         said = f"{'promote' if verdict['promote'] else 'do not promote'}: {verdict['reason']}"
         if not (force or (promote and verdict["promote"])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import socket
@@ -27,9 +28,15 @@ from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.report import INDEX
 
+log = logging.getLogger("flows.demo")
 INTERRUPTED = 130
 START_SECONDS = 60.0
-KEPT = ("PREFECT_SERVER_ANALYTICS_ENABLED", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS")  # flows/__init__.py
+KEPT = (  # flows/__init__.py
+    "PREFECT_SERVER_ANALYTICS_ENABLED",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS",
+    "PREFECT_LOGGING_EXTRA_LOGGERS",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW",
+)
 
 
 def arguments() -> argparse.Namespace:
@@ -81,15 +88,14 @@ def play(home: Home, stream: Stream, api: str, wait: bool) -> None:
     """Tell the story, then keep its pages up until Ctrl-C, or say how to open them."""
     from prefect.logging.handlers import APILogHandler
 
-    from flows.demo.story import Story, Teller, what_was_done
+    from flows.demo.story import Narration, Story, what_was_done
 
-    say = Teller()
-    say("\n".join(["the data:", *what_was_done(stream)]))
-    with server(api, say=lambda line: None):
+    Narration.start()
+    log.info("\n".join(["the data:", *what_was_done(stream)]))
+    with server(api):
         prefect = api.removesuffix("/api")
-        say(f"Prefect's page: {prefect}")
-        say.hear_stages()
-        story = Story(home, say)
+        log.info(f"Prefect's page: {prefect}")
+        story = Story(home)
         try:
             story.tell()
         finally:
@@ -97,7 +103,7 @@ def play(home: Home, stream: Stream, api: str, wait: bool) -> None:
         report = f"report     {(story.newest / INDEX).as_uri()}"
         if wait:
             with suppress(KeyboardInterrupt), drift_pages(home) as address:
-                say("the pages:")
+                log.info("the pages:")
                 print(f"Prefect    {prefect}\nEvidently  {address}\n{report}\nCtrl-C ends both servers", flush=True)
                 signal.pause()
             print("\nto open them again:")

@@ -6,8 +6,8 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -31,19 +31,37 @@ from tasks.dataset import layout
 from tasks.gate.tables import pair, read_predictions
 from tasks.gate.verdict import gate_verdict
 
+log = logging.getLogger("flows.demo")
 WIDTH = 110
 COOLDOWN_DAYS = 14.0  # two weeks, so that the week after a refit is looked at before the next
 ALL = WEEKS * 3  # clones that stay: their reports are to be looked at
 NEEDED = ("report",)  # all but the explanations, which take as long as the training
 
 
-@dataclass
-class Teller:
-    """Says what happens, with the minutes and seconds since the beginning."""
+class Narration(logging.Handler):
+    """Prints what the demo logs, and what each stage did, with the minutes and seconds since the beginning."""
 
-    began: float = field(default_factory=time.monotonic)
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = time.monotonic()
 
-    def __call__(self, text: str) -> None:
+    @classmethod
+    def start(cls) -> None:
+        """Print from now on; DVC's own progress bars and warnings are left out."""
+        for name in (log.name, stage.log.name):
+            logging.getLogger(name).addHandler(cls())
+        log.setLevel(logging.INFO)
+        logging.getLogger("dvc").setLevel(logging.CRITICAL)
+        logging.getLogger("dvc_data").setLevel(logging.ERROR)  # what has never been made it warns of, by the dozen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Of a stage's lines only the one that says what it did."""
+        if record.name == log.name:
+            self._print(record.getMessage())
+        elif record.msg == stage.DID and isinstance(record.args, tuple) and record.args[1] != "unchanged":
+            self._print(f"  . {record.args[0]} {record.args[1]}")
+
+    def _print(self, text: str) -> None:
         """A line with the time; those that follow stand below it."""
         first, *rest = (part for line in text.splitlines() for part in wrap(line, WIDTH) or [""])
         minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
@@ -51,31 +69,12 @@ class Teller:
             print("\r\033[K", end="", file=sys.stderr, flush=True)  # the progress bar of the stage that has just ended
         print("\n".join([f"{minutes:2}:{seconds:02}  {first}", *(f"       {line}" for line in rest)]), flush=True)
 
-    def hear_stages(self) -> None:
-        """Say what each stage of a flow did, as its task logs it."""
-        logging.getLogger("prefect.task_runs").addHandler(_Stages(self))
-        logging.getLogger("dvc").setLevel(logging.CRITICAL)  # no progress bars of its own
-        logging.getLogger("dvc_data").setLevel(logging.ERROR)  # what has never been made it warns of, by the dozen
-
-
-class _Stages(logging.Handler):
-    """Hears what a stage's task logs of its end."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        super().__init__()
-        self.say = say
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.msg == stage.DID and isinstance(record.args, tuple) and record.args[1] != "unchanged":
-            self.say(f"  . {record.args[0]} {record.args[1]}")
-
 
 @dataclass
 class Story:
     """The demo's repository and what was seen so far."""
 
     home: Home
-    say: Callable[[str], None]
     weeks: Sequence[int] = range(LEARNT + 1, WEEKS + 1)
     """Those that are watched."""
     stages: Sequence[str] = NEEDED
@@ -88,25 +87,25 @@ class Story:
         self._train()
         for week in self.weeks:
             self._watch(week)
-        self.say(f"three months are over; the champion is {registry.champion(self.home.origin)}")
+        log.info(f"three months are over; the champion is {registry.champion(self.home.origin)}")
 
     def _train(self) -> None:
-        self.say(f"weeks 1 to {LEARNT}: the first training (flows.scheduled_training)")
+        log.info(f"weeks 1 to {LEARNT}: the first training (flows.scheduled_training)")
         _well(nightly(str(self.home.origin), stages=list(self.stages), keep_clones=ALL, return_state=True))
         first = next(iter(record.records(self.home.origin)))
         self.newest = self.home.clones / first.name
-        self.say("\n".join(["trained:", *(line for line in closing_lines(self.newest) if line.startswith(_MODEL))]))
+        log.info("\n".join(["trained:", *(line for line in closing_lines(self.newest) if line.startswith(_MODEL))]))
         _well(promotion(str(self.home.origin), commit=first.commit, promote=True, return_state=True))
-        self.say(f"promoted (flows.promotion): {registry.champion(self.home.origin)} is the champion")
+        log.info(f"promoted (flows.promotion): {registry.champion(self.home.origin)} is the champion")
 
     def _watch(self, week: int) -> None:
         before = registry.champion(self.home.origin)
-        self.say(f"week {week}, from {beginning(week):%d %B}: the window has closed (flows.monitoring)")
+        log.info(f"week {week}, from {beginning(week):%d %B}: the window has closed (flows.monitoring)")
         acts: dict[str, Any] = {"policy": "alarm", "act": "promote", "cooldown_days": COOLDOWN_DAYS}
         state = _well(monitoring(str(self.home.origin), **acts, keep_clones=ALL, return_state=True))
         said = watch.last(self.home)
         self.newest = self.home.clones / said["name"]
-        self.say(f"{'ALARM' if said['drifted'] else 'quiet'}, {said['rows']} mails\n{_told(state)}")
+        log.info(f"{'ALARM' if said['drifted'] else 'quiet'}, {said['rows']} mails\n{_told(state)}")
         if registry.champion(self.home.origin) == before:
             self._second_look()
 
@@ -117,9 +116,9 @@ class Story:
             return
         verdict = beside(self.home, line[-2], self.newest)
         asked = f"a person asks the gate whether {line[-2].name} had done better in this week than {line[-1].name}"
-        self.say(f"{asked} (tasks.gate): {'yes' if verdict['promote'] else 'no'}\n{verdict['reason']}")
+        log.info(f"{asked} (tasks.gate): {'yes' if verdict['promote'] else 'no'}\n{verdict['reason']}")
         if verdict["promote"]:
-            self.say(proposal.rollback(self.home, None, None)[0])
+            log.info(proposal.rollback(self.home, None, None)[0])
 
 
 _MODEL = ("model", "baseline")
@@ -143,7 +142,7 @@ def beside(home: Home, other: registry.Version, window: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as made:
         clone = comparison.clone_with(home, other.commit, Path(made) / "clone", [paths.CLASSIFIER])
         answers = Path(made) / "answers.parquet"
-        comparison.score(clone, window / current.validated, answers, lambda line: None)
+        comparison.score(clone, window / current.validated, answers)
         rows = pair(read_predictions(window / current.scored), read_predictions(answers), None, [])
     return gate_verdict(rows, gate.Params(rule="better", max_calibration_error=None), 0, [])
 

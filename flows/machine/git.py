@@ -7,11 +7,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from flows.errors import GitFailed
+
 NAME, EMAIL = "Driftline", "driftline@localhost"
-
-
-class GitFailed(Exception):
-    """A git command that did not end well; the message is what it said."""
 
 
 def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:

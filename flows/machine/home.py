@@ -10,7 +10,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.machine.git import GitFailed, git
+from flows.errors import GitFailed
+from flows.machine.git import git
 from tasks.core.errors import UserError
 
 CLONES_KEPT = 5  # of finished runs, for a look at their reports

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
 
+from flows.errors import Busy
+
+log = logging.getLogger(__name__)
+
 Overlap = Literal["wait", "skip"]
 
 
-class Busy(Exception):
-    """Another run holds the lock, and the policy is not to wait."""
-
-
 @contextmanager
-def holding(file: Path, who: str, overlap: Overlap = "wait", say: Callable[[str], None] = print) -> Iterator[None]:
+def holding(file: Path, who: str, overlap: Overlap = "wait") -> Iterator[None]:
     """Hold the lock for the length of the block.
 
     ``wait`` waits for as long as it takes, ``skip`` raises Busy. The file beside it names the holder, for people only.
@@ -30,7 +31,7 @@ def holding(file: Path, who: str, overlap: Overlap = "wait", say: Callable[[str]
         other = name.read_text(encoding="utf-8") if name.exists() else "another run"
         if overlap == "skip":
             raise Busy(f"{other} holds {file}") from None
-        say(f"waiting for {other}, which holds {file}")
+        log.info(f"waiting for {other}, which holds {file}")
         lock.acquire(timeout=-1, poll_interval=0.5)
     try:
         name.write_text(who, encoding="utf-8")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ import httpx
 import flows.pipeline.guard
 from flows.machine.home import root
 from tasks.core.errors import UserError
+
+log = logging.getLogger(__name__)
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SERVER_AUTH, CLIENT_AUTH = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
@@ -45,7 +48,7 @@ def allowed(host: str) -> None:
 
 
 @contextmanager
-def server(api: str, host: str | None = None, say: Callable[[str], None] = print) -> Iterator[None]:
+def server(api: str, host: str | None = None) -> Iterator[None]:
     """A server at ``api`` for the length of the block: the one that answers there, or one started on this machine.
 
     Ours listens on ``host``, is started again when it is gone, and ends with this process, however that ends.
@@ -57,11 +60,11 @@ def server(api: str, host: str | None = None, say: Callable[[str], None] = print
     if address.hostname not in LOOPBACK:
         raise UserError(f"no Prefect server answers at {api}: start it, or unset PREFECT_API_URL to have one here")
     allowed(host or address.hostname)
-    log = root() / "server.log"
-    ours = _Server(host or address.hostname, address.port or 4200, log)
+    file = root() / "server.log"
+    ours = _Server(host or address.hostname, address.port or 4200, file)
     try:
         ours.wait_for(api)
-        say(f"Prefect's server is up: {api.removesuffix('/api')} (log: {log})")
+        log.info(f"Prefect's server is up: {api.removesuffix('/api')} (log: {file})")
         threading.Thread(target=ours.keep_up, daemon=True).start()
         yield
     finally:

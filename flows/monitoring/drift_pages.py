@@ -24,9 +24,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from flows.machine.git import GitFailed, git
+from flows.errors import Busy, GitFailed
+from flows.machine.git import git
 from flows.machine.home import Home
-from flows.machine.locks import Busy, holding
+from flows.machine.locks import holding
 from flows.runs import record
 from flows.runs.workspace import shared_cache
 from tasks.core.cli import run

@@ -16,21 +16,20 @@ Exit code 0: watched, or no window has closed; 1: it failed; 2: refused.
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from flows.machine.git import GitFailed
+from flows.errors import Busy
 from flows.machine.home import CLONES_KEPT, Home
 from flows.machine.liveness import alive
-from flows.machine.locks import Busy, Overlap
+from flows.machine.locks import Overlap
 from flows.monitoring import labelling, watch
 from flows.monitoring.drift_pages import Pages
 from flows.notify import incidents, notifications
@@ -40,7 +39,7 @@ from flows.retraining import Refit, refit
 from flows.runs import prune
 from flows.runs.attempt import Attempt, attempt
 from flows.runs.names import run_name
-from flows.runs.publish import NotPublished, publish_record, refuse_secrets
+from flows.runs.publish import publish_record, refuse_secrets
 from flows.runs.record import now
 from flows.scheduled_training import alone
 from flows.windows.policy import Act, Policy, Rules
@@ -49,8 +48,9 @@ from tasks.core.errors import UserError
 from tasks.drift import DRIFT_SNAPSHOT
 from tasks.gate import Rule
 
+log = logging.getLogger(__name__)
+
 TO_LABEL = 200
-Say = Callable[[str], None]
 
 
 @flow(name=watch.FLOW, flow_run_name=lambda: run_name("monitoring"), persist_result=False)
@@ -79,7 +79,7 @@ def monitoring(
     promoted when the gate's ``rule`` allows (``promote``). A refit trains from ``revision``. ``notify`` is a
     notification block, as ``slack-webhook/team``, told once for each incident. ``to_label`` rows are offered to label.
     """
-    log, name = get_run_logger(), run_name("monitoring")
+    name = run_name("monitoring")
     rules = Rules(policy, every_days, cooldown_days, most_loss)
     how = Refit(revision, act == "promote", rule, stage_minutes, upstream)
     try:
@@ -89,26 +89,26 @@ def monitoring(
     try:
         refuse_secrets(home, upstream)
         with alive(home, str(runtime.flow_run.id)):
-            with alone(home, name, overlap, log.info):
+            with alone(home, name, overlap):
                 watched = watch.plan(home, since, until, days)
                 if watched.span and watched.span.until > datetime.now(UTC):
                     return Completed(name="Skipped", message=f"skipped: the next window, {watched.span}, is still open")
-                done = _look(home, name, watched, rules, to_label, stage_minutes, act, log.info)
+                done = _look(home, name, watched, rules, to_label, stage_minutes, act)
                 publish(done.results, done.folder)
-                publish_record(home, done.folder, done.record, upstream, log.info)
-                _add_to_pages(home, name, done.folder, log.warning)
+                publish_record(home, done.folder, done.record, upstream)
+                _add_to_pages(home, name, done.folder)
                 prune.clones(home, keep_clones)
             if not done.completed:
-                return incidents.failed(home, watch.FLOW, name, done.outcome, notify, log.warning)
+                return incidents.failed(home, watch.FLOW, name, done.outcome, notify)
             incidents.over(home, watch.FLOW)
             after = ""
             if act != "nothing" and watched.span and watch.decision(done.said).refit:
-                after = refit(home, how, watched.champion, watched.span, name, log.info)
+                after = refit(home, how, watched.champion, watched.span, name)
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
-    except (GitFailed, NotPublished, UserError) as failure:
-        return incidents.failed(home, watch.FLOW, name, str(failure), notify, log.warning)
-    return _tell(home, watched, done, after, notify, log.warning)
+    except UserError as failure:
+        return incidents.failed(home, watch.FLOW, name, str(failure), notify)
+    return _tell(home, watched, done, after, notify)
 
 
 def _look(
@@ -119,28 +119,27 @@ def _look(
     to_label: int,
     minutes: dict[str, float] | None,
     act: Act,
-    say: Say,
 ) -> Attempt:
     def work(folder: Path, results: list[Result]) -> dict[str, Any]:
-        watch.watch(home, watched, folder, minutes, results, say)
+        watch.watch(home, watched, folder, minutes, results)
         said = watch.conclude(home, watched, folder, rules, to_label)
         tries = act != "nothing" and said["decision"]["refit"]
         return {**said, "act": act, "tried_at": said["facts"]["at"] if tries else watched.before.get("tried_at")}
 
-    return attempt(home, name, watch.FLOW, watched.champion.commit, work, say)
+    return attempt(home, name, watch.FLOW, watched.champion.commit, work)
 
 
-def _add_to_pages(home: Home, name: str, folder: Path, warn: Say) -> None:
+def _add_to_pages(home: Home, name: str, folder: Path) -> None:
     """Evidently's pages are for looking: whatever keeps the window off them, the alarm and the record still count."""
     try:
         Pages.of(home).add(folder / DRIFT_SNAPSHOT, name, now())
     except Exception as failure:  # noqa: BLE001 - whatever it is, it is said, and costs no more than a page
-        warn(
+        log.warning(
             f"the window is not on the drift pages: {failure}; python -m flows.monitoring.drift_pages --rebuild adds it"
         )
 
 
-def _tell(home: Home, watched: watch.Watch, done: Attempt, after: str, notify: str | None, warn: Say) -> State[Any]:
+def _tell(home: Home, watched: watch.Watch, done: Attempt, after: str, notify: str | None) -> State[Any]:
     """Artifact, event and, where this window begins an incident, the notification."""
     said, span = done.said, watched.span
     subject, body = notifications.title(span, said["drifted"]), notifications.words(done.folder, said)
@@ -148,7 +147,7 @@ def _tell(home: Home, watched: watch.Watch, done: Attempt, after: str, notify: s
     if said["drifted"]:
         notifications.announce(home, done.record.name, str(watched.champion), done.folder, span, said)
         if not notifications.goes_on(watched.before, said):
-            notifications.send(notify, f"{home.origin.name}: {subject}", "\n".join([body, after]).strip(), warn)
+            notifications.send(notify, f"{home.origin.name}: {subject}", "\n".join([body, after]).strip())
     return Completed(message="\n".join([subject, body, after]).strip())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -97,7 +96,6 @@ def watch(
     folder: Path,
     minutes: dict[str, float] | None,
     results: list[Result],
-    say: Callable[[str], None],
 ) -> None:
     """Run the current branch on the span in a clone at the champion's commit, which is the current folder."""
     bring(folder, watched.champion.commit, [paths.CLASSIFIER])  # refused where the model is not to be had
@@ -105,7 +103,7 @@ def watch(
         window = {"from": written(watched.span.since), "until": written(watched.span.until)}
         set_windows(folder / paths.PARAMS, {"current": window})
     labelling.bring(home, folder, ["current"])
-    workspace.land(home, folder, say)
+    workspace.land(home, folder)
     workspace.materialise(folder)
     dag = Dag()
     for result in in_order(dag, [REFERENCE, *dag.after(FIRST)], as_task(dag, minutes)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from flows.machine.home import Home
 from flows.notify import notifications
 
 
-def failed(home: Home, flow: str, name: str, words: str, notify: str | None, warn: Callable[[str], None]) -> State[Any]:
+def failed(home: Home, flow: str, name: str, words: str, notify: str | None) -> State[Any]:
     """The state of a run that failed, and a notification unless one has been sent for this incident.
 
     The first line of its words tells incidents apart: which stage failed, or what was refused. What follows are a log's
@@ -21,7 +20,7 @@ def failed(home: Home, flow: str, name: str, words: str, notify: str | None, war
     """
     file, first = _file(home, flow), words.splitlines()[0].replace(name, "")
     known = file.read_text(encoding="utf-8") if file.exists() else ""
-    if first != known and notifications.send(notify, f"{home.origin.name}: {name} failed", words, warn):
+    if first != known and notifications.send(notify, f"{home.origin.name}: {name} failed", words):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(first, encoding="utf-8")
     return Failed(message=words)

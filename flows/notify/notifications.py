@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +21,8 @@ from flows.windows.ranges import Span
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import read_json
+
+log = logging.getLogger(__name__)
 
 DRIFT = "driftline.drift.detected"
 
@@ -78,13 +80,13 @@ def announce(home: Home, run: str, champion: str, folder: Path, span: Span | Non
     )
 
 
-def send(block: str | None, subject: str, body: str, warn: Callable[[str], None]) -> bool:
+def send(block: str | None, subject: str, body: str) -> bool:
     """Tell whoever is to be told, if anybody: whether they know. That they could not be told fails no run."""
     if block:
         try:
             notify(block, subject, body)
         except Exception as error:  # noqa: BLE001  blocks raise whatever their services' packages raise
-            warn(f"{block} could not be notified: {error!r}")
+            log.warning(f"{block} could not be notified: {error!r}")
             return False
     return bool(block)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from flows.errors import TooLittleSpace
+
 RESERVE = 512 * 2**20  # bytes left for logs, databases and everyone else
 COPIES = 2  # of an output: in the working tree and in DVC's cache
-
-
-class TooLittleSpace(Exception):
-    """What is free is less than the stage took when it last ran."""
 
 
 def free(folder: Path) -> int:

@@ -11,9 +11,7 @@ from dvc.dependency.param import MissingParamsError, ParamsDependency
 from dvc.repo import Repo
 from dvc.stage import Stage
 
-
-class UnknownStage(Exception):
-    """A stage was named that dvc.yaml does not have."""
+from flows.errors import UnknownStage
 
 
 @dataclass

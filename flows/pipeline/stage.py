@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import logging
 import os
 import re
 import subprocess
@@ -18,11 +19,13 @@ from typing import Literal
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
 from prefect.states import Failed
 
 import flows.pipeline.guard
-from flows.pipeline.disk import TooLittleSpace, enough
+from flows.errors import StageFailed, TookTooLong, TooLittleSpace
+from flows.pipeline.disk import enough
+
+log = logging.getLogger(__name__)
 
 Outcome = Literal["ran", "restored", "unchanged"]
 RESTORED = re.compile(r"Stage '.*' is cached - skipping run, checking out outputs")
@@ -30,14 +33,6 @@ UNCHANGED = re.compile(r"Stage '.*' didn't change, skipping")
 CHATTER = re.compile(r"\s*|.*lock file 'dvc.lock'|To (track|enable) .*:|\s+(git add|dvc config) .*|Use `dvc push` .*")
 DID = "%s: %s (%s)"  # how a stage's task logs its name, outcome and reason
 KEPT_LINES = 20  # of a failed stage's output
-
-
-class StageFailed(Exception):
-    """A stage ended with an error; the message is its last output."""
-
-
-class TookTooLong(StageFailed):
-    """A command was ended because its time was over."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +65,8 @@ def lines(chunks: Iterator[bytes], on_progress: Callable[[str], None]) -> Iterat
         yield rest or state
 
 
-def guarded(command: list[str], say: Callable[[str], None], seconds: float | None = None) -> tuple[int, list[str]]:
-    """Run a command that dies with this process: its exit code and last lines; every line goes to ``say``.
+def guarded(command: list[str], seconds: float | None = None) -> tuple[int, list[str]]:
+    """Run a command that dies with this process: its exit code and last lines; every line is logged.
 
     After ``seconds`` it is ended, and TookTooLong is raised.
     """
@@ -97,7 +92,7 @@ def guarded(command: list[str], say: Callable[[str], None], seconds: float | Non
         for line in lines(iter(lambda: os.read(guard.stdout.fileno(), 65536), b""), _redraw):  # type: ignore[union-attr]
             if not CHATTER.fullmatch(line):  # DVC's hints on what to type next, at every stage
                 last.append(line)
-                say(line)
+                log.info(line)
     finally:
         timed_out = seconds is not None and guard.stdin.closed
         timer.cancel()
@@ -121,20 +116,13 @@ def outcome_of(output: list[str]) -> Outcome:
     return "unchanged" if any(UNCHANGED.fullmatch(line) for line in output) else "ran"
 
 
-def reproduce(stage: str, reasons: list[str], say: Callable[[str], None], seconds: float | None = None) -> Result:
+def reproduce(stage: str, reasons: list[str], seconds: float | None = None) -> Result:
     """Run ``dvc repro --single-item``; StageFailed when the stage does not end well, or not within ``seconds``."""
     start = time.monotonic()
-    said: list[str] = []
-
-    def hear(line: str) -> None:
-        if RESTORED.fullmatch(line) or UNCHANGED.fullmatch(line):
-            said.append(line)
-        say(line)
-
-    code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", stage], hear, seconds)
+    code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", stage], seconds)
     if code:
         raise StageFailed("\n".join(last) or f"stage {stage} ended with exit code {code} and said nothing")
-    return Result(stage, outcome_of(said), "; ".join(reasons), time.monotonic() - start)
+    return Result(stage, outcome_of(last), "; ".join(reasons), time.monotonic() - start)
 
 
 @task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False, retries=0)
@@ -142,11 +130,10 @@ def bring_up_to_date(
     stage: str, reasons: list[str], seconds: float | None = None, needed_bytes: int = 0
 ) -> Result | State[Result]:
     """Bring a stage up to date; without ``reasons`` it is so already."""
-    log = get_run_logger()
     try:
         if reasons:
             enough(Path(), needed_bytes)
-            result = reproduce(stage, reasons, log.info, seconds)
+            result = reproduce(stage, reasons, seconds)
         else:
             result = Result(stage, "unchanged", "nothing changed", 0.0)
     except (StageFailed, TooLittleSpace) as failure:

@@ -14,8 +14,9 @@ import shutil
 import time
 from pathlib import Path
 
+from flows.errors import Busy
 from flows.machine.home import CLONES_KEPT, Home
-from flows.machine.locks import Busy, holding
+from flows.machine.locks import holding
 from flows.runs.record import records
 from tasks.core.cli import run
 from tasks.core.errors import UserError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Callable
@@ -11,11 +12,14 @@ from configobj import ConfigObj
 from dvc.repo import Repo
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from flows.machine.git import GitFailed, git
+from flows.errors import GitFailed, NotPublished, StageFailed
+from flows.machine.git import git
 from flows.machine.home import Home
-from flows.pipeline.stage import StageFailed, guarded
+from flows.pipeline.stage import guarded
 from flows.runs.record import Record, push
 from tasks.core.errors import UserError
+
+log = logging.getLogger(__name__)
 
 TRIES = 4
 WAIT = wait_random_exponential(multiplier=2, max=60)
@@ -29,10 +33,6 @@ SECRET = (
     "client_secret",
 )
 WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
-
-
-class NotPublished(Exception):
-    """The record is in the deployed repository, but did not reach a remote."""
 
 
 def refuse_secrets(home: Home, upstream: str | None) -> None:
@@ -50,17 +50,17 @@ def refuse_secrets(home: Home, upstream: str | None) -> None:
             )
 
 
-def publish_record(home: Home, folder: Path, saved: Record, upstream: str | None, say: Callable[[str], None]) -> None:
+def publish_record(home: Home, folder: Path, saved: Record, upstream: str | None) -> None:
     """Push to the deployed repository, then the data to DVC's default remote, then the record to ``upstream``.
 
     In this order, so that nobody finds a record whose data is not there. Raises GitFailed or NotPublished.
     """
     push(folder, saved)
     if _default_remote(folder):
-        _again(lambda: _push_data(folder, say), f"the data of {saved.name}", folder)
+        _again(lambda: _push_data(folder), f"the data of {saved.name}", folder)
     if upstream:
         _again(lambda: push(home.origin, saved, upstream), f"{saved.name} to {upstream}", folder)
-    say(f"recorded as {saved.name}: see `dvc exp show`, rebuild with `python -m flows.runs.verify {saved.name}`")
+    log.info(f"recorded as {saved.name}: see `dvc exp show`, rebuild with `python -m flows.runs.verify {saved.name}`")
 
 
 def _default_remote(folder: Path) -> str | None:
@@ -69,8 +69,8 @@ def _default_remote(folder: Path) -> str | None:
     return name
 
 
-def _push_data(folder: Path, say: Callable[[str], None]) -> None:
-    code, last = guarded([sys.executable, "-m", "dvc", "--cd", str(folder), "push"], say)
+def _push_data(folder: Path) -> None:
+    code, last = guarded([sys.executable, "-m", "dvc", "--cd", str(folder), "push"])
     if code:
         raise StageFailed("\n".join(last))
 

@@ -23,7 +23,8 @@ from typing import Any
 from dvc.repo.experiments.refs import ExpRefInfo
 from ruamel.yaml import YAML
 
-from flows.machine.git import GitFailed, git, holds, identity
+from flows.errors import GitFailed
+from flows.machine.git import git, holds, identity
 from flows.pipeline.stage import Result
 from tasks.core import paths
 from tasks.core.errors import UserError

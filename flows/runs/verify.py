@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,11 @@ from configobj import ConfigObj
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
+from flows.errors import StageFailed
+from flows.logs import plainly
 from flows.machine.home import Home
 from flows.pipeline.graph import Dag
-from flows.pipeline.stage import StageFailed, reproduce
+from flows.pipeline.stage import reproduce
 from flows.runs import record, workspace
 from flows.runs.record import LOCK, Record, locked
 from tasks.core.cli import run
@@ -71,7 +73,7 @@ class Verdict:
         return "\n".join([*said, *(f"note: {note}" for note in self.notes)])
 
 
-def rebuild(home: Home, past: Record, say: Callable[[str], None], keep: bool = False) -> Verdict:
+def rebuild(home: Home, past: Record, keep: bool = False) -> Verdict:
     """Rebuild a run in a clone with an empty cache, and compare. Raises StageFailed or UserError."""
     folder = home.clones / f"verify-{past.name}"
     workspace.clone(home, past.ref, folder, folder / ".dvc" / "cache")
@@ -82,7 +84,7 @@ def rebuild(home: Home, past: Record, say: Callable[[str], None], keep: bool = F
         with chdir(folder):  # DVC names a stage from where one stands
             order = [name for name in Dag().order() if name in known]
             for name in order:
-                reproduce(name, ["rebuilt"], say)
+                reproduce(name, ["rebuilt"])
         found = list(compare(known, locked(folder / LOCK), order))
         notes = list(_changed(record.show(home.origin, past), record.here(folder)))
         return Verdict(past.name, len(found), [one for one in found if one.recorded != one.rebuilt], notes)
@@ -146,8 +148,9 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="keep the clone, for a look at what differs")
     options = parser.parse_args()
     home = Home.of(options.repository)
+    plainly()
     try:
-        verdict = rebuild(home, past_run(home, options.run), print, options.keep)
+        verdict = rebuild(home, past_run(home, options.run), options.keep)
     except StageFailed as failure:
         raise UserError(f"it could not be rebuilt: {failure}") from None
     print(verdict)

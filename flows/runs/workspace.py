@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from configobj import ConfigObj
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
+from flows.errors import StageFailed
 from flows.machine.git import git, holds
 from flows.machine.home import Home
-from flows.pipeline.stage import StageFailed, guarded
+from flows.pipeline.stage import guarded
 from flows.runs.record import LOCK, Record
 from tasks.core import paths
 from tasks.core.files import replacing
@@ -102,7 +103,7 @@ def materialise(folder: Path) -> None:
             repo.pull(targets=missing)
 
 
-def land(home: Home, folder: Path, say: Callable[[str], None]) -> None:
+def land(home: Home, folder: Path) -> None:
     """Fetch what is new in the declared sources, going on from where the last run of this machine came.
 
     Raises StageFailed with the words of the landing.
@@ -111,7 +112,7 @@ def land(home: Home, folder: Path, say: Callable[[str], None]) -> None:
         return
     for pointer in sorted(home.landing.glob("*.dvc")):
         _take_if_further(pointer, folder / layout.LANDING / pointer.name)
-    code, last = guarded([sys.executable, "-m", "tasks.land"], say)
+    code, last = guarded([sys.executable, "-m", "tasks.land"])
     if code:
         raise StageFailed("landing failed; it said last:\n" + "\n".join(last))
     for pointer in sorted((folder / layout.LANDING).glob("*.dvc")):

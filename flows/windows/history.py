@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flows.machine.git import GitFailed, git
+from flows.errors import GitFailed
+from flows.machine.git import git
 from flows.machine.home import Home
 from flows.runs import record
 from tasks.core import paths

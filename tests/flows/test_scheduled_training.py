@@ -34,10 +34,6 @@ def commit(home, **files):
     git(home.origin, "commit", "-qam", "change")
 
 
-def quiet(line):
-    pass
-
-
 def test_a_run_leaves_the_tree_alone_and_a_record_that_dvc_knows(api, deployed):
     before = sorted(deployed.origin.iterdir())
     state = run(deployed)
@@ -74,7 +70,7 @@ def test_unchanged_then_changed_and_each_is_rebuilt_to_the_same_bytes(api, deplo
     third = latest(deployed.origin)
     assert set(outcomes(deployed, third).values()) == {"ran"}
     for past in (third, first):
-        verdict = rebuild(deployed, past, quiet)
+        verdict = rebuild(deployed, past)
         assert verdict.same, str(verdict)
         assert verdict.compared == 6
     assert not list(deployed.clones.glob("verify-*"))
@@ -84,7 +80,7 @@ def test_a_run_that_cannot_be_rebuilt_says_which_output_differs_first(api, deplo
     step = (deployed.origin / "step.py").read_text()
     commit(deployed, step_py=step + "if 'second' in out: open(out, 'a').write(str(__import__('time').time_ns()))\n")
     run(deployed)
-    verdict = rebuild(deployed, latest(deployed.origin), quiet)
+    verdict = rebuild(deployed, latest(deployed.origin))
     assert not verdict.same
     assert str(verdict).splitlines()[0].endswith("differs from second on (second, last)")
     assert str(verdict).splitlines()[1].startswith("first: second.txt of second")
@@ -186,7 +182,7 @@ def test_rows_that_land_between_two_runs_are_used_and_the_first_is_still_rebuilt
     assert list(seen.values()) == ["one", "one two"]
     assert show(deployed.origin, first)["inputs"].keys() == {"count.py", "data/landing/drops"}
     for past in (first, second):
-        assert rebuild(deployed, past, quiet).same
+        assert rebuild(deployed, past).same
     run(deployed)
     assert outcomes(deployed, records(deployed.origin)[0]) == {"count": "unchanged"}
 

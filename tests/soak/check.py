@@ -77,7 +77,7 @@ def check(soak: Soak) -> dict[str, Any]:
         known = dict(zip(commits, pool.map(lambda commit: reference(soak, commit), commits), strict=True))
     differing = [past.name for past in done if of_record(soak, past) != known[past.baseline]]
     dice = random.Random(soak.seed)
-    rebuilt = [rebuild(home, past, lambda line: None) for past in dice.sample(done, min(VERIFIED, len(done)))]
+    rebuilt = [rebuild(home, past) for past in dice.sample(done, min(VERIFIED, len(done)))]
     counted = soak.counted()
     hits = [run for run in counted if run["hit"]]
     return {

@@ -54,7 +54,7 @@ class Scripted:
 
 def replayed(tmp_path, policy, models=None, labels="late", **rules):
     kept = ResultCache(models or Scripted(), tmp_path)
-    return replay_policy(kept, WEEKS, Rules(policy, 7, 7, **rules), labels, print), kept
+    return replay_policy(kept, WEEKS, Rules(policy, 7, 7, **rules), labels), kept
 
 
 def test_who_is_promoted_answers_the_next_window_and_nothing_is_refitted_after_the_last(tmp_path):

@@ -129,7 +129,7 @@ def test_an_incident_is_told_once_until_it_is_over(deployed, monkeypatch):
     monkeypatch.setattr(notifications, "notify", notify)
 
     def fail(name, words):
-        state = incidents.failed(deployed, "flow", name, words, "hook/team", lambda line: None)
+        state = incidents.failed(deployed, "flow", name, words, "hook/team")
         assert state.is_failed() and state.message == words
 
     fail("run-1", "failed: finetune failed; it said last:\n13:01 in run-1")

@@ -102,7 +102,7 @@ def home(tmp_path, monkeypatch):
 
 
 def propose(home, revision="HEAD", promote=True, force=False, rule=None, remote=None):
-    return proposal.propose(home, revision, promote, force, rule, remote, print)
+    return proposal.propose(home, revision, promote, force, rule, remote)
 
 
 def weights_in_production(home, folder):

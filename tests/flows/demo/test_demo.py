@@ -88,7 +88,7 @@ def test_a_folder_with_something_in_it_and_a_repository_without_the_mails_are_re
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_quiet_month_an_alarm_over_wrong_labels_a_promotion_and_its_rollback(api, tmp_path, monkeypatch):
+def test_a_quiet_month_an_alarm_over_wrong_labels_a_promotion_and_its_rollback(api, tmp_path, monkeypatch, caplog):
     for name, value in watched.environment(IDENTITY).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path / "home"))
@@ -97,10 +97,10 @@ def test_a_quiet_month_an_alarm_over_wrong_labels_a_promotion_and_its_rollback(a
     folder.mkdir()
     watched.make(folder)
     mislabel(folder)
-    said = []
     home = Home.of(folder)
-    played = story.Story(home, said.append, weeks=(8, 9, 10), stages=["evaluate", "drift"])
+    played = story.Story(home, weeks=(8, 9, 10), stages=["evaluate", "drift"])
     played.tell()
+    said = [one.getMessage() for one in caplog.records if one.name == story.log.name]
 
     weeks = [line.splitlines()[0].split(",")[0] for line in said if line.startswith(("quiet", "ALARM"))]
     assert weeks == ["quiet", "ALARM", "quiet"]  # the words of April are known by then: only their labels tell

@@ -81,7 +81,7 @@ def events(api):
 def test_without_a_champion_there_is_nothing_to_watch(home):
     with pytest.raises(UserError, match="no champion to watch yet"):
         watch.plan(home, None, None, None)
-    proposal.propose(home, "HEAD", True, False, None, None, print)
+    proposal.propose(home, "HEAD", True, False, None, None)
     with pytest.raises(UserError, match="trained on rows until 2026-02-01"):
         watch.plan(home, "2026-01-20", "2026-02-20", None)
     with pytest.raises(UserError, match="go together"):
@@ -168,7 +168,7 @@ def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
     table = artifact(api, "metrics").splitlines()
     assert [cell.strip() for cell in table[0].split("|")[1:-1]] == ["", "this run", "champion, v0.0.1"]
     assert "not on the same rows: " in table[-1]  # rows of March, which the champion of January never answered
-    verdict = rebuild(home, trained, lambda line: None)
+    verdict = rebuild(home, trained)
     assert verdict.same, str(verdict)
 
     state, said = look(home, policy="alarm", act="promote")

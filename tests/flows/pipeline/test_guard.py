@@ -36,7 +36,7 @@ def flow(tmp_path):
     code = f"""
 import sys
 from flows.pipeline.stage import guarded
-guarded([sys.executable, "-c", {STUBBORN!r}, {str(pids)!r}], print)
+guarded([sys.executable, "-c", {STUBBORN!r}, {str(pids)!r}])
 """
     process = subprocess.Popen([sys.executable, "-c", code], cwd=TOP)
     assert wait_for(lambda: pids.exists() and len(pids.read_text().split()) == 2, 60)
@@ -57,12 +57,11 @@ def test_a_silent_stage_that_ignores_sigterm_is_gone_soon_after_its_flow(flow, n
 def test_what_a_command_leaves_behind_goes_with_it(tmp_path):
     pid = tmp_path / "pid"
     code = f"import subprocess; p = subprocess.Popen(['sleep', '60']); open({str(pid)!r}, 'w').write(str(p.pid))"
-    assert guarded([sys.executable, "-c", code], print)[0] == 0
+    assert guarded([sys.executable, "-c", code])[0] == 0
     assert wait_for(lambda: not alive(int(pid.read_text())), 15)
 
 
-def test_exit_code_and_output_pass_through():
-    said = []
-    code, last = guarded([sys.executable, "-c", "print('one'); print('two'); raise SystemExit(3)"], said.append)
-    assert (code, last, said) == (3, ["one", "two"], ["one", "two"])
-    assert guarded([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], print)[0] == 128 + 9
+def test_exit_code_and_output_pass_through(caplog):
+    code, last = guarded([sys.executable, "-c", "print('one'); print('two'); raise SystemExit(3)"])
+    assert (code, last, caplog.messages) == (3, ["one", "two"], ["one", "two"])
+    assert guarded([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])[0] == 128 + 9

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from flows.pipeline.graph import Dag, UnknownStage, flat
-from flows.pipeline.stage import Result, StageFailed, lines, outcome_of, reproduce
+from flows.errors import StageFailed, UnknownStage
+from flows.pipeline.graph import Dag, flat
+from flows.pipeline.stage import Result, lines, outcome_of, reproduce
 from flows.runs.summary import markdown, table
 
 
@@ -16,7 +17,7 @@ def run_all(stages=None):
     def bring(stage, reasons):
         if not reasons:
             return Result(stage, "unchanged", "nothing changed", 0.0)
-        return reproduce(stage, reasons, lambda line: None)
+        return reproduce(stage, reasons)
 
     dag = Dag()
     return {r.stage: (r.outcome, r.reason) for r in in_order(dag, dag.order(stages), bring)}

@@ -1,0 +1,44 @@
+"""What ends a run of a flow and is told in its own words.
+
+Nothing else is expected to end one; whatever does is a bug, and recorded and told as well.
+"""
+
+from __future__ import annotations
+
+from tasks.core.errors import UserError
+
+
+class FlowError(UserError):
+    """The base: its first line says what failed, the same for the same cause, so that an incident is known by it."""
+
+
+class GitFailed(FlowError):
+    """A git command that did not end well; the message is what it said."""
+
+
+class StageFailed(FlowError):
+    """A stage ended with an error; the message is its last output."""
+
+
+class TookTooLong(StageFailed):
+    """A command was ended because its time was over."""
+
+
+class UnknownStage(FlowError):
+    """A stage was named that dvc.yaml does not have."""
+
+
+class TooLittleSpace(FlowError):
+    """What is free on the disk is less than the stage took when it last ran."""
+
+
+class NotFetched(FlowError):
+    """Data could not be brought from a DVC remote, nor rows from a declared source."""
+
+
+class NotPublished(FlowError):
+    """The record is in the deployed repository, but did not reach a remote."""
+
+
+class Busy(FlowError):
+    """Another run holds the lock, and the policy is not to wait."""
