@@ -1,0 +1,119 @@
+"""A team's clone of the first release takes this one in: keys migrated, own files kept, the same results."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from ruamel.yaml import YAML
+
+from flows.upgrade.keys import section_classes
+from tests.support.first_release import FIRST, insert, release, team
+from tests.support.real_pipeline import commit, locked, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory):
+    return release(tmp_path_factory.mktemp("new") / "release")
+
+
+@pytest.fixture
+def ours(tmp_path, tiny_checkpoint):
+    return team(tmp_path / "team", tiny_checkpoint)
+
+
+def upgrade(new, ours, *options):
+    """The command as a team with the first release runs it: from a checkout of the new one."""
+    return run(new, sys.executable, "-m", "flows.upgrade", str(ours), *options, ok=False, PYTHONPATH=str(new))
+
+
+def head(folder):
+    return run(folder, "git", "rev-parse", "HEAD").stdout.strip()
+
+
+def params(folder):
+    return YAML(typ="safe").load((folder / "params.yaml").read_text())
+
+
+def outputs(folder, *stages):
+    """Run these stages and what they need; the md5 of what DVC tracks of data and models."""
+    run(folder, "dvc", "repro", *stages)
+    return {path: md5 for path, md5 in locked(folder).items() if path.startswith(("data/", "models/"))}
+
+
+def test_without_yes_nothing_changes(new, ours):
+    before = head(ours)
+    done = upgrade(new, ours)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing was changed" in done.stdout
+    assert head(ours) == before
+    assert not run(ours, "git", "status", "--porcelain").stdout
+    assert "nightly" in (ours / "prefect.yaml").read_text()
+
+
+def test_own_parameters_stage_expectation_and_measure_are_kept_and_the_results_too(new, ours):
+    before = outputs(ours, "score@reference", "count")
+    counted = (ours / "metrics/count.json").read_text()
+    commit(ours)
+    old, old_head = params(ours), head(ours)
+
+    done = upgrade(new, ours, "--yes")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    now = params(ours)
+    assert now["count"] == {"least": 2}
+    assert now["seed"] == 11 and "# ours" in (ours / "params.yaml").read_text()
+    renamed = section_classes()["finetune"].RENAMED
+    assert {renamed.get(key, key): value for key, value in old["finetune"].items()} == now["finetune"]
+    assert "label_not_lower_case" in (ours / "tasks/validate/rules.py").read_text()
+    assert outputs(ours, "score@reference", "evaluate", "count") == before
+    assert (ours / "metrics/count.json").read_text() == counted
+    assert 0 <= json.loads((ours / "metrics/evaluate.json").read_text())["ours"] <= 1
+    run(ours, "git", "reset", "-q", "--hard", old_head)  # the way back that the command names
+    assert old_head[:10] in done.stdout and params(ours) == old
+
+
+def test_history_stays_and_a_second_upgrade_does_nothing(new, ours):
+    before = head(ours)
+    assert upgrade(new, ours, "--yes").returncode == 0
+    assert run(ours, "git", "rev-list", "--parents", "-1", "HEAD").stdout.split()[1:] == [before, head(new)]
+    assert FIRST in run(ours, "git", "rev-list", "HEAD").stdout
+    assert "nothing to do" in upgrade(new, ours, "--yes").stdout
+
+
+def test_a_conflict_is_named_and_left_to_a_person(new, ours):
+    tokenizer = ours / "tasks/tokenize.py"
+    first = tokenizer.read_text().splitlines()[0]
+    tokenizer.write_text(tokenizer.read_text().replace(first, '"""Ours entirely."""'))
+    imports = tokenizer.read_text()
+    assert "from tasks.errors" in imports or "from tasks import" in imports
+    tokenizer.write_text(imports.replace("from tasks.cli import run", "from tasks.cli import run  # ours"))
+    commit(ours)
+    before = head(ours)
+
+    done = upgrade(new, ours, "--yes")
+
+    assert done.returncode == 1
+    assert "CONFLICT tasks/tokenize.py" in done.stdout and "git merge --abort" in done.stdout
+    assert "<<<<<<<" in tokenizer.read_text()
+    run(ours, "git", "merge", "--abort")
+    assert head(ours) == before and not run(ours, "git", "status", "--porcelain").stdout
+
+
+def test_uncommitted_changes_are_refused(new, ours):
+    insert(ours / "params.yaml", "# a thought\n")
+    done = upgrade(new, ours, "--yes")
+    assert done.returncode == 2
+    assert "uncommitted changes" in done.stderr and "params.yaml" in done.stderr
+    assert head(ours) == run(ours, "git", "rev-parse", "main").stdout.strip()
+
+
+def test_a_folder_that_shares_no_history_is_refused(new, ours):
+    run(ours, "git", "checkout", "-q", "--orphan", "copied")
+    commit(ours)
+    done = upgrade(new, ours)
+    assert done.returncode == 2
+    assert "shares no commit" in done.stderr
