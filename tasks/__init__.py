@@ -4,6 +4,7 @@ Nothing here knows of Prefect. Every stage is run as ``python -m tasks.<stage>``
 """
 
 import os
+import sys
 
 # Some of the libraries below read these once, when they are imported, so this is the only place early enough.
 for _switch, _value in {
@@ -13,3 +14,8 @@ for _switch, _value in {
     "TOKENIZERS_PARALLELISM": "false",
 }.items():
     os.environ.setdefault(_switch, _value)
+
+if sys.argv[:1] == ["-m"]:  # Python is looking for the module to run
+    from tasks.old_commands import answer
+
+    answer(sys.argv, sys.orig_argv)

@@ -1,13 +1,12 @@
 """Write ``environment.json``: the locked versions that decide results, so that a change of them makes stages stale.
 
-Run it after the lock has changed: ``python -m tasks.environment`` (``make lock`` does).
+Run it after the lock has changed: ``driftline environment`` (``make lock`` does).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.core.paths import ENVIRONMENT
@@ -22,12 +21,8 @@ def decisive_versions(lock: str) -> dict[str, str]:
     return {name: pins[name] for name in DECISIVE if name in pins}
 
 
-def main() -> None:
+def write() -> None:
     """Read the lock, write the file."""
     if not LOCK.exists():
         raise UserError(f"{LOCK} does not exist: run this from the top of the repository")
     write_json(decisive_versions(LOCK.read_text(encoding="utf-8")), ENVIRONMENT)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,11 +1,10 @@
-"""Lay a preset over ``params.yaml``: ``python -m tasks.preset gpu``.
+"""Lay a preset over ``params.yaml``: ``driftline preset gpu``.
 
 A preset is a small file of the same shape in ``presets/``; what it does not name stays as it is, comments included.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, MutableMapping
 from io import StringIO
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tasks.core import params
-from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
 from tasks.core.paths import PARAMS
@@ -39,11 +37,15 @@ def _null(representer: Any, _: None) -> Any:
     return representer.represent_scalar("tag:yaml.org,2002:null", "null")  # not nothing: the line stays as it was
 
 
+def names(folder: Path = PRESETS) -> list[str]:
+    """The presets that are there."""
+    return sorted(found.stem for found in folder.glob("*.yaml"))
+
+
 def apply(preset: Path, file: Path = PARAMS) -> list[str]:
     """Rewrite ``file`` with ``preset`` laid over it."""
     if not preset.is_file():
-        there = ", ".join(sorted(found.stem for found in preset.parent.glob("*.yaml")))
-        raise UserError(f"there is no {preset}; the presets are: {there}")
+        raise UserError(f"there is no {preset}; the presets are: {', '.join(names(preset.parent))}")
     for path in (preset, file):
         params.read(path)  # unknown names end here, before anything is touched
     yaml = YAML()
@@ -56,15 +58,3 @@ def apply(preset: Path, file: Path = PARAMS) -> list[str]:
     with replacing(file) as part:
         part.write_text(text.getvalue(), encoding="utf-8")
     return changes
-
-
-def main() -> None:
-    """Lay the preset named on the command line over params.yaml."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.preset", description=__doc__)
-    parser.add_argument("name", help="a file of presets/, without its ending")
-    for change in apply(PRESETS / f"{parser.parse_args().name}.yaml") or ["nothing to change"]:
-        print(change)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,4 +1,4 @@
-"""Let rows out of quarantine after looking at them: ``python -m tasks.release ID [ID ...] --why "..."``.
+"""Let rows out of quarantine after looking at them: ``driftline quarantine release ID... --why "..."``.
 
 Adds to ``data/released.csv`` a line for each row and reason that holds it; ``dvc repro`` then lets them pass, and git
 keeps who released them and when. A reason that nobody can wave through (a text that is missing, an unknown label) is
@@ -7,11 +7,9 @@ refused with what to do instead.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Sequence
 
 from tasks.core import paths
-from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.tables import read_table
 from tasks.dataset import layout
@@ -33,9 +31,7 @@ def releases(names: Iterable[str], why: str, held: dict[str, Sequence[str]], onl
     found = []
     for name in names:
         if name not in held:
-            raise UserError(
-                f"{name}: no row of that id is in quarantine; `python -m tasks.trace {name}` tells where it is"
-            )
+            raise UserError(f"{name}: no row of that id is in quarantine; `driftline trace {name}` shows where it is")
         reasons = held[name] if only is None else [only]
         if missing := [reason for reason in reasons if reason not in held[name]]:
             raise UserError(f"{name}: it is not held for {missing[0]}, but for {', '.join(held[name])}")
@@ -47,18 +43,11 @@ def releases(names: Iterable[str], why: str, held: dict[str, Sequence[str]], onl
     return found
 
 
-def main() -> None:
-    """Add the lines that the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.release", description=__doc__)
-    parser.add_argument("ids", nargs="+", metavar="ID", help="rows in data/<window>/quarantine.parquet")
-    parser.add_argument("--why", required=True, help="kept beside the row")
-    parser.add_argument("--reason", help="release it from this reason only")
-    given = parser.parse_args()
-    found = releases(given.ids, given.why, _held(), given.reason)
+def release(names: Iterable[str], why: str, only: str | None = None) -> list[Release]:
+    """Add the lines to ``data/released.csv`` that let these rows pass: those lines."""
+    found = releases(names, why, _held(), only)
     add(found, RELEASED)
-    for release in found:
-        print(f"released {release.id} from {release.reason}")
-    print(f"commit {RELEASED} and run `dvc repro`")
+    return found
 
 
 def _held() -> dict[str, Sequence[str]]:
@@ -67,7 +56,3 @@ def _held() -> dict[str, Sequence[str]]:
         table = read_table(layout.window(window).quarantine, ["id", "reasons"])
         held |= dict(zip(table["id"].to_pylist(), table["reasons"].to_pylist(), strict=True))
     return held
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,4 +1,4 @@
-"""Tell one row's life: ``python -m tasks.trace ID [--text]``.
+"""Tell one row's life: ``driftline trace ID [--text]``.
 
 From the record of the source through validation, the split and the model's answer, as far as the tables under
 ``data/`` tell. The beginning of an id is enough where no other row's begins like it. The text is masked unless
@@ -7,7 +7,6 @@ From the record of the source through validation, the split and the model's answ
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from tasks.core import params, paths
-from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.paths import Window
 from tasks.core.rows import modality
@@ -154,17 +152,3 @@ def _scored(window: Window, key: str) -> Iterator[Line]:
     for row in _rows(layout.window(window).scored, key):
         decision = "abstains" if row["decision"] is None else f"decides {row['decision']}"
         yield "model", f"says {row['prediction']} with {row['confidence']:.3f}, {decision}"
-
-
-def main() -> None:
-    """Print what is known of the row named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.trace", description=__doc__)
-    parser.add_argument("id", help="a row's id, or the beginning of it")
-    parser.add_argument("--text", action="store_true", help="print its text whole and as it is")
-    given = parser.parse_args()
-    for heading, words in trace(given.id, given.text):
-        print(f"{heading:<14}{words}")
-
-
-if __name__ == "__main__":
-    run(main)

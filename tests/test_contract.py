@@ -150,7 +150,7 @@ def test_every_section_belongs_to_a_stage_and_every_stage_has_one():
 def test_the_versions_that_decide_results_are_those_of_the_lock():
     lock = (TOP / "requirements.lock").read_text(encoding="utf-8")
     written = (TOP / paths.ENVIRONMENT).read_text(encoding="utf-8")
-    assert json.loads(written) == environment.decisive_versions(lock), "run python -m tasks.environment"
+    assert json.loads(written) == environment.decisive_versions(lock), "run driftline environment"
     for name in DECIDED_BY_VERSIONS:
         assert str(paths.ENVIRONMENT) in deps_of(stages()[name])
 

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from tasks import preset
 from tasks.behaviour import BEHAVIOUR
 from tasks.core import params, paths
+from tasks.core.cli import application, exit_code
 from tasks.dataset import layout
 from tasks.explain import EXPLAINED
 from tasks.report import CARD, INDEX
@@ -42,15 +43,14 @@ def commands(last=LAST):
     return [stage.cmd for stage in reversed(list(nx.topological_sort(graph))) if stage in needed]
 
 
-def run(command, monkeypatch):
+def run(command):
     """What the command does, without another interpreter."""
     words = shlex.split(command)
     assert words[:2] == ["python", "-m"]
-    monkeypatch.setattr("sys.argv", words[2:])
     module = importlib.import_module(words[2])
     if hasattr(module, "__path__"):
         module = importlib.import_module(f"{words[2]}.__main__")
-    module.main()
+    assert exit_code(application(module.main), words[3:]) == 0
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def repository(tmp_path_factory, tiny_checkpoint):
         for command in commands():
             if command.endswith(f".{FIRST}"):
                 return folder
-            run(command, patch)
+            run(command)
     raise AssertionError(f"{FIRST} is not on the way to {LAST}")
 
 
@@ -79,7 +79,7 @@ def test_a_preset_trains_and_is_judged(repository, shipped, monkeypatch):
     edit(repository, model__name="tiny", **TINY, **SMALLER.get(shipped.stem, {}))
     every = commands()
     for command in every[next(i for i, command in enumerate(every) if command.endswith(f".{FIRST}")) :]:
-        run(command, monkeypatch)
+        run(command)
     assert 0 <= json.loads(paths.metrics("evaluate").read_text())["macro_f1"] <= 1
     named = NAMED[shipped]
     config = json.loads((paths.CLASSIFIER / "config.json").read_text())
@@ -109,7 +109,7 @@ def test_the_images_of_vit_are_trained_on_and_judged_to_the_last_page(tmp_path, 
     tiny = {"model__config__hidden_size": 16, "model__config__layers": 2, "model__config__heads": 2}
     edit(tmp_path, **tiny, finetune__epochs=2, finetune__threads=1, score__threads=1, drift__permutations=99)
     for command in (*commands("report"), "python -m tasks.explain"):
-        run(command, monkeypatch)
+        run(command)
 
     found = {name: json.loads(paths.metrics(name).read_text()) for name in ("evaluate", "drift", "split", "explain")}
     held = json.loads(paths.metrics("validate", "reference").read_text())["reasons"]

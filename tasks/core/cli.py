@@ -1,33 +1,73 @@
-"""What every stage's ``main()`` has in common: how it is started and how it fails."""
+"""How a command line is read, and with which exit code it ends: the same for every stage and for ``driftline``.
+
+Exit codes: 0 done; 1 the work failed, or its answer is no; 2 refused, or a command line that cannot be read; 130 and
+143 ended by Ctrl-C and by a termination signal.
+"""
 
 from __future__ import annotations
 
-import argparse
 import io
+import os
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
 
 from tasks.core.errors import UserError
-from tasks.core.paths import WINDOWS, Window
+from tasks.core.paths import Window
+
+FINE, FAILED, REFUSED = 0, 1, 2
+CALLER_FOLDER = ContextVar("the folder where the command was typed, when that is not the working one", default=Path())
 
 
-def run(main: Callable[[], None]) -> NoReturn:
-    """Run a stage's ``main`` and exit: 0 when it is done, 2 with one message when the input is refused."""
+def from_caller(name: str | Path) -> Path:
+    """The path that was typed: a relative one counts from the caller's folder; a default, from the working one."""
+    return name if isinstance(name, Path) else CALLER_FOLDER.get() / name
+
+
+def file_option(about: str, metavar: str = "FILE") -> Any:
+    """An option that takes a path as the caller typed it."""
+    return typer.Option(metavar=metavar, parser=from_caller, help=about)
+
+
+WindowOption = Annotated[Window, typer.Option("--window", help="Which window to work on.")]
+
+
+def application(main: Callable[..., None]) -> typer.Typer:
+    """The command line of one function: its parameters are the options, its module's docstring is the help."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command(help=(sys.modules[main.__module__].__doc__ or "").replace("``", "`"))(main)
+    return app
+
+
+def run(main: Callable[..., None], arguments: Sequence[str] | None = None) -> NoReturn:
+    """Read the command line, by default this process's, call ``main`` with it, and exit."""
+    sys.exit(exit_code(application(main), arguments))
+
+
+def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None, program: str | None = None) -> int:
+    """Run the command that ``arguments`` name; an error that a user is meant to read ends as one line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a sign must not fail the stage
     try:
-        main()
+        code = typer.main.get_command(app).main(arguments, program, standalone_mode=False)
+        sys.stdout.flush()
     except UserError as refusal:
-        print(f"error: {refusal}", file=sys.stderr, flush=True)
-        sys.exit(2)
-    sys.exit(0)
+        return _refuse(str(refusal))
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        said = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
+        return _refuse(f"{said}: see {context.command_path} --help" if context else said)
+    except BrokenPipeError:  # whoever read the output, `head` for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return code if isinstance(code, int) else FINE
 
 
-def window_argument(description: str | None) -> Window:
-    """The window named on the command line by ``--window``."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--window", required=True, choices=WINDOWS, help="which window to work on")
-    name: Window = parser.parse_args().window
-    return name
+def _refuse(why: str) -> int:
+    print(f"error: {why}", file=sys.stderr, flush=True)
+    return REFUSED

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 from tasks.core import paths
 from tasks.core.cli import run
-from tasks.core.errors import UserError
 from tasks.core.files import read_json, write_json
 from tasks.core.params import general, load
 from tasks.drift import DRIFT_REPORT, DRIFT_SNAPSHOT, Params
+from tasks.drift.command import drift
 from tasks.drift.quarantine import quarantine_population
 from tasks.drift.rows import Rows
 from tasks.drift.tables import current_rows, read_rows, reference_rows, training_texts
@@ -18,16 +18,8 @@ from tasks.drift.verdict import Verdict, drift_verdict
 
 
 def main() -> None:
-    """The stage, or the comparison of the tables named on the command line."""
-    options = _options()
+    """Run the stage on the repository's paths."""
     params, seed = load(Params, "drift"), general().seed
-    if options.reference is None:
-        _stage(params, seed)
-    else:
-        _by_hand(options, params, seed)
-
-
-def _stage(params: Params, seed: int) -> None:
     reference, current = reference_rows(params.group), current_rows(params.group)
     before, after = (read_json(paths.metrics("validate", window)) for window in paths.WINDOWS)
     verdict = drift_verdict(
@@ -37,11 +29,13 @@ def _stage(params: Params, seed: int) -> None:
     _finish(verdict, reference, current, params, seed, *outputs)
 
 
-def _by_hand(options: argparse.Namespace, params: Params, seed: int) -> None:
-    reference = read_rows(options.reference, options.reference_embeddings, params.group)
-    current = read_rows(options.current, options.current_embeddings, params.group)
-    verdict = drift_verdict(reference, current, params, seed)
-    _finish(verdict, reference, current, params, seed, options.output, options.report, None)
+def compare(
+    reference: tuple[Path, Path | None], current: tuple[Path, Path | None], output: Path, report: Path | None
+) -> None:
+    """Compare two files of rows, each with its embeddings if there are any, and write verdict and page."""
+    params, seed = load(Params, "drift"), general().seed
+    before, after = read_rows(*reference, params.group), read_rows(*current, params.group)
+    _finish(drift_verdict(before, after, params, seed), before, after, params, seed, output, report, None)
 
 
 def _finish(
@@ -62,20 +56,5 @@ def _finish(
     print(f"drifted: {verdict['drifted']}: {verdict['reason']}", flush=True)
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tasks.drift", description=__doc__)
-    parser.add_argument("--reference", type=Path, help="csv, tsv, jsonl or parquet with text, prediction, …")
-    parser.add_argument("--current", type=Path, help="the table to compare with it")
-    parser.add_argument("--reference-embeddings", type=Path, metavar="NPY", help="its rows' embeddings")
-    parser.add_argument("--current-embeddings", type=Path, metavar="NPY")
-    parser.add_argument("--output", type=Path, help="where the verdict goes, as JSON")
-    parser.add_argument("--report", type=Path, help="where the page goes, if it is wanted")
-    options = parser.parse_args()
-    named = [options.reference, options.current, options.output]
-    if any(named) and not all(named):
-        raise UserError("--reference, --current and --output go together; without them, this is the pipeline's stage")
-    return options
-
-
 if __name__ == "__main__":
-    run(main)
+    run(drift if sys.argv[1:] else main)

@@ -1,8 +1,7 @@
-"""Explain the most confident mistakes and list suspicious labels, or explain one text (``--text``)."""
+"""Explain the most confident mistakes and list suspicious labels."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -139,14 +138,8 @@ def explain_text(text: str, section: Params) -> None:
 
 
 def main() -> None:
-    """Do what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.explain", description=__doc__)
-    parser.add_argument("--text", help="explain this text in the terminal, and leave the pipeline's outputs alone")
-    given = parser.parse_args()
+    """Run the stage on the repository's paths."""
     section = params.load(Params, "explain")
-    if given.text is not None:
-        explain_text(given.text, section)
-        return
     with threadpool_limits(section.threads):
         figures = explain_all(section, params.general().seed)
     write_json(figures, paths.metrics("explain"))

@@ -1,4 +1,4 @@
-"""The trained classifier as ONNX, for places without torch: ``python -m tasks.export``.
+"""The trained classifier as ONNX, for places without torch: ``driftline export``.
 
 Beside the pipeline: it reads ``models/classifier`` and the test split and writes ``models/onnx/`` (``model.onnx``, the
 tokenizer and the config) and ``reports/export.json``. The graph is torch's own exporter's; its inputs are ``input_ids``
@@ -14,6 +14,7 @@ cannot be exported: torch's exporter unrolls it to one fixed length.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.paths import REPORTS
@@ -22,3 +23,13 @@ ONNX = Path("models/onnx")
 EXPORT_REPORT = REPORTS / "export.json"
 
 SAME_LABELS = 0.995  # of the test rows: what an export has to agree on
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the export is measured."""
+
+    threads: int = 2
+    batch_size: int = 32
+    repeat: int = 100
+    """Texts that are run one by one."""

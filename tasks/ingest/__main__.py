@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from tasks import ingest
 from tasks.core import params, paths
-from tasks.core.cli import run, window_argument
+from tasks.core.cli import WindowOption, run
 from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.core.tables import write_table
@@ -98,9 +98,8 @@ def _figures(rows: pa.Table, plan: windows.Plan, account: windows.Account) -> di
     return figures | {"source": {"path": plan.source, "records": account.records, **counts}}
 
 
-def main() -> None:
+def main(window: WindowOption) -> None:
     """Run the stage on the repository's paths."""
-    window = window_argument(__doc__)
     section = params.load(ingest.Params, "ingest")
     plan = windows.plan(window, load_windows(), section)
     rows, figures = read(plan)

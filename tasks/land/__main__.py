@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.dataset.layout import LANDING
-from tasks.land import Address, Kind, Source, Transient, resolve
+from tasks.land import Address, Kind, Source, Transient, command, resolve
 from tasks.land.declared import declared
 from tasks.land.download import land_url
 from tasks.land.files import land_files
@@ -19,12 +18,6 @@ from tasks.land.parts import Parts, locked
 from tasks.land.sql import land_sql
 from tasks.land.tracked import restore, track
 
-EXAMPLES = """\
-examples:
-  python -m tasks.land                    land every source of landing.yaml
-  python -m tasks.land tickets --dry-run  say what would land, and land nothing
-  python -m tasks.land tickets --full     read every row again, and land those that the cursor passed by
-"""
 Land = Callable[[str, Source, Address, Parts, bool], list[str]]
 KINDS: dict[Kind, Land] = {"sql": land_sql, "hub": land_hub, "url": land_url, "files": land_files}
 TRIES = 4
@@ -67,27 +60,21 @@ def _next(names: list[str]) -> None:
     print(f"to keep it, with git:       git add {files} {LANDING}/.gitignore")
 
 
-def main() -> None:
+def land_all(names: Sequence[str], dry: bool, full: bool) -> None:
     """Land the sources named, or all of them; a source that is refused holds none of the others up."""
-    parser = argparse.ArgumentParser("python -m tasks.land", None, __doc__, EXAMPLES)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("names", metavar="NAME", nargs="*", help="a source of landing.yaml; all of them by default")
-    parser.add_argument("--dry-run", action="store_true", help="read and compare, but add and track nothing")
-    parser.add_argument("--full", action="store_true", help="read every row, also those before the cursor's position")
-    options = parser.parse_args()
     sources = declared()
-    if unknown := [name for name in options.names if name not in sources]:
+    if unknown := [name for name in names if name not in sources]:
         raise UserError(f"landing.yaml names no {', '.join(unknown)}; it has {', '.join(sources)}")
     refusals, there = [], []
-    for name in options.names or sources:
+    for name in names or sources:
         try:
-            parts, notes = land(name, sources[name], options.dry_run, options.full)
+            parts, notes = land(name, sources[name], dry, full)
         except UserError as refusal:
             refusals.append(str(refusal))
             continue
         _report(name, parts, notes)
         there += [name] if parts.files else []
-    if there and not options.dry_run:
+    if there and not dry:
         track([LANDING / name for name in there])
         _next(there)
     if refusals:
@@ -95,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(command.land)

@@ -7,7 +7,7 @@ from tasks.core.cli import run
 from tasks.core.files import replacing
 from tasks.report import CARD, INDEX, Params, inputs
 from tasks.report.card import card
-from tasks.report.closing_summary import say
+from tasks.report.closing_summary import closing_lines
 from tasks.report.render import render
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     for path, text in ((INDEX, render(found, section)), (CARD, card(found, section.card))):
         with replacing(path) as part:
             part.write_text(text, encoding="utf-8")
-    say(found)
+    print("\n".join(closing_lines(found)))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow as pa
 from tasks.behaviour import BEHAVIOUR
 from tasks.behaviour import read as read_tests
 from tasks.core import params, paths
-from tasks.core.cli import run
+from tasks.core.cli import WindowOption, run
 from tasks.core.errors import UserError
 from tasks.core.files import replacing, write_json
 from tasks.core.rows import modality
@@ -22,6 +22,7 @@ from tasks.dataset.schema import scored
 from tasks.modelling.checkpoints import checkpoint
 from tasks.score import Params, any_table
 from tasks.score.behaviour_tests import behaviour
+from tasks.score.command import score
 from tasks.score.predict import Predicted, predict
 
 
@@ -110,29 +111,10 @@ def score_file(source: Path, target: Path, column: str, section: Params) -> None
     print(f"{len(texts)} rows scored into {target}")
 
 
-def main() -> None:
-    """Do what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.score", description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--window", choices=paths.WINDOWS, help="score the pipeline's rows")
-    what.add_argument("--text", help="score this text and print what it is")
-    what.add_argument("--image", type=Path, help="score this image and print what it is")
-    what.add_argument("--input", type=Path, help="score this csv, tsv, jsonl or parquet file")
-    parser.add_argument("--output", type=Path, help="with --input: the file to write, of any of those kinds")
-    parser.add_argument("--column", default="text", help="with --input: the column that holds the texts")
-    given = parser.parse_args()
-    if (given.input is None) != (given.output is None):
-        parser.error("--input and --output go together")
-    section = params.load(Params, "score")
-    if given.window:
-        score_window(given.window, section)
-    elif given.text is not None:
-        score_text(given.text, section)
-    elif given.image is not None:
-        score_image(given.image, section)
-    else:
-        score_file(given.input, given.output, given.column, section)
+def main(window: WindowOption) -> None:
+    """Score the pipeline's rows of one window."""
+    score_window(window, params.load(Params, "score"))
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main if any(word.startswith("--window") for word in sys.argv) else score)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core import params, paths
-from tasks.core.cli import run, window_argument
+from tasks.core.cli import WindowOption, run
 from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.core.paths import Window
@@ -85,15 +85,14 @@ def _released(passed: pa.Table, let_out: Released) -> int:
     return len(passed.filter(pc.is_in(passed["id"], value_set=names)))
 
 
-def main() -> None:
+def main(window: WindowOption) -> None:
     """Run the stage on the repository's paths."""
-    name = window_argument(__doc__)
-    where = layout.window(name)
+    where = layout.window(window)
     let_out = releases.pairs(releases.read(RELEASED))
-    figures = validate(read_table(where.raw), params.load(Params, "validate"), name, where, let_out)
-    write_json(figures, paths.metrics("validate", name))
+    figures = validate(read_table(where.raw), params.load(Params, "validate"), window, where, let_out)
+    write_json(figures, paths.metrics("validate", window))
     why = ", ".join(f"{reason} {count}" for reason, count in dict(figures["reasons"]).items())  # type: ignore[call-overload]
-    print(f"{name}: {figures['validated']} of {figures['rows']} rows pass" + (f"; quarantined: {why}" if why else ""))
+    print(f"{window}: {figures['validated']} of {figures['rows']} rows pass" + (f"; quarantined: {why}" if why else ""))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ import pytest
 from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.core.params import Model
-from tasks.export import SAME_LABELS, compare
-from tasks.export import __main__ as exporting
-from tasks.export.__main__ import Options, export, table
+from tasks.export import SAME_LABELS, Options, compare
+from tasks.export import classifier as exporting
+from tasks.export.classifier import export, table
 from tasks.export.compare import batch_of, beside, measure
 from tasks.finetune import Params
 from tasks.finetune.__main__ import finetune, write_classifier

@@ -225,7 +225,7 @@ def test_a_full_disk_is_refused_and_leaves_whole_parts(file):
     noise = [(i, random.Random(i).randbytes(500).hex(), "ham") for i in range(3000)]
     source = database(file, noise)
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n{KILLED}"
-    code = limited.replace("__main__.land(", "from tasks.core.cli import run\nrun(lambda: __main__.land(") + ")"
+    code = limited.replace("__main__.land(", "from tasks.core.cli import run\nrun(lambda: __main__.land(") + ", [])"
     command = [sys.executable, "-c", code, source, ""]
     done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(TOP)}, check=False)
     assert done.returncode == 2

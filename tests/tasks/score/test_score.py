@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.core import paths
+from tasks.core.cli import application
 from tasks.core.errors import UserError
 from tasks.core.files import read_json, write_json
 from tasks.core.tables import read_table, write_table
@@ -23,7 +24,8 @@ from tasks.dataset.schema import scored
 from tasks.modelling.checkpoints import checkpoint
 from tasks.score import Params, any_table
 from tasks.score import __main__ as predicting
-from tasks.score.__main__ import main, score_window
+from tasks.score.__main__ import score_window
+from tasks.score.command import score
 from tasks.score.predict import predict
 from tests.support.mails import WORDS, mails
 
@@ -131,7 +133,7 @@ def test_a_text_below_its_threshold_is_left_to_a_person(repository, classifier, 
     pairs = zip(table["prediction"].to_pylist(), table["decision"].to_pylist(), strict=True)
     assert set(pairs) == {("ham", "ham"), ("spam", None)}
     assert read_json(paths.metrics("score", "current"))["abstained"] == table["decision"].null_count > 0
-    command(monkeypatch, "--text", "free money win prize")
+    command("--text", "free money win prize")
     assert "decision: abstain, leave it to a person" in capsys.readouterr().out
 
 
@@ -146,13 +148,12 @@ def test_an_empty_window_is_scored_as_empty(repository):
     }  # fmt: skip
 
 
-def command(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["score", *arguments])
-    main()
+def command(*arguments):
+    typer.main.get_command(application(score)).main(arguments, "score", standalone_mode=False)
 
 
-def test_one_text_is_answered_with_its_label_and_every_probability(repository, monkeypatch, capsys):
-    command(monkeypatch, "--text", "free money")
+def test_one_text_is_answered_with_its_label_and_every_probability(repository, capsys):
+    command("--text", "free money")
     label, *shares = capsys.readouterr().out.splitlines()
     found = {name: float(share) for name, share in (line.split() for line in shares)}
     assert label == max(found, key=found.get)
@@ -169,11 +170,11 @@ ROWS = [
 
 @pytest.mark.parametrize("target", any_table.FORMATS)
 @pytest.mark.parametrize("source", any_table.FORMATS)
-def test_a_table_comes_back_with_its_own_columns_and_ours(repository, monkeypatch, source, target):
+def test_a_table_comes_back_with_its_own_columns_and_ours(repository, source, target):
     given_file, made_file = repository / f"in{source}", repository / f"out{target}"
     any_table.FORMATS[source][1](pa.Table.from_pylist(ROWS), given_file)
     before = {file for file in repository.rglob("*") if file.is_file()}
-    command(monkeypatch, "--input", str(given_file), "--output", str(made_file), "--column", "mail")
+    command("--input", str(given_file), "--output", str(made_file), "--column", "mail")
     made = any_table.read(made_file).to_pylist()
     assert [{name: row[name] for name in ROWS[0]} for row in made] == ROWS
     expected = predict([row["mail"] for row in ROWS], paths.CLASSIFIER, SECTION)
@@ -182,10 +183,10 @@ def test_a_table_comes_back_with_its_own_columns_and_ours(repository, monkeypatc
     assert {file for file in repository.rglob("*") if file.is_file()} == {*before, made_file}, "the pipeline's outputs"
 
 
-def test_lines_keep_their_types(repository, monkeypatch):
+def test_lines_keep_their_types(repository):
     row = {"text": "free", "n": 3, "share": 0.5, "tags": ["a", "b"], "none": None, "when": "2002-09-01T00:00:00"}
     (repository / "in.jsonl").write_text(json.dumps(row) + "\n\n")
-    command(monkeypatch, "--input", "in.jsonl", "--output", "out.jsonl")
+    command("--input", "in.jsonl", "--output", "out.jsonl")
     made = json.loads((repository / "out.jsonl").read_text())
     assert {name: made[name] for name in row} == row
 
@@ -210,15 +211,15 @@ def test_what_cannot_be_scored_is_refused_in_words(repository, monkeypatch, name
         (repository / name).write_text(content)
     monkeypatch.setattr(predicting, "predict", lambda *_: pytest.fail("it was scored first"))
     with pytest.raises(UserError) as refusal:
-        command(monkeypatch, "--input", name, "--output", "out.csv", *arguments)
+        command("--input", name, "--output", "out.csv", *arguments)
     assert all(word in str(refusal.value) for word in words), refusal.value
     assert not list(repository.glob("*out.csv*"))
 
 
-def test_without_a_model_the_next_step_is_named(repository, monkeypatch):
+def test_without_a_model_the_next_step_is_named(repository):
     paths.CLASSIFIER.unlink()
     with pytest.raises(UserError, match="run `make run`"):
-        command(monkeypatch, "--text", "free money")
+        command("--text", "free money")
 
 
 def test_a_row_without_a_text_is_named(repository):

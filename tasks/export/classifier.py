@@ -1,11 +1,9 @@
-"""Export the trained classifier, hold the export to it, and say what it is worth: ``python -m tasks.export``."""
+"""Export the trained classifier, hold the export to it, and say what it is worth: ``driftline export``."""
 
 from __future__ import annotations
 
-import argparse
 import platform
 import shutil
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,28 +12,16 @@ import pyarrow as pa
 import torch
 
 from tasks.core import paths
-from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.files import replacing_folder, write_json
 from tasks.core.tables import read_table
 from tasks.dataset import layout
-from tasks.export import EXPORT_REPORT, ONNX, SAME_LABELS
-from tasks.export import __doc__ as about
+from tasks.export import EXPORT_REPORT, SAME_LABELS, Options
 from tasks.export.compare import Measured, batch_of, beside, measure, with_onnx, with_torch
 from tasks.export.graph import to_int8, to_onnx
 from tasks.modelling.checkpoints import checkpoint
 
 GRAPH, INT8 = "model.onnx", "model.int8.onnx"
-
-
-@dataclass(frozen=True)
-class Options:
-    """How it is measured."""
-
-    threads: int = 2
-    batch_size: int = 32
-    repeat: int = 100
-    """Texts that are run one by one."""
 
 
 def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> dict[str, Any]:
@@ -118,30 +104,13 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join([head, *lines])
 
 
-def main() -> None:
-    """Export what the pipeline trained."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tasks.export", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--output", type=Path, default=ONNX, help="the folder to write (default %(default)s)")
-    parser.add_argument("--threads", type=int, default=Options.threads, help="of the CPU (default %(default)s)")
-    parser.add_argument(
-        "--batch-size", type=int, default=Options.batch_size, help="texts at once (default %(default)s)"
-    )
-    given = parser.parse_args()
-    if min(given.threads, given.batch_size) < 1:
-        parser.error("--threads and --batch-size have to be at least 1")
+def export_classifier(folder: Path, options: Options) -> dict[str, Any]:
+    """Export what the pipeline trained and write the figures to ``reports/export.json``: those figures."""
     if checkpoint.reads(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} reads images, which are not exported yet")
     rows = read_table(layout.split("test"), ["text", "label"])
     if not len(rows):
         raise UserError(f"{layout.split('test')} has no rows to hold the export to")
-    report = export(paths.CLASSIFIER, rows, given.output, Options(given.threads, given.batch_size))
+    report = export(paths.CLASSIFIER, rows, folder, options)
     write_json(report, EXPORT_REPORT)
-    print(table(report))
-    print(f"int8 {'kept' if report['int8']['kept'] else 'left out'}: {report['int8']['why']}")
-    print(f"{given.output} is written; the figures are in {EXPORT_REPORT}")
-
-
-if __name__ == "__main__":
-    run(main)
+    return report

@@ -1,0 +1,96 @@
+"""Rows and tables, outside the pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import examples
+from tasks.core.cli import file_option
+from tasks.drift.command import drift
+from tasks.export import ONNX, Options
+from tasks.gate.command import gate
+from tasks.score.command import score
+
+PANEL = "Rows and tables"
+commands = typer.Typer()
+quarantine = typer.Typer(help="Rows that `validate` holds back: let them pass.")
+commands.add_typer(quarantine, name="quarantine", rich_help_panel=PANEL)
+
+commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples(
+        'score --text "Dear friend, you have won"',
+        "score --image digit.png",
+        "score --input mails.csv --output scored.csv --column body",
+    ),
+)(score)
+commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples("drift --reference a.parquet --current b.parquet --output verdict.json --report drift.html"),
+)(drift)
+commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples(
+        "gate --champion a.csv --challenger b.csv --truth labels.csv --output verdict.json",
+        "gate --champion a.csv --challenger b.csv --output verdict.json --rule not_worse --earlier old.json",
+    ),
+)(gate)
+
+
+@commands.command(rich_help_panel=PANEL, epilog=examples('explain --text "Dear friend, you have won"'))
+def explain(text: Annotated[str, typer.Option(help="The text to explain.")]) -> None:
+    """Show which tokens of a text speak for the model's answer."""
+    from tasks.core import params
+    from tasks.explain import Params
+    from tasks.explain.__main__ import explain_text
+
+    explain_text(text, params.load(Params, "explain"))
+
+
+@commands.command(rich_help_panel=PANEL, epilog=examples("trace spam-2/00049", "trace spam-2/00049 --text"))
+def trace(
+    id: Annotated[str, typer.Argument(metavar="ID", help="A row's id, or as much of its beginning as is unique.")],
+    text: Annotated[bool, typer.Option("--text", help="Print its text whole and unredacted.")] = False,
+) -> None:
+    """Tell one row's life: source, checks, split, the model's answer."""
+    from tasks.trace import trace
+
+    for heading, words in trace(id, text):
+        print(f"{heading:<14}{words}")
+
+
+@quarantine.command(epilog=examples('quarantine release spam-2/00049 --why "checked with the desk: real, only long"'))
+def release(
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Rows in data/<window>/quarantine.parquet.")],
+    why: Annotated[str, typer.Option(help="The reason, kept beside the row in data/released.csv.")],
+    reason: Annotated[str | None, typer.Option(help="Release the rows from this reason only.")] = None,
+) -> None:
+    """Let rows pass that `validate` holds back, from the next run on."""
+    from tasks.release import release
+    from tasks.validate import RELEASED
+
+    for line in release(ids, why, reason):
+        print(f"released {line.id} from {line.reason}")
+    print(f"commit {RELEASED}, then `driftline run`")
+
+
+@commands.command(rich_help_panel=PANEL, epilog=examples("export", "export --output models/onnx --threads 4"))
+def export(
+    output: Annotated[Path, file_option("The folder to write.", "FOLDER")] = ONNX,
+    threads: Annotated[int, typer.Option(min=1, help="Of the CPU, for the timings.")] = Options.threads,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts at once.")] = Options.batch_size,
+) -> None:
+    """Export the trained classifier to ONNX.
+
+    Its labels are compared with the trained model's on every test row.
+    """
+    from tasks.export import EXPORT_REPORT
+    from tasks.export.classifier import export_classifier, table
+
+    made = export_classifier(output, Options(threads, batch_size))
+    print(table(made))
+    print(f"int8 {'kept' if made['int8']['kept'] else 'left out'}: {made['int8']['why']}")
+    print(f"{output} is written; the figures are in {EXPORT_REPORT}")
