@@ -10,17 +10,17 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
-setup: $(READY)  ## install what is locked into .venv
+setup: $(READY)  ## install what is locked, and the command driftline, into .venv
 
-$(READY): requirements.lock
+$(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Driftline needs Python 3.11 or newer; name one with make PYTHON=python3.12"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-run: $(READY)    ## the whole pipeline: dvc repro
-	dvc repro
-	@python -m tasks.report.closing_summary
+run: $(READY)    ## the whole pipeline: driftline run
+	@driftline run
 
 demo: $(READY)   ## three months of mail in five minutes: alarm, refit, promotion, rollback; touches nothing here
 	@python -m flows.demo
@@ -45,7 +45,7 @@ lock: $(READY)   ## write requirements.lock and environment.json anew from pypro
 	.lock/bin/python -m pip install --quiet '.[dev]'
 	.lock/bin/python -m pip freeze --all --exclude driftline --exclude pip --exclude setuptools --exclude wheel | sed 's/+cpu$$//' > requirements.lock
 	rm -rf .lock
-	python -m tasks.environment
+	driftline environment
 
 clean:           ## forget what can be made again, but not DVC's cache
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .checkpoints

@@ -1,4 +1,4 @@
-"""A preset through the real stages, in a clone of its own, as its user runs it: ``tasks.preset``, then ``dvc repro``.
+"""A preset through the real stages, in a clone of its own, as its user runs it: ``driftline preset``, ``dvc repro``.
 
 The clone lies under ``bench.corpora.CACHE`` and is of what is committed here. Its DVC cache lasts, so that a stage that
 was finished is not run again, and a training that was interrupted goes on from its checkpoint; what its earlier tries
@@ -154,7 +154,7 @@ def lay(run: Run) -> None:
         YAML().dump(dict(run.overlay), file)
     named = [run.name] if (CLONE / "presets" / f"{run.name}.yaml").exists() else []
     for preset in (*named, OVERLAY):
-        _call(sys.executable, "-m", "tasks.preset", preset)
+        _call(sys.executable, "-m", "driftline", "preset", preset)
 
 
 def drawn(count: int, seed: int) -> pa.Table:

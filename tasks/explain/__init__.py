@@ -7,7 +7,7 @@ like mistakes (confident learning: Northcutt et al. 2021), judged by word counts
 
 Any text, without touching the pipeline's outputs::
 
-    python -m tasks.explain --text "Dear friend, you have won"
+    driftline explain --text "Dear friend, you have won"
 
 Not covered: images; the page shows the model's mistakes about them and says so.
 

@@ -6,9 +6,9 @@ reference ``behaviour.parquet``: the texts of the tests in ``behaviour.yaml`` (o
 
 By hand, without touching the pipeline's outputs::
 
-    python -m tasks.score --text "Dear friend, you have won"
-    python -m tasks.score --image digit.png
-    python -m tasks.score --input mails.csv --output scored.csv --column text
+    driftline score --text "Dear friend, you have won"
+    driftline score --image digit.png
+    driftline score --input mails.csv --output scored.csv --column text
 
 ``decision`` is the label to act on, by the thresholds in the model's config (``tasks.modelling.decision``), or null:
 abstain.

@@ -70,7 +70,7 @@ def _held(quarantined: pa.Table) -> str:
     )
     return (
         "<h4>Quarantine</h4><p>Why rows were held, and the first of them: mail addresses, links and digits are masked, "
-        "names are not. python -m tasks.trace ID tells all about a row, python -m tasks.release lets it out.</p>"
+        "names are not. driftline trace ID tells all about a row, driftline quarantine release lets it out.</p>"
         f"<table><tr><th>reason</th><th>rows</th><th>examples</th></tr>{rows}</table>"
     )
 

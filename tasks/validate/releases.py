@@ -1,7 +1,8 @@
 """Rows that somebody let out of quarantine after looking at them: ``data/released.csv``, versioned with git.
 
 A line names a row, one reason, and why it may pass all the same. It holds for that reason only: when the row breaks
-another rule, now or after the contract has changed, it stays in quarantine. ``python -m tasks.release`` adds lines.
+another rule, now or after the contract has changed, it stays in quarantine.
+``driftline quarantine release`` adds lines.
 """
 
 from __future__ import annotations
