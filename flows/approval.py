@@ -1,6 +1,6 @@
 """Promotion on approval: the gate judges, a person decides on Prefect's page, and only then are tags made.
 
-Deployed by ``python -m flows.serve`` and ``prefect.yaml`` as ``promotion-on-approval/approval``; started from Prefect's
+Deployed by ``python -m flows.serve`` and ``prefect.yaml`` as ``approval/approval``; started from Prefect's
 page or with ``prefect deployment run``. By hand, without waiting for anybody: ``python -m flows.promotion``.
 """
 
@@ -22,15 +22,17 @@ from flows.champion import proposal, registry
 from flows.machine.home import Home
 from flows.machine.liveness import alive
 from flows.notify import notifications
+from flows.parameters import PUBLISH, Publish
 from flows.promotion import markdown
 from flows.runs import record
 from flows.runs.names import run_name
+from flows.runs.renamed import APPROVAL
 from tasks.core.errors import UserError
 from tasks.gate import Rule
 
 log = logging.getLogger(__name__)
 
-FLOW = "promotion-on-approval"
+FLOW = APPROVAL
 LOOK_SECONDS = 2
 
 
@@ -47,14 +49,19 @@ def approval(
     repository: str | None = None,
     run: str | None = None,
     rule: Rule | None = None,
-    push: str | None = None,
     hours: float = 72.0,
-    notify: str | None = None,
+    publish: Publish = PUBLISH,
 ) -> State[Any]:
-    """Judge the model of ``run`` (a record or commit; by default the newest training that ended well) and wait.
+    """Ask the gate about a model and then a person, and promote it when both agree.
 
-    A verdict against it ends the run. Else it is paused until somebody resumes it with an answer, for as many
-    ``hours``; ``notify``, a notification block, is told that it waits. ``push`` is the git remote that gets the tags.
+    A verdict against it ends the run. Else it is paused until somebody resumes it with an answer.
+
+    Args:
+        repository: The repository's folder. Default: the one this code lies in.
+        run: The run or commit whose model it is. Default: the newest training that ended well.
+        rule: The gate's rule. Default: gate.rule of params.yaml.
+        hours: How long to wait for the answer.
+        publish: Who hears that it waits, and the git remote that gets the tags.
     """
     try:
         home = Home.of(repository)
@@ -67,12 +74,12 @@ def approval(
             create_markdown_artifact(key="promotion", markdown=markdown(judged), description="The gate's verdict")
             if not judged.verdict["promote"]:
                 return Completed(name="NotPromoted", message=judged.words)
-            notifications.send(notify, f"{home.origin.name}: a model waits for approval", judged.words)
+            notifications.send(publish.notify, f"{home.origin.name}: a model waits for approval", judged.words)
             answer = _ask(judged.words, hours)
             if not answer.approve:
                 return Completed(name="Declined", message=f"declined: {answer.why or 'no reason was given'}")
             log.info("approved: %s", answer.why or "no reason was given")
-            done = proposal.propose(home, commit, True, False, rule, push)
+            done = proposal.propose(home, commit, True, False, rule, publish.upstream)
     except FlowPauseTimeout:
         return Completed(name="Unanswered", message=f"nobody answered within {hours:g} hours; nothing was changed")
     except UserError as failure:

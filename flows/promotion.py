@@ -43,9 +43,15 @@ def promotion(
     rule: Rule | None = None,
     push: str | None = None,
 ) -> Outcome | State[Any]:
-    """Judge the model of ``commit`` (or of a run's record) against the champion, and act on it when asked.
+    """Judge a model against the champion, and promote it when asked.
 
-    ``rule`` takes the place of ``gate.rule``; ``push`` is the git remote that gets the tags.
+    Args:
+        repository: The repository's folder. Default: the one this code lies in.
+        commit: The commit, branch or run whose model is judged.
+        promote: Make it the champion when the verdict says so.
+        force: Make it the champion whatever the verdict says.
+        rule: The gate's rule. Default: gate.rule of params.yaml.
+        push: A git remote that gets the new tags.
     """
     try:
         home = Home.of(repository)

@@ -97,7 +97,13 @@ def _tell_of_crashes(client: SyncPrefectClient, home: Home) -> None:
         last = next(iter(flow_runs(client, home, ENDED, [flow], FlowRunSort.END_TIME_DESC)), None)
         if last is not None and last.state is not None and last.state.type is StateType.CRASHED:
             words = last.state.message or GONE
-            incidents.failed(home, flow, str(last.name), words, last.parameters.get("notify"))
+            incidents.failed(home, flow, str(last.name), words, _notify(last))
+
+
+def _notify(run: FlowRun) -> str | None:
+    """The notification block of a run; runs of earlier releases and ``rebuild`` name it at the top."""
+    found = (run.parameters.get("publish") or {}).get("notify") or run.parameters.get("notify")
+    return str(found) if found else None
 
 
 def _skip_missed(client: SyncPrefectClient, home: Home) -> Iterator[str]:

@@ -14,20 +14,26 @@ from flows.machine.home import Home
 from flows.machine.liveness import alive
 from flows.machine.locks import Overlap, holding
 from flows.notify import incidents
+from flows.runs import verify
 from flows.runs.names import run_name
-from flows.runs.verify import past_run, rebuild
+from flows.runs.renamed import REBUILD
+from flows.runs.verify import past_run
 from tasks.core.errors import UserError
 
-FLOW = "weekly-verify"
+FLOW = REBUILD
 
 
 @flow(name=FLOW, flow_run_name=lambda: run_name("verify"), persist_result=False)
-def weekly(
+def rebuild(
     repository: str | None = None, run: str | None = None, overlap: Overlap = "wait", notify: str | None = None
 ) -> State[Any]:
-    """Rebuild the named run of ``repository``, by default the newest that ended well; fails when it differs.
+    """Rebuild a recorded run and compare it byte for byte; fails when it differs.
 
-    ``notify`` is a notification block, told of a failure once.
+    Args:
+        repository: The repository's folder. Default: the one this code lies in.
+        run: The run's name. Default: the newest that ended well.
+        overlap: When another run of the repository is at work: wait for it, or skip this run.
+        notify: A notification block, as slack-webhook/team, told of a failure once.
     """
     name = run_name("verify")
     try:
@@ -36,7 +42,7 @@ def weekly(
         return Failed(message=str(failure))
     try:
         with alive(home, str(runtime.flow_run.id)), holding(home.workspace_lock, name, overlap):
-            verdict = rebuild(home, past_run(home, run))
+            verdict = verify.rebuild(home, past_run(home, run))
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
     except UserError as failure:

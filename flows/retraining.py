@@ -2,56 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flows.champion import proposal
-from flows.champion.registry import Version
 from flows.machine.home import Home
-from flows.monitoring.watch import params_at
+from flows.monitoring.watch import Watch, params_at
+from flows.parameters import Limits, Policy, Publish, Request
 from flows.runs import record
-from flows.scheduled_training import nightly
-from flows.windows.ranges import Span, moved
+from flows.scheduled_training import scheduled_training
+from flows.windows.ranges import moved
 from tasks.core.errors import UserError
-from tasks.gate import Rule
 
 NEEDED = ["evaluate"]  # and what it reads: the current window of a refit lies in the future and has no rows yet
 
 
-@dataclass(frozen=True)
-class Refit:
-    """How to refit, when a policy calls for it."""
-
-    revision: str
-    """What to train from: a branch, tag or commit."""
-    promote: bool
-    """Whether to act on the gate's verdict, or to leave that to a person."""
-    rule: Rule
-    stage_minutes: dict[str, float] | None
-    upstream: str | None
-
-
-def refit(home: Home, how: Refit, old: Version, seen: Span, because: str) -> str:
-    """Train on all up to the end of the window seen, and let the gate judge: what came of it, in words.
+def refit(home: Home, policy: Policy, limits: Limits, publish: Publish, watched: Watch, because: str) -> str:
+    """Train on all up to the end of the window watched, and let the gate judge: what came of it, in words.
 
     The caller holds no lock of the repository: training and promotion take their own.
     """
-    windows = moved(params_at(home, old.commit), seen)
-    state = nightly(
+    assert watched.span
+    windows = moved(params_at(home, watched.champion.commit), watched.span)
+    state = scheduled_training(
         repository=str(home.origin),
-        revision=how.revision,
+        revision=policy.revision,
         stages=NEEDED,
-        windows=windows,
-        because=because,
-        stage_minutes=how.stage_minutes,
-        upstream=how.upstream,
+        request=Request(windows=windows, because=because),
+        limits=Limits(stage_minutes=limits.stage_minutes),
+        publish=Publish(upstream=publish.upstream),
         return_state=True,
     )
     if not state.is_completed():
         return f"the refit failed: {state.message}"
     made = next(one for one in record.records(home.origin) if record.show(home.origin, one).get("because") == because)
+    promote = policy.action == "promote"
     try:
-        outcome = proposal.propose(home, made.commit, how.promote, False, how.rule, how.upstream)
+        outcome = proposal.propose(home, made.commit, promote, False, policy.rule, publish.upstream)
     except UserError as failure:
         return f"{made.name} was trained, but could not be judged: {failure}"
-    last = "" if how.promote else f"\nto promote it: python -m flows.promotion --commit {made.name} --promote"
+    last = "" if promote else f"\nto promote it: python -m flows.promotion --commit {made.name} --promote"
     return f"{made.name} was trained\n{outcome.words}{last}"

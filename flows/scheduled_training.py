@@ -18,18 +18,20 @@ from prefect.states import Completed, Failed
 
 from flows.champion import beside
 from flows.errors import Busy
-from flows.machine.home import CLONES_KEPT, Home, gpu_lock
+from flows.machine.home import Home, gpu_lock
 from flows.machine.liveness import alive
 from flows.machine.locks import Overlap, holding
 from flows.monitoring import labelling
 from flows.notify import incidents
-from flows.notify.artifacts import publish
+from flows.notify.artifacts import publish as show
+from flows.parameters import LIMITS, PUBLISH, REQUEST, Limits, Publish, Request
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import prune, record, workspace
 from flows.runs.attempt import attempt
 from flows.runs.names import run_name
 from flows.runs.publish import publish_record, refuse_secrets
+from flows.runs.renamed import SCHEDULED_TRAINING
 from flows.training import as_task, in_order
 from flows.windows.ranges import set_windows
 from tasks.core import paths
@@ -37,30 +39,28 @@ from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
 
-FLOW = "nightly-training"
+FLOW = SCHEDULED_TRAINING
 GPU = Path("/dev/nvidiactl")
 
 
 @flow(name=FLOW, flow_run_name=run_name, persist_result=False)
-def nightly(
+def scheduled_training(
     repository: str | None = None,
     revision: str = "HEAD",
     stages: list[str] | None = None,
-    windows: dict[str, Any] | None = None,
-    because: str | None = None,
-    overlap: Overlap = "wait",
-    stage_minutes: dict[str, float] | None = None,
-    upstream: str | None = None,
-    keep_clones: int = CLONES_KEPT,
-    notify: str | None = None,
+    limits: Limits = LIMITS,
+    publish: Publish = PUBLISH,
+    request: Request = REQUEST,
 ) -> State[Any]:
-    """Train from ``revision`` of ``repository`` (by default the one this code lies in) in a clone, and record it.
+    """Land what is new, bring the pipeline up to date in a clone of its own, and leave a record.
 
-    While another run of the repository is at work, ``overlap`` says whether to ``wait`` or ``skip``. ``stage_minutes``
-    limits a stage's time (``{"finetune": 90, "*": 20}``). ``upstream`` is a git remote of the repository that gets the
-    record too. The newest ``keep_clones`` clones stay, for a look at their reports. ``windows`` takes the place of
-    ``windows`` in ``params.yaml``; ``because`` is whoever asked for the run, for the record. ``notify`` is a
-    notification block, as ``slack-webhook/team``, told of a failure once.
+    Args:
+        repository: The repository's folder. Default: the one this code lies in.
+        revision: The branch, tag or commit to train from. Default: what is checked out.
+        stages: Only these stages and what they need. Default: all.
+        limits: What the run may use of its machine.
+        publish: Who else hears of the run.
+        request: What another run asks for; left empty by a schedule.
     """
     name = run_name()
     try:
@@ -68,27 +68,27 @@ def nightly(
     except UserError as failure:
         return Failed(message=str(failure))
     try:
-        refuse_secrets(home, upstream)
+        refuse_secrets(home, publish.upstream)
 
         def work(folder: Path, results: list[Result]) -> dict[str, Any]:
-            return _train(home, folder, stages, windows, stage_minutes, results)
+            return _train(home, folder, stages, request.windows, limits.stage_minutes, results)
 
-        with alive(home, str(runtime.flow_run.id)), alone(home, name, overlap):
+        with alive(home, str(runtime.flow_run.id)), alone(home, name, limits.overlap):
             commit = workspace.pinned(home, revision)
-            said = {"revision": revision, **({"because": because} if because else {})}
+            said = {"revision": revision, **({"because": request.because} if request.because else {})}
             done = attempt(home, name, FLOW, commit, work, **said)
             before = record.latest(home.origin, flow=FLOW)
             other_models = beside.others(home, *((before.commit, f"last run, {before.name}") if before else (None, "")))
-            publish(done.results, done.folder, other_models)
-            publish_record(home, done.folder, done.record, upstream)
-            prune.clones(home, keep_clones)
+            show(done.results, done.folder, other_models)
+            publish_record(home, done.folder, done.record, publish.upstream)
+            prune.clones(home, limits.keep_clones)
             prune.checkpoints(home)
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
     except UserError as failure:
-        return incidents.failed(home, FLOW, name, str(failure), notify)
+        return incidents.failed(home, FLOW, name, str(failure), publish.notify)
     if not done.completed:
-        return incidents.failed(home, FLOW, name, done.outcome, notify)
+        return incidents.failed(home, FLOW, name, done.outcome, publish.notify)
     incidents.over(home, FLOW)
     return Completed(message=f"recorded as {name}")
 
@@ -108,7 +108,7 @@ def _train(
     folder: Path,
     stages: list[str] | None,
     windows: dict[str, Any] | None,
-    minutes: dict[str, float] | None,
+    minutes: dict[str, float],
     results: list[Result],
 ) -> dict[str, Any]:
     before = record.latest(home.origin, flow=FLOW)

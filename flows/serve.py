@@ -20,7 +20,7 @@ from flows.logs import plainly
 from flows.machine.home import CLONES_KEPT, HERE, Home
 from flows.machine.locks import holding
 from flows.machine.server import server
-from flows.windows.policy import Act, Policy
+from flows.parameters import Action, RefitOn
 from tasks.core.cli import run
 from tasks.core.errors import UserError
 
@@ -40,8 +40,8 @@ def arguments() -> argparse.Namespace:
     say("--repository", metavar="FOLDER", help="the repository to deploy (default: the one this code lies in)")
     say("--train", default="0 2 * * *", metavar="CRON", help="when to train, UTC (default: %(default)s)")
     say("--watch", default="0 3 * * *", metavar="CRON", help="when to look for a closed window (default: %(default)s)")
-    say("--policy", choices=get_args(Policy), default="never", help="when monitoring refits (default: %(default)s)")
-    say("--act", choices=get_args(Act), default="nothing", help="on a refit that is due (default: only say so)")
+    say("--policy", choices=get_args(RefitOn), default="never", help="when monitoring refits (default: %(default)s)")
+    say("--action", choices=get_args(Action), default="nothing", help="on a refit that is due (default: only say so)")
     say("--notify", metavar="BLOCK", help="a notification block that is told of drift, failures and models to approve")
     say("--verify", default="0 5 * * 0", metavar="CRON", help="when to rebuild the newest run (default: %(default)s)")
     say("--revision", default="HEAD", help="the branch, tag or commit to train from (default: what is checked out)")
@@ -57,18 +57,21 @@ def deployments(options: argparse.Namespace, home: Home) -> list[RunnerDeploymen
     """What is scheduled. Needs Prefect's settings to be final."""
     from flows.approval import approval
     from flows.monitoring.flow import monitoring
-    from flows.rebuild import weekly
-    from flows.scheduled_training import nightly
+    from flows.rebuild import rebuild
+    from flows.scheduled_training import scheduled_training
 
+    publish = {"upstream": options.upstream, "notify": options.notify}
     where: dict[str, Any] = {"repository": str(home.origin)}
-    shared = {**where, "overlap": options.overlap, "notify": options.notify}
-    training = {"revision": options.revision, "upstream": options.upstream, "keep_clones": options.keep_clones}
-    reaction = {name: getattr(options, name) for name in ("policy", "act")}
+    shared = {**where, "publish": publish, "limits": {"overlap": options.overlap, "keep_clones": options.keep_clones}}
+    policy = {"refit_on": options.policy, "action": options.action, "revision": options.revision}
+    check = {**where, "overlap": options.overlap, "notify": options.notify}
     made = [
-        nightly.to_deployment("nightly", cron=options.train, parameters={**shared, **training}),
-        monitoring.to_deployment("monitoring", cron=options.watch, parameters={**shared, **training, **reaction}),
-        approval.to_deployment("approval", parameters={**where, "push": options.upstream, "notify": options.notify}),
-        weekly.to_deployment("weekly", cron=options.verify, parameters=shared),
+        scheduled_training.to_deployment(
+            "training", cron=options.train, parameters={**shared, "revision": options.revision}
+        ),
+        monitoring.to_deployment("monitoring", cron=options.watch, parameters={**shared, "policy": policy}),
+        approval.to_deployment("approval", parameters={**where, "publish": publish}),
+        rebuild.to_deployment("rebuild", cron=options.verify, parameters=check),
     ]
     return cast("list[RunnerDeployment]", made)  # its type allows for callers that await
 

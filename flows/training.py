@@ -29,7 +29,11 @@ from tasks.core.errors import UserError
 
 @flow(name="training", flow_run_name=lambda: run_name("by-hand"), persist_result=False)
 def training(stages: list[str] | None = None) -> list[Result] | State[Any]:
-    """Bring the pipeline, or the named stages and what they need, up to date in this working tree."""
+    """Bring the pipeline up to date in this working tree.
+
+    Args:
+        stages: Only these stages and what they need. Default: all.
+    """
     results: list[Result] = []
     try:
         dag = Dag()

@@ -64,7 +64,8 @@ def measure(folder: Path, repeat: int, api: str) -> dict[str, list[float]]:
     """Seconds by what was done, each ``repeat`` times, in turn."""
     python, dvc = sys.executable, (sys.executable, "-m", "dvc", "repro")
     hand = (python, "-m", "flows.training")
-    deployed = (python, "-c", f"from flows.scheduled_training import nightly; nightly(repository={str(folder)!r})")
+    train = f"from flows import scheduled_training; scheduled_training.scheduled_training({str(folder)!r})"
+    deployed = (python, "-c", train)
 
     def changed(command: tuple[str, ...], **environment: str) -> float:
         touch(folder)

@@ -7,11 +7,10 @@ import hashlib
 import logging
 import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from prefect import flow, runtime, task
 from prefect.artifacts import create_markdown_artifact
@@ -22,16 +21,16 @@ from prefect.states import Completed, Failed
 from flows import backtest as about
 from flows.backtest import history, page
 from flows.backtest.history import History
-from flows.backtest.replay import Labels, ResultCache, Step, as_json, replay_policy
+from flows.backtest.replay import ResultCache, Step, as_json, replay_policy
 from flows.errors import Busy
 from flows.machine.git import git
 from flows.machine.home import HERE, Home
 from flows.machine.liveness import alive
 from flows.machine.locks import Overlap
+from flows.parameters import POLICY, REPLAY, WINDOW, Labels, Policy, RefitOn, Refits, Replay, Window
 from flows.runs import workspace
 from flows.runs.names import run_name
 from flows.scheduled_training import alone
-from flows.windows.policy import Policy, Rules
 from flows.windows.ranges import Span
 from tasks.core import paths
 from tasks.core.cli import run
@@ -42,7 +41,6 @@ from tasks.gate import Rule
 
 log = logging.getLogger(__name__)
 
-Refits = Literal["probe", "full"]
 PAGE = paths.REPORTS / "backtest.html"
 HOW = {
     "probe": "A logistic regression on the frozen encoder's embeddings stands in for the refits.",
@@ -55,45 +53,43 @@ HOW = {
 @flow(name="backtest", flow_run_name=lambda: run_name("backtest"), persist_result=False)
 def backtest(
     repository: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    days: float | None = None,
-    policies: Sequence[Policy] = get_args(Policy),
-    refit: Refits = "probe",
-    labels: Labels = "late",
-    every_days: float | None = None,
-    cooldown_days: float | None = None,
-    most_loss: float = Rules.most_loss,
-    rule: Rule = "not_worse",
-    revision: str = "HEAD",
+    window: Window = WINDOW,
+    policy: Policy = POLICY,
+    replay: Replay = REPLAY,
     overlap: Overlap = "wait",
     output: str | None = None,
 ) -> State[Any]:
-    """Replay policies over the history of ``repository`` as it stands at ``revision``, and write the page.
+    """Replay policies over the history of the repository, and write the page.
 
-    ``every_days`` and ``cooldown_days`` are a window's length where they are not named. What was finished lies in the
-    deployment's folder, under ``backtests``, by the rows, the parameters and the code that it came of.
+    What was finished lies in the deployment's folder, under ``backtests``, by the rows, the parameters and the code
+    that it came of.
+
+    Args:
+        repository: The repository's folder. Default: the one this code lies in.
+        window: From where to where, and how long a window is.
+        policy: What the policies look at, and the gate's rule. Its `refit_on` and `action` do not count.
+        replay: Which policies, and how.
+        overlap: When another run of the repository is at work: wait for it, or skip this run.
+        output: The page. Default: reports/backtest.html of the repository.
     """
     name = run_name("backtest")
     try:
-        home, span = Home.of(repository), (history.optional_date(since), history.optional_date(until))
+        home, span = Home.of(repository), (history.optional_date(window.since), history.optional_date(window.until))
         with alive(home, str(runtime.flow_run.id)), alone(home, name, overlap):
-            commit, work = workspace.pinned(home, revision), home.folder / "backtests"
+            commit, work = workspace.pinned(home, replay.revision), home.folder / "backtests"
             rows = history.read(home, commit, work / "history", span[1])
-            windows = history.spans(rows, *span, days)
+            windows = history.spans(rows, *span, window.days)
             history.refuse_one_class(rows, windows[0])
-            length = (windows[0].until - windows[0].since).total_seconds() / 86400
-            cooldown = length if cooldown_days is None else cooldown_days
-            rules = [Rules(one, every_days or length, cooldown, most_loss) for one in dict.fromkeys(policies)]
-            cache = _cached_models(home, commit, rows, work, refit, labels, rule)
-            steps = _replayed(cache, windows, rules, labels)
+            policies = [policy.model_copy(update={"refit_on": one}) for one in dict.fromkeys(replay.policies)]
+            cache = _cached_models(home, commit, rows, work, replay.refit, replay.labels, policy.rule)
+            steps = _replayed(cache, windows, policies, replay.labels)
             shutil.rmtree(work / "models", ignore_errors=True)
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
     except UserError as failure:
         return Failed(message=str(failure))
     training_rows = len(rows.before(windows[0].since))
-    found = page.Replayed(home.origin.name, f"{HOW[refit]} {HOW[labels]}", rules, steps, training_rows)
+    found = page.Replayed(home.origin.name, f"{HOW[replay.refit]} {HOW[replay.labels]}", policies, steps, training_rows)
     return _publish(found, Path(output).absolute() if output else home.origin / PAGE, cache.made)
 
 
@@ -126,14 +122,14 @@ def _key(home: Home, commit: str, clone: Path, *how: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _replayed(cache: ResultCache, windows: list[Span], rules: list[Rules], labels: Labels) -> dict[str, list[Step]]:
+def _replayed(cache: ResultCache, windows: list[Span], policies: list[Policy], labels: Labels) -> dict[str, list[Step]]:
     """Every policy, as a task of its name."""
 
     @task(task_run_name="{policy}", cache_policy=NO_CACHE, persist_result=False)
     def replay(policy: str, place: int) -> list[Step]:
-        return replay_policy(cache, windows, rules[place], labels)
+        return replay_policy(cache, windows, policies[place], labels)
 
-    return {rule.policy: replay(rule.policy, place) for place, rule in enumerate(rules)}
+    return {policy.refit_on: replay(policy.refit_on, place) for place, policy in enumerate(policies)}
 
 
 def _publish(found: page.Replayed, target: Path, made: int) -> State[Any]:
@@ -160,13 +156,15 @@ def parser() -> argparse.ArgumentParser:
     say("--since", metavar="DATE", help="where the first window begins (default: windows.current's beginning)")
     say("--until", metavar="DATE", help="the history's end, UTC (default: its newest row)")
     say("--days", type=float, help="how long a window is (default: as long as windows.current)")
-    say("--policies", nargs="+", choices=get_args(Policy), default=get_args(Policy), help="(default: all of them)")
+    say("--policies", nargs="+", choices=get_args(RefitOn), default=get_args(RefitOn), help="(default: all of them)")
     say("--refit", choices=get_args(Refits), default="probe", help="(default: %(default)s)")
     say("--labels", choices=get_args(Labels), default="late", help="when a window's labels come (default: %(default)s)")
-    say("--every-days", type=float, help="schedule: refit at this age (default: a window's length)")
-    say("--cooldown-days", type=float, help="between two refits (default: a window's length)")
-    say("--most-loss", type=float, default=Rules.most_loss, help="estimated_loss: of accuracy (default: %(default)g)")
-    say("--rule", choices=get_args(Rule), default="not_worse", help="of the gate, for a refit (default: %(default)s)")
+    say(
+        "--every-days", type=float, default=POLICY.every_days, help="schedule: refit at this age (default: %(default)g)"
+    )
+    say("--cooldown-days", type=float, default=POLICY.cooldown_days, help="between two refits (default: %(default)g)")
+    say("--max-loss", type=float, default=POLICY.max_loss, help="estimated_loss: of accuracy (default: %(default)g)")
+    say("--rule", choices=get_args(Rule), default=POLICY.rule, help="of the gate, for a refit (default: %(default)s)")
     say("--revision", default="HEAD", help="whose data, parameters and pipeline (default: what is checked out)")
     say("--repository", metavar="FOLDER", help="whose history it is (default: that of this code)")
     say("--output", metavar="FILE", help=f"the page (default: {PAGE} of the repository)")
@@ -183,7 +181,14 @@ def main() -> None:
         raise UserError(f"--days is {given['days']:g}, and a window ends after it begins")
     print(f"replaying at {datetime.now(UTC):%H:%M} UTC; finished results are cached in {home.folder / 'backtests'}")
     try:
-        state = backtest(**given, return_state=True)
+        state = backtest(
+            given["repository"],
+            window=Window(since=given["since"], until=given["until"], days=given["days"]),
+            policy=Policy(**{name: given[name] for name in ("every_days", "cooldown_days", "max_loss", "rule")}),
+            replay=Replay(**{name: given[name] for name in Replay.model_fields}),
+            output=given["output"],
+            return_state=True,
+        )
     except KeyboardInterrupt:
         print("interrupted: what was finished is kept; run again to go on", file=sys.stderr)
         sys.exit(130)

@@ -14,10 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from flows.backtest.history import History, prepare, reproduce
-from flows.backtest.replay import Labels, Training, WindowResult
+from flows.backtest.replay import Training, WindowResult
 from flows.champion import comparison
 from flows.machine.git import git
 from flows.machine.home import Home
+from flows.parameters import Labels
 from flows.runs import workspace
 from flows.windows.ranges import Span, reaching, written
 from tasks.core import paths

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from flows.backtest.replay import Step, Summary, describe_policy, summary
-from flows.windows.policy import Rules
+from flows.parameters import Policy
 from tasks.report.charts import Axis, axis
 
 TEMPLATE = "page.html"
@@ -25,7 +25,7 @@ class Replayed:
     title: str
     how: str
     """What stands in for a refit and when labels come, in words."""
-    rules: list[Rules]
+    rules: list[Policy]
     steps: dict[str, list[Step]]
     """Of each policy."""
     training_rows: int
@@ -34,8 +34,8 @@ class Replayed:
     @property
     def summaries(self) -> list[Summary]:
         """Of each policy."""
-        first = self.steps[self.rules[0].policy]
-        return [summary(rule, self.steps[rule.policy], first) for rule in self.rules]
+        first = self.steps[self.rules[0].refit_on]
+        return [summary(rule, self.steps[rule.refit_on], first) for rule in self.rules]
 
     @property
     def names(self) -> list[str]:
@@ -45,7 +45,7 @@ class Replayed:
     @property
     def rows(self) -> int:
         """Rows that every policy's models answered."""
-        return sum(len(step.result.right) for step in self.steps[self.rules[0].policy])
+        return sum(len(step.result.right) for step in self.steps[self.rules[0].refit_on])
 
 
 def table(found: Replayed) -> list[list[str]]:

@@ -21,7 +21,8 @@ from sklearn.linear_model import LogisticRegression
 
 from flows.backtest.encoder import encoded
 from flows.backtest.history import History, Ints
-from flows.backtest.replay import Labels, Training, WindowResult
+from flows.backtest.replay import Training, WindowResult
+from flows.parameters import Labels
 from flows.windows.ranges import Span
 from tasks import drift, gate, split, tokenize
 from tasks.core import params

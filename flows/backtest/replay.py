@@ -11,19 +11,18 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from flows.windows.policy import Decision, Facts, Rules, decide
+from flows.parameters import Labels, Policy
+from flows.windows.policy import Decision, Facts, decide
 from flows.windows.ranges import Span
 from tasks.core.files import read_json, write_json
 
 log = logging.getLogger(__name__)
 
-Labels = Literal["late", "at_once"]
-"""When a window's labels come: after its decision and before the refit, or before both."""
 COVERAGE = 0.95
 Z = 1.96
 T = TypeVar("T")
@@ -165,7 +164,7 @@ class Step:
     refit: Refit | None
 
 
-def replay_policy(cache: ResultCache, windows: Sequence[Span], rules: Rules, labels: Labels) -> list[Step]:
+def replay_policy(cache: ResultCache, windows: Sequence[Span], policy: Policy, labels: Labels) -> list[Step]:
     """The policy over the windows; who is promoted answers the next one.
 
     After the last window nothing is refitted: there is no row left that the refit could answer.
@@ -173,13 +172,13 @@ def replay_policy(cache: ResultCache, windows: Sequence[Span], rules: Rules, lab
     active, tried, steps = windows[0].since, None, []
     for window in windows:
         result = cache.evaluate(active, window)
-        decision, refit = decide(rules, facts(result, window, active, tried, labels)), None
+        decision, refit = decide(policy, facts(result, window, active, tried, labels)), None
         if decision.refit and window is windows[-1]:
             decision = replace(decision, reasons=[*decision.reasons, "not done after the last window"])
         elif decision.refit:
             tried, refit = window.until, cache.refit(active, window.until)
         steps.append(Step(window, active, result, decision, refit))
-        log.info(f"{rules.policy}, {window}: {_describe(steps[-1])}")
+        log.info(f"{policy.refit_on}, {window}: {_describe(steps[-1])}")
         if refit and refit.promoted:
             active = window.until
     return steps
@@ -228,7 +227,7 @@ class Summary:
     seconds: float
 
 
-def summary(rules: Rules, steps: Sequence[Step], first: Sequence[Step]) -> Summary:
+def summary(policy: Policy, steps: Sequence[Step], first: Sequence[Step]) -> Summary:
     """The figures of one policy."""
     right, base = (np.concatenate([_bits(step.result.right) for step in one]) for one in (steps, first))
     whole = WindowResult(len(right), "".join(step.result.right for step in steps), None, None, "", None, None)
@@ -236,7 +235,7 @@ def summary(rules: Rules, steps: Sequence[Step], first: Sequence[Step]) -> Summa
     half = Z * float(difference.std()) / float(np.sqrt(max(len(difference), 1)))
     refits = [step.refit for step in steps if step.refit]
     return Summary(
-        policy=rules.policy,
+        policy=policy.refit_on,
         accuracy=float(right.mean()),
         interval=whole.interval or (0.0, 1.0),
         difference=float(difference.mean()),
@@ -255,14 +254,14 @@ def _bits(right: str) -> npt.NDArray[np.float64]:
     return bits
 
 
-def describe_policy(rules: Rules) -> str:
+def describe_policy(policy: Policy) -> str:
     """A policy and what it looks at, in words."""
     looked_at = {
-        "schedule": f", every {rules.every_days:g} days",
-        "estimated_loss": f" of {rules.most_loss:g}",
-        "alarm": f", cooldown {rules.cooldown_days:g} days",
+        "schedule": f", every {policy.every_days:g} days",
+        "estimated_loss": f" of {policy.max_loss:g}",
+        "alarm": f", cooldown {policy.cooldown_days:g} days",
     }
-    return rules.policy.replace("_", " ") + looked_at.get(rules.policy, "")
+    return policy.refit_on.replace("_", " ") + looked_at.get(policy.refit_on, "")
 
 
 def as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:

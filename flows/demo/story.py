@@ -19,11 +19,12 @@ from flows.demo.stream import JOINS, LEARNT, LIST, WEEKS, Stream, beginning
 from flows.machine.home import Home
 from flows.monitoring import watch
 from flows.monitoring.flow import monitoring
+from flows.parameters import Limits, Policy
 from flows.pipeline import stage
 from flows.promotion import promotion
 from flows.runs import record
 from flows.runs.summary import closing_lines
-from flows.scheduled_training import nightly
+from flows.scheduled_training import scheduled_training
 from tasks import gate
 from tasks.core import paths
 from tasks.core.errors import UserError
@@ -34,7 +35,7 @@ from tasks.gate.verdict import gate_verdict
 log = logging.getLogger("flows.demo")
 WIDTH = 110
 COOLDOWN_DAYS = 14.0  # two weeks, so that the week after a refit is looked at before the next
-ALL = WEEKS * 3  # clones that stay: their reports are to be looked at
+KEEP_ALL = Limits(keep_clones=WEEKS * 3)  # their reports are to be looked at
 NEEDED = ("report",)  # all but the explanations, which take as long as the training
 
 
@@ -91,7 +92,7 @@ class Story:
 
     def _train(self) -> None:
         log.info(f"weeks 1 to {LEARNT}: the first training (flows.scheduled_training)")
-        _well(nightly(str(self.home.origin), stages=list(self.stages), keep_clones=ALL, return_state=True))
+        _well(scheduled_training(str(self.home.origin), stages=list(self.stages), limits=KEEP_ALL, return_state=True))
         first = next(iter(record.records(self.home.origin)))
         self.newest = self.home.clones / first.name
         log.info("\n".join(["trained:", *(line for line in closing_lines(self.newest) if line.startswith(_MODEL))]))
@@ -101,8 +102,8 @@ class Story:
     def _watch(self, week: int) -> None:
         before = registry.champion(self.home.origin)
         log.info(f"week {week}, from {beginning(week):%d %B}: the window has closed (flows.monitoring)")
-        acts: dict[str, Any] = {"policy": "alarm", "act": "promote", "cooldown_days": COOLDOWN_DAYS}
-        state = _well(monitoring(str(self.home.origin), **acts, keep_clones=ALL, return_state=True))
+        policy = Policy(refit_on="alarm", action="promote", cooldown_days=COOLDOWN_DAYS)
+        state = _well(monitoring(str(self.home.origin), policy=policy, limits=KEEP_ALL, return_state=True))
         said = watch.last(self.home)
         self.newest = self.home.clones / said["name"]
         log.info(f"{'ALARM' if said['drifted'] else 'quiet'}, {said['rows']} mails\n{_told(state)}")

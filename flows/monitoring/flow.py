@@ -5,11 +5,11 @@
     python -m flows.monitoring                                          the next window that has closed
     python -m flows.monitoring --since 2002-10-01 --until 2002-10-08    any range
     python -m flows.monitoring --policy alarm                           ... and say whether it calls for a refit
-    python -m flows.monitoring --policy alarm --act promote             ... refit, ask the gate, promote
+    python -m flows.monitoring --policy alarm --action promote             ... refit, ask the gate, promote
     python -m flows.monitoring --labels to_label.csv                    labels came back: how good was it truly?
 
 Runs the current branch of the pipeline in a clone at the champion's commit; this working tree is not touched. Without
-``--act`` nothing is trained or promoted. Every decision is recorded with its reasons: docs/monitoring.md.
+``--action`` nothing is trained or promoted. Every decision is recorded with its reasons: docs/monitoring.md.
 Exit code 0: watched, or no window has closed; 1: it failed; 2: refused.
 """
 
@@ -27,22 +27,21 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows.errors import Busy
-from flows.machine.home import CLONES_KEPT, Home
+from flows.machine.home import Home
 from flows.machine.liveness import alive
-from flows.machine.locks import Overlap
 from flows.monitoring import labelling, watch
 from flows.monitoring.drift_pages import Pages
 from flows.notify import incidents, notifications
-from flows.notify.artifacts import publish
+from flows.notify.artifacts import publish as show
+from flows.parameters import LIMITS, POLICY, PUBLISH, WINDOW, Action, Limits, Policy, Publish, RefitOn, Window
 from flows.pipeline.stage import Result
-from flows.retraining import Refit, refit
+from flows.retraining import refit
 from flows.runs import prune
 from flows.runs.attempt import Attempt, attempt
 from flows.runs.names import run_name
 from flows.runs.publish import publish_record, refuse_secrets
 from flows.runs.record import now
 from flows.scheduled_training import alone
-from flows.windows.policy import Act, Policy, Rules
 from flows.windows.ranges import written
 from tasks.core.errors import UserError
 from tasks.drift import DRIFT_SNAPSHOT
@@ -56,75 +55,66 @@ TO_LABEL = 200
 @flow(name=watch.FLOW, flow_run_name=lambda: run_name("monitoring"), persist_result=False)
 def monitoring(
     repository: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    days: float | None = None,
-    policy: Policy = "never",
-    every_days: float = Rules.every_days,
-    cooldown_days: float = Rules.cooldown_days,
-    most_loss: float = Rules.most_loss,
-    act: Act = "nothing",
-    rule: Rule = "not_worse",
-    revision: str = "HEAD",
+    window: Window = WINDOW,
+    policy: Policy = POLICY,
     to_label: int = TO_LABEL,
-    notify: str | None = None,
-    overlap: Overlap = "wait",
-    stage_minutes: dict[str, float] | None = None,
-    upstream: str | None = None,
-    keep_clones: int = CLONES_KEPT,
+    limits: Limits = LIMITS,
+    publish: Publish = PUBLISH,
 ) -> State[Any]:
-    """Watch the champion of ``repository`` on the next window that has closed, or on [``since``, ``until``).
+    """Watch the champion on the next window that has closed, or on the one named.
 
-    ``policy`` says when to refit; ``act`` whether that is only said (``nothing``), done and judged (``train``), or also
-    promoted when the gate's ``rule`` allows (``promote``). A refit trains from ``revision``. ``notify`` is a
-    notification block, as ``slack-webhook/team``, told once for each incident. ``to_label`` rows are offered to label.
+    Args:
+        repository: The repository's folder. Default: the one this code lies in.
+        window: Which window. Default: the next one that has closed.
+        policy: When the champion is refitted, and how far that goes.
+        to_label: How many rows of the window are offered for labelling.
+        limits: What the run may use of its machine.
+        publish: Who else hears of the run.
     """
     name = run_name("monitoring")
-    rules = Rules(policy, every_days, cooldown_days, most_loss)
-    how = Refit(revision, act == "promote", rule, stage_minutes, upstream)
     try:
         home = Home.of(repository)
     except UserError as failure:
         return Failed(message=str(failure))
     try:
-        refuse_secrets(home, upstream)
+        refuse_secrets(home, publish.upstream)
         with alive(home, str(runtime.flow_run.id)):
-            with alone(home, name, overlap):
-                watched = watch.plan(home, since, until, days)
+            with alone(home, name, limits.overlap):
+                watched = watch.plan(home, window.since, window.until, window.days)
                 if watched.span and watched.span.until > datetime.now(UTC):
                     return Completed(name="Skipped", message=f"skipped: the next window, {watched.span}, is still open")
-                done = _look(home, name, watched, rules, to_label, stage_minutes, act)
-                publish(done.results, done.folder)
-                publish_record(home, done.folder, done.record, upstream)
+                done = _look(home, name, watched, policy, to_label, limits.stage_minutes)
+                show(done.results, done.folder)
+                publish_record(home, done.folder, done.record, publish.upstream)
                 _add_to_pages(home, name, done.folder)
-                prune.clones(home, keep_clones)
+                prune.clones(home, limits.keep_clones)
             if not done.completed:
-                return incidents.failed(home, watch.FLOW, name, done.outcome, notify)
+                return incidents.failed(home, watch.FLOW, name, done.outcome, publish.notify)
             incidents.over(home, watch.FLOW)
             after = ""
-            if act != "nothing" and watched.span and watch.decision(done.said).refit:
-                after = refit(home, how, watched.champion, watched.span, name)
+            if policy.action != "nothing" and watched.span and watch.decision(done.said).refit:
+                after = refit(home, policy, limits, publish, watched, name)
     except Busy as busy:
         return Completed(name="Skipped", message=f"skipped: {busy}")
     except UserError as failure:
-        return incidents.failed(home, watch.FLOW, name, str(failure), notify)
-    return _tell(home, watched, done, after, notify)
+        return incidents.failed(home, watch.FLOW, name, str(failure), publish.notify)
+    return _tell(home, watched, done, after, publish.notify)
 
 
 def _look(
     home: Home,
     name: str,
     watched: watch.Watch,
-    rules: Rules,
+    policy: Policy,
     to_label: int,
-    minutes: dict[str, float] | None,
-    act: Act,
+    minutes: dict[str, float],
 ) -> Attempt:
     def work(folder: Path, results: list[Result]) -> dict[str, Any]:
         watch.watch(home, watched, folder, minutes, results)
-        said = watch.conclude(home, watched, folder, rules, to_label)
-        tries = act != "nothing" and said["decision"]["refit"]
-        return {**said, "act": act, "tried_at": said["facts"]["at"] if tries else watched.before.get("tried_at")}
+        said = watch.conclude(home, watched, folder, policy, to_label)
+        tries = policy.action != "nothing" and said["decision"]["refit"]
+        tried_at = said["facts"]["at"] if tries else watched.before.get("tried_at")
+        return {**said, "act": policy.action, "tried_at": tried_at}
 
     return attempt(home, name, watch.FLOW, watched.champion.commit, work)
 
@@ -158,11 +148,18 @@ def parser() -> argparse.ArgumentParser:
     say("--since", metavar="DATE", help="with --until: the range to watch, half open, UTC (default: the next window)")
     say("--until", metavar="DATE")
     say("--days", type=float, help="how long the next window is (default: as long as the champion's windows.current)")
-    say("--policy", choices=get_args(Policy), default="never", help="when to refit (default: %(default)s)")
-    say("--every-days", type=float, default=Rules.every_days, help="schedule: refit at this age (default: %(default)g)")
-    say("--cooldown-days", type=float, default=Rules.cooldown_days, help="between two refits (default: %(default)g)")
-    say("--most-loss", type=float, default=Rules.most_loss, help="estimated_loss: of accuracy (default: %(default)g)")
-    say("--act", choices=get_args(Act), default="nothing", help="on a refit that is due (default: only say so)")
+    say("--policy", choices=get_args(RefitOn), default=POLICY.refit_on, help="when to refit (default: %(default)s)")
+    say(
+        "--every-days", type=float, default=POLICY.every_days, help="schedule: refit at this age (default: %(default)g)"
+    )
+    say("--cooldown-days", type=float, default=POLICY.cooldown_days, help="between two refits (default: %(default)g)")
+    say("--max-loss", type=float, default=POLICY.max_loss, help="estimated_loss: of accuracy (default: %(default)g)")
+    say(
+        "--action",
+        choices=get_args(Action),
+        default=POLICY.action,
+        help="on a refit that is due (default: report it)",
+    )
     say("--rule", choices=get_args(Rule), default="not_worse", help="of the gate, for a refit (default: %(default)s)")
     say("--revision", default="HEAD", help="what a refit trains from (default: what is checked out)")
     say(
@@ -195,8 +192,17 @@ def main() -> None:
             raise UserError(
                 f"no to_label.csv of this machine holds an id of {labels}: name their window, --since and --until"
             )
+    named = {name: given[name] for name in Policy.model_fields if name != "refit_on"}
+    policy = Policy(refit_on=given["policy"], **named)
     for span in spans or [{}]:
-        state = monitoring(**{**given, **span}, return_state=True)
+        state = monitoring(
+            given["repository"],
+            Window(**{"since": given["since"], "until": given["until"], "days": given["days"], **span}),
+            policy,
+            given["to_label"],
+            publish=Publish(upstream=given["upstream"], notify=given["notify"]),
+            return_state=True,
+        )
         if not state.is_completed():
             sys.exit(f"error: {state.message}")
         print(state.message)

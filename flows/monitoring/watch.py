@@ -14,12 +14,13 @@ from flows.champion.registry import Version
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.monitoring import labelling
+from flows.parameters import Policy
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import record, workspace
 from flows.training import as_task, in_order
 from flows.windows import history
-from flows.windows.policy import Decision, Facts, Rules, decide
+from flows.windows.policy import Decision, Facts, decide
 from flows.windows.ranges import Span, coming, moment, set_windows, written
 from tasks.core import paths
 from tasks.core.errors import UserError
@@ -94,7 +95,7 @@ def watch(
     home: Home,
     watched: Watch,
     folder: Path,
-    minutes: dict[str, float] | None,
+    minutes: dict[str, float],
     results: list[Result],
 ) -> None:
     """Run the current branch on the span in a clone at the champion's commit, which is the current folder."""
@@ -110,7 +111,7 @@ def watch(
         results.append(result)
 
 
-def conclude(home: Home, watched: Watch, folder: Path, rules: Rules, to_label: int) -> dict[str, Any]:
+def conclude(home: Home, watched: Watch, folder: Path, policy: Policy, to_label: int) -> dict[str, Any]:
     """The decision on a window that has been watched, and all it rests on, as its record has it."""
     rows = labelling.answered(folder)
     asked = labelling.ask(home, watched.span, rows, general(folder / paths.PARAMS).seed, to_label)
@@ -127,11 +128,11 @@ def conclude(home: Home, watched: Watch, folder: Path, rules: Rules, to_label: i
         "measured": measured,
         "past": history.beside(home, FLOW, champion, window, read_json(folder / paths.metrics("drift"))),
         "to_label": str(asked) if asked else None,
-        "policy": asdict(rules),
+        "policy": policy.model_dump(),
         "facts": {
             key: written(value) if isinstance(value, datetime) else value for key, value in asdict(known).items()
         },
-        "decision": asdict(decide(rules, known)),
+        "decision": asdict(decide(policy, known)),
     }
 
 

@@ -28,9 +28,9 @@ def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path):
 
     prefect("work-pool", "create", "driftline", "--type", "process")
     prefect("deploy", "--all")
-    found = httpx.get(f"{api}/deployments/name/nightly-training/nightly", timeout=30).raise_for_status().json()
+    found = httpx.get(f"{api}/deployments/name/scheduled-training/training", timeout=30).raise_for_status().json()
     assert found["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
-    assert httpx.get(f"{api}/deployments/name/weekly-verify/weekly", timeout=30).status_code == 200
+    assert httpx.get(f"{api}/deployments/name/rebuild/rebuild", timeout=30).status_code == 200
     given = {"parameters": {**found["parameters"], "repository": str(deployed.origin)}}
     created = httpx.post(f"{api}/deployments/{found['id']}/create_flow_run", json=given, timeout=30)
     created.raise_for_status()

@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from flows.machine.git import git
+from flows.parameters import Publish
 from flows.runs.record import locked, records
-from flows.scheduled_training import nightly
+from flows.scheduled_training import scheduled_training
 from tests.support.processes import free_port
 
 pytest.importorskip("dvc_s3", reason="the extra s3 is not installed")
@@ -60,7 +61,7 @@ def test_a_record_and_its_data_come_back_from_s3(api, deployed, store, tmp_path_
     dvc(deployed.origin, "remote", "add", "-d", "store", "s3://driftline/data")
     dvc(deployed.origin, "remote", "modify", "store", "endpointurl", store)
     git(deployed.origin, "commit", "-qam", "remote")
-    state = nightly(repository=str(deployed.origin), upstream="team", return_state=True)
+    state = scheduled_training(str(deployed.origin), publish=Publish(upstream="team"), return_state=True)
     assert state.is_completed(), state.message
     (past,) = records(deployed.origin)
 

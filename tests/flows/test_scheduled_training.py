@@ -12,16 +12,17 @@ import pytest
 from flows.machine.git import git
 from flows.machine.locks import holding
 from flows.notify import notifications
+from flows.parameters import Limits, Publish
 from flows.runs import prune, record
 from flows.runs.record import find, latest, records, show
 from flows.runs.verify import rebuild
-from flows.scheduled_training import nightly
+from flows.scheduled_training import scheduled_training
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def run(home, **parameters):
-    return nightly(repository=str(home.origin), return_state=True, **parameters)
+    return scheduled_training(repository=str(home.origin), return_state=True, **parameters)
 
 
 def outcomes(home, past):
@@ -91,7 +92,7 @@ def test_a_failed_run_is_recorded_told_once_and_the_next_goes_on_from_its_last_s
     commit(deployed, dvc_yaml=stages.replace("python step.py second.txt", "python -c 'exit(3)' &&"))
     told = []
     monkeypatch.setattr(notifications, "notify", lambda block, subject, body: told.append((block, subject)))
-    state = run(deployed, notify="hook/team")
+    state = run(deployed, publish=Publish(notify="hook/team"))
     assert state.is_failed()
     assert "second failed" in state.message
     (failed,) = records(deployed.origin)
@@ -99,7 +100,7 @@ def test_a_failed_run_is_recorded_told_once_and_the_next_goes_on_from_its_last_s
     assert show(deployed.origin, failed)["outcome"].startswith("failed")
     assert outcomes(deployed, failed) == {"first": "ran"}
     assert latest(deployed.origin) is None
-    run(deployed, notify="hook/team")
+    run(deployed, publish=Publish(notify="hook/team"))
     assert len(told) == 1  # the same incident, although its words hold another folder
     commit(deployed, dvc_yaml=stages)
     run(deployed)
@@ -111,7 +112,7 @@ def test_a_failed_run_is_recorded_told_once_and_the_next_goes_on_from_its_last_s
 def test_overlapping_runs_wait_or_are_skipped(api, deployed):
     said = []
     with holding(deployed.workspace_lock, "the other run"):
-        state = run(deployed, overlap="skip")
+        state = run(deployed, limits=Limits(overlap="skip"))
         assert (state.name, state.is_completed()) == ("Skipped", True)
         assert "the other run" in state.message
         waiting = threading.Thread(target=lambda: said.append(wait_in_line(deployed)))
@@ -131,7 +132,7 @@ def wait_in_line(home):
 def test_a_stage_over_its_time_is_ended_and_named(api, deployed):
     stages = (deployed.origin / "dvc.yaml").read_text()
     commit(deployed, dvc_yaml=stages.replace("python step.py second.txt", "sleep 600 &&"))
-    state = run(deployed, stage_minutes={"second": 0.15})
+    state = run(deployed, limits=Limits(stage_minutes={"second": 0.15}))
     assert state.is_failed()
     assert "second failed" in state.message
     assert "limit of 9 s" in state.message
@@ -139,7 +140,7 @@ def test_a_stage_over_its_time_is_ended_and_named(api, deployed):
 
 def test_only_recorded_clones_beyond_the_newest_are_pruned(api, deployed):
     run(deployed, stages=["first"])
-    run(deployed, stages=["first"], keep_clones=1)
+    run(deployed, stages=["first"], limits=Limits(keep_clones=1))
     newest, oldest = records(deployed.origin)
     (deployed.clones / "nobody-knows").mkdir()
     assert not (deployed.clones / oldest.name).exists()
@@ -193,13 +194,13 @@ def test_a_record_goes_to_the_remotes_that_are_configured(api, deployed, tmp_pat
     git(deployed.origin, "remote", "add", "team", str(elsewhere / "git"))
     subprocess.run([sys.executable, "-m", "dvc", "remote", "add", "-d", "store", str(elsewhere / "dvc")], check=True)
     git(deployed.origin, "commit", "-qam", "remote")
-    assert run(deployed, upstream="team").is_completed()
+    assert run(deployed, publish=Publish(upstream="team")).is_completed()
     (past,) = records(deployed.origin)
     assert git(elsewhere / "git", "rev-parse", past.ref) == past.commit
     assert list((elsewhere / "dvc").rglob("*"))
 
     git(deployed.origin, "remote", "set-url", "team", "https://someone:secret@localhost/x.git")
-    refused = run(deployed, upstream="team")
+    refused = run(deployed, publish=Publish(upstream="team"))
     assert refused.is_failed()
     assert "has a password" in refused.message
     assert "secret" not in refused.message

@@ -23,7 +23,7 @@ from tests.support.small_repository import make
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-NIGHTLY = "nightly-training/nightly"
+TRAINING_DEPLOYMENT = "scheduled-training/training"
 
 
 class Served:
@@ -48,7 +48,7 @@ class Served:
         before = len(self.log.read_text()) if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=TOP, env=self.environment, stdout=log, stderr=log)
-        self.until(lambda: NIGHTLY in self.log.read_text()[before:], 240, "deployed")
+        self.until(lambda: TRAINING_DEPLOYMENT in self.log.read_text()[before:], 240, "deployed")
 
     def until(self, condition, seconds, what):
         deadline = time.monotonic() + seconds
@@ -70,7 +70,7 @@ class Served:
         return answer.raise_for_status().json()
 
     def trigger(self, **parameters):
-        found = httpx.get(f"{self.api}/deployments/name/{NIGHTLY}", timeout=30).raise_for_status().json()
+        found = httpx.get(f"{self.api}/deployments/name/{TRAINING_DEPLOYMENT}", timeout=30).raise_for_status().json()
         given = {**found["parameters"], **parameters}
         return self.ask(f"deployments/{found['id']}/create_flow_run", parameters=given)["id"]
 
@@ -127,7 +127,7 @@ def gone(pid):
 def test_the_schedule_fires_and_the_run_is_recorded(served):
     served.until(lambda: records(served.repository), 150, "recorded")
     said = show(served.repository, records(served.repository)[-1])
-    assert (said["flow"], said["outcome"]) == ("nightly-training", "completed")
+    assert (said["flow"], said["outcome"]) == ("scheduled-training", "completed")
     served.end()
     assert not any(
         f"--port {served.port}" in " ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])
@@ -159,7 +159,7 @@ def test_a_killed_runner_leaves_no_process_and_its_run_does_not_stay_running(ser
     served.start("--train", "0 2 1 1 *")
     served.until(lambda: served.state(run)["type"] == "CRASHED", 60, "crashed")
     assert Home.of(served.repository).workspace_lock.exists()
-    skipped = served.trigger(stages=["first"], overlap="skip")  # and no lock is left to clear
+    skipped = served.trigger(stages=["first"], limits={"overlap": "skip"})  # and no lock is left to clear
     served.until(lambda: served.state(skipped)["type"] == "COMPLETED", 120, "completed")
     assert served.state(skipped)["name"] == "Completed"
 
@@ -240,7 +240,7 @@ def test_the_status_names_what_runs_what_is_due_and_what_came_of_it(served):
     said = {line[:10].strip(): line[11:] for line in reversed(done.stdout.splitlines())}
     assert done.returncode == 0, done.stderr
     assert said["running"] == "nothing"
-    assert said["scheduled"].startswith(("nightly-training at", "weekly-verify at"))
+    assert said["scheduled"].startswith(("scheduled-training at", "rebuild at"))
     assert said["record"].endswith("completed")
     assert said["champion"] == "none is tagged"
     assert "free" in said["disk"]

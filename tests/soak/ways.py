@@ -156,7 +156,7 @@ class Pool(Way):
         said: dict[str, Any] = yaml.load((TOP / "prefect.yaml").read_text(encoding="utf-8"))
         for one in said["deployments"]:
             for schedule in one.get("schedules", []):
-                schedule["cron"] = EVERY_MINUTE if one["name"] == "nightly" else NEVER
+                schedule["cron"] = EVERY_MINUTE if one["name"] == "training" else NEVER
             one["parameters"]["repository"] = str(self.repository)
             if "overlap" in one["parameters"]:
                 one["parameters"]["overlap"] = "skip"

@@ -19,7 +19,8 @@ from flows.backtest.history import History, refuse_one_class, spans
 from flows.backtest.probe import Probes, Settings, embedded
 from flows.backtest.replay import ResultCache, Training, WindowResult, facts, replay_policy, summary
 from flows.machine.home import Home
-from flows.windows.policy import Rules, decide
+from flows.parameters import Policy, Replay, Window
+from flows.windows.policy import decide
 from flows.windows.ranges import Span, moment
 from tasks import drift, gate, split, tokenize
 from tasks.core.errors import UserError
@@ -54,7 +55,7 @@ class Scripted:
 
 def replayed(tmp_path, policy, models=None, labels="late", **rules):
     kept = ResultCache(models or Scripted(), tmp_path)
-    return replay_policy(kept, WEEKS, Rules(policy, 7, 7, **rules), labels), kept
+    return replay_policy(kept, WEEKS, Policy(refit_on=policy, every_days=7, cooldown_days=7, **rules), labels), kept
 
 
 def test_who_is_promoted_answers_the_next_window_and_nothing_is_refitted_after_the_last(tmp_path):
@@ -72,11 +73,11 @@ def test_who_is_promoted_answers_the_next_window_and_nothing_is_refitted_after_t
 @pytest.mark.parametrize("labels", ["late", "at_once"])
 @pytest.mark.parametrize("policy", ["never", "schedule", "alarm", "estimated_loss"])
 def test_the_decisions_are_those_of_the_policy_on_what_is_known_then(tmp_path, policy, labels):
-    steps, _ = replayed(tmp_path, policy, labels=labels, most_loss=0.15)
+    steps, _ = replayed(tmp_path, policy, labels=labels, max_loss=0.15)
     tried = None
     for step in steps[:-1]:
         known = facts(step.result, step.window, step.trained_until, tried, labels)
-        assert decide(Rules(policy, 7, 7, 0.15), known) == step.decision
+        assert decide(Policy(refit_on=policy, every_days=7, cooldown_days=7, max_loss=0.15), known) == step.decision
         assert known.accuracy_now == (step.result.accuracy if labels == "at_once" else step.result.estimated)
         tried = step.window.until if step.refit else tried
 
@@ -84,13 +85,13 @@ def test_the_decisions_are_those_of_the_policy_on_what_is_known_then(tmp_path, p
 def test_accuracy_is_weighted_by_rows_and_the_difference_is_paired(tmp_path):
     never, _ = replayed(tmp_path / "a", "never")
     weekly, _ = replayed(tmp_path / "b", "schedule")
-    base, one = summary(Rules("never"), never, never), summary(Rules("schedule"), weekly, never)
+    base, one = summary(Policy(), never, never), summary(Policy(refit_on="schedule"), weekly, never)
     assert base.accuracy == (8 + 6 + 4 + 2) / 40
     assert (base.difference, base.difference_interval) == (0, (0, 0))
     assert one.difference == pytest.approx(one.accuracy - base.accuracy)
     assert (one.refits, one.promoted, one.trained_rows, one.seconds) == (3, 3, 300, 4.5)
     heavy = [replace(never[0], result=replace(never[0].result, right="1" * 990 + "0" * 10)), *never[1:]]
-    assert summary(Rules("never"), heavy, heavy).accuracy == (990 + 6 + 4 + 2) / 1030
+    assert summary(Policy(), heavy, heavy).accuracy == (990 + 6 + 4 + 2) / 1030
 
 
 def test_what_is_finished_is_not_done_again_by_whichever_policy(tmp_path):
@@ -112,7 +113,7 @@ def test_a_window_of_one_class_or_none_says_so_and_text_stays_text(tmp_path):
     assert low < 2 / 3 < high
     steps[0] = replace(steps[0], result=one_class)
     steps[1] = replace(steps[1], result=WindowResult.of(0, [], [], verdict))
-    found = page.Replayed("<script>alert(1)</script>", "how", [Rules("never")], {"never": steps}, 5)
+    found = page.Replayed("<script>alert(1)</script>", "how", [Policy()], {"never": steps}, 5)
     text = page.page(found)
     assert "<script" not in text and "&lt;script&gt;" in text
     assert "one class only: no macro-F1" in text and "no row with a label" in text
@@ -210,6 +211,7 @@ def home(tmp_path_factory, api, tiny_checkpoint, monkeypatch):
     return Home.of(folder)
 
 
+WEEKLY, TWO = Policy(every_days=7, cooldown_days=7), Replay(policies=["never", "schedule"])
 KILLED = """
 import os, signal, sys
 from flows.backtest.replay import ResultCache
@@ -220,7 +222,9 @@ def dying(self, *given):
     return once(self, *given)
 ResultCache._once = dying
 from flows.backtest.__main__ import backtest
-backtest(repository=sys.argv[1], policies=["never", "schedule"])
+from flows.parameters import Policy, Replay
+policy, replay = Policy(every_days=7, cooldown_days=7), Replay(policies=["never", "schedule"])
+backtest(sys.argv[1], policy=policy, replay=replay)
 """
 
 
@@ -235,7 +239,7 @@ def test_a_backtest_that_was_killed_goes_on_where_it_was_and_ends_in_the_same_fi
     assert done.returncode == -signal.SIGKILL, done.stderr
     before = kept(home)
     assert len(before) == 3
-    state = backtest(repository=str(home.origin), policies=["never", "schedule"], return_state=True)
+    state = backtest(str(home.origin), policy=WEEKLY, replay=TWO, return_state=True)
     assert state.is_completed(), state.message
     after = kept(home)
     assert {file: after[file] for file in before} == before
@@ -250,8 +254,8 @@ def test_a_backtest_that_was_killed_goes_on_where_it_was_and_ends_in_the_same_fi
 
 @pytest.mark.slow
 def test_full_refits_are_the_pipelines_own_and_late_labels_stay_hidden(home):
-    given = {"repository": str(home.origin), "until": "2026-01-29", "policies": ["schedule"], "refit": "full"}
-    state = backtest(**given, return_state=True)
+    window, replay = Window(until="2026-01-29"), Replay(policies=["schedule"], refit="full")
+    state = backtest(str(home.origin), window, WEEKLY, replay, return_state=True)
     assert state.is_completed(), state.message
     _, windows = small.figures(home.origin)
     first, second = windows["schedule"]

@@ -20,6 +20,7 @@ from flows.machine.home import Home
 from flows.monitoring import watch
 from flows.monitoring.flow import monitoring
 from flows.monitoring.labelling import keep
+from flows.parameters import Policy, Publish, Window
 from flows.runs.record import find, records, show
 from flows.runs.verify import rebuild
 from tasks.core.errors import UserError
@@ -68,6 +69,10 @@ def told(api):
     hook.shutdown()
 
 
+TEAM, PROMOTES = Publish(notify="custom-webhook/team"), Policy(refit_on="alarm", action="promote")
+MARCH, JUNE = Window(since="2026-03-01", until="2026-04-01"), Window(since="2026-06-01", until="2026-07-01")
+
+
 def look(home, **asked):
     state = monitoring(repository=str(home.origin), return_state=True, **asked)
     return state, watch.last(home)
@@ -90,7 +95,7 @@ def test_without_a_champion_there_is_nothing_to_watch(home):
 
 def test_a_quiet_month_runs_the_current_branch_only_and_changes_nothing(home, told):
     before = git(home.origin, "status", "--porcelain"), git(home.origin, "rev-parse", "HEAD")
-    state, said = look(home, policy="alarm", act="promote", notify="custom-webhook/team")
+    state, said = look(home, policy=PROMOTES, publish=TEAM)
     assert state.is_completed(), state.message
     assert (git(home.origin, "status", "--porcelain"), git(home.origin, "rev-parse", "HEAD")) == before
     assert said["window"] == {"since": "2026-02-01", "until": "2026-03-01"}
@@ -103,7 +108,7 @@ def test_a_quiet_month_runs_the_current_branch_only_and_changes_nothing(home, to
 
 
 def test_an_alarm_is_told_once_and_a_dry_run_only_says_what_it_would_do(home, told, api):
-    state, said = look(home, policy="alarm", notify="custom-webhook/team", to_label=40)
+    state, said = look(home, policy=Policy(refit_on="alarm"), publish=TEAM, to_label=40)
     assert state.is_completed(), state.message
     assert said["window"] == {"since": "2026-03-01", "until": "2026-04-01"}
     assert said["decision"] == {"refit": True, "reasons": ["drift"]}
@@ -138,7 +143,7 @@ def test_labels_come_back_by_id_and_measure_the_accuracy(home, told):
         writer.writeheader()
         writer.writerows({**line, "label": truth[line["text"]]} for line in lines)
     keep(home, file)
-    said = look(home, since="2026-03-01", until="2026-04-01", notify="custom-webhook/team")[1]
+    said = look(home, window=MARCH, publish=TEAM)[1]
     assert len(told) == 1  # the same incident
     found = said["measured"]
     right = sum(line["text"] not in ("bitcoin",) for line in random)
@@ -154,7 +159,7 @@ def artifact(api, key):
 
 
 def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
-    state, said = look(home, policy="alarm", act="promote", since="2026-03-01", until="2026-04-01", upstream=None)
+    state, said = look(home, policy=PROMOTES, window=MARCH)
     assert state.is_completed(), state.message
     assert "promoted" in state.message
     assert said["tried_at"] == "2026-04-01"
@@ -171,18 +176,18 @@ def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
     verdict = rebuild(home, trained)
     assert verdict.same, str(verdict)
 
-    state, said = look(home, policy="alarm", act="promote")
+    state, said = look(home, policy=PROMOTES)
     assert said["champion"]["name"] == "v0.0.2"
     assert said["window"] == {"since": "2026-04-01", "until": "2026-05-01"}
     assert (said["drifted"], said["decision"]["refit"]) == (False, False)
-    state, _ = look(home, days=20000)
+    state, _ = look(home, window=Window(days=20000))
     assert (state.name, "still open" in state.message) == ("Skipped", True)
 
 
 def test_a_window_without_rows_fails_in_words_is_recorded_and_told_once(home, told):
     heard = len(told)
     for _ in range(2):
-        state, _ = look(home, since="2026-06-01", until="2026-07-01", notify="custom-webhook/team")
+        state, _ = look(home, window=JUNE, publish=TEAM)
         assert state.is_failed()
         assert "windows.current is empty" in state.message
     assert show(home.origin, records(home.origin)[0])["outcome"].startswith("failed")
@@ -197,7 +202,7 @@ def test_a_person_approves_on_prefects_page_and_only_then_is_promoted(home, api,
         ({"approve": False, "why": "not today"}, "Declined", "v0.0.1"),
         ({"approve": True}, "Completed", old.name),
     ):
-        asked = {"repository": str(home.origin), "rule": "not_worse", "notify": "custom-webhook/team"}
+        asked = {"repository": str(home.origin), "rule": "not_worse", "publish": TEAM}
         found = []
 
         def ask(into=found, asked=asked):

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows.windows.policy import Facts, Rules, decide
+from flows.parameters import Policy
+from flows.windows.policy import Facts, decide
 from flows.windows.ranges import Span, coming, moment, moved, set_windows, written
 from tasks.core.errors import UserError
 from tasks.dataset.windows import Windows
@@ -45,14 +46,14 @@ def facts(**known):
     ],
 )
 def test_each_policy_looks_at_its_own_sign(policy, known, refit):
-    decision = decide(Rules(policy), facts(**known))
+    decision = decide(Policy(refit_on=policy), facts(**known))
     assert decision.refit is refit
     assert decision.reasons
 
 
 @pytest.mark.parametrize("policy", ["alarm", "schedule", "estimated_loss"])
 def test_nothing_is_refitted_within_the_cooldown_or_without_labels_and_both_are_said(policy):
-    rules = Rules(policy, every_days=1, cooldown_days=7)
+    rules = Policy(refit_on=policy, every_days=1, cooldown_days=7)
     for against in ({"trained_until": END - timedelta(6)}, {"tried_at": END - timedelta(6)}, {"labelled": 0}):
         decision = decide(rules, facts(**against))
         assert not decision.refit

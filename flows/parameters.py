@@ -1,0 +1,103 @@
+"""What the flows take, in groups: on Prefect's page each is a part of the form, in ``prefect.yaml`` a mapping.
+
+Every key has a default. A key that is not known, or a value of another type, is refused. No Prefect.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from flows.machine.home import CLONES_KEPT
+from flows.machine.locks import Overlap
+from tasks.gate import Rule
+
+RefitOn = Literal["never", "schedule", "alarm", "estimated_loss"]
+Refits = Literal["probe", "full"]
+Labels = Literal["late", "at_once"]
+Action = Literal["nothing", "train", "promote"]
+
+
+class Group(BaseModel):
+    """Base of every group: frozen, strict, and described on the page by the line under each field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class Window(Group):
+    """Which window to look at; without any key the next one that has closed."""
+
+    since: str | None = None
+    """Where it begins, UTC: 2002-10-01. Together with `until`."""
+    until: str | None = None
+    """Where it ends; this moment is no part of it."""
+    days: float | None = Field(default=None, gt=0)
+    """How long the next window is. Default: as long as windows.current in the champion's params.yaml."""
+
+
+class Policy(Group):
+    """When the champion is refitted, and how far that goes."""
+
+    refit_on: RefitOn = "never"
+    """never; schedule: the newest training row is `every_days` old; alarm: the window drifted; estimated_loss:
+    accuracy, measured or estimated, fell by `max_loss`."""
+    every_days: float = Field(default=28.0, gt=0)
+    """For `refit_on: schedule`: the age of the newest training row, in days."""
+    cooldown_days: float = Field(default=7.0, ge=0)
+    """No refit within so many days of the last one, or of the last attempt."""
+    max_loss: float = Field(default=0.02, gt=0, lt=1)
+    """For `refit_on: estimated_loss`: the loss of accuracy that calls for a refit."""
+    action: Action = "nothing"
+    """On a refit that is due: nothing (only report it), train (and ask the gate), promote (if the gate allows)."""
+    rule: Rule = "not_worse"
+    """The gate's rule for the refitted model."""
+    revision: str = "HEAD"
+    """The branch, tag or commit that a refit trains from."""
+
+
+class Limits(Group):
+    """What a run may use of its machine."""
+
+    overlap: Overlap = "wait"
+    """When another run of the repository is at work: wait for it, or skip this run."""
+    stage_minutes: dict[str, float] = Field(default_factory=dict)
+    """Time limit by stage, in minutes: {finetune: 90, "*": 20}."""
+    keep_clones: int = Field(default=CLONES_KEPT, ge=1)
+    """How many clones of finished runs are kept, for a look at their reports."""
+
+
+class Publish(Group):
+    """Who else hears of a run."""
+
+    upstream: str | None = None
+    """A git remote of the repository that gets the record, or the tags, too."""
+    notify: str | None = None
+    """A notification block, as slack-webhook/team, told once for each incident."""
+
+
+class Request(Group):
+    """What another run asks a training for. Left empty by a schedule."""
+
+    windows: dict[str, Any] | None = None
+    """Takes the place of `windows` in params.yaml."""
+    because: str | None = None
+    """The run that asked for it, for the record."""
+
+
+class Replay(Group):
+    """How a backtest replays policies."""
+
+    policies: list[RefitOn] = Field(default_factory=lambda: list(get_args(RefitOn)))
+    """Which ones, compared with the first. Default: all."""
+    refit: Refits = "probe"
+    """probe: a logistic regression on the encoder's embeddings; full: the pipeline's own training."""
+    labels: Labels = "late"
+    """When a window's labels come: after its decision and before the refit, or at_once."""
+    revision: str = "HEAD"
+    """The branch, tag or commit whose data, parameters and pipeline are replayed."""
+
+
+WINDOW, POLICY, LIMITS, PUBLISH = Window(), Policy(), Limits(), Publish()
+REQUEST, REPLAY = Request(), Replay()
+"""The defaults of the flows."""
