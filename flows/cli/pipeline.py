@@ -52,7 +52,7 @@ def report(
     from tasks.report import INDEX, inputs
     from tasks.report.closing_summary import closing_lines
 
-    print("\n".join(closing_lines(inputs.read())))
+    print("\n".join(closing_lines(inputs.read_inputs())))
     if open:
         typer.launch(Path(INDEX).absolute().as_uri())
 

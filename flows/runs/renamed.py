@@ -29,6 +29,9 @@ METRICS: tuple[Renamed, ...] = (
     Renamed(
         "drift", "detectable_effect.past_windows_that_differ_as_much", "detectable_effect.past_windows_as_different"
     ),
+    Renamed("evaluate", "behaviour.kept", "behaviour.target_met"),
+    Renamed("evaluate", "decisions.share_decided", "decisions.coverage"),
+    Renamed("evaluate", "slices.least_rows", "slices.min_rows"),
 )
 """In the order in which the keys were renamed; a path through a list of objects stands for each of them."""
 

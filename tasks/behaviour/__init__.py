@@ -1,9 +1,9 @@
-"""What the model must do whatever its accuracy: the tests in ``behaviour.yaml``, for whoever knows the texts to write.
+"""Behavioural tests of the model: ``behaviour.yaml``, written by whoever knows the texts; no programming needed.
 
 After Ribeiro et al. 2020, "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList": minimum functionality
 (``expect: {label: spam}``), invariance (``expect: same`` under a change) and direction (``expect: {not_lower: spam}``
-under a change). ``score`` runs the model on the texts, ``evaluate`` says what passed. A test that names a label the
-model does not know is not tried, and the report says so.
+under a change). ``score`` runs the model on the texts, ``evaluate`` counts what passed. A test that names a label the
+model does not have is skipped, and the report says so.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ BEFORE, AFTER = "before", "after"
 Noise = Literal["typos", "upper_case", "lower_case", "spacing"]
 
 
-class Words(Section):
-    """A change that is written out."""
+class Rewrite(Section):
+    """An edit of the text."""
 
     prepend: str = ""
     append: str = ""
     replace: dict[str, str] = Field(default_factory=dict)
-    """Whole words and what takes their place, whatever their case."""
+    """Whole words and their replacements, whatever their case."""
 
     @model_validator(mode="after")
     def _any(self) -> Self:
@@ -42,10 +42,10 @@ class Words(Section):
 
 
 class Expectation(Section):
-    """What must come out; exactly one of these."""
+    """The expected prediction; exactly one of these."""
 
     label: str | None = None
-    """This label is said."""
+    """This label is predicted."""
     not_lower: str | None = None
     """The change makes this label no less likely."""
     not_higher: str | None = None
@@ -58,29 +58,29 @@ class Expectation(Section):
         return self
 
     @property
-    def about(self) -> str:
+    def label_named(self) -> str:
         """The label it names."""
         return self.label or self.not_lower or self.not_higher or ""
 
 
-class Trial(Section):
+class BehaviourTest(Section):
     """One test."""
 
     name: str = Field(min_length=1)
-    change: Noise | Words | None = None
+    change: Noise | Rewrite | None = None
     expect: Literal["same"] | Expectation
     texts: tuple[str, ...] | None = Field(default=None, strict=False, min_length=1)
-    """What it is tried on; without it, rows of the test split."""
+    """The texts it runs on; without them, rows of the test split."""
     rows: int = Field(default=100, ge=1)
     """How many of them, spread evenly over those that the change alters."""
     tolerance: float = Field(default=0.05, ge=0, lt=1)
-    """Probability that *not_lower* and *not_higher* let go."""
+    """Change of probability that *not_lower* and *not_higher* tolerate."""
     at_least: float | None = Field(default=None, ge=0, le=1)
-    """Share that has to pass; null: it is only reported."""
+    """Target: the share that has to pass; null: it is only reported."""
 
-    def known_to(self, labels: Collection[str]) -> bool:
-        """Whether a model with these labels can be tested: false where the test names another."""
-        return isinstance(self.expect, str) or self.expect.about in labels
+    def applies_to(self, labels: Collection[str]) -> bool:
+        """Whether a model with these labels can be tested: false where the test names another label."""
+        return isinstance(self.expect, str) or self.expect.label_named in labels
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -92,10 +92,10 @@ class Trial(Section):
         return self
 
 
-class Trials(Section):
+class BehaviourTests(Section):
     """The whole file."""
 
-    tests: tuple[Trial, ...] = Field(strict=False)
+    tests: tuple[BehaviourTest, ...] = Field(strict=False)
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
@@ -105,7 +105,7 @@ class Trials(Section):
         return self
 
 
-def read(file: Path) -> tuple[Trial, ...]:
+def read_behaviour_tests(file: Path) -> tuple[BehaviourTest, ...]:
     """The tests in a file. UserError where one is not as above."""
     try:
         values = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
@@ -113,4 +113,4 @@ def read(file: Path) -> tuple[Trial, ...]:
         raise UserError(f"{file} does not exist; for no tests, let it hold the line `tests: []`") from None
     except YAMLError as error:
         raise UserError(f"{file} is not valid YAML: {error}") from None
-    return params.parse(Trials, values if isinstance(values, dict) else {}, "", file).tests
+    return params.parse(BehaviourTests, values if isinstance(values, dict) else {}, "", file).tests

@@ -1,4 +1,4 @@
-"""What a test does to a text: the same change to the same text whenever it is asked for."""
+"""The changes that behavioural tests make to a text: the same change to the same text every time."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import re
 from hashlib import sha256
 from random import Random
 
-from tasks.behaviour import Noise, Words
+from tasks.behaviour import Noise, Rewrite
 
 TYPOS = 0.1  # share of the words that a letter is moved in
 WORD = re.compile(r"[^\W\d_]{4,}")
 GAP = re.compile(r"[ \t]+")
 
 
-def changed(text: str, change: Noise | Words | None) -> str:
+def apply_change(text: str, change: Noise | Rewrite | None) -> str:
     """The text after the change."""
-    if isinstance(change, Words):
-        return _reworded(text, change)
+    if isinstance(change, Rewrite):
+        return _rewritten(text, change)
     by = {"upper_case": str.upper, "lower_case": str.lower, "typos": _typos, "spacing": _spacing}
     return by[change](text) if change else text
 
 
-def _reworded(text: str, change: Words) -> str:
+def _rewritten(text: str, change: Rewrite) -> str:
     for old, new in change.replace.items():
         text = new.join(re.split(rf"(?i)(?<!\w){re.escape(old)}(?!\w)", text))
     return change.prepend + text + change.append

@@ -1,13 +1,16 @@
-"""Judge the model on rows it never saw: ``python -m tasks.evaluate``.
+"""Evaluate the model on the test rows: ``python -m tasks.evaluate``.
 
-Reads what ``score`` left of the test rows and never runs a model. Beside every figure stands what a logistic regression
-on TF-IDF (of images: on their pixels), fitted on the same training rows, reaches on the same test rows, and how sure
-the difference is.
+Reads the predictions that ``score`` wrote and never runs a model. Every measure has an interval, and is compared with
+that of a baseline fitted on the same training rows: logistic regression on TF-IDF (of images: on their pixels).
 
-The interval of the calibration error lies too high: a resample repeats rows, and so adds noise that looks like error.
+The interval of the calibration error is biased upwards: a resample repeats rows, and the noise looks like error.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -15,10 +18,14 @@ from tasks.core.params import Section
 from tasks.core.paths import REPORTS
 
 BEHAVIOUR_FAILED = REPORTS / "behaviour_failed.csv"
+MEASURES = Path("measures.py")
+"""Your own measures: functions that ``evaluate.measures`` names."""
 
 
 class Slices(Section):
-    """Which rows are also judged apart."""
+    """The slices of the rows that are also evaluated."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"rows": "min_rows"}
 
     columns: tuple[str, ...] = Field(default=(), strict=False)
     """Columns of the rows: a slice for each value; numbers and times are cut into ranges."""
@@ -31,15 +38,15 @@ class Slices(Section):
     image: bool = True
     """Of images: by width, height, mode, brightness, contrast and bytes."""
     words: bool = True
-    """Let the search try the rows that contain a word, too."""
-    rows: int = Field(default=30, ge=5)
-    """A slice with fewer is not judged."""
+    """Search the texts that contain a word, too."""
+    min_rows: int = Field(default=30, ge=5)
+    """A slice with fewer rows is not evaluated."""
     level: float = Field(default=0.05, gt=0, lt=1)
-    """Chance that anything is called worse where all slices are alike: once for the declared, once for the search."""
+    """Family-wise level at which a slice is called worse: once for the declared ones, once for the search."""
     worst: int = Field(default=5, ge=0)
     """How many the search reports; 0: no search."""
     permutations: int = Field(default=1000, ge=100)
-    """How often the errors are dealt out at random, to see what a search finds by chance."""
+    """Permutations of the errors, for the p-values of the search."""
 
 
 class Params(Section):
@@ -48,8 +55,10 @@ class Params(Section):
     resamples: int = Field(default=2000, ge=100)
     """Bootstrap resamples behind each interval."""
     group: str | None = None
-    """A column whose rows are drawn together, because they resemble each other (an author's, a thread's); null: none.
+    """A column whose rows are resampled together, because they are dependent (an author's, a thread's); null: none.
     """
     calibration_bins: int = Field(default=15, ge=2)
     """Bins of equally many rows for the calibration error."""
+    measures: tuple[str, ...] = Field(default=(), strict=False)
+    """Functions of ``measures.py``: your own measures, evaluated like the others."""
     slices: Slices = Slices()

@@ -11,8 +11,7 @@ import pyarrow.csv
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 from threadpoolctl import threadpool_limits
 
-from tasks.behaviour import BEHAVIOUR
-from tasks.behaviour import read as read_tests
+from tasks.behaviour import BEHAVIOUR, read_behaviour_tests
 from tasks.core import params, paths
 from tasks.core.cli import run
 from tasks.core.errors import UserError
@@ -22,46 +21,53 @@ from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
 from tasks.evaluate import BEHAVIOUR_FAILED, Params, bootstrap
 from tasks.evaluate.baseline import baseline_probabilities
-from tasks.evaluate.behaviour_results import behaved
-from tasks.evaluate.decisions import decided
-from tasks.evaluate.probabilities import of_probabilities
+from tasks.evaluate.behaviour_results import behaviour_results
+from tasks.evaluate.decisions import decision_results
+from tasks.evaluate.own_measures import Measure, OwnMeasures, load_measures
+from tasks.evaluate.probabilities import probability_measures
 from tasks.evaluate.reliability import reliability
 from tasks.evaluate.slices import slices
-from tasks.evaluate.weighted import OVERALL, Answers
+from tasks.evaluate.weighted import Predictions
 from tasks.statistics.measures import Counts
 
 Splits = Mapping[str, pa.Table]
 
 
-def evaluate(splits: Splits, scored: pa.Table, section: Params, seed: int) -> dict[str, Any]:
-    """Every figure of the test rows; ``scored`` holds them and the validation rows, in any order, and no others."""
-    test, scored = splits["test"], of_test(scored, splits)
+def evaluate(
+    splits: Splits, scored: pa.Table, section: Params, seed: int, measures: Mapping[str, Measure] | None = None
+) -> dict[str, Any]:
+    """Every figure of the test rows; ``scored`` holds them and the validation rows, in any order, and no others.
+
+    ``measures``: your own, by name.
+    """
+    test, scored = splits["test"], test_scores(scored, splits)
     labels = labels_of(scored)
     _refuse_unknown(test["label"].to_pylist(), labels)
-    models = _model(test, scored, labels), _baseline(splits, labels, seed)
+    models = [_model(test, scored, labels), _baseline(splits, labels, seed)]
+    own = [OwnMeasures(measures or {}, predictions, labels) for predictions in models]
     bins, groups = section.calibration_bins, _groups(test, section.group)
-    drawn = bootstrap.draws(list(models), groups, seed, section.resamples, bins)
-    figures, of_baseline = (_figures(answers, labels, bins) for answers in models)
-    wrong, wrong_baseline = (answers.said != answers.truth for answers in models)
-    shared = [name for name in OVERALL if name in figures]
-    apart = {name: figures[name] - of_baseline[name] for name in shared}
-    between = {name: bootstrap.between(drawn[0][name] - drawn[1][name]) for name in shared}
+    drawn = bootstrap.resampled_measures(models, groups, seed, section.resamples, bins, own)
+    figures, of_baseline = (_figures(*each, labels, bins) for each in zip(models, own, strict=True))
+    wrong, wrong_baseline = (predictions.predicted != predictions.truth for predictions in models)
+    shared = [name for name in figures if name != "classes"]
+    differences = {name: figures[name] - of_baseline[name] for name in shared}
+    intervals = {name: bootstrap.percentile_interval(drawn[0][name] - drawn[1][name]) for name in shared}
     return {
         "rows": len(test),
         **{name: figures[name] for name in shared},
         "baseline": of_baseline,
-        "difference": apart["macro_f1"],
-        "differences": apart,
+        "difference": differences["macro_f1"],
+        "differences": differences,
         "intervals": {
-            **bootstrap.of_model(drawn[0], labels),
-            "baseline": bootstrap.of_model(drawn[1], labels),
-            "difference": between["macro_f1"],
-            "differences": between,
+            **bootstrap.model_intervals(drawn[0], labels),
+            "baseline": bootstrap.model_intervals(drawn[1], labels),
+            "difference": intervals["macro_f1"],
+            "differences": intervals,
         },
         "resampled": {"by": section.group or "row", "units": int(groups.max()) + 1, "times": section.resamples},
         "reliability": reliability(models[0].truth, models[0].probability, bins, seed, section.resamples),
         "slices": slices(test, wrong, wrong_baseline, section.slices, seed),
-        "decisions": decided(test["label"].to_pylist(), scored["decision"], labels),
+        "decisions": decision_results(test["label"].to_pylist(), scored["decision"], labels),
         "classes": figures["classes"],
         "confusion": {"labels": labels, "counts": _confusion(models[0], len(labels))},
     }
@@ -72,19 +78,19 @@ def labels_of(scored: pa.Table) -> list[str]:
     return [name.removeprefix("probability_") for name in scored.column_names if name.startswith("probability_")]
 
 
-def _model(test: pa.Table, scored: pa.Table, labels: list[str]) -> Answers:
-    """What the model said of the test rows, ``scored`` in their order."""
+def _model(test: pa.Table, scored: pa.Table, labels: list[str]) -> Predictions:
+    """What the model predicted of the test rows, ``scored`` in their order."""
     probability = np.column_stack([scored[f"probability_{label}"].to_numpy() for label in labels])
-    return Answers(_numbers(test["label"], labels), _numbers(scored["prediction"], labels), probability)
+    return Predictions(_numbers(test["label"], labels), _numbers(scored["prediction"], labels), probability)
 
 
-def _baseline(splits: Splits, labels: list[str], seed: int) -> Answers:
+def _baseline(splits: Splits, labels: list[str], seed: int) -> Predictions:
     train, test = splits["train"], splits["test"]
     kind = modality(test.column_names)
     probability = baseline_probabilities(
         train[kind].to_pylist(), train["label"].to_pylist(), test[kind].to_pylist(), labels, seed, kind
     )
-    return Answers(_numbers(test["label"], labels), probability.argmax(axis=1), probability)
+    return Predictions(_numbers(test["label"], labels), probability.argmax(axis=1), probability)
 
 
 def _numbers(column: pa.ChunkedArray, labels: list[str]) -> Counts:
@@ -92,7 +98,7 @@ def _numbers(column: pa.ChunkedArray, labels: list[str]) -> Counts:
 
 
 def _groups(test: pa.Table, column: str | None) -> Counts:
-    """What is drawn together, numbered [rows]: each row by itself, or with the rows that share its value."""
+    """The number of each row's group [rows]: each row its own, or that of the rows that share its value."""
     if column is None:
         return np.arange(len(test))
     if column not in test.column_names:
@@ -103,7 +109,7 @@ def _groups(test: pa.Table, column: str | None) -> Counts:
     return np.array([number.setdefault(key, len(number)) for key in keys], np.int64)
 
 
-def of_test(scored: pa.Table, splits: Splits) -> pa.Table:
+def test_scores(scored: pa.Table, splits: Splits) -> pa.Table:
     """The scores of the test rows, in their order."""
     place = {key: i for i, key in enumerate(scored["id"].to_pylist())}
     expected = [key for name in layout.SCORED_SPLITS for key in splits[name]["id"].to_pylist()]
@@ -124,24 +130,27 @@ def _refuse_unknown(truth: list[str], labels: list[str]) -> None:
         raise UserError(f"test rows are labelled {', '.join(unknown)}, which the model was not trained on ({labels})")
 
 
-def _figures(answers: Answers, labels: list[str], bins: int) -> dict[str, Any]:
+def _figures(predictions: Predictions, own: OwnMeasures, labels: list[str], bins: int) -> dict[str, Any]:
     """The measures on the rows as they are, and those of each label."""
-    truth, said = answers.truth, answers.said
+    truth, predicted = predictions.truth, predictions.predicted
     return {
-        "accuracy": float(accuracy_score(truth, said)),
-        "macro_f1": float(f1_score(truth, said, average="macro")),
-        **of_probabilities(truth, answers.probability, bins),
-        "classes": _by_class(answers, labels),
+        "accuracy": float(accuracy_score(truth, predicted)),
+        "macro_f1": float(f1_score(truth, predicted, average="macro")),
+        **probability_measures(truth, predictions.probability, bins),
+        **own.figures(),
+        "classes": _by_class(predictions, labels),
     }
 
 
-def _confusion(answers: Answers, classes: int) -> list[list[int]]:
-    counts: list[list[int]] = confusion_matrix(answers.truth, answers.said, labels=range(classes)).tolist()
+def _confusion(predictions: Predictions, classes: int) -> list[list[int]]:
+    counts: list[list[int]] = confusion_matrix(predictions.truth, predictions.predicted, labels=range(classes)).tolist()
     return counts
 
 
-def _by_class(answers: Answers, labels: list[str]) -> dict[str, dict[str, float]]:
-    columns = precision_recall_fscore_support(answers.truth, answers.said, labels=range(len(labels)), zero_division=0)
+def _by_class(predictions: Predictions, labels: list[str]) -> dict[str, dict[str, float]]:
+    columns = precision_recall_fscore_support(
+        predictions.truth, predictions.predicted, labels=range(len(labels)), zero_division=0
+    )
     names = ("precision", "recall", "f1", "support")
     return {
         label: {
@@ -153,13 +162,13 @@ def _by_class(answers: Answers, labels: list[str]) -> dict[str, dict[str, float]
 
 
 def _behaviour(labels: list[str], kind: Modality) -> list[dict[str, Any]]:
-    """What came of the tests, which are about texts; the texts that failed are written."""
+    """The results of the behavioural tests, which are of texts; the texts that failed are written."""
     tried = read_table(layout.window("reference").behaviour)
-    tests = read_tests(BEHAVIOUR) if kind == "text" else ()
-    told, failed = behaved(tests, tried, labels)
+    tests = read_behaviour_tests(BEHAVIOUR) if kind == "text" else ()
+    results, failed = behaviour_results(tests, tried, labels)
     with replacing(BEHAVIOUR_FAILED) as part:
         pyarrow.csv.write_csv(failed, part)
-    return told
+    return results
 
 
 def main() -> None:
@@ -170,9 +179,9 @@ def main() -> None:
         "validation": read_table(layout.split("validation"), ["id"]),
         "test": read_table(layout.split("test")),
     }
-    scored = read_table(layout.window("reference").scored)
+    scored, section = read_table(layout.window("reference").scored), params.load(Params, "evaluate")
     with threadpool_limits(1):  # else the last digits depend on how many cores there are
-        figures = evaluate(splits, scored, params.load(Params, "evaluate"), params.general().seed)
+        figures = evaluate(splits, scored, section, params.general().seed, load_measures(section.measures))
     write_json({**figures, "behaviour": _behaviour(labels_of(scored), kind)}, paths.metrics("evaluate"))
     low, high = figures["intervals"]["macro_f1"]
     print(f"macro-F1 {figures['macro_f1']:.4f} [{low:.4f}, {high:.4f}], baseline {figures['baseline']['macro_f1']:.4f}")

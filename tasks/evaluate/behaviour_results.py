@@ -1,4 +1,4 @@
-"""Which behaviour tests the model passes, from what ``score`` left of their texts."""
+"""Which behavioural tests the model passes, from the scores of their texts."""
 
 from __future__ import annotations
 
@@ -11,38 +11,40 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from statsmodels.stats.proportion import proportion_confint
 
-from tasks.behaviour import AFTER, BEFORE, Expectation, Trial
+from tasks.behaviour import AFTER, BEFORE, BehaviourTest, Expectation
 from tasks.statistics.measures import COVERAGE, Floats
 
 DIGITS = 6
 Passed = npt.NDArray[np.bool_]
 
 
-def behaved(tests: Sequence[Trial], scored: pa.Table, labels: list[str]) -> tuple[list[dict[str, Any]], pa.Table]:
+def behaviour_results(
+    tests: Sequence[BehaviourTest], scored: pa.Table, labels: list[str]
+) -> tuple[list[dict[str, Any]], pa.Table]:
     """The share that passed each test, with Wilson's interval; and the cases that failed, as a table."""
-    told, failed = [], [scored.schema.empty_table()]
+    results, failed = [], [scored.schema.empty_table()]
     for test in tests:
-        if not test.known_to(labels):
-            told.append(_figures(test, np.array([], bool)) | {"unknown_label": True})
+        if not test.applies_to(labels):
+            results.append(_figures(test, np.array([], bool)) | {"unknown_label": True})
             continue
         its = scored.filter(pc.equal(scored["test"], test.name))
         before, after = (its.filter(pc.equal(its["part"], part)) for part in (BEFORE, AFTER))
         passed = passes(test, _shares(before, labels), _shares(after, labels), labels)
-        told.append(_figures(test, passed) | {"unknown_label": False})
+        results.append(_figures(test, passed) | {"unknown_label": False})
         failed.append(after.filter(pa.array(~passed)))
-    return told, pa.concat_tables(failed).drop_columns(["part"])
+    return results, pa.concat_tables(failed).drop_columns(["part"])
 
 
 def _shares(table: pa.Table, labels: list[str]) -> Floats:
     return np.column_stack([table[f"probability_{label}"].to_numpy() for label in labels])
 
 
-def passes(test: Trial, before: Floats, after: Floats, labels: list[str]) -> Passed:
+def passes(test: BehaviourTest, before: Floats, after: Floats, labels: list[str]) -> Passed:
     """Whether each case passes, from the probabilities [cases, labels] before and after the change: [cases]."""
     if not isinstance(test.expect, Expectation):
         same: Passed = before.argmax(axis=1) == after.argmax(axis=1)
         return same
-    column = labels.index(test.expect.about)
+    column = labels.index(test.expect.label_named)
     if test.expect.label is not None:
         said: Passed = after.argmax(axis=1) == column
         return said
@@ -51,7 +53,7 @@ def passes(test: Trial, before: Floats, after: Floats, labels: list[str]) -> Pas
     return moved
 
 
-def _figures(test: Trial, passed: Passed) -> dict[str, Any]:
+def _figures(test: BehaviourTest, passed: Passed) -> dict[str, Any]:
     """Of a test that no text was altered by there is no share."""
     cases, right = len(passed), int(passed.sum())
     share = right / cases if cases else None
@@ -64,11 +66,11 @@ def _figures(test: Trial, passed: Passed) -> dict[str, Any]:
         "share": None if share is None else round(share, DIGITS),
         "interval": None if bounds is None else [round(float(bound), DIGITS) for bound in bounds],
         "at_least": test.at_least,
-        "kept": None if share is None or test.at_least is None else share >= test.at_least,
+        "target_met": None if share is None or test.at_least is None else share >= test.at_least,
     }
 
 
-def kind(test: Trial) -> str:
+def kind(test: BehaviourTest) -> str:
     """CheckList's name for it."""
     if not isinstance(test.expect, Expectation):
         return "invariance"

@@ -1,12 +1,13 @@
-"""How sure the measures are: the bootstrap (Efron 1979) over rows, or over whole groups of rows."""
+"""The intervals of the measures: the bootstrap (Efron 1979) over rows, or over whole groups of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tasks.evaluate.weighted import OVERALL, PER_CLASS, Answers, Measures
+from tasks.evaluate.own_measures import OwnMeasures
+from tasks.evaluate.weighted import PER_CLASS, Measures, Predictions
 from tasks.statistics.measures import Counts, Floats, interval
 
 DIGITS = 6  # what another processor's rounding does not reach
@@ -24,25 +25,36 @@ def resampled(groups: Counts, seed: int, times: int) -> Iterator[Counts]:
         yield drawn if by_row else drawn[groups]
 
 
-def draws(models: list[Answers], groups: Counts, seed: int, times: int, bins: int) -> list[dict[str, Floats]]:
-    """The measures of each model under the same ``times`` resamples of the rows."""
-    prepared = [Measures(answers, bins) for answers in models]
-    drawn = [[each.under(weights) for each in prepared] for weights in resampled(groups, seed, times)]
-    return [
-        {name: np.array([each[i][name] for each in drawn]) for name in (*OVERALL, *PER_CLASS)}
-        for i in range(len(models))
+def resampled_measures(
+    models: list[Predictions],
+    groups: Counts,
+    seed: int,
+    times: int,
+    bins: int,
+    own: Sequence[OwnMeasures] = (),
+) -> list[dict[str, Floats]]:
+    """The measures of each model under the same ``times`` resamples of the rows; ``own``: your measures of each."""
+    sources: list[list[Measures | OwnMeasures]] = [
+        [Measures(predictions, bins), *own[i : i + 1]] for i, predictions in enumerate(models)
     ]
+    drawn = [[_merged(source, weights) for source in sources] for weights in resampled(groups, seed, times)]
+    return [{name: np.array([each[i][name] for each in drawn]) for name in drawn[0][i]} for i in range(len(models))]
 
 
-def between(values: Floats) -> list[float] | None:
+def _merged(sources: Sequence[Measures | OwnMeasures], weights: Counts) -> dict[str, Floats]:
+    return {name: value for source in sources for name, value in source.weighted(weights).items()}
+
+
+def percentile_interval(values: Floats) -> list[float] | None:
     """The 95 % percentile interval of draws [n], those where the measure is undefined left out; None if all are."""
     defined = values[~np.isnan(values)]
     return [round(value, DIGITS) for value in interval(defined)] if len(defined) else None
 
 
-def of_model(drawn: dict[str, Floats], labels: list[str]) -> dict[str, object]:
+def model_intervals(drawn: dict[str, Floats], labels: list[str]) -> dict[str, object]:
     """Intervals of one model's measures, and of PER_CLASS by label."""
-    return {
-        **{name: between(drawn[name]) for name in OVERALL},
-        "classes": {label: {name: between(drawn[name][:, k]) for name in PER_CLASS} for k, label in enumerate(labels)},
+    by_class = {
+        label: {name: percentile_interval(drawn[name][:, k]) for name in PER_CLASS} for k, label in enumerate(labels)
     }
+    overall = {name: percentile_interval(values) for name, values in drawn.items() if name not in PER_CLASS}
+    return {**overall, "classes": by_class}

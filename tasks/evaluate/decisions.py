@@ -1,4 +1,4 @@
-"""What came of the decisions: how many texts are acted on, and how often that is right."""
+"""How the decision thresholds do on the test rows: coverage and precision."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from tasks.statistics.measures import COVERAGE
 DIGITS = 6
 
 
-def decided(truth: list[str], decisions: pa.ChunkedArray, labels: list[str]) -> dict[str, Any]:
-    """Of all rows and of each label acted on: rows, and the share of right ones with Wilson's interval."""
-    right = [(said, said == its) for its, said in zip(truth, decisions.to_pylist(), strict=True) if said is not None]
+def decision_results(truth: list[str], decisions: pa.ChunkedArray, labels: list[str]) -> dict[str, Any]:
+    """Coverage; the rows decided and their precision with Wilson's interval, in all and by label."""
+    made = [
+        (label, label == true) for true, label in zip(truth, decisions.to_pylist(), strict=True) if label is not None
+    ]
     return {
-        "abstained": len(truth) - len(right),
-        "share_decided": round(len(right) / len(truth), DIGITS),
-        **_of([hit for _, hit in right]),
-        "by_label": {label: _of([hit for said, hit in right if said == label]) for label in labels},
+        "abstained": len(truth) - len(made),
+        "coverage": round(len(made) / len(truth), DIGITS),
+        **_of([hit for _, hit in made]),
+        "by_label": {label: _of([hit for decision, hit in made if decision == label]) for label in labels},
     }
 
 

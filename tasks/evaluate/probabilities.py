@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 from tasks.statistics.measures import Counts, Floats
 
 
-def of_probabilities(truth: Counts, probability: Floats, bins: int) -> dict[str, float]:
+def probability_measures(truth: Counts, probability: Floats, bins: int) -> dict[str, float]:
     """Log loss, areas under the ROC and precision-recall curves (one class against the rest, unweighted mean over the
     classes that occur) and calibration error. ``truth`` [rows] numbers the columns of ``probability`` [rows, classes].
     """

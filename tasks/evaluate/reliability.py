@@ -1,4 +1,4 @@
-"""Whether confidences are the shares of right answers they claim to be, and what chance alone would do to that."""
+"""The reliability diagram, and the range in which a perfectly calibrated model would lie."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DIGITS = 6
 def reliability(truth: Counts, probability: Floats, bins: int, seed: int, times: int) -> dict[str, Any]:
     """The reliability diagram of ``probability`` [rows, classes], over bins of equally many rows by confidence.
 
-    Each bin has its rows, mean confidence, accuracy, and ``expected``: between which shares of right answers 95 % of
-    models would lie whose answers are right exactly as often as their confidences say (Bröcker and Smith 2007,
+    Each bin has its rows, mean confidence, accuracy, and ``expected``: the interval in which the accuracies of 95 % of
+    perfectly calibrated models lie (Bröcker and Smith 2007,
     "Increasing the Reliability of Reliability Diagrams"), from ``times`` simulations of these rows.
     ``calibration_error_expected`` is the same for the calibration error, which is never 0 on finitely many rows.
     """
-    confidence, right = probability.max(axis=1), probability.argmax(axis=1) == truth
+    confidence, correct = probability.max(axis=1), probability.argmax(axis=1) == truth
     parts, random = equal_bins(confidence, bins), np.random.default_rng(seed)
     # apart for each bin: [times, rows of the bin] is all that is held
     simulated = [(random.random((times, len(part))) < confidence[part]).mean(axis=1) for part in parts]
@@ -30,7 +30,7 @@ def reliability(truth: Counts, probability: Floats, bins: int, seed: int, times:
             {
                 "rows": len(part),
                 "confidence": round(float(confidence[part].mean()), DIGITS),
-                "accuracy": round(float(right[part].mean()), DIGITS),
+                "accuracy": round(float(correct[part].mean()), DIGITS),
                 "expected": _rounded(drawn),
             }
             for part, drawn in zip(parts, simulated, strict=True)

@@ -1,7 +1,7 @@
-"""Where the model errs more than elsewhere: in the slices that were declared, and in the worst that a search finds.
+"""The slices where the error rate is higher: the declared ones, and the worst that a search finds.
 
-Both are corrected for how many slices were looked at. Rows count one by one here, whatever ``evaluate.group`` says:
-where the rows of a group resemble each other, a slice made of few groups looks surer than it is.
+Both are corrected for the number of slices. Rows count as independent here, whatever ``evaluate.group`` is: where the
+rows of a group are dependent, the p-value of a slice made of few groups is too small.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from tasks.statistics.measures import COVERAGE, Counts, Floats
 DIGITS = 6
 WORD = re.compile(r"[^\W\d_]{3,30}")
 MAX_WORDS = 2000  # the most frequent are searched
-ALIKE = 0.5  # share of common rows from which the lesser of two slices is left out
-AT_ONCE = 100  # exchanges counted at a time
+MAX_OVERLAP = 0.5  # share of common rows from which the lesser of two slices is left out
+BATCH = 100  # permutations counted at a time
 Wrong = npt.NDArray[np.bool_]
 
 
@@ -48,15 +48,15 @@ def slices(test: Any, wrong: Wrong, wrong_baseline: Wrong, section: Slices, seed
     """The declared slices and the worst ones found; ``wrong`` [rows] says where the model errs."""
     found = traits(test, section)
     declared = list(_by_value(found))
-    judged = [each for each in declared if len(each.rows) >= section.rows]
-    candidates = [*judged, *_pairs(judged, section.rows)]
+    large = [each for each in declared if len(each.rows) >= section.min_rows]
+    candidates = [*large, *_pairs(large, section.min_rows)]
     if section.words and modality(test.column_names) == "text":
-        candidates += list(_words(test["text"].to_pylist(), section.rows))
+        candidates += list(_words(test["text"].to_pylist(), section.min_rows))
     return {
         "level": section.level,
-        "least_rows": section.rows,
-        "declared": _declared(judged, wrong, wrong_baseline, section.level),
-        "too_few_rows": len(declared) - len(judged),
+        "min_rows": section.min_rows,
+        "declared": _declared(large, wrong, wrong_baseline, section.level),
+        "too_few_rows": len(declared) - len(large),
         "searched": len(candidates),
         "worst": _worst(candidates, wrong, wrong_baseline, section, seed),
     }
@@ -72,34 +72,34 @@ def _by_value(found: Traits) -> Iterator[Slice]:
             yield from (Slice((f"{name} = {value}",), np.array(rows[value])) for value in sorted(rows))
 
 
-def _pairs(singles: Sequence[Slice], least: int) -> Iterator[Slice]:
+def _pairs(singles: Sequence[Slice], min_rows: int) -> Iterator[Slice]:
     """The rows that two slices share, where that is fewer than either."""
     for a, b in combinations(singles, 2):
         both = np.intersect1d(a.rows, b.rows, assume_unique=True)
-        if least <= len(both) < min(len(a.rows), len(b.rows)):
+        if min_rows <= len(both) < min(len(a.rows), len(b.rows)):
             yield Slice((*a.where, *b.where), both)
 
 
-def _words(texts: Sequence[str], least: int) -> Iterator[Slice]:
+def _words(texts: Sequence[str], min_rows: int) -> Iterator[Slice]:
     """The texts that contain a word, for words that are neither rare nor in almost all."""
     rows: defaultdict[str, list[int]] = defaultdict(list)
     for i, text in enumerate(texts):
         for word in set(WORD.findall(mask(text).lower())):
             rows[word].append(i)
-    counts = Counter({word: len(its) for word, its in rows.items() if least <= len(its) <= len(texts) - least})
+    counts = Counter({word: len(its) for word, its in rows.items() if min_rows <= len(its) <= len(texts) - min_rows})
     for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_WORDS]:
         yield Slice((f"contains “{word}”",), np.array(rows[word]))
 
 
-def _declared(judged: Sequence[Slice], wrong: Wrong, baseline: Wrong, level: float) -> list[dict[str, Any]]:
+def _declared(tested: Sequence[Slice], wrong: Wrong, baseline: Wrong, level: float) -> list[dict[str, Any]]:
     """Figures of each, and whether it is worse than the rows are at large: the exact (hypergeometric) test, by Holm."""
-    told = [_figures(each, wrong, baseline) for each in judged]
-    if not told:
+    figures = [_figures(each, wrong, baseline) for each in tested]
+    if not figures:
         return []
-    p = [float(hypergeom.sf(its["errors"] - 1, len(wrong), int(wrong.sum()), its["rows"])) for its in told]
-    for its, one, adjusted in zip(told, p, multipletests(p, method="holm")[1], strict=True):
+    p = [float(hypergeom.sf(its["errors"] - 1, len(wrong), int(wrong.sum()), its["rows"])) for its in figures]
+    for its, one, adjusted in zip(figures, p, multipletests(p, method="holm")[1], strict=True):
         its |= {"p": round(one, DIGITS), "p_adjusted": round(float(adjusted), DIGITS), "worse": bool(adjusted <= level)}
-    return told
+    return figures
 
 
 def _figures(its: Slice, wrong: Wrong, baseline: Wrong) -> dict[str, Any]:
@@ -129,15 +129,15 @@ def _worst(
         return []
     size = np.array([len(each.rows) for each in candidates])
     members = _members(candidates, len(wrong))
-    stands_out = _tail(members.T @ wrong.astype(np.float64), size, errors / len(wrong))
+    p_value = _tail(members.T @ wrong.astype(np.float64), size, errors / len(wrong))
     by_chance = _by_chance(members, size, errors, section.permutations, seed)
-    order = sorted(range(len(size)), key=lambda i: (stands_out[i], -size[i], candidates[i].where))
-    told = []
+    order = sorted(range(len(size)), key=lambda i: (p_value[i], -size[i], candidates[i].where))
+    figures = []
     for i in _apart(candidates, order, section.worst):
-        p = (1 + int((by_chance <= stands_out[i] * (1 + 1e-9)).sum())) / (1 + len(by_chance))
+        p = (1 + int((by_chance <= p_value[i] * (1 + 1e-9)).sum())) / (1 + len(by_chance))
         of_chance = {"p_adjusted": round(p, DIGITS), "worse": p <= section.level}
-        told.append(_figures(candidates[i], wrong, baseline) | of_chance)
-    return told
+        figures.append(_figures(candidates[i], wrong, baseline) | of_chance)
+    return figures
 
 
 def _members(candidates: Sequence[Slice], rows: int) -> csr_array:
@@ -158,25 +158,25 @@ def _by_chance(members: csr_array, size: Counts, errors: int, times: int, seed: 
     """The smallest tail of any candidate when the errors fall on rows at random: [times]."""
     random, rows = np.random.default_rng(seed), members.shape[0]
     smallest = []
-    for start in range(0, times, AT_ONCE):
-        many = min(AT_ONCE, times - start)
+    for start in range(0, times, BATCH):
+        many = min(BATCH, times - start)
         hit = np.concatenate([random.choice(rows, errors, replace=False) for _ in range(many)])
         drawn = csr_array((np.ones(len(hit)), hit, np.arange(many + 1) * errors), shape=(many, rows))
         smallest.append(_tail((drawn @ members).toarray(), size, errors / rows).min(axis=1))
     return np.concatenate(smallest)
 
 
-def _apart(candidates: Sequence[Slice], order: Sequence[int], most: int) -> list[int]:
-    """The first ``most`` of ``order`` that share less than ALIKE of their rows with an earlier one."""
+def _apart(candidates: Sequence[Slice], order: Sequence[int], max_count: int) -> list[int]:
+    """The first ``max_count`` of ``order`` that share less than MAX_OVERLAP of their rows with an earlier one."""
     kept: list[int] = []
     for i in order:
-        if len(kept) == most:
+        if len(kept) == max_count:
             break
-        if all(_alike(candidates[i].rows, candidates[j].rows) < ALIKE for j in kept):
+        if all(_overlap(candidates[i].rows, candidates[j].rows) < MAX_OVERLAP for j in kept):
             kept.append(i)
     return kept
 
 
-def _alike(a: Counts, b: Counts) -> float:
+def _overlap(a: Counts, b: Counts) -> float:
     both = len(np.intersect1d(a, b, assume_unique=True))
     return both / (len(a) + len(b) - both)

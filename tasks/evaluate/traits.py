@@ -1,4 +1,4 @@
-"""What can be said of a row without a model, in words: the slices that the rows are cut into."""
+"""The traits of a row by which the rows are sliced: declared columns, text length, time, script."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tasks.evaluate import Slices
 NONE = "(none)"
 PARTS = 4  # equally many rows in each part of a number's range
 OF_IMAGES = ("image_width", "image_height", "image_mode", "image_brightness", "image_contrast", "image_bytes")
-READ = 2000  # characters of a text that its script is judged by
-MONTHS = 24  # spanned by the rows, from which they are cut by year
+SCRIPT_FROM = 2000  # the first characters of a text, which decide its script
+MAX_MONTHS = 24  # of data; rows that span more are sliced by year
 Traits = dict[str, list[str]]
 
 
@@ -75,14 +75,14 @@ def by_time(moments: Sequence[datetime | None]) -> list[str]:
     years, first = [year for year, _ in months], "%Y-%m"
     if len(months) <= 1:
         first = "%Y-%m-%d"
-    elif (max(years) - min(years)) * 12 > MONTHS:
+    elif (max(years) - min(years)) * 12 > MAX_MONTHS:
         first = "%Y"
     return [NONE if moment is None else moment.strftime(first) for moment in moments]
 
 
 def script(text: str) -> str:
     """The script that most of the letters belong to, by the first word of their Unicode names."""
-    counts = Counter(_script_of(letter) for letter in text[:READ] if letter.isalpha())
+    counts = Counter(_script_of(letter) for letter in text[:SCRIPT_FROM] if letter.isalpha())
     return min(counts, key=lambda name: (-counts[name], name)) if counts else NONE
 
 

@@ -20,35 +20,35 @@ PER_CLASS = ("precision", "recall", "f1")
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What one model said of some rows; a number is a position among the labels."""
+class Predictions:
+    """What one model predicted of some rows; a number is a position among the labels."""
 
     truth: Counts
     """[rows]"""
-    said: Counts
+    predicted: Counts
     """[rows]"""
     probability: Floats
     """[rows, classes]"""
 
 
 class Measures:
-    """The measures of one model's answers, what does not depend on the weights worked out beforehand.
+    """The measures of one model's predictions, what does not depend on the weights worked out beforehand.
 
     The bins of the calibration error are those of the unweighted rows.
     """
 
-    def __init__(self, answers: Answers, bins: int) -> None:
-        rows, probability = np.arange(len(answers.truth)), answers.probability
+    def __init__(self, predictions: Predictions, bins: int) -> None:
+        rows, probability = np.arange(len(predictions.truth)), predictions.probability
         self._classes = probability.shape[1]
-        self._cell = answers.truth * self._classes + answers.said
-        self._loss = -np.log(np.maximum(probability[rows, answers.truth], np.finfo(np.float64).eps))
-        self._gap = probability.max(axis=1) - (probability.argmax(axis=1) == answers.truth)
+        self._cell = predictions.truth * self._classes + predictions.predicted
+        self._loss = -np.log(np.maximum(probability[rows, predictions.truth], np.finfo(np.float64).eps))
+        self._gap = probability.max(axis=1) - (probability.argmax(axis=1) == predictions.truth)
         self._bin = np.empty(len(rows), np.int64)
         for number, part in enumerate(equal_bins(probability.max(axis=1), bins)):
             self._bin[part] = number
-        self._ranked = [Ranked(answers.truth == k, probability[:, k]) for k in range(self._classes)]
+        self._ranked = [Ranked(predictions.truth == k, probability[:, k]) for k in range(self._classes)]
 
-    def under(self, weights: Counts) -> dict[str, Floats]:
+    def weighted(self, weights: Counts) -> dict[str, Floats]:
         """OVERALL [] and PER_CLASS [classes] under ``weights`` [rows], which are whole numbers.
 
         An area is NaN where no class has rows of both kinds; precision and recall are 0 where they are undefined.
@@ -56,8 +56,8 @@ class Measures:
         total, weighted = weights.sum(), weights.astype(np.float64)
         cells: Floats = np.bincount(self._cell, weighted, self._classes**2).astype(np.float64)
         counts = cells.reshape(self._classes, -1)
-        hit, true, said = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-        f1, present = _share(2 * hit, true + said), true + said > 0
+        hit, true, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+        f1, present = _share(2 * hit, true + predicted), true + predicted > 0
         roc, pr = np.array([ranked.areas(weights) for ranked in self._ranked]).T
         return {
             "accuracy": hit.sum() / total,
@@ -66,7 +66,7 @@ class Measures:
             "roc_auc": _mean(roc),
             "pr_auc": _mean(pr),
             "calibration_error": np.abs(np.bincount(self._bin, weighted * self._gap)).sum() / total,
-            "precision": _share(hit, said),
+            "precision": _share(hit, predicted),
             "recall": _share(hit, true),
             "f1": f1,
         }

@@ -1,13 +1,15 @@
 """The one page a person opens: ``python -m tasks.report`` writes ``reports/index.html``.
 
-It shows what the other stages wrote and computes nothing of its own but sums and words. The page is one file without
-scripts that asks nobody for anything, and whatever a text, a label or a column's name holds is shown, never run.
-Beside the weights it leaves ``models/README.md``, the model card.
+It shows what the other stages wrote and computes only sums and phrases. The page is one file without scripts that loads
+nothing from elsewhere; text, labels and column names from the data are escaped. It also writes the model card,
+``models/README.md``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -19,7 +21,7 @@ INDEX = REPORTS / "index.html"
 
 
 class Card(Section):
-    """What the model card says that no stage can know."""
+    """The parts of the model card that no stage knows."""
 
     name: str = "classifier"
     licence: str | None = None
@@ -35,12 +37,14 @@ class Card(Section):
 class Params(Section):
     """Section ``report``."""
 
-    largest_matrix: int = Field(default=12, ge=2)
-    """Labels up to which the confusion matrix is drawn; above, the pairs most often confused are listed."""
-    listed: int = Field(default=12, ge=1)
-    """Entries of a list (labels, confused pairs) before the rest is folded away or summed up."""
+    RENAMED: ClassVar[Mapping[str, str]] = {"largest_matrix": "max_matrix_labels", "listed": "max_listed"}
+
+    max_matrix_labels: int = Field(default=12, ge=2)
+    """Labels up to which the confusion matrix is shown; above, the pairs most often confused are listed."""
+    max_listed: int = Field(default=12, ge=1)
+    """Entries of a list (labels, confused pairs) before the rest is collapsed or summed up."""
     examples: int = Field(default=3, ge=0)
     """Quarantined rows shown for each reason and window."""
     country: str | None = Field(default=None, pattern="^[A-Z]{3}$")
-    """Whose electricity the training used, by ISO 3166 (DEU), for its CO2; null: energy only."""
+    """The country of the training's electricity, ISO 3166 (DEU), for its CO2; null: energy only."""
     card: Card = Card()

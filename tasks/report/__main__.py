@@ -6,16 +6,16 @@ from tasks.core import params
 from tasks.core.cli import run
 from tasks.core.files import replacing
 from tasks.report import CARD, INDEX, Params, inputs
-from tasks.report.card import card
+from tasks.report.card import model_card
 from tasks.report.closing_summary import closing_lines
 from tasks.report.render import render
 
 
 def main() -> None:
     """Run the stage on the repository's paths."""
-    found = inputs.read()
+    found = inputs.read_inputs()
     section = params.load(Params, "report")
-    for path, text in ((INDEX, render(found, section)), (CARD, card(found, section.card))):
+    for path, text in ((INDEX, render(found, section)), (CARD, model_card(found, section.card))):
         with replacing(path) as part:
             part.write_text(text, encoding="utf-8")
     print("\n".join(closing_lines(found)))

@@ -17,12 +17,12 @@ from tasks.core.paths import WINDOWS
 from tasks.dataset import layout
 from tasks.report import Card, phrases
 from tasks.report.inputs import Inputs
-from tasks.report.render import MEASURES
+from tasks.report.render import MEASURES, measure_titles
 
 NAMES = {"macro_f1": "f1", "accuracy": "accuracy", "roc_auc": "roc_auc"}  # what the hub calls them
 
 
-def card(inputs: Inputs, section: Card) -> str:
+def model_card(inputs: Inputs, section: Card) -> str:
     """The whole card; what a text, label or column holds can neither end its table nor become markup."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "page"),
@@ -39,9 +39,9 @@ def card(inputs: Inputs, section: Card) -> str:
         header=_header(inputs, section),
         card=section,
         evaluate=inputs.evaluate,
-        measures=MEASURES,
+        measures=measure_titles(inputs.evaluate),
         worse=_worse(inputs.evaluate["slices"]),
-        below=[its for its in inputs.evaluate["behaviour"] if its["kept"] is False],
+        below=[its for its in inputs.evaluate["behaviour"] if its["target_met"] is False],
         ranges={window: phrases.window_range(getattr(inputs.windows, window)) for window in WINDOWS},
         sources=inputs.ingest["reference"]["files"],
         splits={name: _digest(layout.SPLITS / f"{name}.parquet") for name in ("train", "validation", "test")},

@@ -50,7 +50,7 @@ class Inputs:
         return found
 
 
-def read() -> Inputs:
+def read_inputs() -> Inputs:
     """Everything from its path; what is missing is refused by its name."""
     return Inputs(
         general=params.general(),

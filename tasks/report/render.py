@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tasks.core.paths import WINDOWS
 from tasks.report import Params, charts, phrases, tables, verdict
 from tasks.report.emissions import emissions
-from tasks.report.inputs import Inputs
+from tasks.report.inputs import Inputs, Record
 
 # The page may style itself and show the pictures that are in it, and nothing else: no script, no request.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -33,6 +33,12 @@ FILTERS = (
     phrases.name,
     phrases.code,
 )
+
+
+def measure_titles(evaluate: Record) -> dict[str, str]:
+    """The measures that were evaluated, with their titles; your own ones last."""
+    own = {key: phrases.name(key).capitalize() for key in evaluate["differences"] if key not in MEASURES}
+    return {key: title for key, title in (MEASURES | own).items() if key in evaluate}
 
 
 def render(inputs: Inputs, section: Params) -> str:
@@ -73,7 +79,7 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
     baseline, of = evaluate["baseline"], evaluate["intervals"]
     return {
         "evaluate": evaluate,
-        "measures": MEASURES,
+        "measures": measure_titles(evaluate),
         "diagram": charts.reliability(evaluate["reliability"]["bins"]),
         "intervals": charts.intervals(
             [
@@ -81,7 +87,7 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
                 ("Baseline", baseline["macro_f1"], of["baseline"]["macro_f1"]),
             ]
         ),
-        "classes": tables.classes(evaluate["classes"], section.listed),
+        "classes": tables.classes(evaluate["classes"], section.max_listed),
         "slices": tables.slices(evaluate["slices"]),
         "confused": tables.confused(evaluate["confusion"]),
         "curve_records": inputs.curves,
@@ -99,7 +105,7 @@ def _data(inputs: Inputs, section: Params) -> dict[str, Any]:
         "validate": inputs.validate,
         "split": inputs.split,
         "balances": tables.balances(inputs),
-        "labels": tables.labels(inputs, section.listed),
+        "labels": tables.labels(inputs, section.max_listed),
         "reasons": tables.reasons(inputs, section.examples),
     }
 

@@ -21,7 +21,7 @@ class Pair:
     """Rows of one label that were taken for another."""
 
     truth: str
-    said: str
+    predicted: str
     rows: int
     share: float
     """Of the rows with that label."""
@@ -36,7 +36,7 @@ def confused(confusion: Record) -> list[Pair]:
         for said, rows in zip(labels, line, strict=True)
         if rows and truth != said
     ]
-    return sorted(pairs, key=lambda pair: (-pair.rows, pair.truth, pair.said))
+    return sorted(pairs, key=lambda pair: (-pair.rows, pair.truth, pair.predicted))
 
 
 def classes(by_class: Record, listed: int) -> list[tuple[str, Record]]:

@@ -139,7 +139,7 @@ def _about_confidence(evaluate: Record) -> Iterator[Step]:
 
 
 def _about_behaviour(evaluate: Record) -> Iterator[Step]:
-    below = [its["name"] for its in evaluate["behaviour"] if its["kept"] is False]
+    below = [its["name"] for its in evaluate["behaviour"] if its["target_met"] is False]
     if below:
         yield Step(
             f"Read where the model does not behave as asked: {'; '.join(below)}. Such texts among the training rows "

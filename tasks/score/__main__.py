@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tasks.behaviour import BEHAVIOUR
-from tasks.behaviour import read as read_tests
+from tasks.behaviour import BEHAVIOUR, read_behaviour_tests
 from tasks.core import params, paths
 from tasks.core.cli import WindowOption, run
 from tasks.core.errors import UserError
@@ -69,8 +68,8 @@ def score_window(window: paths.Window, section: Params) -> None:
 
 def _behaviour(window: paths.Window, section: Params, texts: list[str], predicted: Predicted) -> pa.Table:
     """The tests in behaviour.yaml are tried on the test rows' texts, so only the reference window has any."""
-    written = read_tests(BEHAVIOUR) if window == "reference" and texts else ()
-    tests = [test for test in written if test.known_to(predicted.labels)]
+    written = read_behaviour_tests(BEHAVIOUR) if window == "reference" and texts else ()
+    tests = [test for test in written if test.applies_to(predicted.labels)]
     test_rows = slice(len(read_table(layout.split("validation"), ["id"])) if tests else 0, None)
     shares = predicted.probabilities[test_rows] if texts else ()
     known = dict(zip(texts[test_rows], shares, strict=True))

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.behaviour import AFTER, BEFORE, Trial
-from tasks.behaviour.changes import changed
+from tasks.behaviour import AFTER, BEFORE, BehaviourTest
+from tasks.behaviour.changes import apply_change
 from tasks.score.predict import Predicted
 
 Floats = npt.NDArray[np.float64]
@@ -17,16 +17,16 @@ COLUMNS = {"test": pa.string(), "case": pa.int64(), "part": pa.string(), "text":
 Predict = Callable[[Sequence[str]], Predicted]
 
 
-def cases(test: Trial, texts: Sequence[str]) -> list[tuple[str, str]]:
+def cases(test: BehaviourTest, texts: Sequence[str]) -> list[tuple[str, str]]:
     """Each text that the test is tried on, before and after: its own, or some of ``texts``."""
-    pairs = [(text, changed(text, test.change)) for text in test.texts or texts]
+    pairs = [(text, apply_change(text, test.change)) for text in test.texts or texts]
     altered = [pair for pair in pairs if test.change is None or pair[0] != pair[1]]
     if test.texts is not None or len(altered) <= test.rows:
         return altered
     return [altered[i] for i in np.linspace(0, len(altered) - 1, test.rows).astype(int)]
 
 
-def behaviour(tests: Sequence[Trial], known: Mapping[str, Floats], predict: Predict) -> pa.Table:
+def behaviour(tests: Sequence[BehaviourTest], known: Mapping[str, Floats], predict: Predict) -> pa.Table:
     """Two rows for each case, one with ``part`` before and one after: test, case, part, text, probability_<label>…
 
     ``known`` are the test rows' texts with their probabilities [labels]; any other text runs through the model once.

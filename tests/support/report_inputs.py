@@ -51,7 +51,7 @@ def evaluated(labels, right=0.9):
 def behaved_as(name, passed):
     kept = passed / 20 >= 0.9
     shares = {"cases": 20, "passed": passed, "share": passed / 20, "interval": [0.5, 0.99]}
-    return {"name": name, "kind": "invariance", **shares, "at_least": 0.9, "kept": kept, "unknown_label": False}
+    return {"name": name, "kind": "invariance", **shares, "at_least": 0.9, "target_met": kept, "unknown_label": False}
 
 
 def judged(shift):

@@ -13,6 +13,7 @@ from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.evaluate import Params
 from tasks.evaluate.__main__ import evaluate
+from tasks.evaluate.own_measures import TAKEN
 from tasks.evaluate.probabilities import calibration_error
 
 LABELS = ["ham", "spam"]
@@ -133,3 +134,15 @@ def test_rows_of_a_group_are_drawn_together_and_an_unknown_column_is_refused(fig
     assert by_thread["intervals"]["log_loss"] != found["intervals"]["log_loss"]
     with pytest.raises(UserError, match=r"evaluate\.group.*'thread'"):
         evaluate(splits(test), scored, Params(group="thread"), 7)
+
+
+def test_an_own_measure_stands_beside_the_others(figures):
+    test, scored, found = figures
+    measures = {"errors": lambda truth, predicted, *_: float((truth != predicted).sum())}
+    own = evaluate(splits(test), scored, Params(resamples=100), 7, measures)
+    wrong = round((1 - found["accuracy"]) * len(test))
+    assert own["errors"] == wrong and own["baseline"]["errors"] == wrong - own["differences"]["errors"]
+    low, high = own["intervals"]["errors"]
+    assert low <= wrong <= high
+    assert {"errors"} <= set(own["intervals"]["baseline"]) and {"errors"} <= set(own["intervals"]["differences"])
+    assert set(own) - {"errors"} == set(found) <= set(TAKEN), "no own measure may be called like a key of the file"

@@ -16,36 +16,36 @@ from sklearn.metrics import (
 
 from tasks.evaluate import bootstrap
 from tasks.evaluate.probabilities import calibration_error
-from tasks.evaluate.weighted import Answers, Measures, Ranked
+from tasks.evaluate.weighted import Measures, Predictions, Ranked
 
 
-def answers(rows, classes, seed, digits=6):
+def predictions(rows, classes, seed, digits=6):
     """A fair model; few ``digits`` make ties."""
     random = np.random.default_rng(seed)
     truth = random.integers(0, classes, rows)
     raw = np.round(random.dirichlet(np.ones(classes), rows) + 0.7 * np.eye(classes)[truth], digits) + 1e-3
     probability = raw / raw.sum(axis=1, keepdims=True)
-    return Answers(truth, probability.argmax(axis=1), probability)
+    return Predictions(truth, probability.argmax(axis=1), probability)
 
 
 @pytest.mark.parametrize(("classes", "digits"), [(2, 6), (2, 1), (5, 6), (5, 1)])
 def test_measures_equal_those_of_scikit_learn_with_sample_weight(classes, digits):
-    given = answers(160, classes, 1, digits)
+    given = predictions(160, classes, 1, digits)
     weights = np.random.default_rng(2).poisson(1.0, (6, 160))
     measures = Measures(given, 15)
     for weight in weights:
-        found = measures.under(weight)
+        found = measures.weighted(weight)
         by_weight = {"sample_weight": weight}
-        assert found["accuracy"] == pytest.approx(accuracy_score(given.truth, given.said, **by_weight))
-        assert found["macro_f1"] == pytest.approx(f1_score(given.truth, given.said, average="macro", **by_weight))
+        assert found["accuracy"] == pytest.approx(accuracy_score(given.truth, given.predicted, **by_weight))
+        assert found["macro_f1"] == pytest.approx(f1_score(given.truth, given.predicted, average="macro", **by_weight))
         assert found["log_loss"] == pytest.approx(log_loss(given.truth, given.probability, **by_weight))
         for name, function in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
-            expected = function(given.truth, given.said, average=None, zero_division=0, **by_weight)
+            expected = function(given.truth, given.predicted, average=None, zero_division=0, **by_weight)
             assert found[name] == pytest.approx(expected)
         for name, area in (("roc_auc", roc_auc_score), ("pr_auc", average_precision_score)):
             each = [area(given.truth == k, given.probability[:, k], **by_weight) for k in range(classes)]
             assert found[name] == pytest.approx(np.mean(each))
-    once = measures.under(np.ones(160, int))
+    once = measures.weighted(np.ones(160, int))
     assert once["calibration_error"] == pytest.approx(calibration_error(given.truth, given.probability, 15))
 
 
@@ -55,7 +55,7 @@ def test_an_area_without_rows_of_both_kinds_is_undefined():
     assert ranked.areas(np.array([1, 1, 1])) == (1.0, 1.0)
     undefined = np.array([ranked.areas(np.array(weights)) for weights in ([0, 2, 1], [3, 0, 0])])
     assert np.isnan(undefined).all()
-    assert bootstrap.between(undefined) is None
+    assert bootstrap.percentile_interval(undefined) is None
 
 
 def test_every_resample_draws_as_many_groups_as_there_are_and_takes_them_whole():
@@ -67,11 +67,13 @@ def test_every_resample_draws_as_many_groups_as_there_are_and_takes_them_whole()
 
 
 def test_rows_that_repeat_each_other_widen_the_interval_only_when_drawn_as_groups():
-    once = answers(100, 2, 4)
-    tenfold = Answers(*(np.repeat(part, 10, axis=0) for part in (once.truth, once.said, once.probability)))
+    once = predictions(100, 2, 4)
+    tenfold = Predictions(*(np.repeat(part, 10, axis=0) for part in (once.truth, once.predicted, once.probability)))
 
     def width(given, groups):
-        low, high = bootstrap.between(bootstrap.draws([given], groups, 1, 400, 15)[0]["accuracy"])
+        low, high = bootstrap.percentile_interval(
+            bootstrap.resampled_measures([given], groups, 1, 400, 15)[0]["accuracy"]
+        )
         return high - low
 
     honest = width(once, np.arange(100))

@@ -69,7 +69,7 @@ def test_where_all_slices_are_alike_an_alarm_is_as_rare_as_declared():
 
 def test_slices_with_few_rows_are_counted_and_a_model_without_mistakes_has_no_worst():
     table = rows(100)
-    found = slices(table, np.zeros(100, bool), np.zeros(100, bool), Slices(columns=("sender",), rows=90), 7)
+    found = slices(table, np.zeros(100, bool), np.zeros(100, bool), Slices(columns=("sender",), min_rows=90), 7)
     assert (found["declared"], found["worst"]) == ([], []) and found["too_few_rows"] >= 4
     assert slices(table, np.zeros(100, bool), np.zeros(100, bool), SECTION, 7)["worst"] == []
     with pytest.raises(UserError, match=r"evaluate\.slices\.columns: the rows have no column 'x'"):

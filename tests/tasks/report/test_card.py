@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard
 from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.report import Card, Params
-from tasks.report.card import card, plain
+from tasks.report.card import model_card, plain
 from tasks.report.emissions import emissions
 from tasks.report.render import render
 from tests.support.report_inputs import inputs, laid_out
@@ -31,7 +31,7 @@ def found(tmp_path_factory):
 @pytest.fixture
 def text(found, monkeypatch):
     monkeypatch.chdir(found[0])
-    return card(found[1], SECTION)
+    return model_card(found[1], SECTION)
 
 
 def test_the_hub_reads_the_header(text, found):
@@ -50,20 +50,20 @@ def test_data_and_weights_are_named_by_their_content_and_every_measure_has_its_i
     assert f"[{low:.3f}, {high:.3f}]" in text
     assert "To *try*." in text and "set `report.card.limits`" in text
     assert "reports/index.html#origin" in text
-    assert card(found[1], SECTION) == text
+    assert model_card(found[1], SECTION) == text
 
 
 def test_cost_and_clock_stay_out_of_the_card(text, found, monkeypatch):
     monkeypatch.chdir(found[0])
     other = replace(found[1], cost={"seconds": {"train": 99.0}, "energy_kwh": {"all": 1.0}}, curves=[])
-    assert card(other, SECTION) == text
+    assert model_card(other, SECTION) == text
     assert not re.search(r"20\d\d-\d\d-\d\dT|12\.5", text)
 
 
 def test_a_hub_checkpoint_is_named_with_its_revision(found, monkeypatch):
     monkeypatch.chdir(found[0])
     general = params.parse(params.General, {"model": {"name": "a/b", "revision": "abc"}}, "", paths.PARAMS)
-    text = card(replace(found[1], general=general), SECTION)
+    text = model_card(replace(found[1], general=general), SECTION)
     assert ModelCard(text).data.base_model == "a/b" and "fine-tuned from a/b at abc" in text
 
 
@@ -80,7 +80,7 @@ def test_nothing_from_the_data_becomes_markup(found, monkeypatch):
         "worse": True,
     }
     slices["declared"] = slices["worst"] = [its]  # declared, and found again
-    text = card(replace(found[1], evaluate=found[1].evaluate | {"slices": slices}), SECTION)
+    text = model_card(replace(found[1], evaluate=found[1].evaluate | {"slices": slices}), SECTION)
     assert "<script" not in text and "\n# <" not in text and "[y](z)" not in text
     assert text.count("Significantly weaker") == 1
     assert plain("*a* `b`\n|") == r"\*a\* \`b\` \|"

@@ -348,3 +348,14 @@ def test_the_reliability_diagram_holds_every_bin_and_its_band():
     for x, y in [*found.points, *ends]:
         assert 0 <= x <= 100 and 0 <= y <= 100
     assert 'class="chance"' in render(inputs(), Params())
+
+
+def test_an_own_measure_is_a_row_of_the_table():
+    evaluate = evaluated(["ham", "spam"])
+    for part in (evaluate, evaluate["baseline"], evaluate["differences"]):
+        part["mean_cost"] = 0.25
+    for part in (evaluate["intervals"], evaluate["intervals"]["baseline"], evaluate["intervals"]["differences"]):
+        part["mean_cost"] = [0.125, 0.5]
+    page = render(inputs(evaluate=evaluate), Params())
+    assert "Mean cost" in page and "[0.125, 0.500]" in page
+    assert "Mean cost" not in render(inputs(), Params())
