@@ -1,8 +1,13 @@
-"""Tiny models and tokenizers, built in memory: no test needs a hub."""
+"""Tiny models, built in memory: no test needs a hub. Property tests draw the same examples everywhere."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("random", deadline=None, print_blob=True, database=None)  # with --hypothesis-seed
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -12,21 +12,23 @@ import re
 
 ADDRESS = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*"
 LINK = re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"]+")
+GLUED_LINK = re.compile(r"(?i)(?:https?://|(?<![^\W\d_])www\.)[^\s<>\"]+")
+"""A link whatever stands before it, to redact: a word or a number that runs into it must not give it away."""
 WORD = re.compile(r"[^\s<>()\[\]\",;]+")
 DIGIT = re.compile(r"\d")
 
 
 def hidden(text: str) -> list[tuple[int, int, str]]:
     """What ``mask`` puts a sign for, digits aside: begin, end and the sign, in order, none over another."""
-    links = [(its.start(), its.end(), "[link]") for its in LINK.finditer(text)]
-    others = LINK.sub(lambda its: " " * len(its[0]), text)
+    links = [(its.start(), its.end(), "[link]") for its in GLUED_LINK.finditer(text)]
+    others = GLUED_LINK.sub(lambda its: " " * len(its[0]), text)
     words = [(its.start(), its.end(), sign) for its in WORD.finditer(others) if (sign := _word(its)) != its[0]]
     return sorted([*links, *words])
 
 
 def mask(text: str) -> str:
     """The text with a sign in place of each mail address, link and network address, and of each digit."""
-    return DIGIT.sub("#", WORD.sub(_word, LINK.sub("[link]", text)))
+    return DIGIT.sub("#", WORD.sub(_word, GLUED_LINK.sub("[link]", text)))
 
 
 def _word(found: re.Match[str]) -> str:

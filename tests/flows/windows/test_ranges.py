@@ -1,0 +1,80 @@
+"""Consecutive windows: each begins where the last one ended, whatever their length and wherever they begin."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from flows.windows.ranges import Span, coming, moment, moved, written
+from tasks.core import params, paths
+from tasks.dataset.windows import Windows
+
+moments = st.datetimes(datetime(1990, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC)).map(
+    lambda at: at.replace(microsecond=0)
+)
+firsts = moments.map(lambda at: at.replace(day=1, hour=0, minute=0, second=0))
+lengths = st.timedeltas(timedelta(seconds=1), timedelta(days=800)).map(lambda long: long - long % timedelta(seconds=1))
+
+
+def windows_of(reference, current):
+    given = {"reference": reference, "current": {"from": written(current.since), "until": written(current.until)}}
+    return params.parse(Windows, given, "windows", paths.PARAMS)
+
+
+@st.composite
+def spans(draw):
+    """Half of them whole calendar months."""
+    if draw(st.booleans()):
+        since = draw(firsts)
+        month = since.month - 1 + draw(st.integers(1, 18))
+        return Span(since, since.replace(year=since.year + month // 12, month=month % 12 + 1))
+    since = draw(moments)
+    return Span(since, since + draw(lengths))
+
+
+@given(spans(), st.integers(1, 30))
+def test_consecutive_windows_leave_no_gap_and_do_not_overlap(first, count):
+    windows, last = windows_of({"until": written(first.since)}, first), first
+    for _ in range(count):
+        following = coming(windows, last.until)
+        assert following.since == last.until < following.until
+        assert following.months == first.months
+        assert first.months or following.until - following.since == first.until - first.since
+        last = following
+    if first.months:
+        months = 12 * (last.until.year - first.since.year) + last.until.month - first.since.month
+        assert months == first.months * (count + 1), "whole months never drift against the calendar"
+
+
+@given(spans(), st.floats(0.5, 90))
+def test_windows_of_so_many_days_leave_no_gap(first, days):
+    following = coming(windows_of({"until": written(first.since)}, first), first.until, days)
+    assert following == Span(first.until, first.until + timedelta(days=days))
+
+
+@given(spans(), moments)
+def test_the_next_window_never_reaches_into_the_reference(current, until):
+    assume(until <= current.since)
+    windows = windows_of({"until": written(until)}, current)
+    assert coming(windows, None) == current
+    assert coming(windows, until - timedelta(days=3)).since == until
+
+
+@given(spans(), st.one_of(st.none(), lengths))
+def test_a_refit_moves_the_reference_to_the_end_of_what_was_seen_and_current_behind_it(seen, length):
+    begin = None if length is None else seen.since - length
+    reference = {"from": written(begin), "until": written(seen.since)}
+    new = moved(windows_of(reference, seen), seen)
+    assert moment(new["reference"]["until"]) == moment(new["current"]["from"]) == seen.until
+    if length is None:
+        assert new["reference"]["from"] is None
+    else:
+        assert moment(new["reference"]["until"]) - moment(new["reference"]["from"]) == length
+    assert Span(moment(new["current"]["from"]), moment(new["current"]["until"])) == seen.from_(seen.until)
+
+
+@given(moments)
+def test_a_moment_is_read_as_it_was_written(at):
+    assert moment(written(at)) == at
