@@ -15,7 +15,7 @@ from flows.upgrade import code, documents, keys, pipeline, release
 from flows.upgrade.outcome import Outcome
 
 PARAMS, PIPELINE, LOCK, README = "params.yaml", "dvc.yaml", "dvc.lock", "README.md"
-OWN = ("behaviour.yaml", "landing.yaml", "data/released.csv")
+OWN = ("behaviour.yaml", "measures.py", "tasks/validate/own_rules.py", "landing.yaml", "data/released.csv")
 """What a team's own data decide: theirs stays, unless they never changed it."""
 SECTION_LIST = re.compile(r"^(?:BESIDE|STAGES) = .*\n", re.M)
 ADVICE = {

@@ -10,17 +10,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.core.errors import UserError
 from tasks.core.paths import Window
 from tasks.core.rows import modality
 from tasks.dataset.schema import REASONS
-from tasks.validate import Params
+from tasks.validate import Params, own_rules
 from tasks.validate.duplicates import copies, taken
 from tasks.validate.expectations import Judge
 from tasks.validate.profile import observe
 from tasks.validate.releases import Released
-from tasks.validate.rules import copy_rules, row_rules
+from tasks.validate.rules import Rule, copy_rules, row_rules
 
 Reasons = dict[str, list[str]]
+OWN_RULES = "tasks/validate/own_rules.py"
 
 
 def row_reasons(
@@ -41,9 +43,8 @@ def row_reasons(
     kind = modality(rows.column_names)
     unreadable = rows.filter(pc.is_valid(rows["problem"]))
     problems = dict(zip(unreadable["id"].to_pylist(), unreadable["problem"].to_pylist(), strict=True))
-    failures = judging.failures(
-        f"{window}_rows", _observed(raw, rows, section, personal), row_rules(section, window, kind)
-    )
+    rules = _with_own(row_rules(section, window, kind))
+    failures = judging.failures(f"{window}_rows", _observed(raw, rows, section, personal), rules)
     for key in failures.pop("unreadable", []):
         if (key, problems[key]) not in let_out:
             reasons[key].append(problems[key])
@@ -58,7 +59,26 @@ def row_reasons(
 
 def _observed(raw: pa.Table, rows: pa.Table, section: Params, personal: Mapping[int, str]) -> pd.DataFrame:
     """What the row rules look at: of texts as they came, of images what was seen."""
-    return observe(rows if modality(rows.column_names) == "image" else raw, section, personal)
+    seen = rows if modality(rows.column_names) == "image" else raw
+    observed = observe(seen, section, personal)
+    for rule in own_rules.RULES:
+        if rule.column not in observed:
+            if rule.column not in seen.column_names:
+                raise UserError(f"{OWN_RULES}: {rule.reason}: the rows have no column {rule.column!r}")
+            observed[rule.column] = seen[rule.column].to_pandas()
+    return observed
+
+
+def _with_own(rules: list[Rule]) -> list[Rule]:
+    """The rules, and those of tasks/validate/own_rules.py. UserError where an own one is too much like another."""
+    judged = {(rule.expectation, rule.column) for rule in rules}
+    reasons = {rule.reason for rule in rules}
+    for rule in own_rules.RULES:
+        if (rule.expectation, rule.column) in judged or rule.reason in reasons:
+            raise UserError(f"{OWN_RULES}: {rule.reason}: another rule has this reason, or this expectation and column")
+        judged.add((rule.expectation, rule.column))
+        reasons.add(rule.reason)
+    return [*rules, *own_rules.RULES]
 
 
 def _add_shared(

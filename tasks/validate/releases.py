@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks.core.errors import UserError
+from tasks.validate import own_rules
 
 HEADER = ("id", "reason", "why")
 RELEASABLE = (
@@ -33,6 +34,7 @@ RELEASABLE = (
     "value_not_unique",
     "value_undecodable",
     "value_unlike_type",
+    *(rule.reason for rule in own_rules.RULES),
 )
 """Reasons that leave a row with a text and a label to work with. The others are for whoever delivers the data, or, as
 ``label_not_allowed``, for the contract."""
