@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 from threadpoolctl import threadpool_limits
@@ -111,17 +112,19 @@ def _groups(test: pa.Table, column: str | None) -> Counts:
 
 def test_scores(scored: pa.Table, splits: Splits) -> pa.Table:
     """The scores of the test rows, in their order."""
-    place = {key: i for i, key in enumerate(scored["id"].to_pylist())}
-    expected = [key for name in layout.SCORED_SPLITS for key in splits[name]["id"].to_pylist()]
-    for what, ids in (
-        ("held-out rows have no score", set(expected) - place.keys()),
-        ("scores are of no held-out row", place.keys() - set(expected)),
+    held_out = pa.chunked_array([chunk for name in layout.SCORED_SPLITS for chunk in splits[name]["id"].chunks])
+    for what, ids, known in (
+        ("held-out rows have no score", held_out, scored["id"]),
+        ("scores are of no held-out row", scored["id"], held_out),
     ):
-        if ids:
-            raise UserError(f"{len(ids)} {what}, {min(ids)!r} for one: run `dvc repro` to score these splits")
-    if len(place) != len(scored):
-        raise UserError(f"{len(scored) - len(place)} scores are of a row that has one already: run `dvc repro`")
-    return scored.take([place[key] for key in splits["test"]["id"].to_pylist()])
+        missing = ids.filter(pc.invert(pc.is_in(ids, value_set=known)))
+        if len(missing):
+            raise UserError(
+                f"{len(missing)} {what}, {pc.min(missing).as_py()!r} for one: run `dvc repro` to score these splits"
+            )
+    if repeated := len(scored) - len(pc.unique(scored["id"])):
+        raise UserError(f"{repeated} scores are of a row that has one already: run `dvc repro`")
+    return scored.take(pc.index_in(splits["test"]["id"], value_set=scored["id"]))
 
 
 def _refuse_unknown(truth: list[str], labels: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
+from tasks.statistics.calibration import bin_numbers, calibration_error
 from tasks.statistics.measures import Counts, Floats
 
 
@@ -20,16 +21,6 @@ def probability_measures(truth: Counts, probability: Floats, bins: int) -> dict[
             for k in occurring
         ]
         figures["roc_auc"], figures["pr_auc"] = (float(area) for area in np.mean(areas, axis=0))
-    return {**figures, "calibration_error": calibration_error(truth, probability, bins)}
-
-
-def equal_bins(confidence: Floats, bins: int) -> list[Counts]:
-    """Row numbers in ``bins`` of equally many rows (fewer where there are fewer rows), by rising confidence."""
-    return np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(confidence)))
-
-
-def calibration_error(truth: Counts, probability: Floats, bins: int) -> float:
-    """Expected calibration error (Naeini et al. 2015) of the confidences, over bins of equally many rows."""
-    confidence, right = probability.max(axis=1), probability.argmax(axis=1) == truth
-    parts = equal_bins(confidence, bins)
-    return float(sum(abs(confidence[part].mean() - right[part].mean()) * len(part) for part in parts) / len(truth))
+    confidence = probability.max(axis=1)
+    gap = confidence - (probability.argmax(axis=1) == truth)
+    return {**figures, "calibration_error": calibration_error(gap, bin_numbers(confidence, bins))}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.evaluate.probabilities import equal_bins
+from tasks.statistics.calibration import calibration_bins
 from tasks.statistics.measures import Counts, Floats, interval
 
 DIGITS = 6
@@ -21,7 +21,7 @@ def reliability(truth: Counts, probability: Floats, bins: int, seed: int, times:
     ``calibration_error_expected`` is the same for the calibration error, which is never 0 on finitely many rows.
     """
     confidence, correct = probability.max(axis=1), probability.argmax(axis=1) == truth
-    parts, random = equal_bins(confidence, bins), np.random.default_rng(seed)
+    parts, random = calibration_bins(confidence, bins), np.random.default_rng(seed)
     # apart for each bin: [times, rows of the bin] is all that is held
     simulated = [(random.random((times, len(part))) < confidence[part]).mean(axis=1) for part in parts]
     gaps = [abs(drawn - confidence[part].mean()) * len(part) for drawn, part in zip(simulated, parts, strict=True)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tasks.evaluate.probabilities import equal_bins
+from tasks.statistics.calibration import bin_numbers, calibration_error
 from tasks.statistics.measures import Counts, Floats
 
 OVERALL = ("accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc", "calibration_error")
@@ -43,9 +43,7 @@ class Measures:
         self._cell = predictions.truth * self._classes + predictions.predicted
         self._loss = -np.log(np.maximum(probability[rows, predictions.truth], np.finfo(np.float64).eps))
         self._gap = probability.max(axis=1) - (probability.argmax(axis=1) == predictions.truth)
-        self._bin = np.empty(len(rows), np.int64)
-        for number, part in enumerate(equal_bins(probability.max(axis=1), bins)):
-            self._bin[part] = number
+        self._bin = bin_numbers(probability.max(axis=1), bins)
         self._ranked = [Ranked(predictions.truth == k, probability[:, k]) for k in range(self._classes)]
 
     def weighted(self, weights: Counts) -> dict[str, Floats]:
@@ -65,7 +63,7 @@ class Measures:
             "log_loss": weighted @ self._loss / total,
             "roc_auc": _mean(roc),
             "pr_auc": _mean(pr),
-            "calibration_error": np.abs(np.bincount(self._bin, weighted * self._gap)).sum() / total,
+            "calibration_error": np.array(calibration_error(self._gap, self._bin, weighted)),
             "precision": _share(hit, predicted),
             "recall": _share(hit, true),
             "f1": f1,

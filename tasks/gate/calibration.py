@@ -9,6 +9,7 @@ from sklearn.metrics import log_loss
 
 from tasks.gate import Params
 from tasks.gate.tables import Pair, Predictions
+from tasks.statistics.calibration import bin_numbers, calibration_error
 from tasks.statistics.measures import Floats, interval
 
 DIGITS = 6
@@ -48,22 +49,16 @@ def _figures(truth: list[str], model: Predictions, section: Params, seed: int) -
     figures: dict[str, float] = {}
     if model.confidence is not None:
         correct = np.array([a == b for a, b in zip(truth, model.predicted, strict=True)], np.float64)
-        error = calibration_error(model.confidence, correct[None], section.calibration_bins)
-        drawn = np.random.default_rng(seed).random((section.resamples, len(truth))) < model.confidence
-        by_chance = interval(calibration_error(model.confidence, drawn.astype(np.float64), section.calibration_bins))[1]
-        figures |= {"calibration_error": float(error[0]), "calibration_error_by_chance": by_chance}
+        bin_of_row, rng = bin_numbers(model.confidence, section.calibration_bins), np.random.default_rng(seed)
+        by_chance = [
+            calibration_error(model.confidence - (rng.random(len(truth)) < model.confidence), bin_of_row)
+            for _ in range(section.resamples)
+        ]
+        figures["calibration_error"] = calibration_error(model.confidence - correct, bin_of_row)
+        figures["calibration_error_by_chance"] = interval(np.array(by_chance))[1]
     if model.probability:
         figures["log_loss"] = _log_loss(truth, model.probability)
     return {name: round(value, DIGITS) for name, value in figures.items()}
-
-
-def calibration_error(confidence: Floats, right: Floats, bins: int) -> Floats:
-    """Expected calibration error (Naeini et al. 2015) of ``confidence`` [rows] over bins of equally many rows, for each
-    row of ``right`` [n, rows]: [n]."""
-    parts = np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(confidence)))
-    gaps = [abs(right[:, part].mean(axis=1) - confidence[part].mean()) * len(part) for part in parts]
-    error: Floats = np.sum(gaps, axis=0) / len(confidence)
-    return error
 
 
 def _log_loss(truth: list[str], probability: dict[str, Floats]) -> float:

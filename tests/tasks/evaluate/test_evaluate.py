@@ -14,7 +14,7 @@ from tasks.core.files import write_json
 from tasks.evaluate import Params
 from tasks.evaluate.__main__ import evaluate
 from tasks.evaluate.own_measures import TAKEN
-from tasks.evaluate.probabilities import calibration_error
+from tasks.evaluate.probabilities import probability_measures
 
 LABELS = ["ham", "spam"]
 
@@ -104,9 +104,10 @@ def test_calibration_error_is_none_for_a_calibrated_model_and_the_gap_for_a_boas
     confidence = random.uniform(0.5, 1, 200_000)
     truth = (random.random(200_000) > confidence).astype(int)
     honest = np.column_stack([confidence, 1 - confidence])
-    assert calibration_error(truth, honest, 15) < 0.01
+    assert probability_measures(truth, honest, 15)["calibration_error"] < 0.01
     boastful = np.column_stack([np.full(200_000, 0.95), np.full(200_000, 0.05)])
-    assert calibration_error(truth, boastful, 15) == pytest.approx(0.95 - (truth == 0).mean(), abs=1e-9)
+    found = probability_measures(truth, boastful, 15)["calibration_error"]
+    assert found == pytest.approx(0.95 - (truth == 0).mean(), abs=1e-9)
 
 
 def test_every_measure_stands_beside_the_baseline_with_its_interval_and_paired_difference(figures):

@@ -15,7 +15,7 @@ from sklearn.metrics import (
 )
 
 from tasks.evaluate import bootstrap
-from tasks.evaluate.probabilities import calibration_error
+from tasks.evaluate.probabilities import probability_measures
 from tasks.evaluate.weighted import Measures, Predictions, Ranked
 
 
@@ -46,7 +46,9 @@ def test_measures_equal_those_of_scikit_learn_with_sample_weight(classes, digits
             each = [area(given.truth == k, given.probability[:, k], **by_weight) for k in range(classes)]
             assert found[name] == pytest.approx(np.mean(each))
     once = measures.weighted(np.ones(160, int))
-    assert once["calibration_error"] == pytest.approx(calibration_error(given.truth, given.probability, 15))
+    assert once["calibration_error"] == pytest.approx(
+        probability_measures(given.truth, given.probability, 15)["calibration_error"]
+    )
 
 
 def test_an_area_without_rows_of_both_kinds_is_undefined():

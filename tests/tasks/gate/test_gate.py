@@ -16,9 +16,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
 from tasks.core.errors import UserError
-from tasks.evaluate import probabilities
 from tasks.gate import Params
-from tasks.gate.calibration import calibration_error
 from tasks.gate.difference import measure_difference
 from tasks.gate.paired import pair_cells
 from tasks.gate.tables import pair, read_predictions
@@ -211,15 +209,6 @@ def test_a_calibration_error_that_chance_shows_breaks_no_limit():
     found = verdict(table(truth, []), good, max_calibration_error=0.01)["calibration"]
     assert 0.01 < found["challenger"]["calibration_error"] <= found["challenger"]["calibration_error_by_chance"]
     assert found["passes"] is True
-
-
-def test_the_calibration_error_is_that_of_evaluate():
-    random = np.random.default_rng(6)
-    probability = random.dirichlet([1, 1, 1], 100)
-    truth = random.integers(0, 3, 100)
-    right = (probability.argmax(axis=1) == truth).astype(float)
-    found = calibration_error(probability.max(axis=1), right[None], 15)
-    assert found[0] == pytest.approx(probabilities.calibration_error(truth, probability, 15))
 
 
 def test_the_reuse_of_test_rows_is_counted(truth):
