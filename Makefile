@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run demo test soak check format lock clean
+.PHONY: help setup run demo test test-long soak check format lock clean
 
 help:            ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
 setup: $(READY)  ## install what is locked, and the command driftline, into .venv
 
@@ -25,8 +25,11 @@ run: $(READY)    ## the whole pipeline: driftline run
 demo: $(READY)   ## three months of mail in five minutes: alarm, refit, promotion, rollback; touches nothing here
 	@python -m flows.demo
 
-test: $(READY)   ## every test, the slow ones too
-	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile
+test: $(READY)   ## every test but the slow ones, the same examples everywhere; coverage must not fall
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not soak" --cov
+
+test-long: $(READY)   ## the slow tests, and new examples by a printed seed; goes on where it was; writes tests/LONG.md
+	python -m tests.long
 
 soak: $(READY)   ## thirty runs by a worker and by serve with kill -9, 50 killed trainings, killed servers; hours, goes on where it was
 	python -m pytest -m soak

@@ -1,7 +1,4 @@
-"""Records and data in an S3-compatible store: a real server that speaks the protocol, on this machine.
-
-Needs the extra and a server: ``pip install -c requirements.lock '.[s3]' 'moto[s3]' flask flask-cors``.
-"""
+"""Records and data in an S3-compatible store: a real server that speaks the protocol, on this machine."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import boto3
 import httpx
 import pytest
 
@@ -18,10 +16,6 @@ from flows.parameters import Publish
 from flows.runs.record import locked, records
 from flows.scheduled_training import scheduled_training
 from tests.support.processes import free_port
-
-pytest.importorskip("dvc_s3", reason="the extra s3 is not installed")
-pytest.importorskip("moto.server", reason="there is no S3 server to test against")
-boto3 = pytest.importorskip("boto3")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

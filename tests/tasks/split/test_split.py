@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from random import Random
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import UserError
@@ -45,8 +46,10 @@ def test_every_row_is_in_exactly_one_table_and_no_near_duplicates_are_apart(seed
 
 
 @given(st.integers(0, 10_000), st.sampled_from(["hash", "stratified", "group", "time"]))
-@settings(max_examples=25, deadline=None)
+@example(985, "group")  # the hash gives no group of these to test
+@settings(max_examples=25)
 def test_appended_rows_never_move_an_old_row(seed, kind):
+    """A part may stay empty by chance where the hash of ids or groups decides: that is refused, and nothing moves."""
     rows = raw_table(texts_with_copies(seed, 130), labels=Random(seed).choices("abc", k=130))
     rows = rows.append_column("team", pa.array([str(i % 40) for i in range(130)]))
     params = {
@@ -55,8 +58,14 @@ def test_appended_rows_never_move_an_old_row(seed, kind):
         "group": Params(group="team"),
         "time": Params(by="time", validation_from=START + timedelta(hours=60), test_from=START + timedelta(hours=80)),
     }[kind]
-    before = places(split(rows.slice(0, 110), params, 3)[0])
-    after = places(split(rows, params, 3)[0])
+    found = []
+    for some in (rows.slice(0, 110), rows):
+        try:
+            found.append(places(split(some, params, 3)[0]))
+        except UserError as refused:
+            assert kind != "time" and re.search("nothing fell to (validation|test)", str(refused))
+            return
+    before, after = found
     assert {key: after[key] for key in before} == before
 
 
