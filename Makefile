@@ -23,7 +23,7 @@ run: $(READY)    ## the whole pipeline: driftline run
 	@driftline run
 
 demo: $(READY)   ## three months of mail in five minutes: alarm, refit, promotion, rollback; touches nothing here
-	@python -m flows.demo
+	@driftline demo
 
 test: $(READY)   ## every test but the slow ones, the same examples everywhere; coverage must not fall
 	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not soak" --cov

@@ -1,7 +1,7 @@
 """Promotion on approval: the gate judges, a person decides on Prefect's page, and only then are tags made.
 
-Deployed by ``python -m flows.serve`` and ``prefect.yaml`` as ``approval/approval``; started from Prefect's
-page or with ``prefect deployment run``. By hand, without waiting for anybody: ``python -m flows.promotion``.
+Deployed by ``driftline serve`` and ``prefect.yaml`` as ``approval/approval``; started from Prefect's
+page or with ``prefect deployment run``. By hand, without waiting for anybody: ``driftline promote``.
 """
 
 from __future__ import annotations

@@ -5,11 +5,16 @@ Nothing else is expected to end one; whatever does is a bug, and recorded and to
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tasks.core.errors import UserError
 
 
 class FlowError(UserError):
     """The base: its first line says what failed, the same for the same cause, so that an incident is known by it."""
+
+    exit_code: ClassVar[int] = 1
+    """Of the command that it ends: the work failed."""
 
 
 class GitFailed(FlowError):
@@ -27,6 +32,8 @@ class TookTooLong(StageFailed):
 class UnknownStage(FlowError):
     """A stage was named that dvc.yaml does not have."""
 
+    exit_code = UserError.exit_code
+
 
 class TooLittleSpace(FlowError):
     """What is free on the disk is less than the stage took when it last ran."""
@@ -42,3 +49,5 @@ class NotPublished(FlowError):
 
 class Busy(FlowError):
     """Another run holds the lock, and the policy is not to wait."""
+
+    exit_code = UserError.exit_code

@@ -1,24 +1,20 @@
-"""Put a model into production, or take it back: ``python -m flows.promotion``.
+"""Put a model into production, or take it back: ``driftline promote`` and ``rollback``, or under one name::
 
-::
-
-    python -m flows.promotion                 judge this commit's model against the champion; tags nothing
-    python -m flows.promotion --promote       ... and make it the champion when the verdict says so
-    python -m flows.promotion --force         ... whatever it says; the tag says so too
-    python -m flows.promotion champion        the champion's version and commit
-    python -m flows.promotion history         every version, and who was champion since when
-    python -m flows.promotion rollback [V]    make the champion's predecessor, or the version named, champion again
+    driftline promote --dry-run    python -m flows.promotion               judge this commit's model; tag nothing
+    driftline promote              python -m flows.promotion --promote     ... and promote it if the gate says so
+    driftline promote --force      python -m flows.promotion --force       ... whatever it says; the tag says so too
+    driftline champion             python -m flows.promotion champion      the champion's version and commit
+    driftline history              python -m flows.promotion history       every version, and who was champion when
+    driftline rollback [V]         python -m flows.promotion rollback [V]  take the champion's predecessor, or V
 
 The champion is a commit with a GTO tag. The verdict stands in the tag's message, in a git note on the commit, and with
-the run on Prefect's server. Exit code 0: as asked; 1: not promoted, because of the verdict; 2: refused.
+the run on Prefect's server.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-from typing import Any, cast, get_args
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
@@ -29,7 +25,6 @@ from flows.champion import proposal, registry
 from flows.champion.proposal import Outcome
 from flows.machine.home import Home
 from flows.runs.names import run_name
-from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.gate import Rule
 
@@ -78,49 +73,8 @@ def history(home: Home) -> list[str]:
     ]
 
 
-def judge(home: Home, given: argparse.Namespace) -> None:
-    """The flow, from the command line."""
-    proposal.candidate(home, given.commit)  # what is refused at once is so before a server has started
-    asked = {name: getattr(given, name) for name in ("commit", "promote", "force", "rule", "push")}
-    state = promotion(str(home.origin), **asked, return_state=True)
-    if not state.is_completed():
-        raise UserError(str(state.message))
-    outcome = cast("Outcome", state.result())
-    print(outcome.words)
-    if given.promote and not outcome.promoted:
-        sys.exit(1)
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    made = argparse.ArgumentParser(prog="python -m flows.promotion", description=(__doc__ or "").split("\n\n")[0])
-    made.add_argument("act", nargs="?", choices=("judge", "champion", "history", "rollback"), default="judge")
-    made.add_argument("version", nargs="?", help="with rollback: the version to take, as history names it")
-    made.add_argument("--commit", default="HEAD", help="the model to judge: a commit, branch, or run's record")
-    made.add_argument("--promote", action="store_true", help="make it the champion when the verdict says so")
-    made.add_argument("--force", action="store_true", help="make it the champion whatever the verdict says")
-    made.add_argument("--rule", choices=get_args(Rule), help="instead of gate.rule")
-    made.add_argument("--push", metavar="REMOTE", help="a git remote that gets the new tags")
-    made.add_argument("--repository", metavar="FOLDER", help="whose champion it is (default: that of this code)")
-    return made
-
-
-def main() -> None:
-    """Do what the command line asks for."""
-    given = parser().parse_args()
-    home = Home.of(given.repository)
-    if given.version and given.act != "rollback":
-        raise UserError(f"{given.act} takes no version; only rollback does")
-    if given.act == "judge":
-        judge(home, given)
-    elif given.act == "rollback":
-        print("\n".join(proposal.rollback(home, given.version, given.push)))
-    elif given.act == "history":
-        print("\n".join(history(home)) or "no version is registered yet")
-    else:
-        found = registry.champion(home.origin)
-        print(f"{found.name} {found.commit}" if found else "none yet")
-
-
 if __name__ == "__main__":
-    run(main)
+    from flows.cli.production import promotion as command
+    from tasks.core.cli import run
+
+    run(command)

@@ -1,13 +1,11 @@
 """Runs that Prefect takes for running although their process is gone, and runs that are long overdue.
 
 A killed worker, server or machine leaves both behind. What is alive is told by the lock that each run's process holds.
-``python -m flows.serve`` does this by itself; where a worker runs instead: ``python -m flows.reaper``.
+``driftline serve`` does this by itself; where a worker runs instead: ``driftline reaper``.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +26,6 @@ from flows.machine.home import Home
 from flows.machine.locks import is_held
 from flows.monitoring import watch
 from flows.notify import incidents
-from tasks.core import cli
 from tasks.core.errors import UserError
 
 FLOWS = (scheduled_training.FLOW, rebuild.FLOW, watch.FLOW, approval.FLOW)
@@ -115,17 +112,3 @@ def _skip_missed(client: SyncPrefectClient, home: Home) -> Iterator[str]:
         if run.id != newest[run.deployment_id]:
             client.set_flow_run_state(run.id, Cancelled(message="missed: nothing was there to run it"), force=True)
             yield f"{run.name}, due {run.expected_start_time:%Y-%m-%d %H:%M}, was missed: cancelled"
-
-
-def main() -> None:
-    """The command line: against the server at ``PREFECT_API_URL``."""
-    parser = argparse.ArgumentParser(prog="python -m flows.reaper", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--repository", metavar="FOLDER", help="whose runs (default: those of this code)")
-    home = Home.of(parser.parse_args().repository)
-    if not os.environ.get("PREFECT_API_URL"):
-        raise UserError("PREFECT_API_URL is not set: name the server whose runs are to be looked at")
-    print("\n".join(mend(home)) or "all is well")
-
-
-if __name__ == "__main__":
-    cli.run(main)

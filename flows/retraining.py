@@ -38,5 +38,5 @@ def refit(home: Home, policy: Policy, limits: Limits, publish: Publish, watched:
         outcome = proposal.propose(home, made.commit, promote, False, policy.rule, publish.upstream)
     except UserError as failure:
         return f"{made.name} was trained, but could not be judged: {failure}"
-    last = "" if promote else f"\nto promote it: python -m flows.promotion --commit {made.name} --promote"
+    last = "" if promote else f"\nto promote it: driftline promote --commit {made.name}"
     return f"{made.name} was trained\n{outcome.words}{last}"

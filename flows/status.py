@@ -1,8 +1,7 @@
-"""What runs, what is scheduled, what came of the last runs, the champion and the disk: ``python -m flows.status``."""
+"""What runs, what is scheduled, what came of the last runs, the champion and the disk: ``driftline status``."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,23 +15,21 @@ from flows.champion import registry
 from flows.errors import GitFailed
 from flows.machine.git import git
 from flows.machine.home import Home
-from flows.machine.server import answers
+from flows.machine.server import DEFAULT_API, answers
 from flows.pipeline.disk import free, readable
 from flows.reaper import UNDER_WAY, flow_runs
 from flows.runs.record import Record, records, show
 from flows.runs.workspace import shared_cache
 from tasks.core import paths
-from tasks.core.cli import run
 
 SHOWN = 5
-DEFAULT_API = "http://127.0.0.1:4200/api"
 
 
 def server_lines(home: Home) -> Iterator[str]:
     """What Prefect's server knows of this repository's runs."""
     api = get_current_settings().api.url or DEFAULT_API
     if not answers(api):
-        yield f"server     none answers at {api}: start `python -m flows.serve`"
+        yield f"server     none answers at {api}: start `driftline serve`"
         return
     yield f"server     {api.removesuffix('/api')}"
     with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
@@ -95,16 +92,8 @@ def disk_lines(home: Home) -> Iterator[str]:
         yield f"           {readable(size)} in {what}: {folder}"
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m flows.status", description=__doc__)
-    parser.add_argument("--repository", metavar="FOLDER", help="whose status it is (default: that of this code)")
-    home = Home.of(parser.parse_args().repository)
-    print(f"repository {home.origin}")
-    for lines in (server_lines(home), record_lines(home), [champion_line(home)], disk_lines(home)):
-        for line in lines:
-            print(line, flush=True)
-
-
-if __name__ == "__main__":
-    run(main)
+def lines(home: Home) -> Iterator[str]:
+    """All of it."""
+    yield f"repository {home.origin}"
+    for part in (server_lines(home), record_lines(home), [champion_line(home)], disk_lines(home)):
+        yield from part

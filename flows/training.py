@@ -1,4 +1,4 @@
-"""Run the pipeline as a Prefect flow: ``python -m flows.training [STAGE ...]``.
+"""Run the pipeline as a Prefect flow: ``driftline train [STAGE ...]``.
 
 Runs what is stale, in DVC's order, in this working tree, and says for each stage whether it ran, was restored from the
 cache or is unchanged, and why. With stages named, only those and what they need.
@@ -6,8 +6,6 @@ cache or is unchanged, and why. With stages named, only those and what they need
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -17,13 +15,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from flows.champion import beside
-from flows.errors import StageFailed, UnknownStage
+from flows.errors import StageFailed
 from flows.machine.home import Home
 from flows.notify.artifacts import publish
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result, bring_up_to_date
 from flows.runs.names import run_name
-from flows.runs.summary import closing_lines, table
 from tasks.core.errors import UserError
 
 
@@ -86,25 +83,8 @@ def in_order(dag: Dag, order: list[str], bring: Callable[[str, list[str]], Resul
         yield result
 
 
-def main() -> None:
-    """The command line: 0 when all is up to date, 1 when a stage failed, 2 for an unknown one, 130 when interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m flows.training", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help="as in dvc.yaml; `ingest` means both its windows")
-    wanted = parser.parse_args().stages
-    try:
-        if wanted:
-            Dag().order(wanted)  # an unknown name is known now, not after a server has started
-        state = training(wanted or None, return_state=True)
-    except UnknownStage as unknown:
-        parser.error(str(unknown))
-    except KeyboardInterrupt:
-        print("interrupted: the running stage was stopped; run again to go on", file=sys.stderr)
-        sys.exit(130)
-    if not state.is_completed():
-        sys.exit(f"error: {state.message}")
-    print(table(cast("list[Result]", state.result())))
-    print("\n".join(closing_lines(Path())))
-
-
 if __name__ == "__main__":
-    main()
+    from flows.cli.operations import train
+    from tasks.core.cli import run
+
+    run(train)

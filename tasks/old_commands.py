@@ -12,6 +12,13 @@ NOW = {
     "tasks.release": "quarantine release",
     "tasks.report.say": "report",
     "tasks.trace": "trace",
+    "flows.backtest": "backtest",
+    "flows.demo": "demo",
+    "flows.drift_pages": "drift-pages",
+    "flows.mend": "reaper",
+    "flows.prune": "prune",
+    "flows.status": "status",
+    "flows.verify": "verify",
 }
 
 

@@ -1,6 +1,6 @@
 """Would a refit every week, on alarm or never have served best? ``python -m bench.flows.backtest [mails|tweets|full]``.
 
-Drives ``python -m flows.backtest``: over the committed mails, July to September 2002 by week (``mails``); over 12,000
+Drives ``driftline backtest``: over the committed mails, July to September 2002 by week (``mails``); over 12,000
 health tweets by quarter (``tweets``), which are put into a clone of this repository as its source; and over the mails
 in three windows by the probe and by full refits (``full``), to see whether the ranking holds. The flow keeps what is
 finished, so that a run that was stopped goes on. Writes its section of bench/RESULTS.md.
@@ -74,7 +74,7 @@ OTHER = {
     },
 }
 WEEKS = ["--since", "2002-07-22", "--until", "2002-09-30", "--days", "7"]
-THIRDS = ["--since", "2002-07-22", "--until", "2002-09-23", "--days", "21", "--policies", "never", "schedule"]
+THIRDS = ["--since", "2002-07-22", "--until", "2002-09-23", "--days", "21", "--policy", "never", "--policy", "schedule"]
 RUNS = {
     "mails": [Run("SpamAssassin mails by week", WEEKS)],
     "tweets": [Run("Health tweets by quarter", ["--until", "2015-04-01"], OTHER, tweets)],
@@ -112,7 +112,7 @@ def replayed(name: str, run: Run) -> dict[str, Any]:
     """Run the flow: what it says of the policies, and the seconds it took."""
     folder, output = repository(name, run), WORK / f"{run.what}.html"
     start = time.monotonic()
-    command = [sys.executable, "-m", "flows.backtest", "--repository", str(folder), "--output", str(output)]
+    command = [sys.executable, "-m", "driftline", "backtest", "--repository", str(folder), "--output", str(output)]
     _call(*command, *run.arguments, folder=HERE)
     said: dict[str, Any] = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
     return {**said, "wall": time.monotonic() - start, "date": time.strftime("%Y-%m-%d"), "load": os.getloadavg()[0]}
@@ -122,7 +122,7 @@ def section() -> str:
     """All that was measured, in Markdown."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "scikit-learn", "numpy"))
     parts = [
-        f"`python -m bench.flows.backtest`, which runs `python -m flows.backtest`; {platform.machine()}, "
+        f"`python -m bench.flows.backtest`, which runs `driftline backtest`; {platform.machine()}, "
         f"{os.cpu_count()} cores shared with others, no GPU; {versions}. Policy, split, drift verdict and "
         f"promotion gate (*not_worse*) "
         "are the product's own. An alarm in every window means that here the alarm policy is the schedule: both "

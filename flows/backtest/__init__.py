@@ -1,9 +1,9 @@
-"""Should I retrain every week, on alarm, or not at all? ``python -m flows.backtest``.
+"""Should I retrain every week, on alarm, or not at all? ``driftline backtest``.
 
 ::
 
-    python -m flows.backtest --since 2002-07-22 --until 2002-09-30 --days 7
-    python -m flows.backtest --since 2002-07-22 --until 2002-09-30 --days 21 --refit full --policies never schedule
+    driftline backtest --since 2002-07-22 --until 2002-09-30 --days 7
+    driftline backtest --since 2002-07-22 --until 2002-09-30 --days 21 --refit full --policy never --policy schedule
 
 Replays policies of refitting over the repository's own history, window by window as the schedule would have run them,
 and compares them on one page, ``reports/backtest.html``.

@@ -60,7 +60,7 @@ def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | 
         comparison.keep(home.origin, verdict)
         said = f"{'promote' if verdict['promote'] else 'do not promote'}: {verdict['reason']}"
         if not (force or (promote and verdict["promote"])):
-            last = "not promoted" if promote else "nothing was changed; --promote acts on this"
+            last = "not promoted" if promote else "nothing was changed; `driftline promote` acts on this"
             return Outcome(verdict, None, f"{said}\n{last}")
         how = "promoted" if verdict["promote"] else "promoted by force, against the verdict"
         message = f"{how}, after {champion or 'none'}\n\n{said}\n\n{MARK}{json.dumps(verdict, ensure_ascii=False)}"
@@ -107,7 +107,7 @@ def _data(clone: Path) -> str:
 @contextmanager
 def _alone(home: Home) -> Iterator[None]:
     try:
-        with holding(home.folder / "locks" / "promotion.lock", "python -m flows.promotion", "skip"):
+        with holding(home.folder / "locks" / "promotion.lock", "driftline promote", "skip"):
             yield
     except Busy as busy:
         raise UserError(f"{busy}: try again when it is done") from None

@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from flows.cli import pipeline, rows
+from flows.cli import operations, pipeline, production, rows, watching
 from tasks.core.cli import CALLER_FOLDER, exit_code
 
-GROUPS = (pipeline.commands, rows.commands)
+GROUPS = (pipeline, watching, production, operations, rows)
 LONGEST = 1000  # characters of a first sentence
 EXIT_CODES = "Exit codes: 0 done; 1 the work failed, or the answer is no; 2 refused or misspelt; 130, 143 interrupted."
 
@@ -42,8 +42,8 @@ def application() -> typer.Typer:
         context_settings={"max_content_width": 120},
     )
     app.callback(invoke_without_command=True)(overview)
-    for commands in GROUPS:
-        app.add_typer(commands)
+    for group in GROUPS:
+        app.add_typer(group.commands)
     return app
 
 

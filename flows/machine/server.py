@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,8 +20,12 @@ import flows.pipeline.guard
 from flows.machine.home import root
 from tasks.core.errors import UserError
 
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
 log = logging.getLogger(__name__)
 
+DEFAULT_API = "http://127.0.0.1:4200/api"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SERVER_AUTH, CLIENT_AUTH = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
 START_SECONDS = 180.0
@@ -45,6 +50,19 @@ def allowed(host: str) -> None:
         )
     if secret:
         os.environ.setdefault(CLIENT_AUTH, secret)
+
+
+@contextmanager
+def client() -> Iterator[SyncPrefectClient]:
+    """Of the server that Prefect's settings name, by default the one on this machine. UserError: none answers."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+
+    api = get_current_settings().api.url or DEFAULT_API
+    if not answers(api):
+        raise UserError(f"no Prefect server answers at {api}: start `driftline serve`, or set PREFECT_API_URL")
+    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as found:
+        yield found
 
 
 @contextmanager

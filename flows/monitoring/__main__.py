@@ -1,7 +1,7 @@
-"""The command: ``python -m flows.monitoring``."""
+"""Watch the champion on the next window, or on the one named: ``driftline monitor``."""
 
-from flows.monitoring.flow import main
+from flows.cli.watching import monitor
 from tasks.core.cli import run
 
 if __name__ == "__main__":
-    run(main)
+    run(monitor)

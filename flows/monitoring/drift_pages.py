@@ -1,9 +1,9 @@
-"""Every window's Evidently report, and its figures over time: ``python -m flows.monitoring.drift_pages``.
+"""Every window's Evidently report, and its figures over time: ``driftline drift-pages``.
 
 ::
 
-    python -m flows.monitoring.drift_pages               opens Evidently's own pages on http://127.0.0.1:8000
-    python -m flows.monitoring.drift_pages --rebuild     makes its workspace anew from the records first
+    driftline drift-pages               opens Evidently's own pages on http://127.0.0.1:8000
+    driftline drift-pages --rebuild     makes its workspace anew from the records first
 
 The workspace lies in the deployment's folder, outside DVC's outputs and the clones. The stage ``drift`` writes a
 snapshot, a flow adds it; nothing in the workspace is the only copy. The tests and alarms shown are the gate's.
@@ -11,7 +11,6 @@ snapshot, a flow adds it; nothing in the workspace is the only copy. The tests a
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -30,7 +29,6 @@ from flows.machine.home import Home
 from flows.machine.locks import holding
 from flows.runs import record
 from flows.runs.workspace import shared_cache
-from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.files import read_json, write_json
 from tasks.drift import DRIFT_SNAPSHOT
@@ -134,37 +132,23 @@ def _made(home: Home, past: record.Record) -> list[str]:
     return [out["md5"] for out in outs if out["path"] == str(DRIFT_SNAPSHOT)]
 
 
-def main() -> None:
-    """The command line: runs until it is interrupted."""
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.monitoring.drift_pages", description=(__doc__ or "").split("\n\n")[0]
-    )
-    parser.add_argument("--repository", metavar="FOLDER", help="the deployed one (default: this one)")
-    parser.add_argument("--rebuild", action="store_true", help="make the workspace anew from the records first")
-    parser.add_argument("--port", type=int, default=8000, help="(default: %(default)s)")
-    options = parser.parse_args()
-    home = Home.of(options.repository)
+def serve_pages(home: Home, again: bool, port: int) -> None:
+    """Show them on a port of this machine until Ctrl-C, made ``again`` from the records where that is asked for."""
     pages = Pages.of(home)
-    if options.rebuild:
+    if again:
         _rebuild(home, pages)
     if not pages.runs():
-        raise UserError(
-            f"{pages.folder} holds no window yet: python -m flows.monitoring adds one, --rebuild the recorded"
-        )
-    show = [sys.executable, "-m", "evidently.cli", "ui", "--workspace", str(pages.folder), "--port", str(options.port)]
-    print(f"{len(pages.runs())} windows at http://127.0.0.1:{options.port}; Ctrl-C ends it", flush=True)
+        raise UserError(f"{pages.folder} holds no window yet: `driftline monitor` adds one, --rebuild the recorded")
+    show = [sys.executable, "-m", "evidently.cli", "ui", "--workspace", str(pages.folder), "--port", str(port)]
+    print(f"{len(pages.runs())} windows at http://127.0.0.1:{port}; Ctrl-C ends it", flush=True)
     with suppress(KeyboardInterrupt):
         subprocess.run(show, check=True)
 
 
 def _rebuild(home: Home, pages: Pages) -> None:
     try:
-        with holding(home.workspace_lock, "python -m flows.monitoring.drift_pages", "skip"):
+        with holding(home.workspace_lock, "driftline drift-pages", "skip"):
             held, lost = rebuild(home, pages)
     except Busy as busy:
         raise UserError(str(busy)) from None
     print(f"{held} windows from the records" + (f"; {lost} are no longer in DVC's cache" if lost else ""), flush=True)
-
-
-if __name__ == "__main__":
-    run(main)

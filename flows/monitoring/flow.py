@@ -1,26 +1,16 @@
-"""Watch the champion on new data: ``python -m flows.monitoring``.
+"""The flow that watches the champion on new data: ``driftline monitor``.
 
-::
-
-    python -m flows.monitoring                                          the next window that has closed
-    python -m flows.monitoring --since 2002-10-01 --until 2002-10-08    any range
-    python -m flows.monitoring --policy alarm                           ... and say whether it calls for a refit
-    python -m flows.monitoring --policy alarm --action promote             ... refit, ask the gate, promote
-    python -m flows.monitoring --labels to_label.csv                    labels came back: how good was it truly?
-
-Runs the current branch of the pipeline in a clone at the champion's commit; this working tree is not touched. Without
-``--action`` nothing is trained or promoted. Every decision is recorded with its reasons: docs/monitoring.md.
-Exit code 0: watched, or no window has closed; 1: it failed; 2: refused.
+Runs the current branch of the pipeline in a clone at the champion's commit; this working tree is not touched. Unless
+``policy.action`` says so, nothing is trained or promoted. Every decision is recorded with its reasons:
+docs/monitoring.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
@@ -29,11 +19,11 @@ from prefect.states import Completed, Failed
 from flows.errors import Busy
 from flows.machine.home import Home
 from flows.machine.liveness import alive
-from flows.monitoring import labelling, watch
+from flows.monitoring import watch
 from flows.monitoring.drift_pages import Pages
 from flows.notify import incidents, notifications
 from flows.notify.artifacts import publish as show
-from flows.parameters import LIMITS, POLICY, PUBLISH, WINDOW, Action, Limits, Policy, Publish, RefitOn, Window
+from flows.parameters import LIMITS, POLICY, PUBLISH, WINDOW, Limits, Policy, Publish, Window
 from flows.pipeline.stage import Result
 from flows.retraining import refit
 from flows.runs import prune
@@ -42,10 +32,8 @@ from flows.runs.names import run_name
 from flows.runs.publish import publish_record, refuse_secrets
 from flows.runs.record import now
 from flows.scheduled_training import alone
-from flows.windows.ranges import written
 from tasks.core.errors import UserError
 from tasks.drift import DRIFT_SNAPSHOT
-from tasks.gate import Rule
 
 log = logging.getLogger(__name__)
 
@@ -124,9 +112,7 @@ def _add_to_pages(home: Home, name: str, folder: Path) -> None:
     try:
         Pages.of(home).add(folder / DRIFT_SNAPSHOT, name, now())
     except Exception as failure:  # noqa: BLE001 - whatever it is, it is said, and costs no more than a page
-        log.warning(
-            f"the window is not on the drift pages: {failure}; python -m flows.monitoring.drift_pages --rebuild adds it"
-        )
+        log.warning(f"the window is not on the drift pages: {failure}; driftline drift-pages --rebuild adds it")
 
 
 def _tell(home: Home, watched: watch.Watch, done: Attempt, after: str, notify: str | None) -> State[Any]:
@@ -139,70 +125,3 @@ def _tell(home: Home, watched: watch.Watch, done: Attempt, after: str, notify: s
         if not notifications.goes_on(watched.before, said):
             notifications.send(notify, f"{home.origin.name}: {subject}", "\n".join([body, after]).strip())
     return Completed(message="\n".join([subject, body, after]).strip())
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    made = argparse.ArgumentParser(prog="python -m flows.monitoring", description=(__doc__ or "").split("\n\n")[0])
-    say = made.add_argument
-    say("--since", metavar="DATE", help="with --until: the range to watch, half open, UTC (default: the next window)")
-    say("--until", metavar="DATE")
-    say("--days", type=float, help="how long the next window is (default: as long as the champion's windows.current)")
-    say("--policy", choices=get_args(RefitOn), default=POLICY.refit_on, help="when to refit (default: %(default)s)")
-    say(
-        "--every-days", type=float, default=POLICY.every_days, help="schedule: refit at this age (default: %(default)g)"
-    )
-    say("--cooldown-days", type=float, default=POLICY.cooldown_days, help="between two refits (default: %(default)g)")
-    say("--max-loss", type=float, default=POLICY.max_loss, help="estimated_loss: of accuracy (default: %(default)g)")
-    say(
-        "--action",
-        choices=get_args(Action),
-        default=POLICY.action,
-        help="on a refit that is due (default: report it)",
-    )
-    say("--rule", choices=get_args(Rule), default="not_worse", help="of the gate, for a refit (default: %(default)s)")
-    say("--revision", default="HEAD", help="what a refit trains from (default: what is checked out)")
-    say(
-        "--to-label", type=int, default=TO_LABEL, metavar="N", help="rows to offer for labelling (default: %(default)s)"
-    )
-    say("--notify", metavar="BLOCK", help="a notification block on the server: slack-webhook/team")
-    say("--upstream", metavar="REMOTE", help="a git remote that gets every record too")
-    say("--repository", metavar="FOLDER", help="whose champion it is (default: that of this code)")
-    say(
-        "--labels",
-        type=Path,
-        metavar="FILE",
-        help="keep the labels of a returned to_label.csv and watch its windows again",
-    )
-    return made
-
-
-def main() -> None:
-    """Watch once; with ``--labels``, every window that the labels are of."""
-    given = vars(parser().parse_args())
-    home, labels = Home.of(given["repository"]), given.pop("labels")
-    watch.plan(
-        home, given["since"], given["until"], given["days"]
-    )  # what is refused at once is so before a server starts
-    spans: list[dict[str, Any]] = [{}]
-    if labels:
-        asked = [labelling.span_of(file) for file in labelling.keep(home, labels)]
-        spans = [{"since": written(span.since), "until": written(span.until)} for span in asked if span]
-        if not spans and not given["since"]:
-            raise UserError(
-                f"no to_label.csv of this machine holds an id of {labels}: name their window, --since and --until"
-            )
-    named = {name: given[name] for name in Policy.model_fields if name != "refit_on"}
-    policy = Policy(refit_on=given["policy"], **named)
-    for span in spans or [{}]:
-        state = monitoring(
-            given["repository"],
-            Window(**{"since": given["since"], "until": given["until"], "days": given["days"], **span}),
-            policy,
-            given["to_label"],
-            publish=Publish(upstream=given["upstream"], notify=given["notify"]),
-            return_state=True,
-        )
-        if not state.is_completed():
-            sys.exit(f"error: {state.message}")
-        print(state.message)

@@ -69,7 +69,7 @@ def plan(home: Home, since: str | None, until: str | None, days: float | None) -
     """
     champion = registry.champion(home.origin)
     if champion is None:
-        raise UserError("there is no champion to watch yet: python -m flows.promotion --promote makes this commit it")
+        raise UserError("there is no champion to watch yet: `driftline promote` makes this commit's model it")
     if (since is None) != (until is None):
         raise UserError("--since and --until go together")
     before, windows = last(home), params_at(home, champion.commit)

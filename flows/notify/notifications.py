@@ -48,7 +48,7 @@ def words(folder: Path, said: dict[str, Any]) -> str:
         )
     lines.append(f"{'refit' if said['decision']['refit'] else 'no refit'}: {'; '.join(said['decision']['reasons'])}")
     if said["to_label"]:
-        lines.append(f"label: {said['to_label']}, then python -m flows.monitoring --labels FILE")
+        lines.append(f"label: {said['to_label']}, then driftline label FILE")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Room on the disk: asked before a stage runs, and said in ``python -m flows.status``."""
+"""Room on the disk: asked before a stage runs, and said in ``driftline status``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def enough(folder: Path, outputs: int) -> None:
     if there < need:
         raise TooLittleSpace(
             f"{folder.resolve()}: {readable(there)} free, {readable(need)} needed: delete what is not needed there "
-            "(`python -m flows.runs.prune` does away with the clones of old runs) and run again"
+            "(`driftline prune` does away with the clones of old runs) and run again"
         )
 
 

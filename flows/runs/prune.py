@@ -1,4 +1,4 @@
-"""Delete the clones of old runs and abandoned checkpoints: ``python -m flows.runs.prune [--keep N]``.
+"""Delete the clones of old runs and abandoned checkpoints: ``driftline prune [--keep N]``.
 
 A clone holds nothing that its record does not: the record lies in the deployed repository, the data in the shared
 cache. The newest stay for a look at their reports, and so does every clone whose run has left no record. A checkpoint
@@ -9,7 +9,6 @@ commit, tag or record points to.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import time
 from pathlib import Path
@@ -18,7 +17,6 @@ from flows.errors import Busy
 from flows.machine.home import CLONES_KEPT, Home
 from flows.machine.locks import holding
 from flows.runs.record import records
-from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.modelling.training import checkpoint_store
 
@@ -63,25 +61,10 @@ def _touched(folder: Path) -> float:
     return max((file.stat().st_mtime for file in files), default=folder.stat().st_mtime)
 
 
-def main() -> None:
-    """The command line; refused while a run is at work."""
-    parser = argparse.ArgumentParser(prog="python -m flows.runs.prune", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument(
-        "--keep", type=int, default=CLONES_KEPT, metavar="N", help="of the newest clones (default: %(default)s)"
-    )
-    say = parser.add_argument
-    say("--keep-checkpoints", type=int, default=CHECKPOINTS_KEPT, metavar="N", help="the newest (default: %(default)s)")
-    say("--days", type=float, default=CHECKPOINT_DAYS, help="that a checkpoint may be old (default: %(default)g)")
-    say("--repository", metavar="FOLDER", help="whose clones (default: those of this code)")
-    given = parser.parse_args()
-    home = Home.of(given.repository)
+def prune(home: Home, keep: int, keep_checkpoints: int, days: float) -> list[Path]:
+    """Delete both, and give what was deleted. UserError while a run is at work."""
     try:
-        with holding(home.workspace_lock, "python -m flows.runs.prune", "skip"):
-            gone = clones(home, given.keep) + checkpoints(home, given.keep_checkpoints, given.days)
+        with holding(home.workspace_lock, "driftline prune", "skip"):
+            return clones(home, keep) + checkpoints(home, keep_checkpoints, days)
     except Busy as busy:
         raise UserError(f"{busy}: try again when it is done") from None
-    print("\n".join(f"deleted {folder}" for folder in gone) or "nothing to delete")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -60,7 +60,7 @@ def publish_record(home: Home, folder: Path, saved: Record, upstream: str | None
         _again(lambda: _push_data(folder), f"the data of {saved.name}", folder)
     if upstream:
         _again(lambda: push(home.origin, saved, upstream), f"{saved.name} to {upstream}", folder)
-    log.info(f"recorded as {saved.name}: see `dvc exp show`, rebuild with `python -m flows.runs.verify {saved.name}`")
+    log.info(f"recorded as {saved.name}: see `dvc exp show`, rebuild with `driftline verify {saved.name}`")
 
 
 def _default_remote(folder: Path) -> str | None:

@@ -42,7 +42,7 @@ FLOWS = {"nightly-training": SCHEDULED_TRAINING, "weekly-verify": REBUILD, "prom
 """Old name of a flow to today's."""
 
 DEPLOYMENTS = (("nightly-training", "nightly"), ("weekly-verify", "weekly"), ("promotion-on-approval", "approval"))
-"""Flow and deployment as earlier releases registered them and today's no longer does: ``flows.serve`` retires them."""
+"""Flow and deployment as earlier releases registered them and today's does not: ``driftline serve`` retires them."""
 
 
 def flow_today(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Rebuild a past run and compare: ``python -m flows.runs.verify [RUN] [--keep]``; the newest run when none is named.
+"""Rebuild a past run and compare: ``driftline verify [RUN] [--keep]``; the newest run when none is named.
 
 The run's record is cloned with an empty cache that gets the inputs only, every stage runs again, and each output of
 data, model and metrics is compared with the md5 on record. Reports are not: Evidently's differ at every run. Exit code
@@ -7,9 +7,7 @@ data, model and metrics is compared with the md5 on record. Reports are not: Evi
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import dataclass
@@ -20,14 +18,11 @@ from configobj import ConfigObj
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from flows.errors import StageFailed
-from flows.logs import plainly
 from flows.machine.home import Home
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import reproduce
 from flows.runs import record, workspace
 from flows.runs.record import LOCK, Record, locked
-from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.paths import REPORTS
 
@@ -138,25 +133,3 @@ def past_run(home: Home, name: str | None) -> Record:
     if not found:
         raise UserError(f"{home.origin} holds no record of a run yet")
     return found
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m flows.runs.verify", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("run", nargs="?", metavar="RUN", help="as `dvc exp show` and Prefect name it")
-    parser.add_argument("--repository", metavar="FOLDER", help="whose run it is (default: that of this code)")
-    parser.add_argument("--keep", action="store_true", help="keep the clone, for a look at what differs")
-    options = parser.parse_args()
-    home = Home.of(options.repository)
-    plainly()
-    try:
-        verdict = rebuild(home, past_run(home, options.run), options.keep)
-    except StageFailed as failure:
-        raise UserError(f"it could not be rebuilt: {failure}") from None
-    print(verdict)
-    if not verdict.same:
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -5,24 +5,22 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from flows.upgrade.command import upgrade
 from tasks.core.cli import run
 
 
-def main() -> None:
+def main(
+    repository: Annotated[Path, typer.Argument(metavar="REPOSITORY", help="The team's clone.")],
+    release: Annotated[str | None, typer.Argument(metavar="COMMIT", help="Of this checkout; by default HEAD.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what would happen.")] = False,
+) -> None:
     """Upgrade the repository named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m flows.upgrade", description=__doc__)
-    parser.add_argument("repository", type=Path, help="the team's clone")
-    parser.add_argument("release", nargs="?", help="a commit of this checkout; its HEAD when left out")
-    parser.add_argument("--yes", action="store_true", help="do it; without, only say what would happen")
-    given = parser.parse_args()
-    code = upgrade(given.repository, revision=given.release, apply=given.yes)
-    if code:
-        sys.exit(code)
+    raise typer.Exit(upgrade(repository, revision=release, apply=yes))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def _merge(merge: Merge, *, apply: bool) -> int:
         print(f"{len(outcome.conflicts)} files need you. Nothing was changed; to begin: the same command with --yes")
     elif apply:
         done = merge.commit(f"Upgrade to Driftline {release.version(merge.top, merge.release)}")
-        print(f"upgraded in commit {done[:7]}. Next: make setup, dvc repro, and start `driftline serve` again")
+        print(f"upgraded in commit {done[:7]}. Next: make setup, driftline run, and start `driftline serve` again")
         print(f"To go back: git reset --hard {merge.before[:10]}")
     else:
         print("No conflict. Nothing was changed; to upgrade: the same command with --yes")

@@ -19,7 +19,7 @@ import typer
 from tasks.core.errors import UserError
 from tasks.core.paths import Window
 
-FINE, FAILED, REFUSED = 0, 1, 2
+FINE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 CALLER_FOLDER = ContextVar("the folder where the command was typed, when that is not the working one", default=Path())
 
 
@@ -37,9 +37,13 @@ WindowOption = Annotated[Window, typer.Option("--window", help="Which window to 
 
 
 def application(main: Callable[..., None]) -> typer.Typer:
-    """The command line of one function: its parameters are the options, its module's docstring is the help."""
+    """The command line of one function: its parameters are the options.
+
+    Its docstring is the help; of a stage's ``main`` it is the module's.
+    """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command(help=(sys.modules[main.__module__].__doc__ or "").replace("``", "`"))(main)
+    about = sys.modules["__main__"].__doc__ if main.__module__ == "__main__" else main.__doc__
+    app.command(help=(about or "").replace("``", "`"))(main)
     return app
 
 
@@ -56,8 +60,8 @@ def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None, program:
     try:
         code = typer.main.get_command(app).main(arguments, program, standalone_mode=False)
         sys.stdout.flush()
-    except UserError as refusal:
-        return _refuse(str(refusal))
+    except UserError as error:
+        return _refuse(str(error), error.exit_code)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         said = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
@@ -68,6 +72,6 @@ def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None, program:
     return code if isinstance(code, int) else FINE
 
 
-def _refuse(why: str) -> int:
+def _refuse(why: str, code: int = REFUSED) -> int:
     print(f"error: {why}", file=sys.stderr, flush=True)
-    return REFUSED
+    return code

@@ -21,7 +21,7 @@ from flows.machine.server import answers
 
 TOP = Path(__file__).parents[2]
 EVERY_MINUTE, NEVER = "* * * * *", "0 0 1 1 *"
-MEND_SECONDS = 120.0  # docs/running.md: where a worker runs, cron calls python -m flows.reaper
+MEND_SECONDS = 120.0  # docs/running.md: where a worker runs, cron calls driftline reaper
 END_SECONDS = 60.0
 
 
@@ -97,12 +97,12 @@ class Way(ABC):
 
 
 class Serve(Way):
-    """``python -m flows.serve``: server and runner in one."""
+    """``driftline serve``: server and runner in one."""
 
     name = "serve"
     heading = "Unattended: thirty runs and kill -9"
     victims = ("stage", "flow", "runner", "server")
-    words = "`flows.serve` with its own server"
+    words = "`driftline serve` with its own server"
     kept_up = "the runner"
 
     def keep_up(self) -> None:
@@ -127,7 +127,7 @@ class Pool(Way):
     victims = ("stage", "flow", "worker", "server")
     words = (
         "`prefect server start`, `prefect deploy --all` of prefect.yaml on a process work pool, `prefect worker "
-        f"start`, and `python -m flows.reaper` every {MEND_SECONDS:.0f} s"
+        f"start`, and `driftline reaper` every {MEND_SECONDS:.0f} s"
     )
     kept_up = "server and worker"
     mended: float = 0.0
@@ -143,7 +143,7 @@ class Pool(Way):
         if time.time() - self.mended > MEND_SECONDS:
             self.mended = time.time()
             self.processes.pop("mend", None)
-            self.start("mend", "flows.reaper", "--repository", str(self.repository))
+            self.start("mend", "driftline", "reaper", "--repository", str(self.repository))
 
     def _deploy(self) -> None:
         self._prefect("work-pool", "create", "driftline", "--type", "process", "--overwrite")

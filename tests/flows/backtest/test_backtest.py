@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from flows.backtest import page
-from flows.backtest.__main__ import backtest
+from flows.backtest.flow import backtest
 from flows.backtest.history import History, refuse_one_class, spans
 from flows.backtest.probe import Probes, Settings, embedded
 from flows.backtest.replay import ResultCache, Training, WindowResult, facts, replay_policy, summary
@@ -221,7 +221,7 @@ def dying(self, *given):
         os.kill(os.getpid(), signal.SIGKILL)
     return once(self, *given)
 ResultCache._once = dying
-from flows.backtest.__main__ import backtest
+from flows.backtest.flow import backtest
 from flows.parameters import Policy, Replay
 policy, replay = Policy(every_days=7, cooldown_days=7), Replay(policies=["never", "schedule"])
 backtest(sys.argv[1], policy=policy, replay=replay)

@@ -12,7 +12,7 @@ import pytest
 
 from flows.champion import registry
 from flows.demo import place, story
-from flows.demo.__main__ import new_folder
+from flows.demo.play import new_folder
 from flows.demo.stream import JOINS, LEARNT, LIST, TIME, WEEK, WEEKS, beginning, deal, read
 from flows.machine.git import git
 from flows.machine.home import Home

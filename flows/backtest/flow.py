@@ -1,16 +1,13 @@
-"""The flow ``backtest`` and its command line: see ``flows.backtest``."""
+"""The flow ``backtest``: see ``driftline backtest``."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import logging
 import shutil
-import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from prefect import flow, runtime, task
 from prefect.artifacts import create_markdown_artifact
@@ -18,7 +15,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows import backtest as about
 from flows.backtest import history, page
 from flows.backtest.history import History
 from flows.backtest.replay import ResultCache, Step, as_json, replay_policy
@@ -27,13 +23,12 @@ from flows.machine.git import git
 from flows.machine.home import HERE, Home
 from flows.machine.liveness import alive
 from flows.machine.locks import Overlap
-from flows.parameters import POLICY, REPLAY, WINDOW, Labels, Policy, RefitOn, Refits, Replay, Window
+from flows.parameters import POLICY, REPLAY, WINDOW, Labels, Policy, Refits, Replay, Window
 from flows.runs import workspace
 from flows.runs.names import run_name
 from flows.scheduled_training import alone
 from flows.windows.ranges import Span
 from tasks.core import paths
-from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.files import replacing, write_json
 from tasks.dataset import layout
@@ -145,57 +140,3 @@ def _publish(found: page.Replayed, target: Path, made: int) -> State[Any]:
     return Completed(
         message=f"{table}\n{made} results were computed, the others were cached\nopen      {target.as_uri()}"
     )
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    made = argparse.ArgumentParser(
-        prog="python -m flows.backtest", description=about.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    say = made.add_argument
-    say("--since", metavar="DATE", help="where the first window begins (default: windows.current's beginning)")
-    say("--until", metavar="DATE", help="the history's end, UTC (default: its newest row)")
-    say("--days", type=float, help="how long a window is (default: as long as windows.current)")
-    say("--policies", nargs="+", choices=get_args(RefitOn), default=get_args(RefitOn), help="(default: all of them)")
-    say("--refit", choices=get_args(Refits), default="probe", help="(default: %(default)s)")
-    say("--labels", choices=get_args(Labels), default="late", help="when a window's labels come (default: %(default)s)")
-    say(
-        "--every-days", type=float, default=POLICY.every_days, help="schedule: refit at this age (default: %(default)g)"
-    )
-    say("--cooldown-days", type=float, default=POLICY.cooldown_days, help="between two refits (default: %(default)g)")
-    say("--max-loss", type=float, default=POLICY.max_loss, help="estimated_loss: of accuracy (default: %(default)g)")
-    say("--rule", choices=get_args(Rule), default=POLICY.rule, help="of the gate, for a refit (default: %(default)s)")
-    say("--revision", default="HEAD", help="whose data, parameters and pipeline (default: what is checked out)")
-    say("--repository", metavar="FOLDER", help="whose history it is (default: that of this code)")
-    say("--output", metavar="FILE", help=f"the page (default: {PAGE} of the repository)")
-    return made
-
-
-def main() -> None:
-    """Replay, and print the table."""
-    given = vars(parser().parse_args())
-    home = Home.of(given["repository"])  # what is refused at once is so before a server starts
-    for date in (given["since"], given["until"]):
-        history.optional_date(date)
-    if given["days"] is not None and given["days"] <= 0:
-        raise UserError(f"--days is {given['days']:g}, and a window ends after it begins")
-    print(f"replaying at {datetime.now(UTC):%H:%M} UTC; finished results are cached in {home.folder / 'backtests'}")
-    try:
-        state = backtest(
-            given["repository"],
-            window=Window(since=given["since"], until=given["until"], days=given["days"]),
-            policy=Policy(**{name: given[name] for name in ("every_days", "cooldown_days", "max_loss", "rule")}),
-            replay=Replay(**{name: given[name] for name in Replay.model_fields}),
-            output=given["output"],
-            return_state=True,
-        )
-    except KeyboardInterrupt:
-        print("interrupted: what was finished is kept; run again to go on", file=sys.stderr)
-        sys.exit(130)
-    if not state.is_completed():
-        sys.exit(f"error: {state.message}")
-    print(state.message)
-
-
-if __name__ == "__main__":
-    run(main)

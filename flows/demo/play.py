@@ -1,8 +1,7 @@
-"""The command line of the demo, its servers and its end."""
+"""The demo's servers, folders and end."""
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import signal
@@ -19,17 +18,14 @@ from typing import Any
 import httpx
 
 import flows.pipeline.guard
-from flows.demo import __doc__ as about
 from flows.demo import place
 from flows.demo.stream import Stream
 from flows.machine.home import Home
 from flows.machine.server import server
-from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.report import INDEX
 
 log = logging.getLogger("flows.demo")
-INTERRUPTED = 130
 START_SECONDS = 60.0
 KEPT = (  # flows/__init__.py
     "PREFECT_SERVER_ANALYTICS_ENABLED",
@@ -37,15 +33,6 @@ KEPT = (  # flows/__init__.py
     "PREFECT_LOGGING_EXTRA_LOGGERS",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW",
 )
-
-
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    made = argparse.ArgumentParser(prog="python -m flows.demo", description=(about or "").split("\n\n")[0])
-    made.add_argument("--folder", type=Path, help="a new one for all its files (default: a temporary one, which stays)")
-    made.add_argument("--no-wait", action="store_true", help="end after the last week and keep no pages up")
-    made.add_argument("--repository", metavar="FOLDER", help="whose code and mails (default: those of this code)")
-    return made.parse_args()
 
 
 def own(folder: Path) -> str:
@@ -116,7 +103,7 @@ def reopening(home: Home, api: str) -> list[str]:
     homes = " ".join(f"{name}={os.environ[name]}" for name in names)
     return [
         f"Prefect    {homes} {sys.executable} -m prefect server start --port {api.split(':')[-1].split('/')[0]}",
-        f"Evidently  {homes} {sys.executable} -m flows.monitoring.drift_pages --repository {home.origin}",
+        f"Evidently  cd {home.origin} && {homes} {sys.executable} -m driftline drift-pages",
     ]
 
 
@@ -125,15 +112,7 @@ def drift_pages(home: Home) -> Iterator[str]:
     """Evidently's pages, for the length of the block: their address."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    pages = [
-        sys.executable,
-        "-m",
-        "flows.monitoring.drift_pages",
-        "--repository",
-        str(home.origin),
-        "--port",
-        str(port),
-    ]
+    pages = [sys.executable, "-m", "driftline", "drift-pages", "--repository", str(home.origin), "--port", str(port)]
     with (home.folder / "drift_pages.log").open("ab") as log:
         kinds: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": log, "stderr": log, "start_new_session": True}
         guard = subprocess.Popen([sys.executable, "-P", flows.pipeline.guard.__file__, *pages], **kinds)
@@ -158,23 +137,15 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise UserError(f"the drift pages did not start: see {log}")
 
 
-def main() -> None:
+def demo(repository: Path | None, wanted: Path | None, no_wait: bool) -> None:
     """Play the demo in a folder of its own, and say what is left there."""
-    given = arguments()
-    origin = Home.of(given.repository).origin
-    folder = new_folder(given.folder)
+    origin = Home.of(repository).origin
+    folder = new_folder(wanted)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended like by Ctrl-C, so that nothing stays behind
     api = own(folder)
     try:
         stream = place.make(origin, folder / "repository", place.PARAMS.read_text(encoding="utf-8"))
         at_a_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-        play(Home.of(folder / "repository"), stream, api, wait=at_a_terminal and not given.no_wait)
-    except KeyboardInterrupt:
-        print("\ninterrupted: what ran was ended", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        play(Home.of(folder / "repository"), stream, api, wait=at_a_terminal and not no_wait)
     finally:
         print(f"all files of the demo are in {folder}; to delete them: rm -rf {folder}", flush=True)
-
-
-if __name__ == "__main__":
-    run(main)

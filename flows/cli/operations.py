@@ -1,0 +1,157 @@
+"""Running Driftline on a machine: schedules, records, room on the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from flows.cli.endings import interruptible
+from flows.cli.options import RepositoryOption, examples
+from flows.errors import FlowError
+from flows.machine.home import CLONES_KEPT
+from tasks.core.cli import FAILED, file_option, from_caller
+from tasks.core.errors import UserError
+
+if TYPE_CHECKING:
+    from flows.pipeline.stage import Result
+
+PANEL = "This machine"
+commands = typer.Typer()
+
+
+@commands.command(rich_help_panel=PANEL, epilog=examples("status"))
+def status(repository: RepositoryOption = None) -> None:
+    """Show what runs, what is due, recent results, champion and disk."""
+    from flows.machine.home import Home
+    from flows.status import lines
+
+    for line in lines(Home.of(repository)):
+        print(line, flush=True)
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples("train                  # as `run`, under Prefect", "train finetune         # and what it needs"),
+)
+def train(
+    stages: Annotated[list[str] | None, typer.Argument(metavar="STAGE", help="As in dvc.yaml; all by default.")] = None,
+) -> None:
+    """Run the pipeline in this folder as a Prefect flow.
+
+    Says of each stage whether it ran, came from the cache or is unchanged, and why.
+    """
+    from flows.pipeline.graph import Dag
+    from flows.runs.summary import closing_lines, table
+    from flows.training import training
+
+    if stages:
+        Dag().order(stages)  # an unknown name is known now, not after a server has started
+    with interruptible("the running stage was stopped; run again to go on"):
+        state = training(stages or None, return_state=True)
+    if not state.is_completed():
+        raise FlowError(str(state.message))
+    print(table(cast("list[Result]", state.result())))
+    print("\n".join(closing_lines(Path())))
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples("verify                                  # the newest run", "verify training-20261123-020000-3f2a"),
+)
+def verify(
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="As `dvc exp show` and Prefect name it.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the clone, for a look at what differs.")] = False,
+    repository: RepositoryOption = None,
+) -> None:
+    """Rebuild a past run and compare every byte.
+
+    Exit code 0: the same bytes; 1: not, or it could not be rebuilt.
+    """
+    from flows.logs import plainly
+    from flows.machine.home import Home
+    from flows.runs.verify import past_run, rebuild
+
+    home = Home.of(repository)
+    plainly()
+    found = rebuild(home, past_run(home, run), keep)
+    print(found)
+    if not found.same:
+        raise typer.Exit(FAILED)
+
+
+@commands.command(rich_help_panel=PANEL, epilog=examples("prune", "prune --keep 2 --keep-checkpoints 0"))
+def prune(
+    keep: Annotated[int, typer.Option(min=0, help="The newest clones that stay.")] = CLONES_KEPT,
+    keep_checkpoints: Annotated[int, typer.Option(min=0, help="The newest checkpoints that stay.")] = 3,
+    days: Annotated[float, typer.Option(help="Checkpoints older than this go.")] = 30.0,
+    repository: RepositoryOption = None,
+) -> None:
+    """Delete clones of old runs and abandoned checkpoints.
+
+    Records and data stay. Refused while a run is at work.
+    """
+    from flows.machine.home import Home
+    from flows.runs.prune import prune
+
+    gone = prune(Home.of(repository), keep, keep_checkpoints, days)
+    print("\n".join(f"deleted {folder}" for folder in gone) or "nothing to delete")
+
+
+@commands.command(rich_help_panel=PANEL, epilog=examples("reaper"))
+def reaper(repository: RepositoryOption = None) -> None:
+    """Mark runs crashed whose process is gone.
+
+    `driftline serve` does it by itself. Where a worker runs instead, run this from cron; PREFECT_API_URL names the
+    server.
+    """
+    import os
+
+    from flows.machine.home import Home
+    from flows.reaper import mend
+
+    home = Home.of(repository)
+    if not os.environ.get("PREFECT_API_URL"):
+        raise UserError("PREFECT_API_URL is not set: name the server whose runs are to be looked at")
+    print("\n".join(mend(home)) or "nothing to do")
+
+
+@commands.command(rich_help_panel=PANEL, epilog=examples("demo", "demo --folder /tmp/demo --no-wait"))
+def demo(
+    folder: Annotated[Path | None, file_option("A new folder for all files; by default a temporary.", "FOLDER")] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="End after the last week, keep no pages up.")] = False,
+    repository: RepositoryOption = None,
+) -> None:
+    """Play three months of mail in some five minutes.
+
+    Quiet weeks, an alarm, a refit, its promotion and a rollback; in a folder, a home and a Prefect server of its own.
+    """
+    from flows.demo.play import demo
+
+    with interruptible("what ran was ended"):
+        demo(repository, folder, no_wait)
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples(
+        "upgrade                                         # show what it would do",
+        "upgrade --yes",
+        "upgrade --from ../driftline-new --to v0.3.0     # another source, another revision",
+    ),
+)
+def upgrade(
+    source: Annotated[str | None, typer.Option("--from", help="A git remote, an address or a checkout.")] = None,
+    revision: Annotated[str | None, typer.Option("--to", help="A branch, tag or commit there.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what would happen.")] = False,
+) -> None:
+    """Merge a new release of Driftline into this repository.
+
+    Exit code 1: conflicts are left to you.
+    """
+    from flows.upgrade.command import upgrade
+
+    if source and from_caller(source).exists():
+        source = str(from_caller(source))
+    raise typer.Exit(upgrade(Path(), source, revision, apply=yes))

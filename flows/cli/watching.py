@@ -1,0 +1,182 @@
+"""The champion on new data: monitoring, labels, what-if."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, cast, get_args
+
+import typer
+
+from flows.cli.endings import finish, interruptible
+from flows.cli.options import PushOption, RepositoryOption, SinceOption, UntilOption, examples
+from flows.parameters import POLICY, REPLAY, Action, Labels, RefitOn, Refits
+from tasks.core.cli import file_option, from_caller
+from tasks.core.errors import UserError
+from tasks.gate import Rule
+
+PANEL = "The champion on new data"
+commands = typer.Typer()
+
+DaysOption = Annotated[
+    float | None, typer.Option("--days", min=0.01, help="How long a window is; by default as windows.current.")
+]
+EveryOption = Annotated[float, typer.Option("--every-days", help="Policy schedule: refit at this age.")]
+CooldownOption = Annotated[float, typer.Option("--cooldown-days", help="No refit so soon after another.")]
+LossOption = Annotated[float, typer.Option("--max-loss", help="Policy estimated_loss: accuracy that may be lost.")]
+RuleOption = Annotated[Rule, typer.Option("--rule", help="The gate's rule for a refitted model.")]
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples(
+        "monitor                                          # the next window that has closed",
+        "monitor --since 2002-10-01 --until 2002-10-08    # any range",
+        "monitor --policy alarm                           # ... and say whether it calls for a refit",
+        "monitor --policy alarm --action promote          # ... refit, ask the gate, promote",
+    ),
+)
+def monitor(
+    since: SinceOption = None,
+    until: UntilOption = None,
+    days: DaysOption = None,
+    policy: Annotated[RefitOn, typer.Option(help="When the champion is refitted.")] = POLICY.refit_on,
+    every_days: EveryOption = POLICY.every_days,
+    cooldown_days: CooldownOption = POLICY.cooldown_days,
+    max_loss: LossOption = POLICY.max_loss,
+    action: Annotated[Action, typer.Option(help="What is done when a refit is due.")] = POLICY.action,
+    rule: RuleOption = POLICY.rule,
+    revision: Annotated[str, typer.Option(help="What a refit trains from.")] = POLICY.revision,
+    to_label: Annotated[int, typer.Option(min=0, help="Rows to offer for labelling.")] = 200,
+    notify: Annotated[str | None, typer.Option(metavar="BLOCK", help="A notification block on the server.")] = None,
+    push: PushOption = None,
+    labels: Annotated[Path | None, file_option("A to_label.csv that came back; see `driftline label`.")] = None,
+    repository: RepositoryOption = None,
+) -> None:
+    """Watch the champion on the next window, or on the one named.
+
+    Runs in a clone at the champion's commit. Nothing is trained or promoted without --action.
+    """
+    from flows.machine.home import Home
+    from flows.monitoring import watch
+    from flows.monitoring.flow import monitoring
+    from flows.parameters import Policy, Publish, Window
+
+    home = Home.of(repository)
+    watch.plan(home, since, until, days)  # what is refused at once is so before a server starts
+    how = Policy(
+        refit_on=policy,
+        every_days=every_days,
+        cooldown_days=cooldown_days,
+        max_loss=max_loss,
+        action=action,
+        rule=rule,
+        revision=revision,
+    )
+    publish = Publish(upstream=push, notify=notify)
+    named = Window(since=since, until=until, days=days)
+    for window in _labelled(home, labels, named) if labels else [named]:
+        with interruptible("the window was not recorded; run again"):
+            finish(monitoring(str(home.origin), window, how, to_label, publish=publish, return_state=True))
+
+
+def _labelled(home: Any, file: Path, named: Any) -> list[Any]:
+    """Keep the labels of a file: the windows that asked for them, or the one named."""
+    from flows.monitoring import labelling
+    from flows.parameters import Window
+    from flows.windows.ranges import written
+
+    spans = [labelling.span_of(asked) for asked in labelling.keep(home, file)]
+    windows = [Window(since=written(span.since), until=written(span.until)) for span in spans if span]
+    if not windows and not named.since:
+        raise UserError(f"no to_label.csv of this machine holds an id of {file}: name the window, --since and --until")
+    return windows or [named]
+
+
+@commands.command(rich_help_panel=PANEL, epilog=examples("label to_label.csv"))
+def label(
+    file: Annotated[Path, typer.Argument(metavar="FILE", parser=from_caller, help="A filled-in to_label.csv.")],
+    since: SinceOption = None,
+    until: UntilOption = None,
+    repository: RepositoryOption = None,
+) -> None:
+    """Keep the labels of a filled-in to_label.csv and watch its windows again.
+
+    `driftline monitor` writes such a file for each window, with rows whose labels tell most.
+    """
+    monitor(since=since, until=until, labels=file, repository=repository)
+
+
+def known_policy(name: str) -> str:
+    """The name, when it is a policy's."""
+    if name not in get_args(RefitOn):
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(get_args(RefitOn))}")
+    return name
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples(
+        "backtest --since 2002-07-22 --until 2002-09-30 --days 7",
+        "backtest --since 2002-07-22 --until 2002-09-30 --days 21 --refit full --policy never --policy schedule",
+    ),
+)
+def backtest(
+    since: SinceOption = None,
+    until: UntilOption = None,
+    days: DaysOption = None,
+    policy: Annotated[
+        list[str], typer.Option(metavar="POLICY", parser=known_policy, help="One to compare; repeatable.")
+    ] = list(REPLAY.policies),  # noqa: B006
+    refit: Annotated[Refits, typer.Option(help="By a probe on embeddings, or by the whole pipeline.")] = REPLAY.refit,
+    labels: Annotated[Labels, typer.Option(help="When a window's labels come.")] = REPLAY.labels,
+    every_days: EveryOption = POLICY.every_days,
+    cooldown_days: CooldownOption = POLICY.cooldown_days,
+    max_loss: LossOption = POLICY.max_loss,
+    rule: RuleOption = POLICY.rule,
+    revision: Annotated[str, typer.Option(help="Whose data, parameters and pipeline.")] = REPLAY.revision,
+    output: Annotated[Path | None, file_option("The page; by default reports/backtest.html.")] = None,
+    repository: RepositoryOption = None,
+) -> None:
+    """Replay refit policies over the repository's history.
+
+    Shows what each would have cost and brought. What is finished is kept, so an interrupted replay goes on.
+    """
+    from datetime import UTC, datetime
+
+    from flows.backtest import history
+    from flows.backtest.flow import backtest
+    from flows.machine.home import Home
+    from flows.parameters import Policy, Replay, Window
+
+    home = Home.of(repository)
+    for date in (since, until):
+        history.optional_date(date)  # what is refused at once is so before a server starts
+    print(f"replaying at {datetime.now(UTC):%H:%M} UTC; finished results are cached in {home.folder / 'backtests'}")
+    with interruptible("what was finished is kept; run again to go on"):
+        finish(
+            backtest(
+                str(home.origin),
+                window=Window(since=since, until=until, days=days),
+                policy=Policy(every_days=every_days, cooldown_days=cooldown_days, max_loss=max_loss, rule=rule),
+                replay=Replay(policies=cast("list[RefitOn]", policy), refit=refit, labels=labels, revision=revision),
+                output=str(output) if output else None,
+                return_state=True,
+            )
+        )
+
+
+@commands.command(
+    "drift-pages",
+    rich_help_panel=PANEL,
+    epilog=examples("drift-pages", "drift-pages --rebuild   # from the records first"),
+)
+def drift_pages(
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the pages anew from the records first.")] = False,
+    port: Annotated[int, typer.Option(help="Of the pages' server.")] = 8000,
+    repository: RepositoryOption = None,
+) -> None:
+    """Open Evidently's pages of all windows, until Ctrl-C."""
+    from flows.machine.home import Home
+    from flows.monitoring.drift_pages import serve_pages
+
+    serve_pages(Home.of(repository), rebuild, port)

@@ -1,0 +1,89 @@
+"""Every command explains itself, and its name is where a person looks for it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import typer
+
+from flows.cli import app
+from tasks.core.cli import exit_code
+
+COMMANDS = [
+    "run", "report", "land", "preset", "environment",
+    "monitor", "label", "backtest", "drift-pages",
+    "promote", "champion", "history", "rollback", "approve",
+    "status", "train", "verify", "prune", "reaper", "demo", "upgrade",
+    "score", "drift", "gate", "explain", "trace", "export", "quarantine",
+]  # fmt: skip
+ONE_NAME = {"repository", "since", "until", "input", "output", "push"}  # of the same meaning everywhere
+WIDTH = 60  # of a first sentence in the list
+
+
+def root():
+    return typer.main.get_command(app.application())
+
+
+def shown(capsys, *words):
+    assert exit_code(app.application(), [*words, "--help"], "driftline") == 0
+    return capsys.readouterr().out
+
+
+def test_the_list_is_complete():
+    assert list(root().commands) == COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_explains_itself(name, capsys):
+    words = ["quarantine", "release"] if name == "quarantine" else [name]
+    text = shown(capsys, *words)
+    assert text.startswith(f"Usage: driftline {' '.join(words)}")
+    assert re.search(rf"^    driftline {' '.join(words)}", text, re.M), "no example"
+    assert root().commands[name].get_short_help_str(1000) in shown(capsys).replace("\n               ", " ")
+
+
+def test_every_option_has_its_help():
+    for name, command in root().commands.items():
+        for option in command.params:
+            if option.name != "help" and not getattr(option, "hidden", False):
+                assert option.help, f"{name} --{option.name}"
+
+
+def test_options_of_one_meaning_have_one_name():
+    for name, command in root().commands.items():
+        for option in command.params:
+            known = ONE_NAME & set(re.split("_", option.name))
+            assert not known or option.name in ONE_NAME, f"{name}: {option.name}"
+
+
+def test_without_a_command_the_list_is_shown(capsys):
+    assert exit_code(app.application(), [], "driftline") == 0
+    assert "The model in production:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["champion"], 0, "none yet"),
+        (["history"], 0, "no version is registered yet"),
+        (["preset"], 0, "bert"),
+        (["verify"], 2, "holds no record of a run yet"),
+        (["drift-pages"], 2, "holds no window yet: `driftline monitor` adds one"),
+        (["rollback"], 2, "no champion came before this one"),
+        (["monitor"], 2, "there is no champion to watch yet: `driftline promote` makes"),
+        (["monitor", "--policy", "daily"], 2, "'daily' is not one of 'never', 'schedule'"),
+        (["backtest", "--policy", "daily"], 2, "'daily' is not one of never, schedule"),
+        (["train", "nope"], 2, "no stage 'nope'; the stages are"),
+        (["prune"], 0, "nothing to delete"),
+        (["report"], 2, "run `dvc repro`"),
+        (["reaper"], 2, "PREFECT_API_URL is not set"),
+        (["approve"], 2, "no Prefect server answers at http://127.0.0.1:9/api"),
+    ],
+)
+def test_what_a_fresh_repository_answers(words, code, said, fresh):
+    api = {"PREFECT_API_URL": "http://127.0.0.1:9/api"} if words == ["approve"] else {}
+    done = fresh(*words, **api)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert said in done.stdout + done.stderr
+    assert code != 2 or done.stderr.startswith("error: ")
