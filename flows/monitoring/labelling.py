@@ -7,9 +7,7 @@ what the model said, which would lead the labeller.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +22,12 @@ from tasks.core.files import replacing
 from tasks.core.rows import modality
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
+from tasks.tables.delimited import read_delimited, text_table, write_delimited
 
 COLUMNS = ("id", "text", "label", "chosen")
 RANDOM, UNCERTAIN = "random", "uncertain"
 COVERAGE = 0.95
 FOLDER = Path("data/labels")  # of the pipeline: what `windows.*.labels` reads
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is run by spreadsheets
 
 
 @dataclass(frozen=True)
@@ -82,13 +80,8 @@ def ask(home: Home, span: Span | None, rows: list[Row], seed: int, count: int) -
         return file
     if not count or all(row.label for row in rows):
         return None
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row, why in choose(rows, seed, count):
-        writer.writerow([row.id, f"'{row.text}" if row.text.startswith(FORMULA) else row.text, row.label or "", why])
-    with replacing(file) as part:
-        part.write_text(text.getvalue(), encoding="utf-8")
+    lines = [(row.id, row.text, row.label or "", why) for row, why in choose(rows, seed, count)]
+    write_delimited(text_table(COLUMNS, lines), file, guarded=True)
     return file
 
 
@@ -120,17 +113,12 @@ def measured(rows: list[Row], asked: Path) -> dict[str, Any] | None:
 
 
 def _lines(file: Path) -> list[dict[str, str]]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            found = csv.DictReader(text, strict=True)
-            for name in ("id", "label"):
-                if name not in (found.fieldnames or ()):
-                    raise UserError(f"{file} has no column {name!r}: it needs id and label")
-            return [{key: value or "" for key, value in line.items() if key} for line in found]
-    except FileNotFoundError:
-        raise UserError(f"{file} does not exist") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{file} cannot be read as csv in UTF-8: {error}") from None
+    table = read_delimited(file, guarded=True)
+    for name in ("id", "label"):
+        if name not in table.column_names:
+            raise UserError(f"{file} has no column {name!r}: it needs id and label")
+    lines: list[dict[str, str]] = table.to_pylist()
+    return lines
 
 
 def given(file: Path) -> dict[str, str]:
@@ -152,12 +140,7 @@ def keep(home: Home, file: Path) -> list[Path]:
     """
     new = given(file)
     labels = _kept(home) | new
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("id", "label"))
-    writer.writerows(sorted(labels.items()))
-    with replacing(_file(home)) as part:
-        part.write_text(text.getvalue(), encoding="utf-8")
+    write_delimited(text_table(("id", "label"), sorted(labels.items())), _file(home))  # ingest reads it: no guard
     asked = sorted((home.folder / "to_label").glob("*/to_label.csv"))
     return [one for one in asked if not new.keys().isdisjoint(line["id"] for line in _lines(one))]
 

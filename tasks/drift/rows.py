@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def rows_from_table(
     if group is not None and group not in columns:
         raise UserError(f"{place} has no column {group!r}: drift.group must name one of {', '.join(sorted(columns))}")
     text = _strings(table, "text").fill_null("") if "text" in columns else None
-    of_images = {name: _numbers(table, column) for name, column in OF_IMAGES.items() if column in columns}
+    of_images = {name: _numbers(table, column, place) for name, column in OF_IMAGES.items() if column in columns}
     return Rows(
         count=table.num_rows,
         text=text,
@@ -117,16 +118,16 @@ def _category(table: pa.Table, name: str) -> NDArray[np.object_]:
     return values
 
 
-def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
-    values: NDArray[np.float64] = pc.cast(table.column(name), pa.float64()).to_numpy()
+def _numbers(table: pa.Table, name: str, place: str | Path) -> NDArray[np.float64]:
+    try:
+        values: NDArray[np.float64] = pc.cast(table.column(name), pa.float64()).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UserError(f"{place}: {name} must hold numbers: {error}") from None
     return values
 
 
 def _confidence(table: pa.Table, place: str | Path) -> NDArray[np.float64]:
-    try:
-        values: NDArray[np.float64] = pc.cast(table.column("confidence"), pa.float64()).to_numpy()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UserError(f"{place}: confidence must hold numbers: {error}") from None
+    values = _numbers(table, "confidence", place)
     if not np.isfinite(values).all():
         raise UserError(
             f"{place}: {int((~np.isfinite(values)).sum())} rows have no confidence: leave out these rows or the column"
@@ -135,9 +136,23 @@ def _confidence(table: pa.Table, place: str | Path) -> NDArray[np.float64]:
 
 
 def _times(table: pa.Table) -> NDArray[np.datetime64] | None:
-    """The column timestamp, where it holds times and every row has one."""
+    """The column timestamp, where it holds times, or ISO texts of them, and every row has one."""
     column = table.column("timestamp")
-    if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)) or column.null_count:
+    if column.null_count:
+        return None
+    if pa.types.is_string(column.type):
+        return _parsed_times(column.to_pylist())
+    if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
         return None
     values: NDArray[np.datetime64] = column.cast(pa.timestamp("us")).to_numpy().astype("datetime64[us]")
     return values
+
+
+def _parsed_times(texts: list[str]) -> NDArray[np.datetime64] | None:
+    """ISO times in UTC, which one without a zone is taken to be in; None where a text is no time."""
+    try:
+        times = [datetime.fromisoformat(text) for text in texts]
+    except ValueError:
+        return None
+    utc = [time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time for time in times]
+    return np.array(utc, dtype="datetime64[us]")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.json
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from tasks.core.errors import UserError
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
 from tasks.drift.rows import MODE, OF_IMAGES, Rows, rows_from_table
+from tasks.tables.any_table import empty_as_missing, read_any_table
 
 USED = ("text", "prediction", "confidence", "label")
 WHEN = "timestamp"
@@ -56,7 +52,7 @@ def read_rows(path: Path, embeddings: Path | None, group: str | None) -> Rows:
 
     Times in the column ``timestamp`` cut the reference into past windows.
     """
-    table = _read(path)
+    table = empty_as_missing(read_any_table(path))
     selected = _select(table, (*USED, WHEN, *IMAGES), group)
     if not set(selected.column_names) & set(USED) and embeddings is None:
         raise UserError(f"{path} has none of the columns {', '.join(USED)}; it has {', '.join(table.column_names)}")
@@ -69,35 +65,6 @@ def _select(table: pa.Table, names: tuple[str, ...], group: str | None) -> pa.Ta
     if "label" in found and table.column("label").null_count == table.num_rows:
         found.remove("label")
     return table.select(found)
-
-
-def _read(path: Path) -> pa.Table:
-    try:
-        return _reader(path)(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{path} cannot be read as {path.suffix}: {error}") from None
-
-
-def _reader(path: Path) -> Any:
-    readers = {
-        ".parquet": pa.parquet.read_table,
-        ".csv": partial(_separated, delimiter=","),
-        ".tsv": partial(_separated, delimiter="\t"),
-        ".jsonl": pa.json.read_json,
-    }
-    if path.suffix not in readers:
-        raise UserError(f"{path}: a table ends in {', '.join(readers)}")
-    return readers[path.suffix]
-
-
-def _separated(path: Path, delimiter: str) -> pa.Table:
-    return pa.csv.read_csv(
-        path,
-        parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pa.csv.ConvertOptions(null_values=[""], strings_can_be_null=True),
-    )
 
 
 def read_embeddings(path: Path) -> NDArray[np.float32]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 from threadpoolctl import threadpool_limits
 
@@ -16,7 +15,7 @@ from tasks.behaviour import BEHAVIOUR, read_behaviour_tests
 from tasks.core import params, paths
 from tasks.core.cli import run
 from tasks.core.errors import UserError
-from tasks.core.files import replacing, write_json
+from tasks.core.files import write_json
 from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
@@ -30,6 +29,7 @@ from tasks.evaluate.reliability import reliability
 from tasks.evaluate.slices import slices
 from tasks.evaluate.weighted import Predictions
 from tasks.statistics.measures import Counts
+from tasks.tables.delimited import write_delimited
 
 Splits = Mapping[str, pa.Table]
 
@@ -169,8 +169,7 @@ def _behaviour(labels: list[str], kind: Modality) -> list[dict[str, Any]]:
     tried = read_table(layout.window("reference").behaviour)
     tests = read_behaviour_tests(BEHAVIOUR) if kind == "text" else ()
     results, failed = behaviour_results(tests, tried, labels)
-    with replacing(BEHAVIOUR_FAILED) as part:
-        pyarrow.csv.write_csv(failed, part)
+    write_delimited(failed, BEHAVIOUR_FAILED, guarded=True)
     return results
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 from threadpoolctl import threadpool_limits
 
 from tasks.core import params, paths
@@ -22,6 +21,7 @@ from tasks.explain.page import Mistake, coloured, page
 from tasks.images import thumbnail
 from tasks.modelling.checkpoints import checkpoint
 from tasks.redaction import excerpt
+from tasks.tables.delimited import write_delimited
 
 SHOWN = 20  # suspects on the page; the rest stands in the csv
 BEGINNING = 160  # characters of a suspicious text
@@ -110,8 +110,7 @@ def _write(
     names = ("id", "label", "suggested", "quality", "source_file", "source_row", "begins")
     kinds = {"quality": pa.float64(), "source_row": pa.int64()}
     table = pa.table({name: pa.array([its[name] for its in found], kinds.get(name, pa.string())) for name in names})
-    with replacing(SUSPECTS) as part:
-        pyarrow.csv.write_csv(table, part)
+    write_delimited(table, SUSPECTS, guarded=True)
     return {
         "mistakes": len(explained),
         "complete": sum(its.explained.complete for its in explained),

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tasks.core.errors import UserError
 from tasks.statistics.measures import Floats
+from tasks.tables.any_table import empty_as_missing, read_any_table
 
 Table = dict[str, list[Any]]
 """Values by column, all columns of one length."""
@@ -48,38 +45,8 @@ class Pair:
 
 def read_predictions(path: Path) -> Table:
     """A table of predictions: csv, tsv, jsonl or parquet."""
-    readers: dict[str, Callable[[Path], Table]] = {
-        ".csv": lambda file: _delimited(file, ","),
-        ".tsv": lambda file: _delimited(file, "\t"),
-        ".jsonl": _lines,
-        ".parquet": _parquet,
-    }
-    if path.suffix not in readers:
-        raise UserError(f"{path}: unknown format; use one of {', '.join(readers)}")
-    try:
-        return readers[path.suffix](path)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
-    except (ValueError, csv.Error, AttributeError) as error:  # what json, csv and pyarrow raise on what is no such file
-        raise UserError(f"{path} cannot be read as {path.suffix[1:]}: {error}") from error
-
-
-def _delimited(path: Path, delimiter: str) -> Table:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        header, *rows = csv.reader(file, delimiter=delimiter, strict=True)
-    if any(len(row) != len(header) for row in rows):
-        raise ValueError(f"a record has another number of values than the header, {len(header)}")
-    return {name: [row[i] or None for row in rows] for i, name in enumerate(header)}
-
-
-def _lines(path: Path) -> Table:
-    with path.open(encoding="utf-8") as file:
-        return dict(pa.Table.from_pylist([json.loads(line) for line in file if line.strip()]).to_pydict())
-
-
-def _parquet(path: Path) -> Table:
-    names = [name for name in pq.read_schema(path).names if name != "text"]  # the largest column, and not needed
-    return dict(pq.read_table(path, columns=names).to_pydict())
+    found = read_any_table(path, without=("text",))  # the heaviest column, and no answer
+    return dict(empty_as_missing(found).to_pydict())
 
 
 def pair(champion: Table, challenger: Table, truth: Table | None, columns: Iterable[str]) -> Pair:

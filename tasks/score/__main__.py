@@ -23,6 +23,7 @@ from tasks.score import Params, any_table
 from tasks.score.behaviour_tests import behaviour
 from tasks.score.command import score
 from tasks.score.predict import Predicted, predict
+from tasks.tables.any_table import read_any_table
 
 
 def rows_of(window: paths.Window) -> pa.Table:
@@ -100,7 +101,7 @@ def _print(predicted: Predicted) -> None:
 def score_file(source: Path, target: Path, column: str, section: Params) -> None:
     """Write ``source`` to ``target`` with the columns of ``scored.parquet``, but for its id, added."""
     any_table.refuse_other("text")
-    table = any_table.read(source)
+    table = read_any_table(source)
     texts = any_table.texts(table, column, source)
     labels, _ = checkpoint.labels_and_width(paths.CLASSIFIER)
     names = scored(labels).names[1:]  # all but the id, which is the input's own business

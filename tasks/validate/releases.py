@@ -7,12 +7,12 @@ another rule, now or after the contract has changed, it stays in quarantine.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from tasks.core.errors import UserError
+from tasks.tables.delimited import read_delimited, write_records
 from tasks.validate import own_rules
 
 HEADER = ("id", "reason", "why")
@@ -56,14 +56,10 @@ def read(file: Path) -> list[Release]:
     """The lines of the file in order; none where there is no file."""
     if not file.exists():
         return []
-    try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            found = list(csv.reader(lines, strict=True))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read as csv: {error}") from None
-    if not found or tuple(found[0]) != HEADER:
-        raise UserError(f"{file}: its first line must be {','.join(HEADER)}")
-    return [_release(file, number, line) for number, line in enumerate(found[1:], 2) if line]
+    table = read_delimited(file, guarded=True)
+    if tuple(table.column_names) != HEADER:
+        raise UserError(f"{file}, line 1: the header must be {','.join(HEADER)}")
+    return [_release(file, number, line) for number, line in enumerate(table.to_pylist(), 2)]
 
 
 def pairs(releases: Iterable[Release]) -> Released:
@@ -71,10 +67,10 @@ def pairs(releases: Iterable[Release]) -> Released:
     return frozenset((release.id, release.reason) for release in releases)
 
 
-def _release(file: Path, number: int, line: list[str]) -> Release:
-    if len(line) != len(HEADER) or not all(value.strip() for value in line):
-        raise UserError(f"{file}, line {number}: it takes an id, a reason and why, in that order")
-    release = Release(*line)
+def _release(file: Path, number: int, line: dict[str, str]) -> Release:
+    if not all(value.strip() for value in line.values()):
+        raise UserError(f"{file}, line {number}: id, reason and why must all be filled in")
+    release = Release(**line)
     if release.reason not in RELEASABLE:
         raise UserError(f"{file}, line {number}: {release.reason} cannot be released; {', '.join(RELEASABLE)} can")
     return release
@@ -86,5 +82,4 @@ def add(releases: Iterable[Release], file: Path) -> None:
     fresh = [release for release in releases if release[:2] not in {known[:2] for known in old}]
     new = not file.exists()
     with file.open("a", newline="", encoding="utf-8") as lines:
-        out = csv.writer(lines, lineterminator="\n")
-        out.writerows([HEADER, *fresh] if new else fresh)
+        write_records([HEADER, *fresh] if new else fresh, lines, guarded=True)

@@ -108,8 +108,8 @@ def test_nothing_is_asked_where_all_is_known_and_a_formula_is_no_formula(deploye
     [
         ("id,text\na,b\n", "no column 'label'"),
         ("id,label\na,ham\na,spam\n", "two labels"),
-        ("id,label\na,\xff\n", "cannot be read"),
-        ("", "no column 'id'"),
+        ("id,label\na,\xff\n", "line 2: not UTF-8"),
+        ("", "the first line must name the columns"),
     ],
 )
 def test_labels_that_cannot_be_used_are_refused_in_words(tmp_path, text, words):

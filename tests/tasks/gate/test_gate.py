@@ -288,8 +288,8 @@ def test_what_is_no_table_is_refused(tmp_path):
     (tmp_path / "a.parquet").write_text("x")
     (tmp_path / "a.xls").write_text("x")
     for name, words in {
-        "a.csv": "cannot be read as csv",
-        "a.jsonl": "as jsonl",
+        "a.csv": "line 2: the record has 3 values, the header 2",
+        "a.jsonl": "line 1: not valid JSON",
         "a.parquet": "as parquet",
         "a.xls": "unknown format",
     }.items():

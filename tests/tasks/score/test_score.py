@@ -22,11 +22,12 @@ from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.schema import scored
 from tasks.modelling.checkpoints import checkpoint
-from tasks.score import Params, any_table
+from tasks.score import Params
 from tasks.score import __main__ as predicting
 from tasks.score.__main__ import score_window
 from tasks.score.command import score
 from tasks.score.predict import predict
+from tasks.tables.any_table import FORMATS, read_any_table, write_any_table
 from tests.support.mails import WORDS, mails
 
 LONG = " ".join(WORDS * (5000 // len(WORDS) + 1))
@@ -168,14 +169,14 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("target", any_table.FORMATS)
-@pytest.mark.parametrize("source", any_table.FORMATS)
+@pytest.mark.parametrize("target", FORMATS)
+@pytest.mark.parametrize("source", FORMATS)
 def test_a_table_comes_back_with_its_own_columns_and_ours(repository, source, target):
     given_file, made_file = repository / f"in{source}", repository / f"out{target}"
-    any_table.FORMATS[source][1](pa.Table.from_pylist(ROWS), given_file)
+    write_any_table(pa.Table.from_pylist(ROWS), given_file)
     before = {file for file in repository.rglob("*") if file.is_file()}
     command("--input", str(given_file), "--output", str(made_file), "--column", "mail")
-    made = any_table.read(made_file).to_pylist()
+    made = read_any_table(made_file).to_pylist()
     assert [{name: row[name] for name in ROWS[0]} for row in made] == ROWS
     expected = predict([row["mail"] for row in ROWS], paths.CLASSIFIER, SECTION)
     assert [float(row["confidence"]) for row in made] == pytest.approx(expected.probabilities.max(axis=1), abs=1e-12)
@@ -196,13 +197,13 @@ def test_lines_keep_their_types(repository):
     [
         ("in.csv", "body,label\nx,y\n", [], ["no column 'text'", "--column", "body, label"]),
         ("in.csv", "text,prediction\nx,y\n", [], ["prediction", "rename or drop"]),
-        ("in.csv", "text,label\nx\n", [], ["record 2 has 1 values"]),
-        ("in.csv", "", [], ["in.csv cannot be read as csv"]),
+        ("in.csv", "text,label\nx\n", [], ["line 2: the record has 1 values, the header 2"]),
+        ("in.csv", "", [], ["in.csv, line 1: the first line must name the columns"]),
         ("in.jsonl", '{"text": null}\n', [], ["None in row 1"]),
-        ("in.jsonl", "{text}\n", [], ["in.jsonl cannot be read as jsonl"]),
+        ("in.jsonl", "{text}\n", [], ["in.jsonl, line 1: not valid JSON"]),
         ("in.parquet", "no parquet", [], ["in.parquet cannot be read as parquet"]),
-        ("in.csv", "text\nx\n", ["--output", "out.doc"], ["out.doc: unknown kind of file"]),
-        ("in.xlsx", "", [], ["unknown kind of file", ".parquet"]),
+        ("in.csv", "text\nx\n", ["--output", "out.doc"], ["out.doc: unknown format"]),
+        ("in.xlsx", "", [], ["unknown format", ".parquet"]),
         ("in.csv", None, [], ["in.csv does not exist"]),
     ],
 )

@@ -195,12 +195,12 @@ def test_what_is_released_is_written_down_once_and_read_back(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("id,why\n", "its first line must be id,reason,why"),
-        ("", "its first line must be"),
-        ("id,reason,why\na,text_too_long\n", "line 2: it takes an id, a reason and why"),
-        ("id,reason,why\na,text_too_long, \n", "line 2: it takes"),
+        ("id,why\n", "the header must be id,reason,why"),
+        ("", "the first line must name the columns"),
+        ("id,reason,why\na,text_too_long\n", "line 2: the record has 2 values, the header 3"),
+        ("id,reason,why\na,text_too_long, \n", "line 2: id, reason and why must all be filled in"),
         ("id,reason,why\na,text_missing,because\n", "text_missing cannot be released"),
-        ('id,reason,why\n"a,text_too_long,because\n', "cannot be read as csv"),
+        ('id,reason,why\n"a,text_too_long,because\n', "not valid csv"),
     ],
 )
 def test_a_file_of_releases_that_says_something_else_is_refused(tmp_path, content, message):
