@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from flows.backtest.replay import Step, Summary, describe_policy, summary
 from flows.parameters import Policy
+from tasks.html.templates import environment
 from tasks.report.charts import Axis, axis
 
 TEMPLATE = "page.html"
@@ -87,15 +86,10 @@ def markdown(found: Replayed) -> str:
 
 def page(found: Replayed) -> str:
     """The page; whatever comes from data is escaped, and nothing on it runs."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     head, *lines = table(found)
     windows = list(zip(*found.steps.values(), strict=True))
-    return environment.get_template(TEMPLATE).render(
-        found=found, chart=chart(found.steps), headings=head, lines=lines, windows=windows
-    )
+    template = environment(Path(__file__).parent).get_template(TEMPLATE)
+    return template.render(found=found, chart=chart(found.steps), headings=head, lines=lines, windows=windows)
 
 
 def chart(steps: dict[str, list[Step]]) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tasks.core.files import replacing
 from tasks.drift import Params
 from tasks.drift.distributions import evidently_report
 from tasks.drift.examples import what_changed
 from tasks.drift.rows import Rows
+from tasks.html.templates import environment
 
 if TYPE_CHECKING:
     from tasks.drift.verdict import Verdict
@@ -64,10 +64,8 @@ def _sample(rows: Rows, max_rows: int, rng: np.random.Generator) -> Rows:
 def _page(verdict: Verdict, reference: Rows, current: Rows, params: Params, distributions: str) -> str:
     words, examples = what_changed(reference, current, params.examples) if verdict["signals"] else ([], [])
     title, tone = TITLES[(verdict["drifted"], verdict["significant"])]
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    head = environment.get_template("page.html").render(
+    template = environment(Path(__file__).parent).get_template("page.html")
+    head = template.render(
         title=title,
         tone=tone,
         verdict=verdict,
@@ -81,7 +79,7 @@ def _page(verdict: Verdict, reference: Rows, current: Rows, params: Params, dist
         words=words,
         examples=examples,
     )
-    return _join(head, distributions)
+    return _join(head.rstrip("\n"), distributions)
 
 
 def _accuracies(found: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from tasks.explain.attribution import Explained
+from tasks.html.templates import environment
 from tasks.redaction import hidden, mask
 
 Span = tuple[int, int, str]
@@ -74,15 +73,8 @@ def page(
     images: Sequence[dict[str, object]] = (),
 ) -> str:
     """The whole page; without ``rows`` it shows images and says that they are not explained."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("explained.html").render(
+    template = environment(Path(__file__).parent / "page").get_template("explained.html")
+    return template.render(
         mistakes=[(each, coloured(shown(each.explained.pieces))) for each in mistakes],
         suspects=suspects,
         rows=rows,

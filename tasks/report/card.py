@@ -10,32 +10,22 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from tasks.core import paths
 from tasks.core.paths import WINDOWS
 from tasks.dataset import layout
+from tasks.html.templates import environment
 from tasks.report import Card, phrases
 from tasks.report.inputs import Inputs
-from tasks.report.render import MEASURES, measure_titles
+from tasks.report.render import MEASURES, PAGE, measure_titles
 
 NAMES = {"macro_f1": "f1", "accuracy": "accuracy", "roc_auc": "roc_auc"}  # what the hub calls them
 
 
 def model_card(inputs: Inputs, section: Card) -> str:
     """The whole card; what a text, label or column holds can neither end its table nor become markup."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "page"),
-        autoescape=False,  # Markdown, whose own signs `plain` escapes
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        its.__name__: its for its in (phrases.count, phrases.figure, phrases.signed, phrases.percent, plain)
-    }
-    return environment.get_template("card.md").render(
+    filters = (phrases.count, phrases.figure, phrases.signed, phrases.percent, plain)
+    template = environment(PAGE, filters, escape=False).get_template("card.md")  # Markdown, which `plain` escapes
+    return template.render(
         header=_header(inputs, section),
         card=section,
         evaluate=inputs.evaluate,

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from tasks.core.paths import WINDOWS
+from tasks.html.templates import environment
 from tasks.report import Params, charts, phrases, tables, verdict
 from tasks.report.emissions import emissions
 from tasks.report.inputs import Inputs, Record
 
 # The page may style itself and show the pictures that are in it, and nothing else: no script, no request.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+PAGE = Path(__file__).parent / "page"
 
 MEASURES = {
     "macro_f1": "Macro-F1",
@@ -43,25 +44,20 @@ def measure_titles(evaluate: Record) -> dict[str, str]:
 
 def render(inputs: Inputs, section: Params) -> str:
     """The whole page."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {filter_.__name__: filter_ for filter_ in FILTERS}
-    return environment.get_template("page.html").render(
-        policy=POLICY,
-        section=section,
-        windows=WINDOWS,
-        kind=phrases.OF[inputs.reads],
-        **_verdict(inputs),
-        **_model(inputs, section),
-        **_data(inputs, section),
-        **_drift(inputs),
-        **_foot(inputs, section),
+    return (
+        environment(PAGE, FILTERS)
+        .get_template("page.html")
+        .render(
+            policy=POLICY,
+            section=section,
+            windows=WINDOWS,
+            kind=phrases.OF[inputs.reads],
+            **_verdict(inputs),
+            **_model(inputs, section),
+            **_data(inputs, section),
+            **_drift(inputs),
+            **_foot(inputs, section),
+        )
     )
 
 

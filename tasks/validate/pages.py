@@ -11,13 +11,13 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from html import escape
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from tasks.html.templates import environment
 from tasks.redaction import excerpt
 
 EXAMPLES, EXCERPT = 3, 120  # rows for each reason, characters of each
@@ -39,49 +39,29 @@ def settle(site: Path, verdicts: Verdicts, quarantined: pa.Table) -> None:
         alone = text.replace("<head>", f"<head>{POLICY}", 1).replace("</head>", f"{style}</head>", 1)
         page.write_text(alone, encoding="utf-8")
     shutil.rmtree(site / "static", ignore_errors=True)  # 4 MB of fonts and pictures that the policy forbids
-    (site / "index.html").write_text(_front(site, verdicts, quarantined, style), encoding="utf-8")
+    (site / "index.html").write_text(_index(site, verdicts, quarantined), encoding="utf-8")
 
 
-def _front(site: Path, verdicts: Verdicts, quarantined: pa.Table, style: str) -> str:
-    rows = "".join(
-        f"<tr><td><a href='{escape(_page(site, suite))}'>{escape(suite)}</a></td><td>{escape(rule)}</td>"
-        f"<td>{'✗' if broken else '✓'}</td><td>{broken}</td></tr>"
-        for suite, rules in verdicts.items()
-        for rule, broken in rules.items()
-    )
-    head = "<tr><th>suite</th><th>rule</th><th></th><th>broken by</th></tr>"
-    body = f"<table>{head}{rows}</table>" if rows else "<p>There were no rows to judge.</p>"
-    return (
-        f"<!DOCTYPE html><html lang='en'><head>{POLICY}<meta charset='utf-8'/><title>Data Docs</title>{style}</head>"
-        f"<body><h4>Data Docs</h4><p>What Great Expectations found, rule by rule.</p>{body}{_held(quarantined)}"
-        "</body></html>\n"
-    )
+def _index(site: Path, verdicts: Verdicts, quarantined: pa.Table) -> str:
+    rules = [
+        (_page(site, suite), suite, rule, broken) for suite, rules in verdicts.items() for rule, broken in rules.items()
+    ]
+    template = environment(CSS.parent).get_template("data_docs.html")
+    return template.render(policy=POLICY, rules=rules, reasons=_reasons(quarantined))
 
 
-def _held(quarantined: pa.Table) -> str:
-    """The reasons, the most frequent first, with the first rows of each; all of their text masked."""
-    if not len(quarantined):
-        return "<h4>Quarantine</h4><p>No row was held.</p>"
+def _reasons(quarantined: pa.Table) -> list[tuple[str, int, list[dict[str, str | None]]]]:
+    """The reasons, the most frequent first, with the first rows of each; all of their text redacted."""
     held = quarantined["reasons"].to_pylist()
     counts = Counter(reason for reasons in held for reason in reasons)
-    rows = "".join(
-        f"<tr><td>{escape(reason)}</td><td>{count}</td><td>{_examples(quarantined, held, reason)}</td></tr>"
-        for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    )
-    return (
-        "<h4>Quarantine</h4><p>Why rows were held, and the first of them: mail addresses, links and digits are masked, "
-        "names are not. driftline trace ID tells all about a row, driftline quarantine release lets it out.</p>"
-        f"<table><tr><th>reason</th><th>rows</th><th>examples</th></tr>{rows}</table>"
-    )
+    order = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [(reason, count, _examples(quarantined, held, reason)) for reason, count in order]
 
 
-def _examples(quarantined: pa.Table, held: list[list[str]], reason: str) -> str:
+def _examples(quarantined: pa.Table, held: list[list[str]], reason: str) -> list[dict[str, str | None]]:
     places = list(islice((place for place, reasons in enumerate(held) if reason in reasons), EXAMPLES))
-    return "".join(
-        f"<p><code>{escape(row['id'])}</code> {escape(shown(row) or '(empty)')}"
-        f"{'' if row['label'] is None else ' · ' + escape(row['label'])}</p>"
-        for row in quarantined.take(pa.array(places, pa.int64())).to_pylist()
-    )
+    rows = quarantined.take(pa.array(places, pa.int64())).to_pylist()
+    return [{"id": row["id"], "text": shown(row), "label": row["label"]} for row in rows]
 
 
 def shown(row: Mapping[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""HTML pages: the one Jinja environment that renders them."""
