@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 API = "PREFECT_API_URL"
-REAP_SECONDS = 60.0
+MEND_SECONDS = 60.0
 CANCEL_SECONDS = 5.0  # how often the server is asked for runs that are due or cancelled
 
 
@@ -76,15 +76,15 @@ def deployments(options: argparse.Namespace, home: Home) -> list[RunnerDeploymen
     return cast("list[RunnerDeployment]", made)  # its type allows for callers that await
 
 
-def keep_reaping(home: Home, over: threading.Event) -> None:
+def keep_mending(home: Home, over: threading.Event) -> None:
     """Look for dead runs from time to time; a server that is being restarted is asked again next time."""
     import httpx
 
-    from flows.reaper import reap
+    from flows.reaper import mend
 
-    while not over.wait(REAP_SECONDS):
+    while not over.wait(MEND_SECONDS):
         try:
-            for line in reap(home):
+            for line in mend(home):
                 log.info(line)
         except httpx.HTTPError as error:
             log.warning(f"the server does not answer: {error!r}")
@@ -94,12 +94,12 @@ def serve_all(options: argparse.Namespace, home: Home) -> None:
     """Until a signal comes. Imports Prefect only here, because it reads its settings when it is imported."""
     import prefect
 
-    from flows.reaper import reap
+    from flows.reaper import mend
 
-    for line in reap(home, starting=timedelta(0)):
+    for line in mend(home, starting=timedelta(0)):
         log.info(line)
     over = threading.Event()
-    threading.Thread(target=keep_reaping, args=(home, over), daemon=True).start()
+    threading.Thread(target=keep_mending, args=(home, over), daemon=True).start()
     try:
         prefect.serve(*deployments(options, home))
     finally:

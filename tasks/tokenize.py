@@ -1,13 +1,13 @@
-"""Turn the texts of the splits into token ids: ``python -m tasks.tokenize``.
+"""Tokenize the texts of the splits: ``python -m tasks.tokenize``.
 
 Reads ``data/splits/`` and the checkpoint's tokenizer; writes ``data/tokens/``: one table for each split,
-``labels.json`` with the labels of train in order, and ``tokenizer/``, which cuts texts exactly as it was done here and
-goes into the trained model, so that whoever loads the model sees the same ids.
+``labels.json`` with the labels of train in order, and ``tokenizer/``, which truncates as it was done here and becomes
+part of the trained model.
 
-Images become pixels instead, cut to size by the checkpoint's image processor, which is kept in ``tokenizer/``;
-``pixels.json`` says what shape they have and how they are to be scaled (``tasks.modelling.pixels``).
+Images become pixels instead, resized by the checkpoint's image processor, which is saved in ``tokenizer/``;
+``pixels.json`` has their shape and scaling (``tasks.modelling.pixels``).
 
-Not covered: pairs of texts, and texts longer than ``max_length`` other than by cutting them.
+Not covered: pairs of texts, and texts longer than ``max_length`` other than by truncation.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
-CHUNK = 512  # texts or images worked on at once
-CHECKED = 16  # images on which the processor is held to what we take it to do
+CHUNK = 512  # texts or images processed at once
+CHECKED = 16  # images on which the processor's scaling is checked
 T = TypeVar("T")
-UNKNOWN_WARNING = 0.05  # share of unknown tokens from which the checkpoint probably does not speak this language
+UNKNOWN_WARNING = 0.05  # share of unknown tokens above which the checkpoint probably lacks this language
 
 
 class Params(Section):
     """Section ``tokenize``."""
 
     max_length: int = Field(default=128, ge=4)
-    """Tokens a text is cut to, special ones included."""
+    """Maximum tokens per text, special ones included."""
     truncation_side: Literal["right", "left"] = "right"
-    """Which end of a long text is cut off."""
+    """Which end of a long text is truncated."""
 
 
 def prepared(source: checkpoint.Checkpoint, section: Params) -> PreTrainedTokenizerFast:
-    """The checkpoint's tokenizer, made to cut at ``max_length``."""
+    """The checkpoint's tokenizer, set to truncate at ``max_length``."""
     tokenizer = checkpoint.tokenizer(source)
     limit = checkpoint.longest_input(source, tokenizer)
     if section.max_length > limit:
@@ -62,106 +62,108 @@ def prepared(source: checkpoint.Checkpoint, section: Params) -> PreTrainedTokeni
         )
     tokenizer.model_max_length = section.max_length
     tokenizer.truncation_side = section.truncation_side
-    tokenizer.init_kwargs.pop("max_length", None)  # of a truncation that an earlier owner saved: it is not ours
+    tokenizer.init_kwargs.pop("max_length", None)  # of a truncation saved with the checkpoint
     return tokenizer
 
 
 def label_ids(splits: dict[str, pa.Table]) -> dict[str, int]:
-    """Position of each label of train, in order of their names."""
+    """The id of each label of train, in alphabetical order."""
     labels = sorted(set(splits["train"]["label"].to_pylist()) - {None})
     if len(labels) < 2:
-        have = f"only {labels[0]!r}" if labels else "no label at all"
-        raise UserError(f"data/splits/train.parquet has {have} in {len(splits['train'])} rows: a classifier needs two")
+        found = f"only {labels[0]!r}" if labels else "no label at all"
+        raise UserError(f"data/splits/train.parquet has {found} in {len(splits['train'])} rows: a classifier needs two")
     for name, table in splits.items():
-        strange = sorted(set(table["label"].to_pylist()) - set(labels), key=str)
-        if strange:
-            what = ", ".join("rows without a label" if label is None else repr(label) for label in strange)
+        unknown = sorted(set(table["label"].to_pylist()) - set(labels), key=str)
+        if unknown:
+            what = ", ".join("rows without a label" if label is None else repr(label) for label in unknown)
             raise UserError(
-                f"data/splits/{name}.parquet has {what}, which train has not: move the boundary of the split, "
-                "or leave such rows out with validate.labels"
+                f"data/splits/{name}.parquet has {what}, but train has none: move the boundary of the split, "
+                "or exclude them with validate.labels"
             )
     return {label: i for i, label in enumerate(labels)}
 
 
 def tokens(table: pa.Table, name: str, tokenizer: PreTrainedTokenizerFast, ids: dict[str, int]) -> tuple[pa.Table, int]:
-    """The rows of one split as schema.TOKENS, in order, and how many of them were cut."""
+    """The rows of one split as schema.TOKENS, in order, and how many were truncated."""
     rows: list[list[int]] = []
-    cut = 0
+    truncated = 0
     texts = table["text"].to_pylist()
     if None in texts:
-        raise UserError(f"data/splits/{name}.parquet: row {texts.index(None)} has no text; validate lets none through")
+        raise UserError(f"data/splits/{name}.parquet: row {texts.index(None)} has no text: run `dvc repro split`")
     for chunk in tqdm(list(_chunks(texts)), desc=f"tokenize {name}", unit_scale=CHUNK, unit=" texts", mininterval=1):
         encoded = tokenizer(chunk, truncation=True, padding=False, add_special_tokens=True)
         rows += encoded["input_ids"]
-        cut += sum(bool(one.overflowing) for one in encoded.encodings or [])
+        truncated += sum(bool(one.overflowing) for one in encoded.encodings or [])
     labels = [ids[label] for label in table["label"].to_pylist()]
-    return pa.table([table["id"], rows, labels], schema=TOKENS), cut
+    return pa.table([table["id"], rows, labels], schema=TOKENS), truncated
 
 
 def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
     return (rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK))
 
 
-def figures(table: pa.Table, cut: int, tokenizer: PreTrainedTokenizerFast) -> dict[str, int | float]:
-    """Rows, tokens, share of rows cut, and share of unknown among the tokens that are not special."""
+def metrics(table: pa.Table, truncated: int, tokenizer: PreTrainedTokenizerFast) -> dict[str, int | float]:
+    """Rows, tokens, share of rows truncated, and share of unknown tokens among those that are not special."""
     flat = pc.list_flatten(table["input_ids"])
     unknown = tokenizer.unk_token_id
     special = [i for i in tokenizer.all_special_ids if i != unknown]
     ordinary = len(flat) - pc.sum(pc.is_in(flat, value_set=pa.array(special, pa.int32()))).as_py() if len(flat) else 0
-    strange = (pc.sum(pc.equal(flat, unknown)).as_py() or 0) if unknown is not None else 0
+    unknowns = (pc.sum(pc.equal(flat, unknown)).as_py() or 0) if unknown is not None else 0
     return {
         "rows": len(table),
         "tokens": len(flat),
-        "truncated_share": round(cut / len(table), 6) if len(table) else 0.0,
-        "unknown_share": round(strange / ordinary, 6) if ordinary else 0.0,
+        "truncated_share": round(truncated / len(table), 6) if len(table) else 0.0,
+        "unknown_share": round(unknowns / ordinary, 6) if ordinary else 0.0,
     }
 
 
 def tokenize(splits: dict[str, pa.Table], tokenizer: PreTrainedTokenizerFast, folder: Path) -> dict[str, object]:
-    """Write ``folder`` and give its figures, by split."""
+    """Write ``folder`` and return its metrics by split."""
     ids = label_ids(splits)
     tokenizer.save_pretrained(folder / "tokenizer")
     found: dict[str, object] = {}
     for name, table in splits.items():
-        made, cut = tokens(table, name, tokenizer, ids)
-        found[name] = shares = figures(made, cut, tokenizer)
-        write_table(made, folder / f"{name}.parquet")
-        _say(name, shares)
+        tokenized, truncated = tokens(table, name, tokenizer, ids)
+        found[name] = shares = metrics(tokenized, truncated, tokenizer)
+        write_table(tokenized, folder / f"{name}.parquet")
+        _print_shares(name, shares)
     write_json({"labels": list(ids)}, folder / "labels.json")
     return found
 
 
 def pixelate(splits: dict[str, pa.Table], processor: Any, folder: Path) -> dict[str, object]:
-    """The same for images."""
+    """The same for images, as pixels."""
     ids, first = label_ids(splits), splits["train"]["image"][:CHECKED].to_pylist()
     processor.save_pretrained(folder / "tokenizer")
-    its = pixels.layout(processor, first)
+    shape = pixels.layout(processor, first)
     for name, table in splits.items():
         made: list[bytes] = []
         images = table["image"].to_pylist()
-        for chunk in tqdm(list(_chunks(images)), desc=f"cut {name}", unit_scale=CHUNK, unit=" images", mininterval=1):
-            made += [image.tobytes() for image in pixels.cut(processor, chunk)]
+        for chunk in tqdm(
+            list(_chunks(images)), desc=f"resize {name}", unit_scale=CHUNK, unit=" images", mininterval=1
+        ):
+            made += [image.tobytes() for image in pixels.resized(processor, chunk)]
         labels = [ids[label] for label in table["label"].to_pylist()]
         write_table(
             pa.table([table["id"], pa.array(made, pa.binary()), labels], schema=PIXELS), folder / f"{name}.parquet"
         )
         print(f"{name}: {len(table)} images")
-    write_json(its.written(), folder / pixels.FILE)
+    write_json(shape.to_json(), folder / pixels.LAYOUT_FILE)
     write_json({"labels": list(ids)}, folder / "labels.json")
-    channels, height, width = its.shape
-    shape = {"reads": "image", "channels": channels, "height": height, "width": width}
-    return shape | {name: {"rows": len(table)} for name, table in splits.items()}
+    channels, height, width = shape.shape
+    about = {"modality": "image", "channels": channels, "height": height, "width": width}
+    return about | {name: {"rows": len(table)} for name, table in splits.items()}
 
 
-def _say(name: str, shares: dict[str, int | float]) -> None:
+def _print_shares(name: str, shares: dict[str, int | float]) -> None:
     print(
-        f"{name}: {shares['rows']} rows, {shares['tokens']} tokens, {shares['truncated_share']:.1%} of rows cut, "
+        f"{name}: {shares['rows']} rows, {shares['tokens']} tokens, {shares['truncated_share']:.1%} of rows truncated, "
         f"{shares['unknown_share']:.2%} of tokens unknown"
     )
     if shares["unknown_share"] > UNKNOWN_WARNING:
         print(
             f"warning: {shares['unknown_share']:.1%} of the tokens of {name} are unknown to this checkpoint "
-            f"(above {UNKNOWN_WARNING:.0%}): it may not know the language or script of these texts; try another model"
+            f"(above {UNKNOWN_WARNING:.0%}): it may lack the language or script; set model.name to another"
         )
 
 
@@ -174,10 +176,10 @@ def main() -> None:
         raise UserError("data/splits/train.parquet has no rows: widen windows.reference or add data")
     source = checkpoint.resolve(model)
     if kind == "image":
-        figures = pixelate(splits, checkpoint.processor(source), paths.TOKENS)
+        found = pixelate(splits, checkpoint.processor(source), paths.TOKENS)
     else:
-        figures = {"max_length": section.max_length, **tokenize(splits, prepared(source, section), paths.TOKENS)}
-    write_json(figures, paths.metrics("tokenize"))
+        found = {"max_length": section.max_length, **tokenize(splits, prepared(source, section), paths.TOKENS)}
+    write_json(found, paths.metrics("tokenize"))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ from bench.finetune.arms import SOURCE, macro_f1, predicted
 from bench.results import write_section
 from tasks.core.files import read_json, write_json
 from tasks.finetune import Params
-from tasks.finetune.feeding import Rows
+from tasks.finetune.batching import Rows
 from tasks.finetune.fit import fit
 from tasks.modelling.checkpoints import checkpoint
 from tasks.statistics.measures import cells, interval

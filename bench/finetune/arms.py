@@ -16,7 +16,7 @@ from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, se
 from bench.finetune.sets import Drawn, Part
 from tasks.core.params import Model
 from tasks.finetune import Params
-from tasks.finetune.feeding import LengthBatches, Rows, model_inputs
+from tasks.finetune.batching import LengthGroupedSampler, Rows, model_inputs
 from tasks.finetune.fit import fit
 from tasks.modelling.checkpoints import checkpoint
 from tasks.statistics.measures import cells
@@ -61,7 +61,7 @@ def predicted(model: Any, rows: Rows) -> list[int]:
     """Label numbers, row by row."""
     model.to("cpu").train(False)
     found = np.empty(len(rows), np.int64)
-    for batch in LengthBatches(rows.lengths, 64, None):
+    for batch in LengthGroupedSampler(rows.lengths, 64, None):
         found[batch] = model(**model_inputs(model, rows, batch)).logits.argmax(-1).numpy()
     return [int(label) for label in found]
 
@@ -135,7 +135,7 @@ def driftline(
 ) -> tuple[float, Any]:
     """(d) Every layer trained, validation looked at so many times an epoch."""
     section = Params(
-        epochs=epochs, batch_size=BATCH, checks_per_epoch=checks, check_rows=max(1, len(data.train) // CHECKED),
+        epochs=epochs, batch_size=BATCH, evals_per_epoch=checks, eval_rows=max(1, len(data.train) // CHECKED),
         threads=torch.get_num_threads(), **settings,
     )  # fmt: skip
     model = fresh(data, seed, dropout=section.dropout)

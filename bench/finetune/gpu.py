@@ -21,8 +21,8 @@ from transformers import BertConfig, BertModel
 from bench.finetune import arms as arms
 from bench.results import write_section
 from tasks.finetune import Params
-from tasks.finetune.feeding import Rows
-from tasks.finetune.fit import Fitted, fit
+from tasks.finetune.batching import Rows
+from tasks.finetune.fit import FitResult, fit
 from tasks.modelling.checkpoints import checkpoint
 
 HEADING = "Fine-tuning on a GPU"
@@ -45,11 +45,11 @@ def checkpoint_of(config: BertConfig, folder: Path) -> checkpoint.Checkpoint:
     return checkpoint.Checkpoint(str(folder))
 
 
-def driftline(data: arms.Tokenized, seed: int) -> tuple[float, Fitted]:
+def driftline(data: arms.Tokenized, seed: int) -> tuple[float, FitResult]:
     """Seconds of (d), and its own record."""
     section = Params(
-        epochs=1, learning_rate=1e-4, batch_tokens=BATCH_TOKENS, dropout=0.0, probe=False, checks_per_epoch=10,
-        check_rows=max(1, len(data.train) // arms.CHECKED), threads=torch.get_num_threads(),
+        epochs=1, learning_rate=1e-4, batch_tokens=BATCH_TOKENS, dropout=0.0, probe=False, evals_per_epoch=10,
+        eval_rows=max(1, len(data.train) // arms.CHECKED), threads=torch.get_num_threads(),
     )  # fmt: skip
     model = arms.fresh(data, seed, dropout=0.0)
     started = perf_counter()

@@ -14,9 +14,9 @@ from sklearn.linear_model import LogisticRegression
 
 from bench.finetune.arms import BATCH, Tokenized, fresh, macro_f1
 from tasks.finetune import Params, frozen
-from tasks.finetune.engine import Engine
-from tasks.finetune.feeding import Rows
+from tasks.finetune.batching import Rows
 from tasks.finetune.fit import fit
+from tasks.finetune.trainer import ClassifierTrainer
 
 IMPORTED_BEFORE = (LogisticRegression,)  # by the probe: imports are in no arm's time
 
@@ -35,7 +35,7 @@ def time_to(
 
     The looks at the test rows, and what the frozen layers make of them, are not counted.
     """
-    section = Params(batch_size=BATCH, checks_per_epoch=looks, threads=torch.get_num_threads(), **settings)
+    section = Params(batch_size=BATCH, evals_per_epoch=looks, threads=torch.get_num_threads(), **settings)
     model = fresh(data, seed, dropout=section.dropout)
     seen: list[tuple[float, float]] = []
     with _looking(target, data.test, seen):
@@ -49,18 +49,18 @@ def time_to(
 @contextmanager
 def _looking(target: float, test: Rows, seen: list[tuple[float, float]]) -> Iterator[None]:
     """Within the block a check notes (seconds, macro-F1) and ends the training when ``target`` is reached."""
-    figures, evaluate, activations = Engine._figures, Engine.evaluate, frozen.activations
+    figures, evaluate, activations = ClassifierTrainer._metrics, ClassifierTrainer.evaluate, frozen.activations
     apart = 0.0  # seconds for the test rows
     began = started = perf_counter()
 
-    def noted(self: Engine, found: Any) -> dict[str, float]:
+    def noted(self: ClassifierTrainer, found: Any) -> dict[str, float]:
         score = macro_f1(np.asarray(found.label_ids).tolist(), np.asarray(found.predictions).argmax(1).tolist())
         seen.append((began - started - apart, score))
         if score >= target:
             raise Reached(seen[-1][0])
         return figures(self, found)
 
-    def timed(self: Engine, *args: Any, **named: Any) -> dict[str, float]:
+    def timed(self: ClassifierTrainer, *args: Any, **named: Any) -> dict[str, float]:
         nonlocal began, apart
         began = perf_counter()
         result = evaluate(self, *args, **named)
@@ -74,9 +74,9 @@ def _looking(target: float, test: Rows, seen: list[tuple[float, float]]) -> Iter
         apart += perf_counter() - since if rows is test else 0.0
         return result
 
-    Engine._figures, Engine.evaluate, frozen.activations = noted, timed, below  # type: ignore[method-assign]
+    ClassifierTrainer._metrics, ClassifierTrainer.evaluate, frozen.activations = noted, timed, below  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Engine._figures, Engine.evaluate = figures, evaluate  # type: ignore[method-assign]
+        ClassifierTrainer._metrics, ClassifierTrainer.evaluate = figures, evaluate  # type: ignore[method-assign]
         frozen.activations = activations

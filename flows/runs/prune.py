@@ -22,7 +22,6 @@ from tasks.modelling.training import checkpoint_store
 
 CHECKPOINTS_KEPT = 3
 CHECKPOINT_DAYS = 30.0
-LOCK = "lock"  # of tasks.modelling.training.checkpoint_store.alone
 
 
 def clones(home: Home, keep: int = CLONES_KEPT) -> list[Path]:
@@ -48,7 +47,7 @@ def checkpoints(home: Home, keep: int = CHECKPOINTS_KEPT, days: float = CHECKPOI
     for number, (touched, folder) in enumerate(there):
         if number < keep and touched >= oldest:
             continue
-        with checkpoint_store.alone(folder) as unused:
+        with checkpoint_store.exclusive(folder) as unused:
             if unused:
                 shutil.rmtree(folder)
                 gone.append(folder)
@@ -57,7 +56,7 @@ def checkpoints(home: Home, keep: int = CHECKPOINTS_KEPT, days: float = CHECKPOI
 
 def _touched(folder: Path) -> float:
     """When the newest of its files was written, its lock left out: asking for that changes it."""
-    files = [file for file in folder.rglob("*") if file.is_file() and file != folder / LOCK]
+    files = [file for file in folder.rglob("*") if file.is_file() and file != folder / checkpoint_store.LOCK]
     return max((file.stat().st_mtime for file in files), default=folder.stat().st_mtime)
 
 

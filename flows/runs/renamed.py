@@ -32,6 +32,10 @@ METRICS: tuple[Renamed, ...] = (
     Renamed("evaluate", "behaviour.kept", "behaviour.target_met"),
     Renamed("evaluate", "decisions.share_decided", "decisions.coverage"),
     Renamed("evaluate", "slices.least_rows", "slices.min_rows"),
+    Renamed("finetune", "kept_step", "selected_step"),
+    Renamed("finetune", "trained_parameters", "trainable_parameters"),
+    Renamed("finetune", "last_layer_for_first_token_only", "cls_only_last_layer"),
+    Renamed("tokenize", "reads", "modality"),
 )
 """In the order in which the keys were renamed; a path through a list of objects stands for each of them."""
 

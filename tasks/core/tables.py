@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.core.errors import UserError
@@ -32,3 +33,13 @@ def columns_of(path: Path) -> list[str]:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run `dvc repro` to make it") from None
     return names
+
+
+def in_order_of(table: pa.Table, ids: pa.ChunkedArray) -> pa.Table:
+    """The rows of ``table`` in the order of ``ids``; UserError for an id it lacks."""
+    places = pc.index_in(ids, value_set=table["id"])
+    if places.null_count:
+        raise UserError(
+            f"{places.null_count} ids have no row in the other table: run `dvc repro` to bring both in step"
+        )
+    return table.take(places)

@@ -17,7 +17,7 @@ from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.core.rows import Modality, modality
-from tasks.core.tables import columns_of, read_table
+from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout
 from tasks.evaluate import BEHAVIOUR_FAILED, Params, bootstrap
 from tasks.evaluate.baseline import baseline_probabilities
@@ -124,7 +124,7 @@ def test_scores(scored: pa.Table, splits: Splits) -> pa.Table:
             )
     if repeated := len(scored) - len(pc.unique(scored["id"])):
         raise UserError(f"{repeated} scores are of a row that has one already: run `dvc repro`")
-    return scored.take(pc.index_in(splits["test"]["id"], value_set=scored["id"]))
+    return in_order_of(scored, splits["test"]["id"])
 
 
 def _refuse_unknown(truth: list[str], labels: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Which tokens spoke for an answer: integrated gradients over the word embeddings, by Captum."""
+"""Token attributions by integrated gradients over the word embeddings (Sundararajan, Taly and Yan 2017)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from captum.attr import LayerIntegratedGradients
 
 from tasks.core.errors import UserError
 from tasks.explain import Params
@@ -16,106 +16,126 @@ from tasks.modelling.checkpoints import checkpoint
 
 @dataclass(frozen=True)
 class Explained:
-    """One answer, token by token."""
+    """One prediction, token by token."""
 
     pieces: list[tuple[str, float]]
-    """The stretches of the text that are tokens and those between, in order, with what each added; between: 0."""
-    said: str
-    against: str
+    """The text in order, cut into its tokens and what is between them, with their attributions; between: 0."""
+    predicted: str
+    other: str
+    """The label that ``predicted`` is compared with."""
     margin: float
-    """Logit of ``said`` minus that of ``against``."""
-    empty: float
+    """Logit of ``predicted`` minus that of ``other``."""
+    masked_margin: float
     """The same for the text with every token masked."""
     error: float
-    """How far the attributions sum from ``margin - empty``, as a share of it."""
+    """How far the attributions sum from ``margin - masked_margin``, as a share of it."""
     steps: int
     complete: bool
-    """Whether the error keeps the tolerance."""
-    rest: str
-    """What the model did not read of the text."""
+    """Whether the error is within the tolerance."""
+    unread: str
+    """The end of the text that was truncated."""
 
 
 class Explainer:
-    """A trained classifier whose answers are asked about."""
+    """A trained classifier whose predictions are explained."""
 
     def __init__(self, folder: Path, section: Params) -> None:
         torch.set_num_threads(section.threads)
         self._tokenizer, self._model = checkpoint.load_trained(folder)
         self._model.requires_grad_(False)
         self._section = section
+        self._embedding = word_embeddings(self._model)
         self.labels, _ = checkpoint.labels_and_width(folder)
-        self._gradients = LayerIntegratedGradients(self._margin, word_embeddings(self._model))
 
-    def _margin(self, ids: torch.Tensor, mask: torch.Tensor, said: int, against: int) -> torch.Tensor:
+    def _margin(self, ids: torch.Tensor, mask: torch.Tensor, labels: tuple[int, int]) -> torch.Tensor:
         logits = self._model(input_ids=ids, attention_mask=mask).logits
-        margins: torch.Tensor = logits[:, said] - logits[:, against]
+        margins: torch.Tensor = logits[:, labels[0]] - logits[:, labels[1]]
         return margins
 
-    def explain(self, text: str, against: str | None = None) -> Explained:
-        """The model's answer to a text, against another label: by default the second most likely.
+    def explain(self, text: str, other: str | None = None) -> Explained:
+        """The prediction for a text, compared with another label: by default the second most likely.
 
-        Tokens are masked by the tokenizer's mask token (its padding where it has none); special ones stay.
+        Tokens are masked by the tokenizer's mask token (its padding token if it has none); special ones stay.
         """
         encoded = self._tokenizer(text, truncation=True, return_offsets_mapping=True, return_tensors="pt")
         ids, mask = encoded["input_ids"], encoded["attention_mask"]
         offsets = [tuple(pair) for pair in encoded["offset_mapping"][0].tolist()]
         special = torch.tensor([[begin == end for begin, end in offsets]])
-        masked = torch.where(special, ids, self._blank())
+        masked = torch.where(special, ids, self._mask_token())
         with torch.inference_mode():
             logits = self._model(input_ids=ids, attention_mask=mask).logits[0]
-        said = int(logits.argmax())
-        other = self.labels.index(against) if against is not None else int(logits.topk(2).indices[1])
-        margin, empty = (float(self._margin(x, mask, said, other)[0].detach()) for x in (ids, masked))
-        values, steps, error = self._attributed(ids, masked, mask, (said, other), margin - empty)
-        last = max((end for _, end in offsets), default=0)
+        labels = int(logits.argmax()), int(logits.topk(2).indices[1]) if other is None else self.labels.index(other)
+        margin, masked_margin = (float(self._margin(x, mask, labels)[0].detach()) for x in (ids, masked))
+        values, steps, error = self._attributed(ids, masked, mask, labels, margin - masked_margin)
+        end = max((end for _, end in offsets), default=0)
         return Explained(
             _pieces(text, offsets, values),
-            self.labels[said],
-            self.labels[other],
+            self.labels[labels[0]],
+            self.labels[labels[1]],
             round(margin, 6),
-            round(empty, 6),
+            round(masked_margin, 6),
             round(error, 6),
             steps,
             error <= self._section.tolerance,
-            text[last:].strip(),
+            text[end:].strip(),
         )
 
-    def _blank(self) -> int:
+    def _mask_token(self) -> int:
         tokenizer: Any = self._tokenizer
         return int(tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.pad_token_id)
 
     def _attributed(
-        self, ids: torch.Tensor, masked: torch.Tensor, mask: torch.Tensor, labels: tuple[int, int], whole: float
+        self, ids: torch.Tensor, masked: torch.Tensor, mask: torch.Tensor, labels: tuple[int, int], difference: float
     ) -> tuple[list[float], int, float]:
-        """What each token added, with so many steps as completeness asks for, and how far from complete it is."""
+        """Attribution of each token, the steps taken until they were complete, and how far they are from it."""
         steps = self._section.steps
         while True:
-            given = self._gradients.attribute(
-                ids,
-                baselines=masked,
-                additional_forward_args=(mask, *labels),
-                n_steps=steps,
-                internal_batch_size=self._section.batch_size,
-            )
-            values = given.sum(dim=-1)[0].double()
-            error = abs(float(values.sum()) - whole) / max(abs(whole), 1e-9)
-            if error <= self._section.tolerance or 2 * steps > self._section.most_steps:
+            values = self.integrated_gradients(ids, masked, mask, labels, steps)
+            error = abs(float(values.sum()) - difference) / max(abs(difference), 1e-9)
+            if error <= self._section.tolerance or 2 * steps > self._section.max_steps:
                 return values.tolist(), steps, error
             steps *= 2
 
+    def integrated_gradients(
+        self, ids: torch.Tensor, masked: torch.Tensor, mask: torch.Tensor, labels: tuple[int, int], steps: int
+    ) -> torch.Tensor:
+        """Attribution [tokens] of the margin between two labels, from ``masked`` to ``ids``, both [1, tokens].
+
+        The path integral of the gradient is taken by Gauss-Legendre quadrature with ``steps`` points.
+        """
+        start, end = self._embedding(masked), self._embedding(ids)
+        nodes, weights = np.polynomial.legendre.leggauss(steps)
+        positions, shares = (torch.tensor(values, dtype=start.dtype) for values in ((1 + nodes) / 2, weights / 2))
+        total = torch.zeros_like(start)
+        for chosen in torch.split(torch.arange(steps), self._section.batch_size):
+            points = start + positions[chosen][:, None, None] * (end - start)
+            total += (self._gradients(points, ids, mask, labels) * shares[chosen][:, None, None]).sum(0)
+        attributions: torch.Tensor = (total * (end - start)).sum(dim=-1)[0].double()
+        return attributions
+
+    def _gradients(
+        self, points: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, labels: tuple[int, int]
+    ) -> torch.Tensor:
+        """Gradient of the margin at each of ``points`` [points, tokens, hidden] in place of the embeddings."""
+        points.requires_grad_(True)
+        hook = self._embedding.register_forward_hook(lambda *_: points)
+        try:
+            margin = self._margin(ids.expand(len(points), -1), mask.expand(len(points), -1), labels)
+        finally:
+            hook.remove()
+        return torch.autograd.grad(margin.sum(), points)[0]
+
 
 def word_embeddings(model: torch.nn.Module) -> torch.nn.Embedding:
-    """The table of the most entries: a vocabulary is larger than whatever else is looked up (places, segments)."""
+    """The largest embedding table: a vocabulary is larger than positions or segments."""
     tables = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
     if not tables:
-        raise UserError(
-            f"{type(model).__name__} looks no token up in a table: its answers cannot be explained this way"
-        )
+        raise UserError(f"{type(model).__name__} has no embedding table: its predictions cannot be explained")
     return max(tables, key=lambda table: table.num_embeddings)
 
 
 def _pieces(text: str, offsets: list[tuple[int, ...]], values: list[float]) -> list[tuple[str, float]]:
-    """The read part of the text in order; tokens without a stretch of their own (special ones) are left out."""
+    """The read part of the text in order; special tokens are left out."""
     pieces: list[tuple[str, float]] = []
     at = 0
     for (begin, end), value in zip(offsets, values, strict=True):

@@ -12,13 +12,13 @@ from tasks.html.templates import environment
 from tasks.redaction import hidden, mask
 
 Span = tuple[int, int, str]
-STRONGEST = 0.75  # opacity of the token that added most
-FAINT = 0.02  # below this share of it a token has no colour
+MAX_OPACITY = 0.75  # of the token with the largest attribution
+MIN_SHARE = 0.02  # of the largest attribution: below it a token has no colour
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A test row that the model is wrong about, explained."""
+    """A test row with a wrong prediction, explained."""
 
     id: str
     place: str
@@ -27,18 +27,18 @@ class Mistake:
 
 
 def coloured(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, str, float]]:
-    """Stretches of text with their tone (``for`` the answer, ``against``, or none) and strength from 0 to 1."""
-    most = max((abs(value) for _, value in pieces), default=0.0) or 1.0
+    """The pieces with their tone (``for`` the prediction, ``against``, or none) and opacity from 0 to 1."""
+    largest = max((abs(value) for _, value in pieces), default=0.0) or 1.0
     found = []
     for text, value in pieces:
-        share = abs(value) / most
-        tone = "" if share < FAINT else "for" if value > 0 else "against"
-        found.append((text, tone, round(share * STRONGEST, 3) if tone else 0.0))
+        share = abs(value) / largest
+        tone = "" if share < MIN_SHARE else "for" if value > 0 else "against"
+        found.append((text, tone, round(share * MAX_OPACITY, 3) if tone else 0.0))
     return found
 
 
 def shown(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
-    """The pieces as they may stand on a page: an address or link of several tokens becomes one sign, with their sum."""
+    """The pieces redacted: an address or link of several tokens becomes one placeholder with their sum."""
     spans, at, last = hidden("".join(text for text, _ in pieces)), 0, None
     found: list[tuple[str, float]] = []
     for text, value in pieces:
@@ -55,14 +55,14 @@ def shown(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
 
 
 def _cut(begin: int, end: int, spans: Sequence[Span]) -> Iterator[tuple[int, int, Span | None]]:
-    """The stretch cut where spans begin and end, each part with the span it lies in."""
+    """The range cut at the spans' ends, each part with the span that contains it."""
     edges = sorted({begin, end, *(edge for first, last, _ in spans for edge in (first, last) if begin < edge < end)})
     for a, b in pairwise(edges):
         yield a, b, next((span for span in spans if span[0] <= a < span[1]), None)
 
 
 def masked(text: str) -> str:
-    """Digits masked and signs that do not print as blanks; line ends stay."""
+    """Digits masked, unprintable characters as blanks; line ends stay."""
     return "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in mask(text))
 
 
@@ -72,7 +72,7 @@ def page(
     rows: int | None,
     images: Sequence[dict[str, object]] = (),
 ) -> str:
-    """The whole page; without ``rows`` it shows images and says that they are not explained."""
+    """The whole page; ``rows`` None: mistakes on images, not explained."""
     template = environment(Path(__file__).parent / "page").get_template("explained.html")
     return template.render(
         mistakes=[(each, coloured(shown(each.explained.pieces))) for each in mistakes],

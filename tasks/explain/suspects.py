@@ -1,4 +1,4 @@
-"""Labels that look like mistakes: confident learning (cleanlab) on what a baseline says of rows it has not seen."""
+"""Suspected label errors: confident learning (cleanlab) on a baseline's cross-validated predictions."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ PENALTY = 10.0  # C; with 1, in 1,000 mails, fewer planted mistakes were found: 
 
 @dataclass(frozen=True)
 class Suspect:
-    """A row whose label the other rows speak against."""
+    """A row whose label looks wrong."""
 
     row: int
     label: str
     suggested: str
     quality: float
-    """0: the label is hardly believed; 1: nothing speaks against it."""
+    """cleanlab's label quality: 0 certainly wrong, 1 certainly right."""
 
 
-def suspects(texts: Sequence[str], labels: Sequence[str], most: int, folds: int, seed: int) -> list[Suspect]:
-    """The ``most`` least believed labels for which another is likelier, the least believed first.
+def suspects(texts: Sequence[str], labels: Sequence[str], limit: int, folds: int, seed: int) -> list[Suspect]:
+    """At most ``limit`` rows whose predicted label differs from theirs, lowest label quality first.
 
-    A label with fewer rows than ``folds`` cannot be judged, and its rows are not.
+    Labels with fewer rows than ``folds`` are left out.
     """
     names, counts = np.unique(labels, return_counts=True)
-    judged = np.flatnonzero(np.isin(labels, names[counts >= folds])).tolist()
-    known, numbers = np.unique(np.array(labels)[judged], return_inverse=True)
-    if len(known) < 2 or not most:
+    included = np.flatnonzero(np.isin(labels, names[counts >= folds])).tolist()
+    known, numbers = np.unique(np.array(labels)[included], return_inverse=True)
+    if len(known) < 2 or not limit:
         return []
-    believed = _believed([texts[i] for i in judged], numbers, folds, seed)
-    quality = get_label_quality_scores(numbers, believed, method="normalized_margin")
-    doubted = [i for i in np.argsort(quality, kind="stable") if believed[i].argmax() != numbers[i]]
+    predicted = _predicted([texts[i] for i in included], numbers, folds, seed)
+    quality = get_label_quality_scores(numbers, predicted, method="normalized_margin")
+    differing = [i for i in np.argsort(quality, kind="stable") if predicted[i].argmax() != numbers[i]]
     return [
-        Suspect(judged[i], str(known[numbers[i]]), str(known[believed[i].argmax()]), round(float(quality[i]), 6))
-        for i in doubted[:most]
+        Suspect(included[i], str(known[numbers[i]]), str(known[predicted[i].argmax()]), round(float(quality[i]), 6))
+        for i in differing[:limit]
     ]
 
 
-def _believed(texts: Sequence[str], numbers: npt.NDArray[np.int64], folds: int, seed: int) -> npt.NDArray[np.float64]:
-    """Probabilities [rows, labels], each row's from a model fitted without it; the words are counted once for all."""
+def _predicted(texts: Sequence[str], numbers: npt.NDArray[np.int64], folds: int, seed: int) -> npt.NDArray[np.float64]:
+    """Cross-validated probabilities [rows, labels]; the vocabulary is fitted once on all rows."""
     counts = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2).fit_transform(texts)
     model = LogisticRegression(C=PENALTY, max_iter=1000, random_state=seed)
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    believed: npt.NDArray[np.float64] = cross_val_predict(model, counts, numbers, cv=parts, method="predict_proba")
-    return believed
+    predicted: npt.NDArray[np.float64] = cross_val_predict(model, counts, numbers, cv=parts, method="predict_proba")
+    return predicted

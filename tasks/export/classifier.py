@@ -1,4 +1,4 @@
-"""Export the trained classifier, hold the export to it, and say what it is worth: ``driftline export``."""
+"""Export the trained classifier and compare the export with it: ``driftline export``."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from tasks.core.files import replacing_folder, write_json
 from tasks.core.tables import read_table
 from tasks.dataset import layout
 from tasks.export import EXPORT_REPORT, SAME_LABELS, Options
-from tasks.export.compare import Measured, batch_of, beside, measure, with_onnx, with_torch
-from tasks.export.graph import to_int8, to_onnx
+from tasks.export.compare import Measured, agreement, batch_of, measure, with_onnx, with_torch
+from tasks.export.graph import PACKAGES, require_onnx, to_int8, to_onnx
 from tasks.modelling.checkpoints import checkpoint
 
 GRAPH, INT8 = "model.onnx", "model.int8.onnx"
 
 
 def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> dict[str, Any]:
-    """Write ``folder`` and give the report: each form's size, speed, agreement and measures on ``rows``."""
+    """Write ``folder`` and return the report: each form's size, speed, agreement and metrics on ``rows``."""
+    require_onnx()
     torch.set_num_threads(options.threads)
     tokenizer, model = checkpoint.load_trained(classifier)
     texts = rows["text"].to_pylist()
@@ -42,18 +43,18 @@ def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> 
         forms = measure(runs, tokenizer, texts, options.batch_size, options.repeat)
         files = (classifier / "model.safetensors", part / GRAPH, part / INT8)
         sizes = {name: file.stat().st_size for name, file in zip(forms, files, strict=True)}
-        figures = {name: _figures(form, forms["torch"], truth, sizes[name]) for name, form in forms.items()}
-        _refuse_other_labels(figures["onnx"])
-        kept, why = _worth_it(figures["onnx"], figures["onnx int8"])
+        metrics = {name: _metrics(form, forms["torch"], truth, sizes[name]) for name, form in forms.items()}
+        _refuse_other_labels(metrics["onnx"])
+        kept, why = _keep_int8(metrics["onnx"], metrics["onnx int8"])
         if not kept:
             (part / INT8).unlink()
         for file in sorted(classifier.iterdir()):
             if file.suffix == ".json":
                 shutil.copyfile(file, part / file.name)
-    return {"rows": len(texts), "forms": figures, "int8": {"kept": kept, "why": why}, "machine": _machine(options)}
+    return {"rows": len(texts), "forms": metrics, "int8": {"kept": kept, "why": why}, "machine": _machine(options)}
 
 
-def _figures(form: Measured, reference: Measured, truth: list[int], size: int) -> dict[str, float]:
+def _metrics(form: Measured, reference: Measured, truth: list[int], size: int) -> dict[str, float]:
     from sklearn.metrics import accuracy_score, f1_score
 
     found = form.logits.argmax(1)
@@ -61,21 +62,21 @@ def _figures(form: Measured, reference: Measured, truth: list[int], size: int) -
         "megabytes": round(size / 1e6, 2),
         "milliseconds": round(form.milliseconds, 2),
         "rows_per_second": round(form.rows_per_second, 1),
-        **beside(form.logits, reference.logits),
+        **agreement(form.logits, reference.logits),
         "accuracy": float(accuracy_score(truth, found)),
         "macro_f1": float(f1_score(truth, found, average="macro")),
     }
 
 
-def _refuse_other_labels(figures: dict[str, float]) -> None:
-    if figures["same_labels"] < SAME_LABELS:
+def _refuse_other_labels(metrics: dict[str, float]) -> None:
+    if metrics["same_labels"] < SAME_LABELS:
         raise UserError(
-            f"the exported graph gives the trained model's label on {figures['same_labels']:.2%} of the test rows, not "
-            f"on {SAME_LABELS:.1%}: nothing was written"
+            f"the exported graph predicts the trained model's label on {metrics['same_labels']:.2%} of the test rows, "
+            f"less than {SAME_LABELS:.1%}: nothing was written"
         )
 
 
-def _worth_it(whole: dict[str, float], small: dict[str, float]) -> tuple[bool, str]:
+def _keep_int8(whole: dict[str, float], small: dict[str, float]) -> tuple[bool, str]:
     if small["same_labels"] < SAME_LABELS:
         return False, f"another label on {1 - small['same_labels']:.2%} of the test rows"
     faster = whole["milliseconds"] / small["milliseconds"]
@@ -85,7 +86,7 @@ def _worth_it(whole: dict[str, float], small: dict[str, float]) -> tuple[bool, s
 
 
 def _machine(options: Options) -> dict[str, object]:
-    packages = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
+    packages = ("torch", "transformers", *PACKAGES)
     return {"machine": platform.machine(), "threads": options.threads, **{name: version(name) for name in packages}}
 
 
@@ -105,12 +106,12 @@ def table(report: dict[str, Any]) -> str:
 
 
 def export_classifier(folder: Path, options: Options) -> dict[str, Any]:
-    """Export what the pipeline trained and write the figures to ``reports/export.json``: those figures."""
-    if checkpoint.reads(paths.CLASSIFIER) == "image":
-        raise UserError(f"the model in {paths.CLASSIFIER} reads images, which are not exported yet")
+    """Export the pipeline's classifier; writes the report to ``reports/export.json`` and returns it."""
+    if checkpoint.modality_of(paths.CLASSIFIER) == "image":
+        raise UserError(f"the model in {paths.CLASSIFIER} is for images: only text models can be exported")
     rows = read_table(layout.split("test"), ["text", "label"])
     if not len(rows):
-        raise UserError(f"{layout.split('test')} has no rows to hold the export to")
+        raise UserError(f"{layout.split('test')} has no rows to compare the export on")
     report = export(paths.CLASSIFIER, rows, folder, options)
     write_json(report, EXPORT_REPORT)
     return report

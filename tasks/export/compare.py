@@ -1,4 +1,4 @@
-"""What an exported graph says and costs beside the model that it was made of."""
+"""Agreement, speed and size of an exported graph compared with the trained model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from tasks.export.graph import INPUTS
+from tasks.export.graph import INPUTS, require_onnx
+from tasks.modelling.decision import softmax
 
 Logits = npt.NDArray[np.float64]
 Batch = dict[str, npt.NDArray[np.int64]]
@@ -49,6 +50,7 @@ def with_torch(model: PreTrainedModel) -> Runs:
 
 def with_onnx(file: Path, threads: int) -> Runs:
     """A graph under onnxruntime, on the CPU."""
+    require_onnx()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -64,21 +66,21 @@ def with_onnx(file: Path, threads: int) -> Runs:
 
 
 def batch_of(tokenizer: Any, texts: Sequence[str]) -> Batch:
-    """Texts as the graph takes them, cut as the tokenizer was made to."""
-    made = tokenizer(list(texts), truncation=True, padding=True, return_tensors="np")
-    return {name: made[name].astype(np.int64) for name in INPUTS}
+    """The graph's input for texts, truncated by the tokenizer."""
+    encoded = tokenizer(list(texts), truncation=True, padding=True, return_tensors="np")
+    return {name: encoded[name].astype(np.int64) for name in INPUTS}
 
 
 def measure(forms: dict[str, Runs], tokenizer: Any, texts: Sequence[str], batch_size: int, repeat: int) -> Measures:
     """Run all texts in batches, from short to long, and ``repeat`` of them one by one.
 
-    The forms take turns at every batch, so that whatever else the machine does slows all of them alike.
+    The forms alternate at every batch, so that other load on the machine slows all of them alike.
     """
     order = np.argsort([len(text) for text in texts], kind="stable")
     cut = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-    logits, seconds = _in_turn(forms, tokenizer, [[texts[i] for i in rows] for rows in cut], "in batches")
+    logits, seconds = _alternating(forms, tokenizer, [[texts[i] for i in rows] for rows in cut], "in batches")
     single = [[text] for text in texts[:: max(1, len(texts) // repeat)][:repeat]]
-    _, each = _in_turn(forms, tokenizer, single, "one by one")
+    _, each = _alternating(forms, tokenizer, single, "one by one")
     back = np.argsort(np.concatenate(cut))
     return {
         name: Measured(logits[name][back], len(texts) / sum(seconds[name]), 1000 * float(np.median(each[name])))
@@ -86,10 +88,10 @@ def measure(forms: dict[str, Runs], tokenizer: Any, texts: Sequence[str], batch_
     }
 
 
-def _in_turn(
+def _alternating(
     forms: dict[str, Runs], tokenizer: Any, batches: Sequence[Sequence[str]], what: str
 ) -> tuple[dict[str, Logits], dict[str, list[float]]]:
-    """Logits, [rows, labels], and seconds, [batches], of each form; the first batch is run once before."""
+    """Logits [rows, labels] and seconds [batches] of each form, after one warm-up batch."""
     logits: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in forms}
     seconds: dict[str, list[float]] = {name: [] for name in forms}
     for run in forms.values():
@@ -103,15 +105,9 @@ def _in_turn(
     return {name: np.concatenate(parts).astype(np.float64) for name, parts in logits.items()}, seconds
 
 
-def beside(found: Logits, expected: Logits) -> dict[str, float]:
+def agreement(found: Logits, expected: Logits) -> dict[str, float]:
     """Share of rows with the same label, and the largest difference of a probability."""
     return {
         "same_labels": float(np.mean(found.argmax(1) == expected.argmax(1))),
-        "largest_difference": float(np.abs(_softmax(found) - _softmax(expected)).max()),
+        "largest_difference": float(np.abs(softmax(found) - softmax(expected)).max()),
     }
-
-
-def _softmax(logits: Logits) -> Logits:
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    made: Logits = raised / raised.sum(axis=1, keepdims=True)
-    return made

@@ -6,18 +6,25 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch.onnx.errors import OnnxExporterError
 from transformers import PreTrainedModel
 
 from tasks.core.errors import UserError
 
 INPUTS = ("input_ids", "attention_mask")
-LARGEST = 1_900_000_000  # bytes of weights inside one file: protobuf ends at 2 GiB
+MAX_BYTES = 1_900_000_000  # of weights in one file: protobuf's limit is 2 GiB
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+
+def require_onnx() -> None:
+    """UserError without the packages of the ``onnx`` extra."""
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise UserError(f"the export needs {', '.join(missing)}: pip install 'driftline[onnx]'")
 
 
 class _Logits(torch.nn.Module):
@@ -32,7 +39,7 @@ class _Logits(torch.nn.Module):
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """The exporters warn of packages that are not there and of their own names; none of it is about the model."""
+    """Silences the exporters' warnings, none of which is about the model."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -45,10 +52,13 @@ def _quietly() -> Iterator[None]:
 
 def to_onnx(model: PreTrainedModel, example: dict[str, torch.Tensor], file: Path) -> None:
     """Write the graph for rows and tokens of any number; ``example`` [rows ≥ 2, tokens ≥ 2] shows the inputs."""
-    free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    if sum(weight.nbytes for weight in model.state_dict().values()) > LARGEST:
+    require_onnx()
+    from torch.onnx.errors import OnnxExporterError
+
+    dynamic = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    if sum(weight.nbytes for weight in model.state_dict().values()) > MAX_BYTES:
         raise UserError(
-            f"{type(model).__name__} has more than {LARGEST / 1e9:.1f} GB of weights, more than one file takes"
+            f"{type(model).__name__} has more than {MAX_BYTES / 1e9:.1f} GB of weights, too large for one ONNX file"
         )
     try:
         with _quietly(), torch.inference_mode():
@@ -59,20 +69,21 @@ def to_onnx(model: PreTrainedModel, example: dict[str, torch.Tensor], file: Path
                 dynamo=True,
                 input_names=INPUTS,
                 output_names=["logits"],
-                dynamic_shapes=dict.fromkeys(INPUTS, free),
+                dynamic_shapes=dict.fromkeys(INPUTS, dynamic),
                 external_data=False,
                 verbose=False,
             )
     except (OnnxExporterError, RuntimeError) as error:
         why = str(error.__cause__ or error).strip().splitlines()[0]
         raise UserError(
-            f"torch's exporter cannot make a graph of {type(model).__name__} that takes texts of any length "
-            f"(a plain recurrent network is such a model; lstm and gru are not): {why}"
+            f"torch cannot export {type(model).__name__} for texts of any length (plain recurrent networks cannot be "
+            f"exported, lstm and gru can): {why}"
         ) from error
 
 
 def to_int8(source: Path, target: Path) -> None:
-    """The graph with its matrices in 8 bits, each column by its own scale; activations are scaled as they come."""
+    """Dynamic quantization of the matrices to 8 bits, per channel."""
+    require_onnx()
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 

@@ -1,8 +1,8 @@
-"""The last layer of a BERT for its first token alone.
+"""A BERT's last layer computed for the CLS token only.
 
-A classifier that reads nothing but the first token's final state needs the other tokens' states only as keys and
-values: of a layer's 12·hidden² multiplications a token, 2·hidden² remain. The function is the same, and
-``frozen.can_narrow`` holds every model to that before it is trained.
+A classifier that reads only the first token's final state needs the other tokens as keys and values only: of a layer's
+12·hidden² multiplications a token, 2·hidden² remain. The result is the same; ``frozen.can_use_cls_only`` checks it for
+every model before training.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from torch.nn.functional import scaled_dot_product_attention
 PARTS = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output", "feed_forward_chunk")
 
 
-def fits(layer: nn.Module) -> bool:
-    """Whether a layer is built as BERT's is (RoBERTa's and others' are) and attends through torch's kernel."""
+def is_bert_layer(layer: nn.Module) -> bool:
+    """Whether a layer is built as BERT's (RoBERTa's and others' are) and uses torch's attention."""
     config = getattr(getattr(getattr(layer, "attention", None), "self", None), "config", None)
     return getattr(config, "_attn_implementation", None) == "sdpa" and all(_has(layer, part) for part in PARTS)
 
@@ -29,8 +29,8 @@ def _has(layer: nn.Module, path: str) -> bool:
     return here is not None
 
 
-class FirstToken(nn.Module):
-    """A BERT layer that answers for the first token: [rows, tokens, hidden] to [rows, 1, hidden]."""
+class ClsOnlyLayer(nn.Module):
+    """A BERT layer whose output is the CLS token's: [rows, tokens, hidden] to [rows, 1, hidden]."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
@@ -39,17 +39,17 @@ class FirstToken(nn.Module):
     def forward(
         self, hidden: torch.Tensor, attention_mask: torch.Tensor | None = None, *_: Any, **__: Any
     ) -> torch.Tensor:
-        """``attention_mask`` is what the model makes for torch's kernel: [rows, 1, tokens, tokens] or None."""
+        """``attention_mask`` as the model makes it for torch's attention: [rows, 1, tokens, tokens] or None."""
         layer: Any = self.layer
-        own = layer.attention.self
+        attention = layer.attention.self
         first = hidden[:, :1]
         query, key, value = (
-            made.unflatten(-1, (own.num_attention_heads, -1)).transpose(1, 2)
-            for made in (own.query(first), own.key(hidden), own.value(hidden))
+            states.unflatten(-1, (attention.num_attention_heads, -1)).transpose(1, 2)
+            for states in (attention.query(first), attention.key(hidden), attention.value(hidden))
         )
         mask = None if attention_mask is None else attention_mask[:, :, :1]
-        dropout = own.dropout.p if own.training else 0.0
-        mixed = scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout, scale=own.scaling)
-        attended = layer.attention.output(mixed.transpose(1, 2).flatten(2), first)
-        narrowed: torch.Tensor = layer.feed_forward_chunk(attended)
-        return narrowed
+        dropout = attention.dropout.p if attention.training else 0.0
+        context = scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout, scale=attention.scaling)
+        attended = layer.attention.output(context.transpose(1, 2).flatten(2), first)
+        output: torch.Tensor = layer.feed_forward_chunk(attended)
+        return output

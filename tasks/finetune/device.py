@@ -1,4 +1,4 @@
-"""What the machine offers, and what of it a training uses: chosen for the device, each to be overridden."""
+"""The device a training uses and its settings, chosen for it unless set in params.yaml."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ from tasks.finetune import Params
 
 @dataclass(frozen=True)
 class Device:
-    """One device and how it will be used."""
+    """A device and its settings."""
 
     name: str
     cuda: bool
     bf16: bool
     tf32: bool
-    """Whether float32 matrices are multiplied with ten bits of mantissa; a CPU does not."""
+    """Whether float32 matrices are multiplied in TF32; never on a CPU."""
     attention: str
     fused: bool
-    """Whether the optimizer's step is one kernel."""
+    """Whether AdamW's step is one kernel."""
     compiled: bool
     workers: int
-    """Processes that collect batches; 0: the training's own."""
+    """Processes that load batches; 0: the training process itself."""
     threads: int
 
     @property
     def torch(self) -> torch.device:
-        """As torch knows it."""
+        """As a torch device."""
         return torch.device("cuda" if self.cuda else "cpu")
 
     @property
     def precision(self) -> str:
-        """As it is recorded."""
+        """bf16, tf32 or fp32."""
         return "bf16" if self.bf16 else "tf32" if self.tf32 else "fp32"
 
-    def choices(self) -> dict[str, Any]:
-        """What was chosen, for the record."""
-        chosen = asdict(self)
+    def settings(self) -> dict[str, Any]:
+        """The settings, for the cost file and the log."""
+        every = asdict(self)
         return {"precision": self.precision} | {
-            name: chosen[name] for name in ("attention", "fused", "compiled", "workers", "threads")
+            name: every[name] for name in ("attention", "fused", "compiled", "workers", "threads")
         }
 
 
 def device_for(section: Params, attention: str = "sdpa") -> Device:
-    """CUDA when it is there, with what suits it or what was asked for; ``attention`` is the model's kernel."""
+    """CUDA when available, else the CPU, with the section's settings; ``attention`` is the model's kernel."""
     cuda = torch.cuda.is_available()
-    able = cuda and torch.cuda.is_bf16_supported()
+    has_bf16 = cuda and torch.cuda.is_bf16_supported()
     return Device(
         name=torch.cuda.get_device_name() if cuda else "CPU",
         cuda=cuda,
-        bf16={"auto": able, "fp32": False, "bf16": True}[section.precision],
-        tf32=able and section.precision == "auto",
+        bf16={"auto": has_bf16, "fp32": False, "bf16": True}[section.precision],
+        tf32=has_bf16 and section.precision == "auto",
         attention=attention,
         fused=section.fused,
         compiled=_compiled(section.compile, cuda),
@@ -66,13 +66,11 @@ def device_for(section: Params, attention: str = "sdpa") -> Device:
 
 
 def threads(section: Params) -> int:
-    """As many as the section says, or as this process may use cores."""
+    """The section's threads, or one for each core this process may use."""
     return section.threads or len(os.sched_getaffinity(0))
 
 
 def _compiled(wanted: bool, cuda: bool) -> bool:
     if wanted and not cuda and not (shutil.which("g++") or shutil.which("clang++")):
-        raise UserError(
-            "finetune.compile needs a C++ compiler on a CPU, and there is neither g++ nor clang++: set it false"
-        )
+        raise UserError("finetune.compile needs a C++ compiler on a CPU: install g++ or clang++, or set it false")
     return wanted

@@ -1,4 +1,4 @@
-"""Early stopping: the weights of the check with the lowest validation loss, and when waiting for a lower one ends."""
+"""Early stopping on the validation loss, keeping the best weights."""
 
 from __future__ import annotations
 
@@ -13,40 +13,38 @@ FILE = "best.pt"
 
 
 @dataclass
-class Best:
-    """Of ``patience`` checks in a row one has to be better than all before; without a patience nothing is kept."""
+class EarlyStopping:
+    """Stops after ``patience`` evaluations without a lower loss; without a patience nothing is kept."""
 
     patience: int | None
-    loss: float = math.inf
-    step: int = 0
-    worse: int = 0
-    """Checks since."""
-    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    best_loss: float = math.inf
+    best_step: int = 0
+    evals_since_best: int = 0
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
-    def check(self, step: int, loss: float, weights: dict[str, torch.Tensor]) -> bool:
-        """Take note of a check; whether it is time to stop."""
+    def update(self, step: int, loss: float, weights: dict[str, torch.Tensor]) -> bool:
+        """Record an evaluation; whether to stop."""
         if self.patience is None:
             return False
-        if loss < self.loss:
-            self.loss, self.step, self.worse = loss, step, 0
-            self.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights.items()}
+        if loss < self.best_loss:
+            self.best_loss, self.best_step, self.evals_since_best = loss, step, 0
+            self.best_weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights.items()}
         else:
-            self.worse += 1
-        return self.over
+            self.evals_since_best += 1
+        return self.should_stop
 
     @property
-    def over(self) -> bool:
-        """Whether waiting has ended."""
-        return self.patience is not None and self.worse >= self.patience
+    def should_stop(self) -> bool:
+        """Whether the patience is used up."""
+        return self.patience is not None and self.evals_since_best >= self.patience
 
     def write(self, folder: Path) -> None:
         """Into a checkpoint."""
-        if self.weights:
-            state: dict[str, Any] = {"loss": self.loss, "step": self.step, "worse": self.worse, "weights": self.weights}
-            torch.save(state, folder / FILE)
+        if self.best_weights:
+            torch.save({name: value for name, value in vars(self).items() if name != "patience"}, folder / FILE)
 
     def restore(self, folder: Path) -> None:
         """From a checkpoint."""
         if (folder / FILE).exists():
-            state = torch.load(folder / FILE, map_location="cpu", weights_only=True)
-            self.loss, self.step, self.worse, self.weights = (state[k] for k in ("loss", "step", "worse", "weights"))
+            state: dict[str, Any] = torch.load(folder / FILE, map_location="cpu", weights_only=True)
+            vars(self).update(state)

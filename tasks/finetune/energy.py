@@ -1,7 +1,8 @@
-"""What a training draws from the grid, by CodeCarbon without a network: metered where the machine can, else estimated.
+"""Energy of a training, by CodeCarbon without a network: measured where the machine allows it, else estimated.
 
-Its CO2 hangs on where the machine stands, which the report is told (``report.country``), so that naming the place does
-not train again. Of a training that was interrupted only the last part is counted.
+Optional (``pip install 'driftline[codecarbon]'``): without CodeCarbon, energy is not metered. CO2 depends on the
+country, which ``report.country`` gives, so that setting it does not retrain. Of a resumed training only the last part
+counts.
 """
 
 from __future__ import annotations
@@ -9,32 +10,39 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from threading import Thread
 
-ANYWHERE = "DEU"  # CodeCarbon wants a country for the CO2, which is not used
+COUNTRY = "DEU"  # CodeCarbon requires one for the CO2, which is not used
 DIGITS = 9
 
 
 @contextmanager
-def metered() -> Iterator[dict[str, float]]:
-    """Yields a mapping that, when the block ends well, holds the kWh of ``cpu``, ``gpu``, ``memory`` and of ``all``."""
+def energy_meter() -> Iterator[dict[str, float]]:
+    """Yields a mapping that holds, after the block, the kWh of ``cpu``, ``gpu``, ``memory`` and ``all``.
+
+    It stays empty without CodeCarbon, and when the block fails.
+    """
+    used: dict[str, float] = {}
+    if find_spec("codecarbon") is None:
+        yield used
+        return
     from codecarbon import OfflineEmissionsTracker
 
     logging.getLogger("codecarbon").setLevel(logging.ERROR)
-    used: dict[str, float] = {}
     tracker = OfflineEmissionsTracker(
-        country_iso_code=ANYWHERE,
+        country_iso_code=COUNTRY,
         output_methods=[],
         log_level="error",
         tracking_mode="process",
         allow_multiple_runs=True,
     )
-    looking = Thread(target=tracker.start, name="energy meter")  # a second or more, before it begins to count
-    looking.start()
+    starting = Thread(target=tracker.start, name="energy meter")  # takes a second or more
+    starting.start()
     try:
         yield used
     finally:
-        looking.join()
+        starting.join()
         tracker.stop()
     found = tracker.final_emissions_data
     parts = {"cpu": found.cpu_energy, "gpu": found.gpu_energy, "memory": found.ram_energy, "all": found.energy_consumed}

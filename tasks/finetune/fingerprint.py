@@ -1,4 +1,4 @@
-"""Which training it is: a hash of everything that decides its result, read from the inputs themselves."""
+"""The fingerprint of a training: a hash of everything that decides its result, read from the inputs themselves."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tasks.finetune.record import PACKAGES, versions
 from tasks.modelling import pixels
 from tasks.modelling.checkpoints import checkpoint, families
 from tasks.modelling.training import checkpoint_store
-from tasks.modelling.training.checkpoint_store import contents
+from tasks.modelling.training.checkpoint_store import file_digests
 
-CODE = (Path(__file__).parent, Path(families.__file__).parent)
+CODE = (Path(__file__).parent, Path(families.__file__).parent, Path(checkpoint_store.__file__).parent)
 
 
 def fingerprint(tokens: Path, source: checkpoint.Checkpoint, section: Params, seed: int) -> str:
-    """Twenty hexadecimal digits. A hub's checkpoint is its name and pinned revision, a folder's is its content."""
+    """Twenty hexadecimal digits. A hub checkpoint counts by name and pinned revision, a folder by its content."""
     weights = Path(source.source)
     facts = {
-        "tokens": contents(file for file in tokens.rglob("*") if file.is_file() and file.name != "test.parquet"),
-        "checkpoint": contents(weights.iterdir()) if weights.is_dir() else [source.source, source.revision],
+        "tokens": file_digests(file for file in tokens.rglob("*") if file.is_file() and file.name != "test.parquet"),
+        "checkpoint": file_digests(weights.iterdir()) if weights.is_dir() else [source.source, source.revision],
         "family": [source.family, dict(source.config)],
-        "code": contents(
+        "code": file_digests(
             [
                 *map(Path, (checkpoint.__file__, pixels.__file__)),
                 *(file for place in CODE for file in place.glob("*.py")),

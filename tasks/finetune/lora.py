@@ -1,6 +1,6 @@
-"""LoRA (Hu et al. 2021), through ``peft``: small matrices beside the layers' own are trained, and folded in at the end.
+"""LoRA (Hu et al. 2021), through ``peft``: low-rank adapters are trained and merged at the end.
 
-Beside them the parts above the layers are trained, the last layer among them. What is saved is a plain model.
+The head (pooler and last layer) is trained too. What is saved is a plain model.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from tasks.finetune import Lora
 
 
 @contextmanager
-def adapted(model: PreTrainedModel, section: Lora | None) -> Iterator[None]:
-    """Within the block only the adapters and what is above the layers are trained; after it the adapters are merged."""
+def with_adapters(model: PreTrainedModel, section: Lora | None) -> Iterator[None]:
+    """Within the block only the adapters and the head are trained; after it the adapters are merged."""
     if section is None:
         yield
         return
     from peft import LoraConfig, inject_adapter_in_model
 
     before = {name: weight.requires_grad for name, weight in model.named_parameters()}
-    above = [weight for name, weight in model.named_parameters() if _is_above(model, name)]
+    head = [weight for name, weight in model.named_parameters() if _in_head(model, name)]
     config = LoraConfig(
         r=section.rank,
         lora_alpha=section.alpha or 2 * section.rank,
@@ -33,7 +33,7 @@ def adapted(model: PreTrainedModel, section: Lora | None) -> Iterator[None]:
         target_modules=_targets(model),
     )
     inject_adapter_in_model(config, model)
-    for weight in above:
+    for weight in head:
         weight.requires_grad_(True)
     try:
         yield
@@ -43,15 +43,15 @@ def adapted(model: PreTrainedModel, section: Lora | None) -> Iterator[None]:
             weight.requires_grad_(before[name])
 
 
-def _is_above(model: PreTrainedModel, name: str) -> bool:
+def _in_head(model: PreTrainedModel, name: str) -> bool:
     return not name.startswith(f"{model.base_model_prefix}.") or ".pooler." in name
 
 
 def _targets(model: PreTrainedModel) -> list[str]:
-    """The linear maps of the layers, by name."""
-    found = [name for name, m in model.named_modules() if isinstance(m, nn.Linear) and not _is_above(model, name)]
+    """Names of the layers' linear modules."""
+    found = [name for name, m in model.named_modules() if isinstance(m, nn.Linear) and not _in_head(model, name)]
     if not found:
-        raise UserError(f"finetune.lora: {type(model).__name__} has no linear maps in its layers; set it to null")
+        raise UserError(f"finetune.lora: {type(model).__name__} has no linear modules in its layers; set it to null")
     return found
 
 

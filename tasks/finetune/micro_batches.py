@@ -1,4 +1,4 @@
-"""A batch's gradient in parts: gradient accumulation, and the way on when memory does not suffice."""
+"""Gradient accumulation over micro-batches, and smaller ones when memory runs out."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ import torch
 from tqdm import tqdm
 
 from tasks.core.errors import UserError
-from tasks.finetune.feeding import cheapest
+from tasks.finetune.batching import cheapest_slices
 
 Tensors = Mapping[str, torch.Tensor]
 REMEDY = "shorten tokenize.max_length, freeze layers (finetune.frozen_layers), or take a smaller model"
 
 
 def out_of_memory(error: RuntimeError) -> bool:
-    """Whether it is torch's word, a GPU's or a CPU's, for memory that could not be had."""
+    """Whether torch ran out of memory, on a GPU or a CPU."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def parts_of(batch: Tensors, parts: int, begin: int | None = None) -> list[dict[str, torch.Tensor]]:
-    """The rows of a batch in so many parts of like size, each of a padded one cut to its own longest row.
+def split_batch(batch: Tensors, count: int, pass_cost: int | None = None) -> list[dict[str, torch.Tensor]]:
+    """The rows of a batch in ``count`` micro-batches of similar size, each padded to its own longest row only.
 
-    Where another pass costs no more than ``begin`` tokens, a part is cut further wherever that saves more of padding.
+    With ``pass_cost``, the cost of a forward pass in tokens, they are split further where that costs less than padding.
     """
-    shares = (rows for rows in torch.arange(len(batch["labels"])).tensor_split(parts) if len(rows))
-    made = [_trimmed(batch, slice(int(rows[0]), int(rows[-1]) + 1)) for rows in shares]
-    return made if begin is None else [piece for part in made for piece in _pieces(part, begin)]
+    shares = (rows for rows in torch.arange(len(batch["labels"])).tensor_split(count) if len(rows))
+    micro_batches = [_trimmed(batch, slice(int(rows[0]), int(rows[-1]) + 1)) for rows in shares]
+    if pass_cost is None or "attention_mask" not in batch:
+        return micro_batches
+    return [smaller for micro_batch in micro_batches for smaller in _cheapest_split(micro_batch, pass_cost)]
 
 
-def _pieces(part: dict[str, torch.Tensor], begin: int) -> list[dict[str, torch.Tensor]]:
-    if "attention_mask" not in part:
-        return [part]
-    lengths = part["attention_mask"].sum(1).cpu().numpy()
-    return [_trimmed(part, piece) for piece in cheapest(lengths, len(lengths), begin)]
+def _cheapest_split(batch: dict[str, torch.Tensor], pass_cost: int) -> list[dict[str, torch.Tensor]]:
+    lengths = batch["attention_mask"].sum(1).cpu().numpy()
+    return [_trimmed(batch, rows) for rows in cheapest_slices(lengths, len(lengths), pass_cost)]
 
 
-def _trimmed(batch: Tensors, part: slice) -> dict[str, torch.Tensor]:
-    rows_of = {name: values[part] for name, values in batch.items()}
+def _trimmed(batch: Tensors, rows: slice) -> dict[str, torch.Tensor]:
+    chosen = {name: values[rows] for name, values in batch.items()}
     if "attention_mask" not in batch:  # images are of one size
-        return rows_of
-    longest = int(rows_of["attention_mask"].sum(1).max())
-    return {name: values if name == "labels" else values[:, :longest] for name, values in rows_of.items()}
+        return chosen
+    longest = int(chosen["attention_mask"].sum(1).max())
+    return {name: values if name == "labels" else values[:, :longest] for name, values in chosen.items()}
 
 
-def in_pieces(batch: list[int], run: Callable[[list[int]], None]) -> None:
-    """Run over the rows of a batch, which need no gradient; in halves, and theirs, where memory does not suffice."""
+def halved_on_oom(batch: list[int], run: Callable[[list[int]], None]) -> None:
+    """Run over the rows of a batch without gradients, halving it while memory runs out."""
     try:
         run(batch)
         return
@@ -54,45 +54,42 @@ def in_pieces(batch: list[int], run: Callable[[list[int]], None]) -> None:
         if not out_of_memory(error):
             raise
         if len(batch) == 1:
-            raise UserError(f"finetune: memory does not suffice for a single row: {REMEDY}") from error
+            raise UserError(f"finetune: out of memory on a single row: {REMEDY}") from error
     for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
-        in_pieces(half, run)
+        halved_on_oom(half, run)
 
 
 @dataclass
 class Accumulation:
-    """In how many parts the gradient of a batch is computed; the step that is taken is the whole batch's."""
+    """Accumulates the gradient of a batch over ``steps`` micro-batches; the optimizer step is the whole batch's."""
 
-    parts: int
-    begin: int | None = None
-    """What another pass costs, in tokens; null: a part is not cut to spare padding."""
+    steps: int
+    pass_cost: int | None = None
+    """Cost of a forward pass in tokens; None: micro-batches are not split to save padding."""
 
     def gradient(
-        self, batch: Tensors, backward: Callable[[Tensors], torch.Tensor], forget: Callable[[], None]
+        self, batch: Tensors, backward: Callable[[Tensors], torch.Tensor], zero_grad: Callable[[], None]
     ) -> torch.Tensor:
-        """The sum of what ``backward`` gives for the parts: its share of the batch's mean loss, gradients added up.
+        """The batch's mean loss: the sum of what ``backward`` returns for each micro-batch.
 
-        Without enough memory the gradients are forgotten and the batch begun again in twice as many parts.
+        Out of memory, the gradients are dropped and the batch is repeated with twice as many micro-batches.
         """
         rows = len(batch["labels"])
         while True:
             try:
-                if self.parts == 1 and self.begin is None:
-                    return backward(batch)  # looking for its longest row would make a GPU wait
-                parts = parts_of(batch, self.parts, self.begin)
-                return torch.stack([backward(part) for part in parts]).sum()
+                if self.steps == 1 and self.pass_cost is None:
+                    return backward(batch)  # trimming would make a GPU synchronise
+                return torch.stack([backward(each) for each in split_batch(batch, self.steps, self.pass_cost)]).sum()
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
-                if self.parts >= rows:
-                    raise UserError(
-                        f"finetune: memory does not suffice for the gradient of a single row: {REMEDY}"
-                    ) from error
-            self._halve(forget)
+                if self.steps >= rows:
+                    raise UserError(f"finetune: out of memory on the gradient of a single row: {REMEDY}") from error
+            self._double(zero_grad)
 
-    def _halve(self, forget: Callable[[], None]) -> None:
-        forget()
+    def _double(self, zero_grad: Callable[[], None]) -> None:
+        zero_grad()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        self.parts *= 2
-        tqdm.write(f"out of memory: the batch's gradient is now computed in {self.parts} parts; the steps are the same")
+        self.steps *= 2
+        tqdm.write(f"out of memory: gradient now accumulated over {self.steps} micro-batches; results are unchanged")

@@ -1,4 +1,4 @@
-"""What ``finetune`` is told by name: what is minimised, and by which optimizer."""
+"""The loss functions and optimizers that ``finetune`` takes by name."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None, Params], torch
 
 
 def _targets(logits: torch.Tensor, labels: torch.Tensor, section: Params) -> torch.Tensor:
-    """The share of each label that a row is to have, [rows, labels]: 1 and 0, but for the smoothing."""
+    """Target probabilities [rows, labels], with label smoothing."""
     count, smoothing = logits.shape[1], section.label_smoothing
     return one_hot(labels, count).to(logits.dtype) * (1 - smoothing) + smoothing / count
 
 
 def _mean(losses: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-    """Over rows [rows], each weighed as its label is."""
+    """Mean over rows, weighted by label."""
     return losses.mean() if weight is None else (losses * weight[labels]).sum() / weight[labels].sum()
 
 
@@ -32,13 +32,13 @@ def _cross_entropy(
 
 
 def _mse(logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, section: Params) -> torch.Tensor:
-    """Of the probabilities: Brier's score (1950) over the number of labels."""
+    """The Brier score (1950) over the number of labels."""
     squares = (logits.softmax(1) - _targets(logits, labels, section)).square().mean(1)
     return _mean(squares, labels, weight)
 
 
 def _focal(logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, section: Params) -> torch.Tensor:
-    """Lin et al. 2017, "Focal Loss for Dense Object Detection": what is told well already counts for less."""
+    """Lin et al. 2017, "Focal Loss for Dense Object Detection": well-classified rows count less."""
     logs = logits.log_softmax(1)
     hardness = (1 - logs.exp()).clamp(min=0) ** section.focal_gamma
     return _mean(-(_targets(logits, labels, section) * hardness * logs).sum(1), labels, weight)
@@ -48,9 +48,9 @@ LOSSES: dict[str, Loss] = {"cross_entropy": _cross_entropy, "mse": _mse, "focal"
 
 
 def optimizer(section: Params) -> tuple[type[optim.Optimizer], dict[str, Any]] | None:
-    """The class of ``finetune.optimizer`` and what it is made with; none for AdamW, which is the trainer's own.
+    """The class and arguments of ``finetune.optimizer``; None for AdamW, the trainer's default.
 
-    Weight decay is the trainer's to hand out. In Adam and SGD it is an L2 penalty (Loshchilov & Hutter 2019).
+    The trainer adds weight decay; in Adam and SGD that is an L2 penalty (Loshchilov & Hutter 2019).
     """
     if section.optimizer == "adam":
         return optim.Adam, {"lr": section.learning_rate}
@@ -60,5 +60,5 @@ def optimizer(section: Params) -> tuple[type[optim.Optimizer], dict[str, Any]] |
 
 
 def loss(logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, section: Params) -> torch.Tensor:
-    """``finetune.loss`` of a batch: its mean over the rows, each weighed by ``weight`` [labels] of its label."""
+    """``finetune.loss`` of a batch: the mean over its rows, weighted by ``weight`` [labels]."""
     return LOSSES[section.loss](logits.float(), labels, weight, section)

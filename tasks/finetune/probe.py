@@ -1,7 +1,7 @@
-"""The last layer's first weights: a logistic regression on what the model makes of the rows before it is trained.
+"""Linear probe: the last layer is initialised with a logistic regression on the untrained model's embeddings.
 
-Kumar et al. 2022 ("Fine-Tuning can Distort Pretrained Features"): with a random last layer the first steps pull the
-layers below towards it; with a fitted one they do not.
+Kumar et al. 2022 ("Fine-Tuning can Distort Pretrained Features"): with a random last layer the first steps distort
+the layers below; with a fitted one they do not.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from torch import nn
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from tasks.finetune.feeding import LengthBatches, Rows, model_inputs
-from tasks.finetune.micro_batches import in_pieces
+from tasks.finetune.batching import LengthGroupedSampler, Rows, model_inputs
+from tasks.finetune.micro_batches import halved_on_oom
 from tasks.modelling.checkpoints.checkpoint import last_layer
-from tasks.modelling.training.checkpoint_store import once
+from tasks.modelling.training.checkpoint_store import build_once
 
 Array = npt.NDArray[np.float64]
 FILE = "probe.npz"
@@ -34,28 +34,28 @@ def embeddings(model: PreTrainedModel, rows: Rows, batch_size: int) -> npt.NDArr
     def remember(_: nn.Module, given: tuple[Any, ...]) -> None:
         seen["input"] = given[0]
 
-    def keep(batch: list[int]) -> None:
+    def run(batch: list[int]) -> None:
         model(**model_inputs(model, rows, batch))
         made[batch] = seen["input"].float().cpu().numpy()
 
     hook = last_layer(model).register_forward_pre_hook(remember)
     model.train(False)
-    batches = LengthBatches(rows.lengths, batch_size, seed=None)
+    batches = LengthGroupedSampler(rows.lengths, batch_size, seed=None)
     try:
         for batch in tqdm(batches, desc=f"probe, {len(rows)} rows", unit=" batches", mininterval=1):
-            in_pieces(batch, keep)
+            halved_on_oom(batch, run)
     finally:
         hook.remove()
     return made
 
 
-def fitted(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> tuple[Array, Array]:
+def logistic_regression(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> tuple[Array, Array]:
     """Weights [labels, hidden] and biases [labels] of a logistic regression with scikit-learn's own L2 penalty, for the
     labels that occur."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):  # else the last digits depend on how many cores there are
+    with threadpool_limits(1):  # otherwise the last digits depend on the number of cores
         regression = LogisticRegression(max_iter=1000).fit(features.astype(np.float64), labels)
     weights, biases = regression.coef_, regression.intercept_
     if len(weights) == 1:  # two labels: scikit-learn gives the difference of their logits
@@ -64,17 +64,17 @@ def fitted(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> 
 
 
 @torch.no_grad()
-def begin_at_probe(model: PreTrainedModel, rows: Rows, batch_size: int, folder: Path) -> None:
-    """Set the last layer's weights; ``folder`` keeps them for a training that goes on.
+def init_last_layer(model: PreTrainedModel, rows: Rows, batch_size: int, folder: Path) -> None:
+    """Initialise the last layer; ``folder`` stores the regression for a resumed training.
 
-    Those of a label that no row has stay as they are.
+    The weights of a label without rows are left unchanged.
     """
 
     def write(folder: Path) -> None:
-        weights, biases = fitted(embeddings(model, rows, batch_size), rows.labels)
+        weights, biases = logistic_regression(embeddings(model, rows, batch_size), rows.labels)
         np.savez(folder / FILE, weights=weights, biases=biases)
 
     layer, occurring = last_layer(model), np.unique(rows.labels)
-    with np.load(once(folder, write) / FILE) as found:
+    with np.load(build_once(folder, write) / FILE) as found:
         for own, its in ((layer.weight, found["weights"]), (layer.bias, found["biases"])):
             own[occurring] = torch.from_numpy(its).to(own)

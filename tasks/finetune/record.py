@@ -1,4 +1,4 @@
-"""What is written down of a training: the curves, the figures, and what it cost."""
+"""The training curves, and the machine and versions for the cost file."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "safete
 
 
 def curves(log: Sequence[Mapping[str, float]]) -> list[dict[str, float | int]]:
-    """One row for each check of the trainer's log: losses are means over the steps since the last and the validation
-    rows."""
+    """One row for each evaluation in the trainer's log: mean training loss since the last, mean validation loss."""
     by_step: dict[int, dict[str, float]] = {}
     for entry in log:
         by_step.setdefault(int(entry["step"]), {}).update(entry)
-    done = [entry for _, entry in sorted(by_step.items()) if COLUMNS["validation_loss"] in entry]
-    return [_row(entry) for entry in done]
+    evaluations = [entry for _, entry in sorted(by_step.items()) if COLUMNS["validation_loss"] in entry]
+    return [_row(entry) for entry in evaluations]
 
 
 def _row(entry: Mapping[str, float]) -> dict[str, float | int]:
@@ -45,7 +44,7 @@ def write_curves(rows: Sequence[Mapping[str, float | int]], path: Path) -> None:
 
 
 def host() -> dict[str, object]:
-    """The machine and the versions: what two costs have to share to be comparable."""
+    """CPU and versions: two costs compare only where these are the same."""
     return {"cpu": _cpu(), "python": platform.python_version(), **versions(PACKAGES)}
 
 

@@ -1,5 +1,4 @@
-"""One number that makes the probabilities honest: the temperature (Guo et al. 2017, "On Calibration of Modern Neural
-Networks")."""
+"""Temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks")."""
 
 from __future__ import annotations
 
@@ -12,14 +11,14 @@ from transformers import PreTrainedModel
 
 from tasks.modelling.checkpoints.checkpoint import last_layer
 
-LOGS = (-3.0, 3.0)  # between which log(temperature) lies
+LOG_RANGE = (-3.0, 3.0)  # of log(temperature)
 
 
 def fit(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> float:
-    """The temperature that makes held-out ``labels`` [rows] most likely under ``logits`` [rows, labels] divided by it.
+    """The temperature that maximises the likelihood of held-out ``labels`` [rows] given ``logits`` [rows, labels].
 
-    Its logarithm has a standard normal prior, worth less than one row: without it, rows that are all classified right
-    would ask for a temperature of 0.
+    Its logarithm has a standard normal prior, which weighs less than one row: without it, the temperature would be 0
+    when every row is classified correctly.
     """
     held_out, truth = torch.from_numpy(logits.astype(np.float64)), torch.from_numpy(labels)
     log = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -32,7 +31,7 @@ def fit(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> float:
         return loss
 
     search.step(cost)  # type: ignore[no-untyped-call]
-    return float(log.detach().clamp(*LOGS).exp())
+    return float(log.detach().clamp(*LOG_RANGE).exp())
 
 
 def cross_entropy(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> float:
@@ -42,16 +41,9 @@ def cross_entropy(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> fl
     return float(np.mean(np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(labels)), labels]))
 
 
-def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Probabilities [rows, labels], in float64."""
-    raised = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    shares: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
-    return shares
-
-
 @torch.no_grad()
 def fold(model: PreTrainedModel, temperature: float) -> None:
-    """Divide the logits by the temperature for good, in the last layer's own weights."""
+    """Divide the logits by the temperature, in the last layer's weights."""
     layer = last_layer(model)
     layer.weight.div_(temperature)
     layer.bias.div_(temperature)

@@ -1,4 +1,4 @@
-"""One training: the trainer's arguments, from the first step or a checkpoint's to the weights that are kept."""
+"""Training: the trainer's arguments, from the first step or a checkpoint to the selected weights."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
 from transformers import PreTrainedModel, TrainingArguments
 
 from tasks.finetune import DVCLIVE, Params, speed
+from tasks.finetune.batching import Rows
 from tasks.finetune.device import Device
-from tasks.finetune.engine import Engine
-from tasks.finetune.feeding import Rows
-from tasks.finetune.live import Live
-from tasks.finetune.progress import Watch
-from tasks.modelling.training.checkpoint_store import Checkpoints
-from tasks.modelling.training.shutdown import noticed
+from tasks.finetune.dvclive_callback import DvcLiveCallback
+from tasks.finetune.trainer import ClassifierTrainer
+from tasks.modelling.training.checkpoint_store import CheckpointStore
+from tasks.modelling.training.progress import Progress
+from tasks.modelling.training.shutdown import graceful_shutdown
+from tasks.modelling.training.trainer import QUIET, Run, single_device
 
 Array = npt.NDArray[Any]
-PROBED_TOKENS = 4096  # of the multiplications whose rate is measured: enough for a device to reach its best
+PEAK_TOKENS = 4096  # of the multiplications whose rate is measured: enough for a device to reach its peak
 
 
 def arguments(section: Params, seed: int, device: Device, folder: str) -> TrainingArguments:
-    """The trainer's arguments; ``folder`` is a temporary one, and nothing should come to be in it."""
+    """The trainer's arguments; ``folder`` is temporary and stays empty."""
     args = TrainingArguments(
         output_dir=folder,
         num_train_epochs=section.epochs,
@@ -46,37 +46,27 @@ def arguments(section: Params, seed: int, device: Device, folder: str) -> Traini
         use_cpu=not device.cuda,
         full_determinism=section.deterministic and device.cuda,
         seed=seed,
-        logging_strategy="no",  # when to log, to validate and to save is Pace's to say
-        eval_strategy="no",
-        save_strategy="no",
-        logging_nan_inf_filter=False,
-        label_names=["labels"],
-        remove_unused_columns=False,
         dataloader_pin_memory=device.cuda,
-        disable_tqdm=True,
-        report_to="none",
-        log_level="error",
+        **QUIET,
     )
-    args._n_gpu = min(1, args.n_gpu)  # the trainer would spread a batch over all there are, and sum otherwise
-    return args
+    return single_device(args)
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What training leaves beside the weights."""
+class TrainResult:
+    """What training gives beside the weights."""
 
     log: list[dict[str, float]]
-    """The trainer's own: at each check one entry for the training since the last, one for the validation."""
+    """The trainer's: for each evaluation an entry with the training loss and one with the validation metrics."""
     steps: int
-    """That were taken."""
-    kept_step: int
-    """Whose weights are kept: the last, or the best with early stopping."""
-    parts: int
-    """In which the gradient of a batch was computed at the end."""
-    watch: Watch
-    """What went through the model, in this process."""
+    selected_step: int
+    """Whose weights are used: the last, or the best with early stopping."""
+    accumulation_steps: int
+    """Micro-batches of a batch at the end."""
+    progress: Progress
+    """What this process trained on."""
     logits: Array
-    """Of the validation rows under the weights that are kept, [rows, labels], in the order of ``labels`` below."""
+    """Of the validation rows under the selected weights, [rows, labels], in the order of ``labels`` below."""
     labels: Array
 
 
@@ -87,45 +77,47 @@ def train(
     section: Params,
     seed: int,
     device: Device,
-    checkpoints: Checkpoints,
+    store: CheckpointStore,
     resumed: Path | None = None,
-) -> Trained:
-    """Train ``model`` in place, from where the checkpoint ``resumed`` left it.
+) -> TrainResult:
+    """Train ``model`` in place, from the checkpoint ``resumed`` if given.
 
-    Asked to end (SIGTERM, Ctrl-C), it keeps a checkpoint and leaves with SystemExit.
+    On SIGTERM or Ctrl-C it saves a checkpoint and raises SystemExit.
     """
-    looked_at = validation.sample(section.check_rows, seed)
-    with tempfile.TemporaryDirectory() as folder, noticed() as leaving:
-        args = arguments(section, seed, device, folder)
-        data: dict[str, Any] = {"args": args, "train_dataset": rows, "eval_dataset": looked_at}
-        engine = Engine(model, section, seed, checkpoints, leaving, resumed, _watch(model, device, rows.unit), **data)
+    with tempfile.TemporaryDirectory() as folder, graceful_shutdown() as shutdown:
+        trainer = ClassifierTrainer(
+            model,
+            section,
+            seed,
+            Run(store, shutdown, resumed),
+            _progress(model, device, rows.unit),
+            args=arguments(section, seed, device, folder),
+            train_dataset=rows,
+            eval_dataset=validation.sample(section.eval_rows, seed),
+        )
         if section.dvclive:
-            engine.add_callback(Live(DVCLIVE))
-        engine.train(resume_from_checkpoint=str(resumed) if resumed else None)
-        if leaving:
-            tqdm.write(f"stopped after step {engine.state.global_step} of {engine.state.max_steps}, as asked")
-            raise SystemExit(leaving.code)
-        return _ended(engine, validation)
+            trainer.add_callback(DvcLiveCallback(DVCLIVE))
+        trainer.fit()
+        return _result(trainer, validation)
 
 
-def _ended(engine: Engine, validation: Rows) -> Trained:
-    """The best weights back in their place, and all of validation under them."""
-    last, best = engine.state.global_step, engine.best
-    kept = best.step if best.weights else last
-    if kept != last:
-        engine.trained.load_state_dict(best.weights, strict=False)
-    if kept != last or engine.latest is None or len(engine.latest.label_ids) < len(validation):
-        engine.predict(validation)
-    assert engine.latest is not None, "the trainer validates after every epoch"
-    logits, labels = np.asarray(engine.latest.predictions), np.asarray(engine.latest.label_ids)
-    return Trained(engine.state.log_history, last, kept, engine.accumulation.parts, engine.watch, logits, labels)
+def _result(trainer: ClassifierTrainer, validation: Rows) -> TrainResult:
+    """Restores the best weights, and evaluates all validation rows under them."""
+    last, best = trainer.state.global_step, trainer.early_stopping
+    selected = best.best_step if best.best_weights else last
+    if selected != last:
+        trainer.trained.load_state_dict(best.best_weights, strict=False)
+    if selected != last or trainer.latest is None or len(trainer.latest.label_ids) < len(validation):
+        trainer.predict(validation)
+    assert trainer.latest is not None, "every epoch ends with an evaluation"
+    logits, labels = np.asarray(trainer.latest.predictions), np.asarray(trainer.latest.label_ids)
+    steps = trainer.accumulation.steps
+    return TrainResult(trainer.state.log_history, last, selected, steps, trainer.progress, logits, labels)
 
 
-def _watch(model: PreTrainedModel, device: Device, unit: str) -> Watch:
+def _progress(model: PreTrainedModel, device: Device, unit: str) -> Progress:
     if unit != Rows.unit:
-        return Watch(unit=unit)  # how many tokens an image is, its model alone knows
-    found = speed.matrices(model)
-    dtype = torch.bfloat16 if device.bf16 else torch.float32
-    return Watch(
-        found, speed.matmul_rate(found, PROBED_TOKENS if device.cuda else PROBED_TOKENS // 4, device.torch, dtype)
-    )
+        return Progress("finetune", unit)  # only the model knows how many tokens an image is
+    matrices = speed.matrices(model)
+    tokens, dtype = PEAK_TOKENS // (1 if device.cuda else 4), torch.bfloat16 if device.bf16 else torch.float32
+    return Progress("finetune", unit, matrices.flops, speed.matmul_rate(matrices, tokens, device.torch, dtype))

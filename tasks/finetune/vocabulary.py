@@ -1,8 +1,7 @@
-"""Of the embedding, only the tokens that occur are trained.
+"""Train the embeddings of only those tokens that occur in the rows.
 
-The gradient of every other token's vector is zero, yet an optimizer walks over all of them at every step: on short
-texts a good part of the time. Here they are set aside, and stay as the checkpoint has them (weight decay does not reach
-them).
+Other tokens have no gradient, yet the optimizer updates all of them at every step, which on short texts takes much of
+the time. Here they are left out and keep the checkpoint's values (no weight decay).
 """
 
 from __future__ import annotations
@@ -16,13 +15,15 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from tasks.finetune.feeding import Rows
+from tasks.finetune.batching import Rows
 
 
 @contextmanager
-def occurring(model: PreTrainedModel, *splits: Rows) -> Iterator[list[Rows]]:
-    """Within the block the embedding holds what occurs in the splits, which are given renumbered; the padding token, of
-    which some models make positions, keeps its number."""
+def only_used_tokens(model: PreTrainedModel, *splits: Rows) -> Iterator[list[Rows]]:
+    """Within the block the embedding holds only the tokens that occur in the splits, which are yielded renumbered.
+
+    The padding token, from which some models derive positions, keeps its id.
+    """
     whole = _embedding(model)
     if whole is None:
         yield list(splits)
@@ -45,7 +46,7 @@ def occurring(model: PreTrainedModel, *splits: Rows) -> Iterator[list[Rows]]:
 
 
 def _embedding(model: PreTrainedModel) -> nn.Embedding | None:
-    """The plain table of the tokens' vectors; None for a model that has none, or something else in its place."""
+    """The model's token embedding; None when it has none, or not a plain table."""
     try:
         found = model.get_input_embeddings()
     except NotImplementedError:

@@ -1,7 +1,7 @@
-"""A warm start: the weights of a classifier that was trained before, the champion's say, in place of the checkpoint's.
+"""Warm start: the weights of an earlier classifier, the champion's for example, in place of the checkpoint's.
 
-``finetune.warm_start`` names its folder and the sha256 of its weights, so that the same ``params.yaml`` means the same
-weights: DVC sees the parameter, not the folder.
+``finetune.warm_start`` gives its folder and the sha256 of its weights, because DVC tracks the parameter and not the
+folder.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from tasks.core.errors import UserError
+from tasks.core.files import sha256_of
 from tasks.core.params import Model
 from tasks.finetune import Params, WarmStart
 from tasks.modelling.checkpoints import checkpoint
-from tasks.modelling.training.checkpoint_store import digest
 
 WEIGHTS = "model.safetensors"
 
 
-def started(start: WarmStart, labels: list[str], section: Params, tokenizer: Path) -> tuple[PreTrainedModel, bool]:
-    """The earlier classifier, and whether it brings the last layer: it does for the same labels in the same order, and
-    otherwise the last layer is drawn anew."""
+def load(start: WarmStart, labels: list[str], section: Params, tokenizer: Path) -> tuple[PreTrainedModel, bool]:
+    """The earlier classifier, and whether its last layer is used: for the same labels in the same order; otherwise the
+    last layer is initialised at random."""
     folder = Path(start.folder)
-    _refuse_other(folder, start.sha256, tokenizer)
+    _refuse_mismatch(folder, start.sha256, tokenizer)
     known, _ = checkpoint.labels_and_width(folder)
     source = checkpoint.resolve(Model(name=str(folder)))
     model = checkpoint.classifier(
@@ -32,7 +32,7 @@ def started(start: WarmStart, labels: list[str], section: Params, tokenizer: Pat
         layers=section.layers,
         dropout=section.dropout,
         activation=section.activation,
-        reads=checkpoint.reads(folder),
+        modality=checkpoint.modality_of(folder),
     )
     if known != labels:
         last = checkpoint.last_layer(model)
@@ -41,18 +41,18 @@ def started(start: WarmStart, labels: list[str], section: Params, tokenizer: Pat
     return model, known == labels
 
 
-def _refuse_other(folder: Path, sha256: str, tokenizer: Path) -> None:
+def _refuse_mismatch(folder: Path, sha256: str, tokenizer: Path) -> None:
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise UserError(
-            f"finetune.warm_start: there is no {weights}. `dvc get . models/classifier --rev TAG -o {folder}`"
+            f"finetune.warm_start: {weights} does not exist: run `dvc get . models/classifier --rev TAG -o {folder}`"
         )
-    found = digest(weights)
+    found = sha256_of(weights)
     if found != sha256:
-        raise UserError(
-            f"finetune.warm_start: the sha256 of {weights} is {found}, not the one of params.yaml ({sha256})"
-        )
-    name = checkpoint.PROCESSOR if checkpoint.reads(folder) == "image" else "tokenizer.json"
+        raise UserError(f"finetune.warm_start: the sha256 of {weights} is {found}, but params.yaml says {sha256}")
+    name = checkpoint.PROCESSOR if checkpoint.modality_of(folder) == "image" else "tokenizer.json"
     own, others = (place / name for place in (tokenizer, folder))
-    if not (own.is_file() and others.is_file()) or digest(own) != digest(others):
-        raise UserError(f"finetune.warm_start: {folder} reads other tokens than `model`'s: name the model it came from")
+    if not (own.is_file() and others.is_file()) or sha256_of(own) != sha256_of(others):
+        raise UserError(
+            f"finetune.warm_start: {folder} has another tokenizer than `model`: set model to what it was trained from"
+        )

@@ -6,7 +6,6 @@ hold the beginning of the sha256 of their bytes, and every landing checks them a
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from tasks.core.errors import UserError
+from tasks.core.files import sha256_of
 from tasks.core.tables import write_table
 from tasks.land import FORMATS
 
@@ -25,8 +25,7 @@ _NAME = re.compile(rf"(\d{{6}})-([0-9a-f]{{16}})\.{FORMATS}")
 
 def digest(path: Path) -> str:
     """The first 16 hex digits of the sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return sha256_of(path)[:16]
 
 
 class Parts:

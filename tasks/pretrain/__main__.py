@@ -1,6 +1,6 @@
-"""Pre-train on, or leave the marker that nothing was pre-trained: ``python -m tasks.pretrain``.
+"""Continue pre-training, or write a marker that there was none: ``python -m tasks.pretrain``.
 
-Without epochs nothing but the parameters is read and no library is loaded: the stage is always in the pipeline.
+The stage is always in the pipeline; with ``epochs: 0`` it reads its parameters only and imports no library.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from tasks.pretrain import Params
 
 def main() -> None:
     """Run the stage on the repository's paths."""
-    section, figures = params.load(Params, "pretrain"), {"epochs": 0}
+    section, metrics = params.load(Params, "pretrain"), {"epochs": 0}
     if section.epochs:
         from tasks.modelling.checkpoints import checkpoint
-        from tasks.pretrain.resume import pretrain
+        from tasks.pretrain.run import pretrain
 
         general = params.general()
-        figures = pretrain(section, general.seed, checkpoint.resolve(general.model))
+        metrics = pretrain(section, general.seed, checkpoint.resolve(general.model))
     else:
         with replacing_folder(paths.PRETRAINED) as part:
-            write_json(figures, part / "pretrain.json")
-    write_json(figures, paths.metrics("pretrain"))
+            write_json(metrics, part / "pretrain.json")
+    write_json(metrics, paths.metrics("pretrain"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The texts, and the blocks of tokens that are made of them."""
+"""Texts for pre-training, and their blocks of tokens."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from tasks.core.errors import UserError
 from tasks.core.tables import read_table
 
 Blocks = npt.NDArray[np.int64]
-MAX_HELD_OUT = 500  # texts: enough for a perplexity, and soon run
-CHUNK = 512  # texts handed to the tokenizer at once
+MAX_HELD_OUT = 500  # texts: enough for a perplexity
+CHUNK = 512  # texts tokenized at once
 
 
 def read(source: Path, column: str) -> list[str]:
-    """The texts of a source; empty ones are left out."""
+    """The non-empty texts of a source."""
     if not source.is_file():
-        raise UserError(f"pretrain.source: there is no file {source}")
+        raise UserError(f"pretrain.source: {source} does not exist")
     readers: dict[str, Callable[[Path, str], list[Any]]] = {
-        ".parquet": _of_parquet,
-        ".jsonl": _of_lines_of_json,
-        ".txt": _of_lines,
+        ".parquet": _from_parquet,
+        ".jsonl": _from_jsonl,
+        ".txt": _from_txt,
     }
     if source.suffix not in readers:
-        raise UserError(f"pretrain.source: {source} ends in none of {', '.join(readers)}")
+        raise UserError(f"pretrain.source: {source} is none of {', '.join(readers)}")
     try:
         found = readers[source.suffix](source, column)
-    except (ValueError, pa.ArrowException) as error:  # not of the kind that its name says, or not UTF-8
+    except (ValueError, pa.ArrowException) as error:  # of another type than its suffix, or not UTF-8
         raise UserError(f"pretrain.source: {source} cannot be read as {source.suffix[1:]}: {error}") from error
     return [text for text in found if isinstance(text, str) and text.strip()]
 
 
-def _of_parquet(source: Path, column: str) -> list[Any]:
+def _from_parquet(source: Path, column: str) -> list[Any]:
     table = read_table(source)
     if column not in table.column_names:
         raise UserError(f"pretrain.column: {source} has no column {column!r}, but {', '.join(table.column_names)}")
@@ -46,15 +46,15 @@ def _of_parquet(source: Path, column: str) -> list[Any]:
     return values
 
 
-def _of_lines_of_json(source: Path, column: str) -> list[Any]:
-    rows = [json.loads(line) for line in _of_lines(source) if line.strip()]
+def _from_jsonl(source: Path, column: str) -> list[Any]:
+    rows = [json.loads(line) for line in _from_txt(source) if line.strip()]
     without = next((i for i, row in enumerate(rows, 1) if not isinstance(row, dict) or column not in row), None)
     if without:
         raise UserError(f"pretrain.column: record {without} of {source} has no {column!r}")
     return [row[column] for row in rows]
 
 
-def _of_lines(source: Path, _: str = "") -> list[Any]:
+def _from_txt(source: Path, _: str = "") -> list[Any]:
     return source.read_text(encoding="utf-8").splitlines()
 
 
@@ -63,21 +63,21 @@ def digest(rows: Blocks) -> str:
     return hashlib.sha256(rows.tobytes()).hexdigest()
 
 
-def divided(texts: Sequence[str], share: float) -> tuple[list[str], list[str]]:
-    """Texts to train on and texts held out: each once, in an order and a choice that only their content decides."""
+def split_texts(texts: Sequence[str], share: float) -> tuple[list[str], list[str]]:
+    """Training and held-out texts, without duplicates; only their content decides order and split."""
     ordered = sorted(set(texts), key=lambda text: hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
     if len(ordered) < 2:
-        raise UserError(f"pretrain: {len(ordered)} different texts are too few; one is held out, one is trained on")
+        raise UserError(f"pretrain: {len(ordered)} different texts are too few: at least 2 are needed")
     held = min(MAX_HELD_OUT, max(1, round(share * len(ordered))))
     return ordered[held:], ordered[:held]
 
 
 def blocks(texts: Sequence[str], tokenizer: Any, length: int) -> Blocks:
-    """The texts' tokens in a row, [blocks, length], each block between the tokenizer's own signs; a rest is left."""
+    """Concatenated tokens of the texts, [blocks, length], each within [CLS] and [SEP]; the rest is dropped."""
     first, last, inside = tokenizer.cls_token_id, tokenizer.sep_token_id, length - 2
     if None in (first, last, tokenizer.mask_token_id):
         raise UserError(
-            "pretrain: the checkpoint's tokenizer has no [CLS], [SEP] or [MASK]: it is no masked language model"
+            "pretrain: the checkpoint's tokenizer has no [CLS], [SEP] or [MASK]: set model.name to one that has"
         )
     ids: list[int] = []
     for start in range(0, len(texts), CHUNK):

@@ -6,11 +6,10 @@ training cost, which differs every time, stands on the page that it links to.
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 from tasks.core import paths
+from tasks.core.files import sha256_of
 from tasks.core.paths import WINDOWS
 from tasks.dataset import layout
 from tasks.html.templates import environment
@@ -34,9 +33,9 @@ def model_card(inputs: Inputs, section: Card) -> str:
         below=[its for its in inputs.evaluate["behaviour"] if its["target_met"] is False],
         ranges={window: phrases.window_range(getattr(inputs.windows, window)) for window in WINDOWS},
         sources=inputs.ingest["reference"]["files"],
-        splits={name: _digest(layout.SPLITS / f"{name}.parquet") for name in ("train", "validation", "test")},
+        splits={name: sha256_of(layout.SPLITS / f"{name}.parquet") for name in ("train", "validation", "test")},
         rows=inputs.split["rows"],
-        weights={file.name: _digest(file) for file in sorted(paths.CLASSIFIER.glob("*.safetensors"))},
+        weights={file.name: sha256_of(file) for file in sorted(paths.CLASSIFIER.glob("*.safetensors"))},
         origin=phrases.origin(inputs.general.model),
         kind=phrases.OF[inputs.reads],
         seed=inputs.general.seed,
@@ -87,8 +86,3 @@ def _header(inputs: Inputs, section: Card) -> str:
     )
     header: str = data.to_yaml(line_break="\n")
     return header.strip()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from tasks.core.errors import UserError
@@ -11,13 +12,15 @@ PARTS = {"all": "energy", "cpu": "of which processor", "gpu": "of which GPU", "m
 
 
 def emissions(cost: Mapping[str, Any], country: str | None) -> list[tuple[str, str]]:
-    """Names and values for the page; empty where the training was not metered."""
+    """Names and values for the page."""
     used = cost.get("energy_kwh")
     if not used:
-        return []
+        return [("energy", "not metered")]
     told = [(words, f"{1000 * used[part]:,.3g} Wh") for part, words in PARTS.items() if used[part]]
     if country is None:
         return [*told, ("CO2", "name the country in report.country")]
+    if find_spec("codecarbon") is None:
+        return [*told, ("CO2", "needs CodeCarbon: pip install 'driftline[codecarbon]'")]
     return [*told, (f"CO2, the grid of {country}", f"{1000 * _kilograms(used['all'], country):,.3g} g")]
 
 

@@ -46,7 +46,7 @@ class Inputs:
     @property
     def reads(self) -> Modality:
         """What the rows are."""
-        found: Modality = self.tokenize.get("reads", "text")
+        found: Modality = self.tokenize.get("modality", "text")
         return found
 
 

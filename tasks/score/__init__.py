@@ -1,4 +1,4 @@
-"""Run the trained classifier on rows: no other stage scores any.
+"""Run the trained classifier on rows; no other stage does.
 
 ``python -m tasks.score --window reference`` (or ``current``) scores the pipeline's rows: for reference the validation
 rows, then the test rows, nothing trained on. It writes ``scored.parquet`` and ``embeddings.npy``, row for row, and for
@@ -10,7 +10,7 @@ By hand, without touching the pipeline's outputs::
     driftline score --image digit.png
     driftline score --input mails.csv --output scored.csv --column text
 
-``decision`` is the label to act on, by the thresholds in the model's config (``tasks.modelling.decision``), or null:
+``decision`` is the label to act on by the thresholds in the model's config (``tasks.modelling.decision``); null:
 abstain.
 """
 
@@ -25,6 +25,6 @@ class Params(Section):
     """Section ``score``."""
 
     batch_size: int = Field(default=32, ge=1)
-    """Texts run at once."""
+    """Rows per batch."""
     threads: int = Field(default=2, ge=1)
-    """Of a CPU. The last digits of the result depend on it."""
+    """CPU threads. The last digits of the result depend on it."""

@@ -27,24 +27,24 @@ from tasks.tables.any_table import read_any_table
 
 
 def rows_of(window: paths.Window) -> pa.Table:
-    """Columns id and text, or image, of what is to be scored: held-out rows of reference, all rows of current."""
+    """Columns id and text or image of a window's rows: held-out rows of reference, all rows of current."""
     files = [layout.window("current").validated]
     if window == "reference":
         files = [layout.split(name) for name in layout.SCORED_SPLITS]
     kind = modality(columns_of(files[0]))
-    if kind != checkpoint.reads(paths.CLASSIFIER):
-        raise UserError(f"{window}: its rows are {kind}s, which the model in {paths.CLASSIFIER} does not read")
+    if kind != (expected := checkpoint.modality_of(paths.CLASSIFIER)):
+        raise UserError(f"{window}: its rows are {kind}s, but the model in {paths.CLASSIFIER} is for {expected}s")
     return pa.concat_tables([read_table(file, ["id", kind]) for file in files])
 
 
-def figures(predicted: Predicted) -> dict[str, object]:
-    """What is said of the scores: the same bytes for the same scores."""
+def metrics(predicted: Predicted) -> dict[str, object]:
+    """The metrics of a window's scores."""
     best = predicted.probabilities.argmax(axis=1)
     counts = np.bincount(best, minlength=len(predicted.labels)).tolist()
     rows = len(best)
     return {
         "rows": rows,
-        "truncated_share": round(predicted.cut / rows, 6) if rows else None,
+        "truncated_share": round(predicted.truncated / rows, 6) if rows else None,
         "predictions": dict(zip(predicted.labels, counts, strict=True)),
         "abstained": sum(decision is None for decision in predicted.decisions),
         "mean_confidence": round(float(predicted.probabilities.max(axis=1).mean()), 6) if rows else None,
@@ -52,23 +52,25 @@ def figures(predicted: Predicted) -> dict[str, object]:
 
 
 def score_window(window: paths.Window, section: Params) -> None:
-    """Write a window's ``scored.parquet``, ``embeddings.npy`` and figures."""
-    rows, to = rows_of(window), layout.window(window)
+    """Write a window's ``scored.parquet``, ``embeddings.npy``, ``behaviour.parquet`` and metrics."""
+    rows, files = rows_of(window), layout.window(window)
     kind = modality(rows.column_names)
-    given = rows[kind].to_pylist()
-    if None in given:
-        raise UserError(f"{window}: the row {rows['id'][given.index(None)]} has no {kind}; validate lets none through")
-    predicted = predict(given, paths.CLASSIFIER, section)
-    write_table(predicted.table(rows["id"]), to.scored)
-    with replacing(to.embeddings) as part, part.open("wb") as file:
+    values = rows[kind].to_pylist()
+    if None in values:
+        raise UserError(
+            f"{window}: the row {rows['id'][values.index(None)]} has no {kind}: run `dvc repro validate@{window}`"
+        )
+    predicted = predict(values, paths.CLASSIFIER, section)
+    write_table(predicted.table(rows["id"]), files.scored)
+    with replacing(files.embeddings) as part, part.open("wb") as file:
         np.save(file, predicted.embeddings)
-    write_json(figures(predicted), paths.metrics("score", window))
-    print(f"{window}: {len(given)} rows scored")
-    write_table(_behaviour(window, section, given if kind == "text" else [], predicted), to.behaviour)
+    write_json(metrics(predicted), paths.metrics("score", window))
+    print(f"{window}: {len(values)} rows scored")
+    write_table(_behaviour(window, section, values if kind == "text" else [], predicted), files.behaviour)
 
 
 def _behaviour(window: paths.Window, section: Params, texts: list[str], predicted: Predicted) -> pa.Table:
-    """The tests in behaviour.yaml are tried on the test rows' texts, so only the reference window has any."""
+    """The behaviour tests run on the test rows' texts: for the reference window only."""
     written = read_behaviour_tests(BEHAVIOUR) if window == "reference" and texts else ()
     tests = [test for test in written if test.applies_to(predicted.labels)]
     test_rows = slice(len(read_table(layout.split("validation"), ["id"])) if tests else 0, None)
@@ -79,13 +81,13 @@ def _behaviour(window: paths.Window, section: Params, texts: list[str], predicte
 
 def score_text(text: str, section: Params) -> None:
     """Print the label of one text, and every label's probability."""
-    any_table.refuse_other("text")
+    any_table.require_modality("text")
     _print(predict([text], paths.CLASSIFIER, section))
 
 
 def score_image(file: Path, section: Params) -> None:
     """Print the label of one image, and every label's probability."""
-    any_table.refuse_other("image")
+    any_table.require_modality("image")
     _print(predict([any_table.image(file)], paths.CLASSIFIER, section))
 
 
@@ -94,17 +96,17 @@ def _print(predicted: Predicted) -> None:
     print(max(shares, key=lambda label: shares[label]))
     for label, share in sorted(shares.items(), key=lambda item: -item[1]):
         print(f"  {label}\t{share:.4f}")
-    if predicted.chosen:
-        print(f"decision: {predicted.decisions[0] or 'abstain, leave it to a person'}")
+    if predicted.thresholds:
+        print(f"decision: {predicted.decisions[0] or 'abstain'}")
 
 
 def score_file(source: Path, target: Path, column: str, section: Params) -> None:
-    """Write ``source`` to ``target`` with the columns of ``scored.parquet``, but for its id, added."""
-    any_table.refuse_other("text")
+    """Write ``source`` to ``target`` with the columns of ``scored.parquet`` added, except its id."""
+    any_table.require_modality("text")
     table = read_any_table(source)
     texts = any_table.texts(table, column, source)
     labels, _ = checkpoint.labels_and_width(paths.CLASSIFIER)
-    names = scored(labels).names[1:]  # all but the id, which is the input's own business
+    names = scored(labels).names[1:]  # all but the id, which the input may have
     any_table.refuse_unwritable(table, names, target)
     made = predict(texts, paths.CLASSIFIER, section).table(pa.array([""] * len(texts)))
     any_table.write(table, made.select(names), target)

@@ -1,4 +1,4 @@
-"""What a person hands over: an image, or a csv, tsv, jsonl or parquet table, written with our columns added."""
+"""Files given on the command line: an image, or a csv, tsv, jsonl or parquet table, written with columns added."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tasks.modelling.checkpoints import checkpoint
 from tasks.tables.any_table import refuse_unknown_format, write_any_table
 
 
-def refuse_other(given: Modality) -> None:
-    """Refuse what the trained model does not read."""
-    reads = checkpoint.reads(paths.CLASSIFIER)
-    if reads != given:
-        how = "python -m tasks.score --image FILE" if reads == "image" else "--text or --input"
-        raise UserError(f"the model in {paths.CLASSIFIER} reads {reads}s: {how}")
+def require_modality(given: Modality) -> None:
+    """UserError unless the trained model is for such rows."""
+    expected = checkpoint.modality_of(paths.CLASSIFIER)
+    if expected != given:
+        option = "--image" if expected == "image" else "--text or --input"
+        raise UserError(f"the model in {paths.CLASSIFIER} is for {expected}s: use {option}")
 
 
 def image(path: Path) -> bytes:
-    """An encoded image that can be decoded."""
+    """The bytes of an image file; UserError if it cannot be decoded."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -34,7 +34,7 @@ def image(path: Path) -> bytes:
 
 
 def texts(table: pa.Table, column: str, path: Path) -> list[str]:
-    """The texts of a column, all of them there."""
+    """The texts of a column; UserError if one is missing."""
     if column not in table.column_names:
         raise UserError(
             f"{path} has no column {column!r}; name one of these with --column: {', '.join(table.column_names)}"
@@ -42,20 +42,20 @@ def texts(table: pa.Table, column: str, path: Path) -> list[str]:
     found: list[str | None] = table[column].to_pylist()
     for number, text in enumerate(found, start=1):
         if not isinstance(text, str):
-            raise UserError(f"{path}: column {column!r} holds {text!r} in row {number}, which is no text")
+            raise UserError(f"{path}: row {number} has {text!r} in column {column!r}, which is not a text")
     return [text for text in found if text is not None]
 
 
 def refuse_unwritable(table: pa.Table, names: list[str], path: Path) -> None:
-    """Before anything is scored: the output's kind has to be known, and the names to be added have to be free."""
+    """UserError for an output of unknown type, or if the input already has the columns to be added."""
     refuse_unknown_format(path)
     taken = [name for name in names if name in table.column_names]
     if taken:
-        raise UserError(f"the input has columns of the names to be added: {', '.join(taken)}; rename or drop them")
+        raise UserError(f"the input already has columns {', '.join(taken)}: rename or drop them")
 
 
-def write(table: pa.Table, made: pa.Table, path: Path) -> None:
-    """``table`` with the columns of ``made`` after its own, as the kind of file that ``path`` names."""
-    for name in made.column_names:
-        table = table.append_column(name, made[name])
+def write(table: pa.Table, added: pa.Table, path: Path) -> None:
+    """``table`` with the columns of ``added`` appended, its type by the suffix of ``path``."""
+    for name in added.column_names:
+        table = table.append_column(name, added[name])
     write_any_table(table, path)

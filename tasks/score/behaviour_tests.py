@@ -1,4 +1,4 @@
-"""The texts of the behaviour tests, scored: before and after what each test does to them."""
+"""Scores of the behaviour tests' texts, before and after each test's change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Predict = Callable[[Sequence[str]], Predicted]
 
 
 def cases(test: BehaviourTest, texts: Sequence[str]) -> list[tuple[str, str]]:
-    """Each text that the test is tried on, before and after: its own, or some of ``texts``."""
+    """Pairs of a text before and after the test's change: the test's own texts, or some of ``texts``."""
     pairs = [(text, apply_change(text, test.change)) for text in test.texts or texts]
     altered = [pair for pair in pairs if test.change is None or pair[0] != pair[1]]
     if test.texts is not None or len(altered) <= test.rows:

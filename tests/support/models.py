@@ -17,11 +17,11 @@ from transformers import (
 )
 
 from tasks.core.params import Model
-from tasks.finetune.feeding import Rows
+from tasks.finetune.batching import Rows
 from tasks.modelling.checkpoints import checkpoint
-from tasks.modelling.training.checkpoint_store import Checkpoints
+from tasks.modelling.training.checkpoint_store import CheckpointStore
 
-NO_CHECKPOINTS = Checkpoints(Path("/nowhere"), math.inf)
+NO_CHECKPOINTS = CheckpointStore(Path("/nowhere"), math.inf)
 QUICK = {"batch_size": 8, "learning_rate": 5e-3, "threads": 1}
 SMALL = {"vocab_size": 60, "num_labels": 2, "max_position_embeddings": 64}
 BERT_LIKE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}

@@ -13,7 +13,7 @@ from tasks.core.files import read_json
 from tasks.core.tables import read_table
 from tasks.dataset.schema import TOKENS
 from tasks.modelling.checkpoints import checkpoint
-from tasks.tokenize import Params, _say, figures, label_ids, prepared, tokenize, tokens
+from tasks.tokenize import Params, _print_shares, label_ids, metrics, prepared, tokenize, tokens
 from tests.support.mails import labelled
 
 LENGTH = 8
@@ -63,14 +63,14 @@ def test_the_share_cut_is_the_share_of_texts_that_are_longer_uncut(tokenizer, te
 
 def test_unknown_tokens_are_a_share_of_those_that_are_not_special(tokenizer):
     made, _ = tokens(labelled(("free 漢 字 money", "a"), ("", "a")), "train", tokenizer, {"a": 0})
-    assert figures(made, 0, tokenizer) == {"rows": 2, "tokens": 8, "truncated_share": 0.0, "unknown_share": 0.5}
+    assert metrics(made, 0, tokenizer) == {"rows": 2, "tokens": 8, "truncated_share": 0.0, "unknown_share": 0.5}
 
 
 def test_a_language_the_checkpoint_does_not_know_is_pointed_out(capsys):
     shares = {"rows": 1, "tokens": 1, "truncated_share": 0.0, "unknown_share": 0.04}
-    _say("train", shares)
+    _print_shares("train", shares)
     assert "warning" not in capsys.readouterr().out
-    _say("train", shares | {"unknown_share": 0.06})
+    _print_shares("train", shares | {"unknown_share": 0.06})
     assert "warning: 6.0% of the tokens of train are unknown" in capsys.readouterr().out
 
 
@@ -107,7 +107,7 @@ def test_the_same_bytes_twice_and_no_files_but_these(source, tmp_path):
     [
         ({"train": labelled(("x", "ham"), ("y", "ham"))}, ["only 'ham'", "needs two"]),
         ({"train": labelled()}, ["no label at all", "0 rows"]),
-        ({"test": labelled(("x", "eggs"))}, ["test.parquet has 'eggs'", "train has not"]),
+        ({"test": labelled(("x", "eggs"))}, ["test.parquet has 'eggs'", "train has none"]),
         ({"validation": labelled(("x", None))}, ["validation.parquet", "without a label"]),
         ({"train": labelled(("x", "ham"), ("y", "spam"), (None, "ham"))}, ["train.parquet", "row 2 has no text"]),
     ],

@@ -1,8 +1,8 @@
-"""Where a pretrained checkpoint comes from, and how its tokenizer and its model are loaded.
+"""Finding a pretrained checkpoint, and loading its tokenizer and model.
 
 ``model.name`` in ``params.yaml`` is ``package:<module>/<folder>`` (inside an installed Python package), a folder in the
-repository, or a hub name, which needs a pinned ``model.revision``. No code that a checkpoint brings along is ever run,
-and weights are read from safetensors only.
+repository, or a hub name, which needs a pinned ``model.revision``. Code in a checkpoint is never run, and
+weights are read from safetensors only.
 """
 
 from __future__ import annotations
@@ -25,53 +25,52 @@ if TYPE_CHECKING:
     from torch.nn import Linear
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-ACTIVATIONS = ("hidden_act", "activation", "activation_function")  # what configs call it
-DRAWN = "family:"  # before its name: the source of a model that no checkpoint has a part in
+ACTIVATIONS = ("hidden_act", "activation", "activation_function")  # names in configs
+NO_CHECKPOINT = "family:"  # and its name: the source of a model built without any checkpoint
 PROCESSOR = "preprocessor_config.json"
-MOVING = ("main", "master", "HEAD")  # revisions that name another commit tomorrow
+UNPINNED = ("main", "master", "HEAD")  # revisions that can change
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What ``from_pretrained`` is handed: a folder, or a hub name with its pinned revision."""
+    """The arguments of ``from_pretrained``: a folder, or a hub name with its pinned revision."""
 
     source: str
     revision: str | None = None
     family: str | None = None
-    """With one, the checkpoint gives its tokenizer only."""
+    """If set, only the checkpoint's tokenizer is used."""
     config: Mapping[str, Any] = field(default_factory=dict)
-    """What the family is built from."""
+    """Of the family."""
 
 
 def resolve(model: Model) -> Checkpoint:
     """The checkpoint that ``model`` names; nothing is loaded or fetched yet."""
     settings = model.config or {}
     families.refuse_unknown(model.family, settings)
-    if model.name is None and model.family is not None and families.reads(model.family) == "image":
-        return Checkpoint(f"{DRAWN}{model.family}", family=model.family, config=settings)
+    if model.name is None and model.family is not None and families.modality(model.family) == "image":
+        return Checkpoint(f"{NO_CHECKPOINT}{model.family}", family=model.family, config=settings)
     return replace(_found(model.name, model.revision), family=model.family, config=settings)
 
 
 def starting_point(model: Model, pretrained: Path) -> Checkpoint:
-    """Where a training starts: at what ``pretrain`` made, or at the checkpoint where it left only its marker."""
+    """The checkpoint a training starts from: ``pretrain``'s, or ``model``'s if there was no pre-training."""
     found = resolve(model)
     return replace(found, source=str(pretrained), revision=None) if (pretrained / "config.json").is_file() else found
 
 
 def _found(name: str | None, revision: str | None) -> Checkpoint:
     if name is None:
-        raise UserError("model.name is null, which only a family that reads images can do without: name a checkpoint")
+        raise UserError("model.name is null, which only an image family allows: name a checkpoint")
     if name.startswith("package:"):
         return Checkpoint(str(_with_config(_in_package(name), name)))
     if Path(name).is_dir():
         return Checkpoint(str(_with_config(Path(name), name)))
     if name.startswith((".", "/", "~")) or name.count("/") != 1:
-        raise UserError(f"model.name: there is no folder {name}, and no hub has a name like that")
-    if revision is None or revision in MOVING:
+        raise UserError(f"model.name: {name} is neither a folder here nor a valid hub name")
+    if revision is None or revision in UNPINNED:
         raise UserError(
-            f"model.revision is {revision}: {name} comes from a hub, where the same name can hold other "
-            "weights tomorrow. Pin it: set model.revision to a commit hash or a tag "
-            "(or, if a folder was meant, it does not exist here)"
+            f"model.revision is {revision}, but {name} comes from a hub: pin it, set model.revision to a commit hash "
+            "or a tag (if a folder was meant, it does not exist here)"
         )
     return Checkpoint(name, revision)
 
@@ -89,17 +88,17 @@ def _in_package(name: str) -> Path:
 
 def _with_config(folder: Path, name: str) -> Path:
     if not (folder / "config.json").is_file():
-        raise UserError(f"model.name: {name} holds no checkpoint: there is no config.json in it")
+        raise UserError(f"model.name: {name} has no config.json: it is no checkpoint")
     _register(folder)
     return folder
 
 
 def tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
-    """The checkpoint's fast tokenizer, free of whatever truncation and padding was saved with it."""
+    """The checkpoint's fast tokenizer, without the truncation and padding saved with it."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-    if checkpoint.source.startswith(DRAWN):
-        raise UserError(f"model.family is {checkpoint.family}, which reads images, but the rows are texts")
+    if checkpoint.source.startswith(NO_CHECKPOINT):
+        raise UserError(f"model.family is {checkpoint.family}, a family for images, but the rows are texts")
     with _explained(checkpoint):
         found = AutoTokenizer.from_pretrained(checkpoint.source, revision=checkpoint.revision)
     if not isinstance(found, PreTrainedTokenizerFast) or found.pad_token is None:
@@ -112,12 +111,12 @@ def tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
 
 
 def processor(checkpoint: Checkpoint) -> Any:
-    """What makes images the model's input, in numpy and Pillow: the checkpoint's image processor, or the family's."""
+    """The image processor of the checkpoint or the family, on numpy and Pillow."""
     from transformers import AutoImageProcessor
 
     if checkpoint.family is not None:
-        if families.reads(checkpoint.family) != "image":
-            raise UserError(f"model.family is {checkpoint.family}, which reads texts, but the rows are images")
+        if families.modality(checkpoint.family) != "image":
+            raise UserError(f"model.family is {checkpoint.family}, a family for texts, but the rows are images")
         return families.processor(checkpoint.family, checkpoint.config)
     with _explained(checkpoint):
         auto: Any = AutoImageProcessor
@@ -125,7 +124,7 @@ def processor(checkpoint: Checkpoint) -> Any:
 
 
 def longest_input(checkpoint: Checkpoint, found: PreTrainedTokenizerFast) -> int:
-    """How many tokens the model can take, special ones included."""
+    """Maximum input length in tokens, special ones included."""
     from transformers import AutoConfig
 
     with _explained(checkpoint):
@@ -140,19 +139,18 @@ def classifier(
     layers: int | None = None,
     dropout: float | None = None,
     activation: str | None = None,
-    reads: Modality = "text",
+    modality: Modality = "text",
 ) -> PreTrainedModel:
-    """The checkpoint as a classifier of texts or images over ``labels``, in float32; with ``layers`` the lowest only.
+    """The checkpoint as a classifier over ``labels``, in float32; with ``layers`` only its lowest ones.
 
-    Weights the checkpoint lacks (at least the last layer) are drawn from torch's global generator: seed it first. With
-    a family, all of them are.
+    Weights the checkpoint lacks (at least the last layer; with a family all) are random: seed torch first.
     """
     from transformers import AutoConfig
 
     model: PreTrainedModel
-    auto = _auto(reads)
+    auto = _auto_class(modality)
     if checkpoint.family is not None:
-        tokens = tokenizer(checkpoint) if reads == "text" else None
+        tokens = tokenizer(checkpoint) if modality == "text" else None
         config = families.config(checkpoint.family, checkpoint.config, tokens)
         _adapt(config, labels, layers, dropout, activation)
         model = auto.from_config(config, dtype="float32")
@@ -166,21 +164,21 @@ def classifier(
             config=config,
             dtype="float32",
             use_safetensors=True,
-            ignore_mismatched_sizes=True,  # of a last layer that was trained for other labels
+            ignore_mismatched_sizes=True,  # of a last layer for other labels
         )
     return model
 
 
-def _auto(reads: Modality) -> Any:
-    """The class that finds a classifier of such rows."""
+def _auto_class(modality: Modality) -> Any:
+    """The Auto class of classifiers."""
     import transformers
 
     names = {"text": "AutoModelForSequenceClassification", "image": "AutoModelForImageClassification"}
-    return getattr(transformers, names[reads])
+    return getattr(transformers, names[modality])
 
 
 def language_model(checkpoint: Checkpoint) -> tuple[PreTrainedModel, bool]:
-    """The checkpoint as a masked language model in float32, and whether its head, which it lacked, was drawn."""
+    """The checkpoint as a masked language model in float32, and whether its head was missing and is random."""
     from transformers import AutoModelForMaskedLM
 
     with _explained(checkpoint):
@@ -217,20 +215,18 @@ def _adapt(
     config.label2id = {label: i for i, label in enumerate(labels)}
     config.problem_type = "single_label_classification"
     if layers is not None:
-        there = getattr(config, "num_hidden_layers", 0)
-        if layers > there:
-            raise UserError(f"finetune.layers is {layers}, but the checkpoint has {there}")
+        available = getattr(config, "num_hidden_layers", 0)
+        if layers > available:
+            raise UserError(f"finetune.layers is {layers}, but the checkpoint has {available}")
         config.num_hidden_layers = layers
     for name in [name for name in config.to_dict() if name.endswith(("dropout", "dropout_prob"))]:
         if dropout is not None:
             setattr(config, name, dropout)
     if activation is not None:
-        there = [name for name in ACTIVATIONS if hasattr(config, name)]
-        if not there:
-            raise UserError(
-                f"finetune.activation: a {config.model_type} keeps its activation elsewhere; set it to null"
-            )
-        setattr(config, there[0], activation)
+        names = [name for name in ACTIVATIONS if hasattr(config, name)]
+        if not names:
+            raise UserError(f"finetune.activation: not configurable for a {config.model_type}; set it to null")
+        setattr(config, names[0], activation)
 
 
 def labels_and_width(folder: Path) -> tuple[list[str], int]:
@@ -244,14 +240,14 @@ def labels_and_width(folder: Path) -> tuple[list[str], int]:
     return [config.id2label[i] for i in range(len(config.id2label))], int(width)
 
 
-def reads(folder: Path) -> Modality:
-    """What the trained classifier in a folder is given: a processor of images lies beside its weights, or none."""
+def modality_of(folder: Path) -> Modality:
+    """The modality of the trained classifier in a folder: image if it has an image processor."""
     return "image" if (folder / PROCESSOR).is_file() else "text"
 
 
 def _known(folder: Path) -> None:
     if not (folder / "config.json").is_file():
-        raise UserError(f"there is no trained model in {folder} yet: run `make run`")
+        raise UserError(f"{folder} has no trained model yet: run `driftline run`")
     _register(folder)
 
 
@@ -260,35 +256,37 @@ def _register(folder: Path) -> None:
     try:
         families.register(str(read_json(file).get("model_type")))
     except ValueError as error:
-        raise UserError(f"model.name: {file} is no JSON: {error}") from error
+        raise UserError(f"model.name: {file} is not valid JSON: {error}") from error
 
 
 def load_trained(folder: Path) -> tuple[Any, PreTrainedModel]:
-    """The tokenizer (or image processor) and the classifier that ``finetune`` left, the model ready to predict."""
+    """The tokenizer (or image processor) and the trained classifier of a folder, in evaluation mode."""
     from transformers import AutoTokenizer
 
     _known(folder)
-    kind = reads(folder)
+    modality = modality_of(folder)
     with _explained(Checkpoint(str(folder))):
-        model = _auto(kind).from_pretrained(folder, dtype="float32", use_safetensors=True)
-        if kind == "image":
+        model = _auto_class(modality).from_pretrained(folder, dtype="float32", use_safetensors=True)
+        if modality == "image":
             return processor(Checkpoint(str(folder))), model.eval()
         return AutoTokenizer.from_pretrained(folder), model.eval()
 
 
 def last_layer(model: PreTrainedModel) -> Linear:
-    """The linear layer whose output is the logits; its input is what we call a text's embedding."""
+    """The linear layer whose output is the logits and whose input is the embedding."""
     from torch.nn import Linear
 
     found = [m for m in model.modules() if isinstance(m, Linear) and m.out_features == model.config.num_labels]
     if not found:
-        raise UserError(f"{type(model).__name__} does not end in a linear layer over the labels; name another model")
+        raise UserError(
+            f"{type(model).__name__} does not end in a linear layer over the labels: set model.name to another model"
+        )
     return found[-1]
 
 
 @contextmanager
 def _explained(checkpoint: Checkpoint) -> Iterator[None]:
-    """Loading without the library's own bars and reports, its errors in words."""
+    """Loads without the library's bars and reports; its errors become a UserError."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""A polite end: SIGTERM and Ctrl-C let the step in hand end and a checkpoint be written; a second one ends at once."""
+"""Graceful shutdown: SIGTERM and Ctrl-C finish the current step and save a checkpoint; a second signal ends at once."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass
-class Leaving:
-    """Whether somebody asked for the end, and by which signal."""
+class ShutdownRequest:
+    """Whether a shutdown was requested, and by which signal."""
 
-    number: int | None = None
+    signal: int | None = None
 
     def __bool__(self) -> bool:
-        return self.number is not None
+        return self.signal is not None
 
     @property
-    def code(self) -> int:
-        """The exit code that a shell gives a process ended by that signal."""
-        return 128 + (self.number or 0)
+    def exit_code(self) -> int:
+        """What a shell reports for a process ended by that signal."""
+        return 128 + (self.signal or 0)
 
 
 @contextmanager
-def noticed() -> Iterator[Leaving]:
-    """Within the block a signal is noted, not obeyed. Only the main thread can listen; elsewhere nothing changes."""
-    leaving = Leaving()
+def graceful_shutdown() -> Iterator[ShutdownRequest]:
+    """Within the block a first signal is only recorded. Outside the main thread signals are left as they are."""
+    request = ShutdownRequest()
 
-    def note(number: int, _: FrameType | None) -> None:
-        if leaving:
+    def record(number: int, _: FrameType | None) -> None:
+        if request:
             raise SystemExit(128 + number)
-        leaving.number = number
+        request.signal = number
 
     if threading.current_thread() is not threading.main_thread():
-        yield leaving
+        yield request
         return
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    before = {number: signal.signal(number, record) for number in SIGNALS}
     try:
-        yield leaving
+        yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

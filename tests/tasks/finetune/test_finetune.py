@@ -22,14 +22,15 @@ from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.finetune import Params, frozen, probe, record, temperature
 from tasks.finetune.__main__ import finetune, read_rows, write_classifier
+from tasks.finetune.batching import LengthGroupedSampler, PaddingCollator, Rows, model_inputs
 from tasks.finetune.device import device_for
-from tasks.finetune.engine import Engine
-from tasks.finetune.feeding import LengthBatches, Padded, Rows, model_inputs
 from tasks.finetune.fit import fit
+from tasks.finetune.trainer import ClassifierTrainer
 from tasks.finetune.training import arguments, train
 from tasks.modelling.checkpoints import checkpoint
-from tasks.modelling.decision import Rule, decide, read
-from tasks.modelling.training.shutdown import Leaving
+from tasks.modelling.decision import Rule, decide, thresholds_in
+from tasks.modelling.training.shutdown import ShutdownRequest
+from tasks.modelling.training.trainer import Run
 from tasks.score import Params as ScoreParams
 from tasks.score.predict import predict
 from tests.support.models import BERT_LIKE, FAMILIES, NO_CHECKPOINTS, QUICK, SMALL, digests, ragged
@@ -41,25 +42,27 @@ def test_an_epoch_is_every_row_once_in_an_order_that_only_seed_and_epoch_decide(
     lengths = ragged(103).lengths
 
     def order(seed, epoch):
-        batches = LengthBatches(lengths, 8, seed)
+        batches = LengthGroupedSampler(lengths, 8, seed)
         batches.set_epoch(epoch)
         return list(batches)
 
     assert sorted(i for batch in order(1, 0) for i in batch) == list(range(103))
-    assert len(order(1, 0)) == len(LengthBatches(lengths, 8, 1)) == 13
+    assert len(order(1, 0)) == len(LengthGroupedSampler(lengths, 8, 1)) == 13
     assert order(1, 2) == order(1, 2)
     assert order(1, 0) != order(1, 1) != order(2, 1)
 
 
 def test_batches_of_like_length_hold_little_padding():
     lengths = ragged(400, longest=60).lengths
-    held = sum(lengths[batch].max() * len(batch) for batch in LengthBatches(lengths, 8, 0))
+    held = sum(lengths[batch].max() * len(batch) for batch in LengthGroupedSampler(lengths, 8, 0))
     unsorted = sum(lengths[i : i + 8].max() * 8 for i in range(0, 400, 8))
     assert lengths.sum() <= held < 1.1 * lengths.sum() < 1.5 * lengths.sum() < unsorted
 
 
 def test_padding_hides_what_is_not_there():
-    made = Padded(7)([{"input_ids": np.array([1, 2, 3]), "labels": 0}, {"input_ids": np.array([4]), "labels": 1}])
+    made = PaddingCollator(7)(
+        [{"input_ids": np.array([1, 2, 3]), "labels": 0}, {"input_ids": np.array([4]), "labels": 1}]
+    )
     assert made["input_ids"].tolist() == [[1, 2, 3], [4, 7, 7]]
     assert made["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
     assert made["labels"].tolist() == [0, 1]
@@ -69,14 +72,16 @@ def test_the_trainer_takes_each_epoch_in_its_own_order(bert, tmp_path):
     rows, section = ragged(40), Params(epochs=2, **QUICK)
     fed = []
 
-    class Spy(Engine):
+    class Spy(ClassifierTrainer):
         def training_step(self, model, inputs, num_items_in_batch=None):
             fed.append(inputs["input_ids"].tolist())
             return super().training_step(model, inputs, num_items_in_batch)
 
     args = arguments(section, 3, device_for(section), str(tmp_path / "trainer"))
-    Spy(bert, section, 3, NO_CHECKPOINTS, Leaving(), args=args, train_dataset=rows, eval_dataset=rows).train()
-    batches = LengthBatches(rows.lengths, 8, 3)
+    Spy(
+        bert, section, 3, Run(NO_CHECKPOINTS, ShutdownRequest()), args=args, train_dataset=rows, eval_dataset=rows
+    ).train()
+    batches = LengthGroupedSampler(rows.lengths, 8, 3)
     expected = []
     for epoch in range(2):
         batches.set_epoch(epoch)
@@ -94,12 +99,12 @@ def test_the_trained_part_gives_the_logits_of_the_whole(family, depth, tmp_path)
     torch.manual_seed(1)
     model, rows = FAMILIES[family](), ragged(9)
     part = frozen.activations(model, depth, rows, tmp_path / "a.npy", 4) if depth else rows
-    assert frozen.can_narrow(model, depth, rows, part) == (family != "distilbert")
+    assert frozen.can_use_cls_only(model, depth, rows, part) == (family != "distilbert")
     with torch.inference_mode():
         batch = range(9)
         expected = model.train(False)(**model_inputs(model, rows, batch)).logits
-        for narrow in {family != "distilbert", False}:
-            with frozen.trained_part(model, depth, narrow):
+        for cls_only in {family != "distilbert", False}:
+            with frozen.trainable_part(model, depth, cls_only):
                 found = model.train(False)(**model_inputs(model, part, batch)).logits
             assert torch.allclose(found, expected, atol=1e-6)
         assert torch.equal(model(**model_inputs(model, rows, batch)).logits, expected), "it was not put back"
@@ -108,35 +113,35 @@ def test_the_trained_part_gives_the_logits_of_the_whole(family, depth, tmp_path)
 def test_a_layer_for_the_first_token_alone_has_the_gradients_of_the_whole_layer(bert):
     rows = ragged(6)
 
-    def gradients(narrow):
+    def gradients(cls_only):
         bert.zero_grad()
-        with frozen.trained_part(bert, 0, narrow):
+        with frozen.trainable_part(bert, 0, cls_only):
             bert.train(False)(**model_inputs(bert, rows, range(6))).logits.square().sum().backward()
         return {name: weight.grad.clone() for name, weight in bert.named_parameters()}
 
-    whole, narrow = gradients(False), gradients(True)
+    whole, cls_only = gradients(False), gradients(True)
     for name, gradient in whole.items():
-        assert torch.allclose(narrow[name], gradient, atol=1e-6), name
+        assert torch.allclose(cls_only[name], gradient, atol=1e-6), name
 
 
 def test_a_model_that_reads_every_token_keeps_its_last_layer_whole(bert):
     bert.bert.pooler.forward = lambda states: torch.tanh(bert.bert.pooler.dense(states.mean(1)))
-    assert frozen.can_narrow(bert, 0, ragged(5), ragged(5)) is False
+    assert frozen.can_use_cls_only(bert, 0, ragged(5), ragged(5)) is False
 
 
 def test_a_model_that_is_not_the_sum_of_its_parts_is_refused(bert):
     rows = ragged(5)
     values = np.random.default_rng(0).normal(size=(len(rows.values), 16)).astype(np.float32)
     wrong = Rows("inputs_embeds", values, rows.starts, rows.labels)
-    with pytest.raises(UserError, match="not the sum of its layers"):
-        frozen.can_narrow(bert, 1, rows, wrong)
+    with pytest.raises(UserError, match="cannot be split at its layers"):
+        frozen.can_use_cls_only(bert, 1, rows, wrong)
 
 
 def test_a_model_without_a_list_of_layers_is_trained_whole_or_not_at_all():
     config = AlbertConfig(**SMALL, **BERT_LIKE, embedding_size=8)
     done = fit(AlbertForSequenceClassification(config), ragged(16), ragged(8), Params(epochs=1, **QUICK), 1)
-    assert done.figures["steps"] == 2
-    with pytest.raises(UserError, match="AlbertForSequenceClassification keeps its layers in no list"):
+    assert done.metrics["steps"] == 2
+    with pytest.raises(UserError, match="AlbertForSequenceClassification has no list of layers"):
         fit(AlbertForSequenceClassification(config), ragged(16), ragged(8), Params(frozen_layers=1, **QUICK), 1)
 
 
@@ -151,14 +156,14 @@ def test_training_on_kept_activations_is_training_with_frozen_layers(tokens, tin
         before = {name: weight.clone() for name, weight in model.named_parameters()}
         done = fit(model, rows, validation, Params(epochs=2, frozen_layers=depth, **QUICK), 5)
         moved = {name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])}
-        return [(row["train_loss"], row["validation_loss"]) for row in done.curves], moved, done.figures
+        return [(row["train_loss"], row["validation_loss"]) for row in done.curves], moved, done.metrics
 
     kept, moved, figures = losses(5)
     plain, moved_plain, _ = losses(0)
     assert np.allclose(kept, plain, atol=1e-4)
     assert moved == moved_plain
     assert all(name.startswith(("bert.encoder.layer.5", "bert.pooler", "classifier")) for name in moved)
-    assert figures["trained_parameters"] < figures["parameters"]
+    assert figures["trainable_parameters"] < figures["parameters"]
 
 
 # the loss, the probe and the temperature
@@ -168,12 +173,14 @@ def test_the_loss_is_torchs_own_with_its_weights_and_smoothing(bert, tmp_path):
     rows = Rows("input_ids", ragged(8).values, ragged(8).starts, np.array([0, 0, 0, 0, 0, 0, 1, 1]))
     section = Params(class_weights=True, label_smoothing=0.1, **QUICK)
     args = arguments(section, 3, device_for(section), str(tmp_path))
-    engine = Engine(bert, section, 3, NO_CHECKPOINTS, Leaving(), args=args, train_dataset=rows, eval_dataset=rows)
+    trainer = ClassifierTrainer(
+        bert, section, 3, Run(NO_CHECKPOINTS, ShutdownRequest()), args=args, train_dataset=rows, eval_dataset=rows
+    )
     inputs = model_inputs(bert.train(False), rows, range(8)) | {"labels": torch.from_numpy(rows.labels)}
     logits = bert(**model_inputs(bert, rows, range(8))).logits
     weight = torch.tensor([8 / (2 * 6), 8 / (2 * 2)])
     expected = torch.nn.functional.cross_entropy(logits, inputs["labels"], weight, label_smoothing=0.1)
-    assert torch.allclose(engine.compute_loss(bert, inputs), expected)
+    assert torch.allclose(trainer.compute_loss(bert, inputs), expected)
 
 
 @pytest.mark.parametrize("labels", [2, 3])
@@ -183,7 +190,7 @@ def test_the_last_layer_begins_at_a_logistic_regression(labels, tmp_path):
     rows = ragged(60, labels=labels)
     features = probe.embeddings(model, rows, 8).astype(np.float64)
     assert np.allclose(probe.embeddings(model, rows, 3), features, atol=1e-6), "a batch's make-up decides"
-    probe.begin_at_probe(model, rows, 8, tmp_path / "probe")
+    probe.init_last_layer(model, rows, 8, tmp_path / "probe")
     with torch.inference_mode():
         logits = model.train(False)(**model_inputs(model, rows, range(60))).logits.softmax(-1).numpy()
     expected = LogisticRegression(max_iter=1000).fit(features, rows.labels).predict_proba(features)
@@ -197,7 +204,7 @@ def test_a_label_that_no_row_has_keeps_its_first_weights(occurring, tmp_path):
     rows = ragged(30)
     rows = replace(rows, labels=np.resize(occurring, 30))
     before = [tensor.clone() for tensor in (model.classifier.weight, model.classifier.bias)]
-    probe.begin_at_probe(model, rows, 8, tmp_path / "probe")
+    probe.init_last_layer(model, rows, 8, tmp_path / "probe")
     for was, tensor in zip(before, (model.classifier.weight, model.classifier.bias), strict=True):
         same = [bool((was[label] == tensor[label]).all()) for label in range(4)]
         assert same == [label not in occurring for label in range(4)]
@@ -264,8 +271,8 @@ def test_it_learns_and_gives_the_same_bytes_twice(tokens, tiny_checkpoint, tmp_p
     monkeypatch.chdir(tmp_path / "empty")
     one = run(tokens, tiny_checkpoint, tmp_path / "one", epochs=3, frozen_layers=depth)
     two = run(tokens, tiny_checkpoint, tmp_path / "some other folder", epochs=3, frozen_layers=depth)
-    assert one.figures["validation_accuracy"] > 0.9
-    assert (one.figures, one.curves) == (two.figures, two.curves)
+    assert one.metrics["validation_accuracy"] > 0.9
+    assert (one.metrics, one.curves) == (two.metrics, two.curves)
     assert digests(tmp_path / "one") == digests(tmp_path / "some other folder")
     assert set(digests(tmp_path / "one")) == {
         "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
@@ -278,18 +285,18 @@ def test_it_learns_and_gives_the_same_bytes_twice(tokens, tiny_checkpoint, tmp_p
 
 def test_another_seed_is_another_model(tokens, tiny_checkpoint):
     source, section = checkpoint.Checkpoint(str(tiny_checkpoint)), Params(epochs=1, **QUICK)
-    first, second = (finetune(tokens, source, section, seed)[1].figures for seed in (1, 2))
+    first, second = (finetune(tokens, source, section, seed)[1].metrics for seed in (1, 2))
     assert first["validation_loss"] != second["validation_loss"]
 
 
 def test_the_record_says_what_was_done(tokens, tiny_checkpoint, tmp_path):
     done = run(tokens, tiny_checkpoint, tmp_path / "model", epochs=2)
     assert [(row["epoch"], row["step"]) for row in done.curves] == [(1, 12), (2, 24)]
-    assert done.figures["labels"] == ["ham", "spam"]
-    assert done.figures["steps"] == 24
-    assert done.figures["validation_loss_at_temperature"] <= done.figures["validation_loss"] + 1e-6
+    assert done.metrics["labels"] == ["ham", "spam"]
+    assert done.metrics["steps"] == 24
+    assert done.metrics["validation_loss_at_temperature"] <= done.metrics["validation_loss"] + 1e-6
     assert done.cost["tokens_per_second"] > 0
-    write_json(done.figures | done.cost, tmp_path / "all.json")  # plain numbers and words only
+    write_json(done.metrics | done.cost, tmp_path / "all.json")  # plain numbers and words only
     record.write_curves(done.curves, tmp_path / "curves.csv")
     header, *lines = (tmp_path / "curves.csv").read_text().splitlines()
     assert header == "epoch,step,train_loss,validation_loss,validation_accuracy"
@@ -299,8 +306,8 @@ def test_the_record_says_what_was_done(tokens, tiny_checkpoint, tmp_path):
 def test_thresholds_are_chosen_on_validation_and_left_with_the_weights(tokens, tiny_checkpoint, tmp_path):
     rule = Rule(costs={"spam": 3.0}, abstain=0.2)
     done = run(tokens, tiny_checkpoint, tmp_path / "model", decision=rule)
-    left = read(json.loads((tmp_path / "model/config.json").read_text()))
-    assert left == done.figures["decision"] and left["costs"] == {"ham": 1.0, "spam": 3.0}
+    left = thresholds_in(json.loads((tmp_path / "model/config.json").read_text()))
+    assert left == done.metrics["decision"] and left["costs"] == {"ham": 1.0, "spam": 3.0}
     predicted = predict(["free money", "meeting monday"], tmp_path / "model", ScoreParams(threads=1))
     assert predicted.decisions == decide(predicted.probabilities, ["ham", "spam"], left)
     with pytest.raises(UserError, match="costs names eggs"):
@@ -309,7 +316,7 @@ def test_thresholds_are_chosen_on_validation_and_left_with_the_weights(tokens, t
 
 def test_the_losses_of_the_curves_are_means_over_the_epoch_and_over_the_rows(bert):
     rows, section, steps = ragged(20), Params(epochs=1, dropout=0.0, **QUICK), []
-    compute = Engine.compute_loss
+    compute = ClassifierTrainer.compute_loss
 
     def spy(self, model, inputs, *args, **named):
         found = compute(self, model, inputs, *args, **named)
@@ -318,7 +325,7 @@ def test_the_losses_of_the_curves_are_means_over_the_epoch_and_over_the_rows(ber
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Engine, "compute_loss", spy)
+        patch.setattr(ClassifierTrainer, "compute_loss", spy)
         done = train(bert, rows, rows, section, 0, device_for(section), NO_CHECKPOINTS)
     (row,) = record.curves(done.log)
     with torch.inference_mode():
@@ -332,18 +339,18 @@ def test_the_losses_of_the_curves_are_means_over_the_epoch_and_over_the_rows(ber
 @pytest.mark.parametrize("count", [7, 20, 33])
 def test_a_check_counts_every_row_however_its_batches_are_cut(bert, count):
     rows, section, seen = ragged(count), Params(epochs=1, **QUICK), []
-    figures = Engine._figures
+    figures = ClassifierTrainer._metrics
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Engine, "_figures", lambda _, said: seen.append(len(said.predictions)) or figures(_, said))
+        patch.setattr(
+            ClassifierTrainer, "_metrics", lambda _, said: seen.append(len(said.predictions)) or figures(_, said)
+        )
         train(bert, rows, rows, section, 0, device_for(section), NO_CHECKPOINTS)
     assert set(seen) == {count}
 
 
 def test_a_loss_that_is_no_number_ends_in_words(tokens, tiny_checkpoint):
     source = checkpoint.Checkpoint(str(tiny_checkpoint))
-    with pytest.raises(
-        UserError, match=r"loss is nan at step \d+ of 36. Its rows: r\d+, .*lower finetune\.learning_rate"
-    ):
+    with pytest.raises(UserError, match=r"loss is nan at step \d+ of 36, rows r\d+, .*lower finetune\.learning_rate"):
         finetune(tokens, source, Params(epochs=3, **QUICK | {"learning_rate": 1e30}), 7)
 
 

@@ -11,8 +11,8 @@ from tasks.core import params
 from tasks.core.errors import UserError
 from tasks.finetune import Params
 from tasks.finetune.__main__ import finetune
-from tasks.finetune.engine import Engine
 from tasks.finetune.objectives import LOSSES, loss
+from tasks.finetune.trainer import ClassifierTrainer
 from tasks.modelling.checkpoints import checkpoint
 from tests.support.models import QUICK
 
@@ -71,14 +71,14 @@ def test_a_loss_is_least_where_the_label_is_told(name):
 )
 def test_the_trainer_is_given_the_optimizer_of_that_name(tokens, tiny_checkpoint, section, kind, values):
     seen = []
-    create = Engine.create_optimizer
+    create = ClassifierTrainer.create_optimizer
 
     def spy(self, *args, **named):
         seen.append(create(self, *args, **named))
         return seen[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Engine, "create_optimizer", spy)
+        patch.setattr(ClassifierTrainer, "create_optimizer", spy)
         _, done = finetune(
             tokens,
             checkpoint.Checkpoint(str(tiny_checkpoint)),

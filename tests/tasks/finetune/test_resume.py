@@ -12,14 +12,14 @@ import torch
 
 from tasks.finetune import Params
 from tasks.finetune.__main__ import finetune, write_classifier
-from tasks.finetune.engine import Engine
-from tasks.finetune.eval_schedule import is_check
+from tasks.finetune.eval_schedule import is_eval_step
 from tasks.finetune.fingerprint import fingerprint
+from tasks.finetune.trainer import ClassifierTrainer
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.training import checkpoint_store
 from tests.support.models import QUICK, digests
 
-SECTION = QUICK | {"epochs": 3, "checks_per_epoch": 3, "checkpoint_seconds": 1e-9, "batch_size": 16}  # 6 steps an epoch
+SECTION = QUICK | {"epochs": 3, "evals_per_epoch": 3, "checkpoint_seconds": 1e-9, "batch_size": 16}  # 6 steps an epoch
 
 
 class Killed(BaseException):
@@ -29,8 +29,8 @@ class Killed(BaseException):
 @pytest.fixture
 def train(tokens, tiny_checkpoint, tmp_path, monkeypatch):
     """Train, with a checkpoint after every step; ``at_step`` is done when so many have ended and before the next."""
-    monkeypatch.setattr(checkpoint_store, "SHARE", 1e9)
-    step = Engine.training_step
+    monkeypatch.setattr(checkpoint_store, "MAX_TIME_SHARE", 1e9)
+    step = ClassifierTrainer.training_step
 
     def run(name, keep=None, at_step=None, act=None, **section):
         def acting(self, *args, **named):
@@ -38,11 +38,11 @@ def train(tokens, tiny_checkpoint, tmp_path, monkeypatch):
                 act()
             return step(self, *args, **named)
 
-        monkeypatch.setattr(Engine, "training_step", acting)
+        monkeypatch.setattr(ClassifierTrainer, "training_step", acting)
         source = checkpoint.Checkpoint(str(tiny_checkpoint))
         model, done = finetune(tokens, source, Params(**SECTION | section), 7, keep)
         write_classifier(model, tokens / "tokenizer", tmp_path / name)
-        return digests(tmp_path / name), done.figures, done.curves
+        return digests(tmp_path / name), done.metrics, done.curves
 
     return run
 
@@ -62,13 +62,13 @@ def test_killed_anywhere_it_ends_as_if_never_killed(train, tmp_path, capsys, dep
             train("killed", keep, at, die, frozen_layers=depth)
         capsys.readouterr()
         assert train("continued", keep, frozen_layers=depth) == whole, f"killed after step {at}"
-        assert f"going on from step {at} of 18" in capsys.readouterr().out
+        assert f"resuming at step {at} of 18" in capsys.readouterr().out
 
 
 def test_early_stopping_waits_on_where_it_was(train, tmp_path):
     section = {"learning_rate": 0.05, "scheduler": "constant_with_warmup", "early_stopping": 3, "epochs": 6}
     whole = train("whole", **section)
-    best, last = whole[1]["kept_step"], whole[1]["steps"]
+    best, last = whole[1]["selected_step"], whole[1]["steps"]
     assert best < last < 36
     for at in (best + 1, last - 1):
         with pytest.raises(Killed):
@@ -82,7 +82,7 @@ def test_early_stopping_waits_on_where_it_was(train, tmp_path):
 
 
 def test_the_parts_that_memory_allowed_are_known_to_the_next(train, tmp_path, monkeypatch):
-    compute, tries = Engine.compute_loss, []
+    compute, tries = ClassifierTrainer.compute_loss, []
 
     def scarce(self, model, inputs, *args, **named):
         tries.append(len(inputs["labels"]))
@@ -90,7 +90,7 @@ def test_the_parts_that_memory_allowed_are_known_to_the_next(train, tmp_path, mo
             raise torch.OutOfMemoryError("CUDA")
         return compute(self, model, inputs, *args, **named)
 
-    monkeypatch.setattr(Engine, "compute_loss", scarce)
+    monkeypatch.setattr(ClassifierTrainer, "compute_loss", scarce)
     whole = train("whole")
     with pytest.raises(Killed):
         train("killed", tmp_path / "kept", 5, die)
@@ -134,22 +134,26 @@ def test_a_torn_checkpoint_is_ignored(train, tmp_path, capsys, file):
     assert "step-000000005 is incomplete" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("place", ["before it is sealed", "before older ones are deleted"])
+@pytest.mark.parametrize("place", ["before it is complete", "before older ones are deleted"])
 def test_a_kill_within_a_checkpoint_leaves_a_whole_one(train, tmp_path, monkeypatch, capsys, place):
-    keep, seal, delete = tmp_path / "kept", checkpoint_store.seal, checkpoint_store.Checkpoints._delete_all_but
+    keep, complete, delete = (
+        tmp_path / "kept",
+        checkpoint_store.mark_complete,
+        checkpoint_store.CheckpointStore._delete_all_but,
+    )
 
     def dying(done):
         return lambda *args: die() if str(args[-1]).endswith("step-000000005") else done(*args)
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        if place == "before it is sealed":
-            patch.setattr(checkpoint_store, "seal", dying(seal))
+        if place == "before it is complete":
+            patch.setattr(checkpoint_store, "mark_complete", dying(complete))
         else:
-            patch.setattr(checkpoint_store.Checkpoints, "_delete_all_but", dying(delete))
+            patch.setattr(checkpoint_store.CheckpointStore, "_delete_all_but", dying(delete))
         train("killed", keep)
     assert len(list(keep.glob("step-*"))) == 2
     assert train("continued", keep) == train("whole")
-    assert f"from step {4 if 'sealed' in place else 5} of 18" in capsys.readouterr().out
+    assert f"at step {4 if 'is_complete' in place else 5} of 18" in capsys.readouterr().out
 
 
 def test_torn_activations_are_made_again(train, tmp_path):
@@ -163,7 +167,7 @@ def test_torn_activations_are_made_again(train, tmp_path):
 
 
 def test_a_full_disk_costs_the_checkpoint_and_nothing_else(train, tmp_path, monkeypatch, capsys):
-    write, unlimited = Engine._write, resource.getrlimit(resource.RLIMIT_FSIZE)
+    write, unlimited = ClassifierTrainer.write_checkpoint, resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def full(self, folder):
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited[1]))
@@ -173,16 +177,19 @@ def test_a_full_disk_costs_the_checkpoint_and_nothing_else(train, tmp_path, monk
             resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
 
     whole = train("whole")
-    monkeypatch.setattr(Engine, "_write", full)
+    monkeypatch.setattr(ClassifierTrainer, "write_checkpoint", full)
     assert train("full", tmp_path / "kept") == whole
-    assert "no checkpoint at step 1, the one before stays" in capsys.readouterr().out
+    assert "checkpoint at step 1 not saved" in capsys.readouterr().out
     assert not list((tmp_path / "kept").glob("step-*"))
 
 
 def test_only_one_at_a_time_keeps_things(tmp_path):
-    with checkpoint_store.alone(tmp_path / "kept") as first, checkpoint_store.alone(tmp_path / "kept") as second:
+    with (
+        checkpoint_store.exclusive(tmp_path / "kept") as first,
+        checkpoint_store.exclusive(tmp_path / "kept") as second,
+    ):
         assert (first, second) == (True, False)
-    with checkpoint_store.alone(tmp_path / "kept") as again:
+    with checkpoint_store.exclusive(tmp_path / "kept") as again:
         assert again
 
 
@@ -212,7 +219,7 @@ def test_whatever_decides_the_result_decides_the_fingerprint(tokens, tiny_checkp
 
 @pytest.mark.parametrize(("steps", "checks"), [(10, 1), (10, 10), (7, 3), (5, 10), (1, 1)])
 def test_checks_are_spread_over_an_epoch_and_end_it(steps, checks):
-    at = [step for step in range(1, 2 * steps + 1) if is_check(step, steps, checks)]
+    at = [step for step in range(1, 2 * steps + 1) if is_eval_step(step, steps, checks)]
     assert len(at) == 2 * min(steps, checks)
     assert {steps, 2 * steps} <= set(at)
     gaps = [b - a for a, b in zip([0, *at], at, strict=False)]

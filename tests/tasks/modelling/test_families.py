@@ -59,8 +59,8 @@ def test_a_layer_is_torchs_own_bidirectional_one_over_packed_rows(cell):
 
 def test_it_learns_and_every_weight_is_drawn_by_the_seed(recurrent, tokens, tiny_checkpoint):
     _, model, done = recurrent
-    assert done.figures["validation_accuracy"] > 0.9
-    assert done.figures["trained_parameters"] == done.figures["parameters"] == model.num_parameters()
+    assert done.metrics["validation_accuracy"] > 0.9
+    assert done.metrics["trainable_parameters"] == done.metrics["parameters"] == model.num_parameters()
     section = Params(epochs=1, probe=False, **QUICK)
     one, two, other = (finetune(tokens, rnn(tiny_checkpoint), section, seed)[0].state_dict() for seed in (3, 3, 4))
     assert all(torch.equal(one[name], two[name]) for name in one)
@@ -99,7 +99,7 @@ def test_the_pipeline_loads_it_once_its_module_is_imported_and_says_what_score_s
 def test_lower_layers_can_be_frozen_like_those_of_any_model(tokens, tiny_checkpoint):
     section = Params(epochs=1, frozen_layers=1, **QUICK)
     _, done = finetune(tokens, rnn(tiny_checkpoint, layers=2), section, 7)
-    assert 0 < done.figures["trained_parameters"] < done.figures["parameters"]
+    assert 0 < done.metrics["trainable_parameters"] < done.metrics["parameters"]
 
 
 @pytest.mark.parametrize(

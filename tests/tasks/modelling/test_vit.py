@@ -14,15 +14,15 @@ from PIL import Image
 from transformers import AutoModelForImageClassification, ViTConfig, ViTImageProcessorPil, ViTModel, pipeline
 
 from tasks.core.errors import UserError
+from tasks.core.files import sha256_of
 from tasks.core.params import Model
 from tasks.finetune import Augmentation, Params, WarmStart, image_batches
 from tasks.finetune.__main__ import finetune, read_rows, write_classifier
-from tasks.finetune.engine import Engine
 from tasks.finetune.fingerprint import fingerprint
+from tasks.finetune.trainer import ClassifierTrainer
 from tasks.modelling import pixels
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.training import checkpoint_store
-from tasks.modelling.training.checkpoint_store import digest
 from tasks.score import Params as ScoreParams
 from tasks.score.predict import predict
 from tasks.tokenize import pixelate
@@ -85,7 +85,7 @@ def test_the_rows_are_what_the_processor_makes_of_the_images(tokens, splits, scr
     expected = pixels.values(processor, splits["train"]["image"][:8].to_pylist())
     np.testing.assert_allclose(given, expected, atol=1e-6)
     assert given.shape == (8, 3, 12, 12)
-    assert found.named([0, 1]) == "0/0, 0/1"
+    assert found.describe([0, 1]) == "0/0, 0/1"
     assert found.sample(5, 1).values.shape == (5, 3, 12, 12)
 
 
@@ -93,20 +93,20 @@ def test_a_processor_that_makes_other_sizes_or_more_than_a_scaling_is_refused(sp
     few = [*splits["train"]["image"][:3].to_pylist(), drawn("lying", np.random.default_rng(9))]
     wide = io.BytesIO()
     Image.new("RGB", (40, 10), "grey").save(wide, "PNG")
-    with pytest.raises(UserError, match="images of one size"):
-        pixels.cut(ViTImageProcessorPil(size={"shortest_edge": 8}), [*few, wide.getvalue()])
+    with pytest.raises(UserError, match="images of different sizes"):
+        pixels.resized(ViTImageProcessorPil(size={"shortest_edge": 8}), [*few, wide.getvalue()])
 
     class Bent(ViTImageProcessorPil):
         def rescale(self, image, scale, **_):
             return (image.astype(np.float32) * scale) ** 2
 
-    with pytest.raises(UserError, match="more than cut and scale"):
+    with pytest.raises(UserError, match="more than resize and scale"):
         pixels.layout(Bent(size={"height": 8, "width": 8}), few)
 
 
 def test_it_learns_and_the_pipeline_says_what_score_says(trained, splits):
     folder, model, done = trained
-    assert done.figures["validation_accuracy"] > 0.9
+    assert done.metrics["validation_accuracy"] > 0.9
     assert sorted(file.name for file in folder.iterdir()) == [
         "config.json",
         "model.safetensors",
@@ -134,7 +134,7 @@ def test_a_checkpoint_with_its_own_processor_is_trained_too(splits, tmp_path):
     pixelate(splits, checkpoint.processor(source), tmp_path / "tokens")
     model, _ = finetune(tmp_path / "tokens", source, Params(**QUICK | {"epochs": 1, "probe": True}), 7)
     write_classifier(model, tmp_path / "tokens/tokenizer", tmp_path / "classifier")
-    begun = WarmStart(folder=str(tmp_path / "classifier"), sha256=digest(tmp_path / "classifier/model.safetensors"))
+    begun = WarmStart(folder=str(tmp_path / "classifier"), sha256=sha256_of(tmp_path / "classifier/model.safetensors"))
     again, _ = finetune(tmp_path / "tokens", source, Params(**QUICK | {"epochs": 1}, warm_start=begun), 7)
     assert again.config.model_type == "vit"
 
@@ -145,8 +145,8 @@ class Killed(BaseException):
 
 def test_killed_anywhere_it_ends_as_if_never_killed(tokens, scratch, tmp_path, monkeypatch):
     """With images that are moved and mirrored at random."""
-    monkeypatch.setattr(checkpoint_store, "SHARE", 1e9)
-    step = Engine.training_step
+    monkeypatch.setattr(checkpoint_store, "MAX_TIME_SHARE", 1e9)
+    step = ClassifierTrainer.training_step
 
     def train(name, keep=None, at=None):
         def acting(self, *args, **named):
@@ -154,11 +154,11 @@ def test_killed_anywhere_it_ends_as_if_never_killed(tokens, scratch, tmp_path, m
                 raise Killed
             return step(self, *args, **named)
 
-        monkeypatch.setattr(Engine, "training_step", acting)
+        monkeypatch.setattr(ClassifierTrainer, "training_step", acting)
         section = Params(**QUICK | SHIFT | {"epochs": 2}, checkpoint_seconds=1e-9)
         model, done = finetune(tokens, scratch, section, 7, keep)
         write_classifier(model, tokens / "tokenizer", tmp_path / name)
-        return digests(tmp_path / name), done.figures, done.curves
+        return digests(tmp_path / name), done.metrics, done.curves
 
     whole = train("whole")
     for at in (2, 6):
@@ -171,7 +171,7 @@ def test_images_are_moved_within_the_frame_and_the_same_at_the_same_step(tokens)
     found = read_rows(tokens / "train.parquet", "image")
     batch = found.collated(0)([found[i] for i in range(6)])
     how = Augmentation(shift=2)
-    one, two, later = (found.varied(batch, how, 7, step)["pixel_values"] for step in (3, 3, 4))
+    one, two, later = (found.augmented(batch, how, 7, step)["pixel_values"] for step in (3, 3, 4))
     assert torch.equal(one, two)
     assert not torch.equal(one, later)
     black = found.layout.shift[0]
@@ -180,17 +180,17 @@ def test_images_are_moved_within_the_frame_and_the_same_at_the_same_step(tokens)
         framed[:, 2:14, 2:14] = whole
         windows = [framed[:, y : y + 12, x : x + 12] for y in range(5) for x in range(5)]
         assert any(torch.equal(moved, window) for window in windows)
-    flipped = found.varied(batch, Augmentation(shift=0, flip=True), 7, 3)["pixel_values"]
+    flipped = found.augmented(batch, Augmentation(shift=0, flip=True), 7, 3)["pixel_values"]
     mirrored = [torch.equal(a, b.flip(-1)) for a, b in zip(flipped, batch["pixel_values"], strict=True)]
     same = [torch.equal(a, b) for a, b in zip(flipped, batch["pixel_values"], strict=True)]
     assert all(a != b for a, b in zip(mirrored, same, strict=True))
     assert any(mirrored)
-    assert found.varied(batch, None, 7, 3) is batch
+    assert found.augmented(batch, None, 7, 3) is batch
 
 
 def test_a_batch_in_parts_takes_the_same_step(tokens, scratch):
     losses = [
-        finetune(tokens, scratch, Params(**QUICK | SHIFT | {"epochs": 1}, accumulation=parts), 7)[1].figures
+        finetune(tokens, scratch, Params(**QUICK | SHIFT | {"epochs": 1}, accumulation=parts), 7)[1].metrics
         for parts in (1, 3)
     ]
     assert losses[0]["validation_loss"] == pytest.approx(losses[1]["validation_loss"], abs=1e-4)
@@ -200,8 +200,8 @@ def test_what_decides_the_pixels_decides_the_fingerprint(tokens, scratch, tmp_pa
     shutil.copytree(tokens, tmp_path / "tokens")
     section = Params()
     assert fingerprint(tokens, scratch, section, 7) == fingerprint(tmp_path / "tokens", scratch, section, 7)
-    layout = json.loads((tokens / pixels.FILE).read_text())
-    (tmp_path / "tokens" / pixels.FILE).write_text(json.dumps(layout | {"shift": [0.0, 0.0, 0.0]}))
+    layout = json.loads((tokens / pixels.LAYOUT_FILE).read_text())
+    (tmp_path / "tokens" / pixels.LAYOUT_FILE).write_text(json.dumps(layout | {"shift": [0.0, 0.0, 0.0]}))
     assert fingerprint(tokens, scratch, section, 7) != fingerprint(tmp_path / "tokens", scratch, section, 7)
 
 
@@ -211,9 +211,9 @@ def test_what_is_for_texts_is_refused(tokens, scratch, tiny_checkpoint):
     texts = checkpoint.Checkpoint(str(tiny_checkpoint))
     with pytest.raises(UserError, match="cannot be loaded"):
         checkpoint.processor(texts)
-    with pytest.raises(UserError, match="reads texts, but the rows are images"):
+    with pytest.raises(UserError, match="a family for texts, but the rows are images"):
         checkpoint.processor(checkpoint.resolve(Model(name=str(tiny_checkpoint), family="rnn")))
-    with pytest.raises(UserError, match="reads images, but the rows are texts"):
+    with pytest.raises(UserError, match="a family for images, but the rows are texts"):
         checkpoint.tokenizer(scratch)
     with pytest.raises(UserError, match=r"model.name is null"):
         checkpoint.resolve(Model(name=None))

@@ -21,9 +21,9 @@ from tasks.core.params import Model
 from tasks.core.tables import write_table
 from tasks.dataset import layout
 from tasks.modelling.checkpoints import checkpoint
-from tasks.pretrain import Params, modelling, texts
-from tasks.pretrain import resume as stage
-from tasks.pretrain.modelling import NO_LOSS, Masking, _loss, _told_only
+from tasks.pretrain import Params, texts
+from tasks.pretrain import run as stage
+from tasks.pretrain.masked_lm import NO_LOSS, MaskedLmTrainer, Masking, masked_loss, masked_positions_only
 from tests.support.mails import WORDS
 
 TOP = Path(__file__).parents[3]
@@ -65,7 +65,7 @@ def language_model(source):
 def material(tiny_checkpoint):
     """A tokenizer, some blocks and their masking."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_checkpoint)
-    masking = Masking(0.15, tokenizer.mask_token_id, frozenset(tokenizer.all_special_ids), len(tokenizer))
+    masking = Masking(tokenizer, 0.15)
     return tokenizer, texts.blocks(mails(120), tokenizer, LENGTH), masking
 
 
@@ -102,36 +102,34 @@ def test_blocks_hold_every_token_in_order(material):
 
 def test_texts_are_held_out_by_their_content_alone():
     pool = [f"text {i}" for i in range(50)]
-    train, held = texts.divided(pool, 0.1)
+    train, held = texts.split_texts(pool, 0.1)
     assert len(held) == 5
     assert sorted(train + held) == sorted(pool)
-    assert texts.divided(pool[::-1] + pool[:7], 0.1) == (train, held)
+    assert texts.split_texts(pool[::-1] + pool[:7], 0.1) == (train, held)
 
 
-def test_what_is_hidden_can_be_told_and_special_tokens_never_are(material):
-    _, rows, masking = material
-    rows = np.tile(rows, (20, 1))
-    shown, told = (tensor.numpy() for tensor in masking(rows, 1))
-    chosen = told != NO_LOSS
-    assert (told[chosen] == rows[chosen]).all()
-    assert (shown[~chosen] == rows[~chosen]).all()
-    assert not np.isin(rows[chosen], list(masking.special)).any()
-    ordinary = ~np.isin(rows, list(masking.special))
-    assert chosen.sum() / ordinary.sum() == pytest.approx(0.15, abs=0.01)
-    assert (shown[chosen] == masking.mask).mean() == pytest.approx(0.8, abs=0.02)
-    assert (shown[chosen] == rows[chosen]).mean() == pytest.approx(0.1, abs=0.02)
-    assert all(torch.equal(a, b) for a, b in zip(masking(rows, 1), masking(rows, 1), strict=True))
-    assert not torch.equal(masking(rows, 1)[1], masking(rows, 2)[1])
+def test_the_masking_is_that_of_the_paper_and_only_its_seed_decides_it(material):
+    tokenizer, rows, masking = material
+    rows = torch.from_numpy(np.tile(rows, (20, 1)))
+    inputs, labels = masking(rows, 1)
+    chosen, special = labels != NO_LOSS, torch.isin(rows, torch.tensor(tokenizer.all_special_ids))
+    assert torch.equal(labels[chosen], rows[chosen]) and torch.equal(inputs[~chosen], rows[~chosen])
+    assert not (chosen & special).any()
+    assert (chosen.sum() / (~special).sum()).item() == pytest.approx(0.15, abs=0.01)
+    assert (inputs[chosen] == tokenizer.mask_token_id).float().mean().item() == pytest.approx(0.8, abs=0.02)
+    assert (inputs[chosen] == rows[chosen]).float().mean().item() == pytest.approx(0.1, abs=0.02)
+    assert all(torch.equal(a, b) for a, b in zip(masking(rows, 1), (inputs, labels), strict=True))
+    assert not torch.equal(masking(rows, 2)[1], labels)
 
 
 def test_the_loss_is_that_of_the_whole_vocabulary_layer(material, source):
-    _, rows, masking = material
+    tokenizer, rows, masking = material
     model = language_model(source).train(False)
-    shown, told = masking(rows, 5)
-    expected = cross_entropy(model(input_ids=shown).logits.flatten(0, 1), told.flatten(), ignore_index=NO_LOSS)
-    with _told_only(model) as places:
-        torch.testing.assert_close(_loss(model, places, shown, told), expected)
-    torch.testing.assert_close(model(input_ids=shown).logits.shape, torch.Size([*shown.shape, masking.vocabulary]))
+    inputs, labels = masking(torch.from_numpy(rows), 5)
+    expected = cross_entropy(model(input_ids=inputs).logits.flatten(0, 1), labels.flatten(), ignore_index=NO_LOSS)
+    with masked_positions_only(model) as positions:
+        torch.testing.assert_close(masked_loss(model, positions, inputs, labels), expected)
+    torch.testing.assert_close(model(input_ids=inputs).logits.shape, torch.Size([*inputs.shape, len(tokenizer)]))
 
 
 def test_it_learns_and_finetune_starts_from_what_it_learnt(repository, source, tiny_checkpoint):
@@ -154,27 +152,28 @@ class Killed(BaseException):
     """Nobody catches it."""
 
 
-def test_killed_and_started_again_it_ends_in_the_same_bytes(repository, source, monkeypatch):
+@pytest.mark.parametrize("moment", [1, 7, 14])
+def test_killed_and_started_again_it_ends_in_the_same_bytes(repository, source, monkeypatch, capsys, moment):
     undisturbed = stage.pretrain(QUICK, 7, source)
     expected = (paths.PRETRAINED / "model.safetensors").read_bytes()
     shutil.rmtree(paths.PRETRAINED)
-    taken, honest = [], modelling._loss
+    taken, step = [], MaskedLmTrainer.training_step
 
-    def kill_at_the_eleventh(model, *rest):
-        if model.training:
-            taken.append(1)
-            if len(taken) == 11:
-                raise Killed
-        return honest(model, *rest)
+    def killed(self, *args, **kwargs):
+        taken.append(self.state.global_step)
+        if len(taken) == moment + 1:
+            raise Killed
+        return step(self, *args, **kwargs)
 
-    monkeypatch.setattr(modelling, "_loss", kill_at_the_eleventh)
+    monkeypatch.setattr(MaskedLmTrainer, "training_step", killed)
     section = QUICK.model_copy(update={"checkpoint_seconds": 1e-9})
-    monkeypatch.setattr("tasks.modelling.training.checkpoint_store.SHARE", 1e9)
+    monkeypatch.setattr("tasks.modelling.training.checkpoint_store.MAX_TIME_SHARE", 1e9)
     with pytest.raises(Killed):
         stage.pretrain(section, 7, source)
     assert not paths.PRETRAINED.exists()
     assert stage.pretrain(section, 7, source) == undisturbed
-    assert len(taken) == undisturbed["steps"] + 1, "only the step in hand was done again"
+    assert f"resuming at step {moment} of {undisturbed['steps']}" in capsys.readouterr().out
+    assert len(taken) == undisturbed["steps"] + 1, "only the interrupted step is repeated"
     assert (paths.PRETRAINED / "model.safetensors").read_bytes() == expected
 
 
@@ -188,8 +187,8 @@ def test_the_source_adds_its_texts(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("none.txt", None, "there is no file"),
-        ("a.doc", b"", r"ends in none of \.parquet, \.jsonl, \.txt"),
+        ("none.txt", None, "does not exist"),
+        ("a.doc", b"", r"is none of \.parquet, \.jsonl, \.txt"),
         ("a.txt", b"\xff\xfe", "cannot be read as txt"),
         ("a.jsonl", b'{"text": "x"}\n{"body": "y"}\n', "record 2 of .* has no 'text'"),
         ("a.jsonl", b"{", "cannot be read as jsonl"),
@@ -205,10 +204,10 @@ def test_a_source_that_is_none_is_refused(tmp_path, name, content, words):
 
 def test_what_cannot_be_pre_trained_is_refused(repository, tiny_checkpoint, source):
     family = checkpoint.Checkpoint(str(tiny_checkpoint), family="rnn")
-    with pytest.raises(UserError, match=r"pretrain.epochs is 3, but a model of the family rnn"):
+    with pytest.raises(UserError, match=r"pretrain.epochs is 3, but the family rnn cannot be pre-trained"):
         stage.pretrain(QUICK, 7, family)
     with pytest.raises(UserError, match=r"1 different texts are too few"):
-        texts.divided(["one", "one"], 0.5)
+        texts.split_texts(["one", "one"], 0.5)
     write_table(pa.table({"text": ["a", "b"]}), layout.split("train"))
     with pytest.raises(UserError, match=r"less than one block"):
         stage.pretrain(QUICK, 7, source)

@@ -135,7 +135,7 @@ def test_a_text_below_its_threshold_is_left_to_a_person(repository, classifier, 
     assert set(pairs) == {("ham", "ham"), ("spam", None)}
     assert read_json(paths.metrics("score", "current"))["abstained"] == table["decision"].null_count > 0
     command("--text", "free money win prize")
-    assert "decision: abstain, leave it to a person" in capsys.readouterr().out
+    assert "decision: abstain" in capsys.readouterr().out
 
 
 def test_an_empty_window_is_scored_as_empty(repository):
@@ -199,7 +199,7 @@ def test_lines_keep_their_types(repository):
         ("in.csv", "text,prediction\nx,y\n", [], ["prediction", "rename or drop"]),
         ("in.csv", "text,label\nx\n", [], ["line 2: the record has 1 values, the header 2"]),
         ("in.csv", "", [], ["in.csv, line 1: the first line must name the columns"]),
-        ("in.jsonl", '{"text": null}\n', [], ["None in row 1"]),
+        ("in.jsonl", '{"text": null}\n', [], ["row 1 has None"]),
         ("in.jsonl", "{text}\n", [], ["in.jsonl, line 1: not valid JSON"]),
         ("in.parquet", "no parquet", [], ["in.parquet cannot be read as parquet"]),
         ("in.csv", "text\nx\n", ["--output", "out.doc"], ["out.doc: unknown format"]),
@@ -219,7 +219,7 @@ def test_what_cannot_be_scored_is_refused_in_words(repository, monkeypatch, name
 
 def test_without_a_model_the_next_step_is_named(repository):
     paths.CLASSIFIER.unlink()
-    with pytest.raises(UserError, match="run `make run`"):
+    with pytest.raises(UserError, match="run `driftline run`"):
         command("--text", "free money")
 
 

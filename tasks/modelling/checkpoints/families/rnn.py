@@ -1,4 +1,4 @@
-"""Text classification by a recurrent network: LSTM, GRU or plain, forward or bidirectional, drawn at random.
+"""Text classification by a recurrent network: LSTM, GRU or plain, forward or bidirectional, with random weights.
 
 Importing this module registers it, and then it loads like any other::
 
@@ -7,9 +7,8 @@ Importing this module registers it, and then it loads like any other::
 
     classify = pipeline("text-classification", "models/classifier", truncation=True)
 
-Texts are padded on the right. Each direction is run by itself, the backward one over the real tokens turned round, so
-that padding never reaches a state that is read, and so that torch's exporter can follow it (it cannot follow packed
-sequences).
+Texts are padded on the right. Each direction runs separately, the backward one over the reversed real tokens, so that
+padding never affects a state that is used, and so that torch can export it (packed sequences cannot be exported).
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ CELLS: dict[str, Callable[..., nn.Module]] = {"lstm": nn.LSTM, "gru": nn.GRU, "p
 
 
 class Settings(Section):
-    """What ``model.config`` takes for ``model.family: rnn``."""
+    """The keys of ``model.config`` for ``model.family: rnn``."""
 
     cell: Literal["lstm", "gru", "plain"] = "lstm"
     bidirectional: bool = True
@@ -45,13 +44,13 @@ class Settings(Section):
     """Of a token's state, both directions together, and of a text's embedding."""
     layers: int = Field(default=1, ge=1)
     pooling: Literal["last", "mean", "max"] = "last"
-    """What of the states is classified: the last one of each direction, their mean, or their maximum."""
+    """Which states are classified: the last of each direction, their mean, or their maximum."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
 @strict
 class RnnConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
-    """A recurrent classifier's sizes, as they are saved in ``config.json``."""
+    """The config of a recurrent classifier, saved in ``config.json``."""
 
     model_type = "rnn"
 
@@ -69,13 +68,13 @@ class RnnConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
 
 def config(settings: Settings, tokenizer: PreTrainedTokenizerFast) -> RnnConfig:
     """The config of an untrained network over the tokens of ``tokenizer``."""
-    named = settings.model_dump()
-    named["num_hidden_layers"] = named.pop("layers")
-    return RnnConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **named)
+    values = settings.model_dump()
+    values["num_hidden_layers"] = values.pop("layers")
+    return RnnConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **values)
 
 
-def _turned(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """The real tokens of each row in reverse order, its padding in place; twice gives the rows back."""
+def _reversed(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """The real tokens of each row in reverse order, padding in place; its own inverse."""
     places = torch.arange(states.shape[1], device=states.device)[None]
     ends = lengths[:, None]
     order = torch.where(places < ends, ends - 1 - places, places)
@@ -95,10 +94,10 @@ class RnnLayer(nn.Module):
     def forward(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """``lengths`` [rows] counts the real tokens."""
         states = self.dropout(states)
-        made: torch.Tensor = self.forwards(states)[0]
+        output: torch.Tensor = self.forwards(states)[0]
         if self.backwards is None:
-            return made
-        return torch.cat([made, _turned(self.backwards(_turned(states, lengths))[0], lengths)], dim=2)
+            return output
+        return torch.cat([output, _reversed(self.backwards(_reversed(states, lengths))[0], lengths)], dim=2)
 
 
 class RnnForSequenceClassification(PreTrainedModel):  # type: ignore[no-untyped-call]

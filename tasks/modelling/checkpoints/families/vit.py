@@ -1,12 +1,12 @@
-"""Image classification by a Vision Transformer (Dosovitskiy et al. 2021), drawn at random.
+"""Image classification by a Vision Transformer (Dosovitskiy et al. 2021), with random weights.
 
-The model is transformers' own, so that whoever loads the folder needs nothing of ours::
+The model is transformers' own, so the saved folder loads without this repository::
 
     from transformers import pipeline
 
     classify = pipeline("image-classification", "models/classifier")
 
-A pretrained one is no family: name its checkpoint in ``model.name`` and leave ``model.family`` null.
+For a pretrained one, set ``model.name`` to its checkpoint and leave ``model.family`` null.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from transformers import ViTConfig, ViTImageProcessorPil
 
 from tasks.core.params import Section
 
-READS = "image"
-MIDDLE = [0.5, 0.5, 0.5]  # of the pixels, 0 to 1: both the mean that is taken off and the deviation they are divided by
+MODALITY = "image"
+HALF = [0.5, 0.5, 0.5]  # mean and standard deviation of the pixels, by channel
 
 
 class Settings(Section):
-    """What ``model.config`` takes for ``model.family: vit``."""
+    """The keys of ``model.config`` for ``model.family: vit``."""
 
     image_size: int = Field(default=28, ge=1)
-    """Pixels of a side that every image is scaled to; it becomes a square."""
+    """Images are resized to a square with sides of this many pixels."""
     patch_size: int = Field(default=7, ge=1)
-    """Pixels of a side of the patches that it is cut into, each a token."""
+    """Pixels of a patch's side; each patch is a token."""
     hidden_size: int = Field(default=64, ge=1)
     """Of a token's state, and of an image's embedding."""
     layers: int = Field(default=4, ge=1)
@@ -60,6 +60,6 @@ def config(settings: Settings, _: object = None) -> ViTConfig:
 
 
 def processor(settings: Settings) -> ViTImageProcessorPil:
-    """Scales an image to the size, and its pixels to -1 to 1."""
+    """Resizes an image and scales its pixels to -1 to 1."""
     size = {"height": settings.image_size, "width": settings.image_size}
-    return ViTImageProcessorPil(size=size, image_mean=MIDDLE, image_std=MIDDLE)
+    return ViTImageProcessorPil(size=size, image_mean=HALF, image_std=HALF)

@@ -1,4 +1,4 @@
-"""The whole of a further pre-training: texts, model, steps, and the folder that ``finetune`` starts from."""
+"""Continued pre-training: texts, model, training, and the folder that ``finetune`` starts from."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from tasks.dataset import layout
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.training import checkpoint_store
 from tasks.pretrain import Params, texts
-from tasks.pretrain.modelling import Masking, perplexity, train
+from tasks.pretrain.masked_lm import Masking, perplexity, train
 
 Pools = tuple[texts.Blocks, texts.Blocks]  # to train on, and held out
 
 
 def improve(
-    model: PreTrainedModel, pools: Pools, masking: Masking, section: Params, seed: int, keep: Path
+    model: PreTrainedModel, pools: Pools, masking: Masking, section: Params, seed: int, folder: Path
 ) -> dict[str, Any]:
-    """Train ``model`` on the first pool, checkpoints kept in ``keep``; perplexity on the second, before and after."""
+    """Train ``model`` on the first pool, checkpoints in ``folder``; perplexity on the second, before and after."""
     rows, held_out = pools
     before = perplexity(model, held_out, masking, section.batch_size, seed)
-    print(f"{len(rows)} blocks to train on, {len(held_out)} held out; perplexity {before:.1f}", flush=True)
-    steps = train(model, rows, masking, section, seed, keep)
+    print(f"{len(rows)} training blocks, {len(held_out)} held out; perplexity {before:.1f}", flush=True)
+    steps = train(model, rows, masking, section, seed, folder)
     after = perplexity(model, held_out, masking, section.batch_size, seed)
     print(f"perplexity {before:.1f} before, {after:.1f} after {steps} steps", flush=True)
     return {"steps": steps, "perplexity_before": round(before, 4), "perplexity_after": round(after, 4)}
 
 
 def write(model: PreTrainedModel, source: checkpoint.Checkpoint, tokenizer: Path, folder: Path) -> None:
-    """The trained encoder in the place of the checkpoint's; what the checkpoint has beside it (a pooler) stays."""
+    """The trained encoder in the checkpoint's; what else the checkpoint has (a pooler) is kept."""
     whole = checkpoint.encoder(source)
     whole.load_state_dict(model.base_model.state_dict(), strict=False)
     with replacing_folder(folder) as part:
@@ -51,7 +51,7 @@ def write(model: PreTrainedModel, source: checkpoint.Checkpoint, tokenizer: Path
 
 def _pools(section: Params, tokenizer: Any) -> tuple[Pools, dict[str, int]]:
     own = read_table(layout.split("train"), ["text"])["text"].to_pylist()
-    parts = texts.divided(
+    parts = texts.split_texts(
         [*(text for text in own if text), *texts.read(Path(section.source), section.column)], section.held_out
     )
     rows, held_out = (texts.blocks(part, tokenizer, tokenizer.model_max_length) for part in parts)
@@ -65,10 +65,14 @@ def _fingerprint(pools: Pools, source: checkpoint.Checkpoint, section: Params, s
         {
             "stage": "pretrain",
             "rows": [texts.digest(pool) for pool in pools],
-            "checkpoint": checkpoint_store.contents(weights.iterdir())
+            "checkpoint": checkpoint_store.file_digests(weights.iterdir())
             if weights.is_dir()
             else [source.source, source.revision],
-            "code": checkpoint_store.contents([Path(checkpoint.__file__), *Path(__file__).parent.glob("*.py")]),
+            "code": checkpoint_store.file_digests(
+                file
+                for module in (checkpoint, checkpoint_store, texts)
+                for file in Path(str(module.__file__)).parent.glob("*.py")
+            ),
             "section": section.model_dump(mode="json"),
             "seed": seed,
             "versions": {name: version(name) for name in packages},
@@ -78,27 +82,27 @@ def _fingerprint(pools: Pools, source: checkpoint.Checkpoint, section: Params, s
 
 
 def pretrain(section: Params, seed: int, source: checkpoint.Checkpoint) -> dict[str, Any]:
-    """Write ``models/pretrained`` and give the figures."""
+    """Write ``models/pretrained`` and return the metrics."""
     if modality(columns_of(layout.split("train"))) == "image":
-        raise UserError(f"pretrain.epochs is {section.epochs}, but images are not pre-trained on: set it to 0")
+        raise UserError(f"pretrain.epochs is {section.epochs}, but the rows are images: set it to 0")
     if source.family is not None:
         raise UserError(
-            f"pretrain.epochs is {section.epochs}, but a model of the family {source.family} has no such head"
+            f"pretrain.epochs is {section.epochs}, but the family {source.family} cannot be pre-trained: set it to 0"
         )
     folder = paths.TOKENS / "tokenizer"
     tokenizer = AutoTokenizer.from_pretrained(folder)
     pools, counted = _pools(section, tokenizer)
     torch.set_num_threads(section.threads)
-    set_seed(seed)  # before the model: the head that its checkpoint may lack is drawn
+    set_seed(seed)  # before the model: a head that the checkpoint lacks is random
     model, drawn = checkpoint.language_model(source)
     torch.nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
-    masking = Masking(section.masked, tokenizer.mask_token_id, frozenset(tokenizer.all_special_ids), len(tokenizer))
-    place = paths.CHECKPOINTS / _fingerprint(pools, source, section, seed)
-    with checkpoint_store.alone(place) as mine, TemporaryDirectory() as spare:
-        if not mine:
-            print("another process trains the same: this one starts from the beginning and keeps nothing", flush=True)
-        done = improve(model, pools, masking, section, seed, place if mine else Path(spare))
+    masking = Masking(tokenizer, section.masked)
+    store = paths.CHECKPOINTS / _fingerprint(pools, source, section, seed)
+    with checkpoint_store.exclusive(store) as locked, TemporaryDirectory() as temporary:
+        if not locked:
+            print(f"{store} is in use by another training: starting without checkpoints", flush=True)
+        done = improve(model, pools, masking, section, seed, store if locked else Path(temporary))
         write(torch.nn.Module.to(model, "cpu"), source, folder, paths.PRETRAINED)
-        if mine:
-            shutil.rmtree(place)
+        if locked:
+            shutil.rmtree(store)
     return {"epochs": section.epochs, **counted, "head_drawn": drawn, **done}

@@ -1,5 +1,5 @@
-"""The curves as they grow, through DVCLive, in a folder beside the pipeline's outputs. Written from the trainer's own
-log, so that they are whole after an interruption."""
+"""Live curves through DVCLive, in a folder outside DVC's outputs. Written from the trainer's log, so that they are
+complete after a resume."""
 
 from __future__ import annotations
 
@@ -8,24 +8,29 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from tasks.core.errors import UserError
 from tasks.finetune import record
 
 
-class Live(TrainerCallback):
-    """One point for each check."""
+class DvcLiveCallback(TrainerCallback):
+    """Logs one point for each evaluation."""
 
     def __init__(self, folder: Path) -> None:
-        from dvclive import Live as DvcLive
-
-        self.live: Any = DvcLive(str(folder), save_dvc_exp=False, dvcyaml=None, report=None, monitor_system=False)
+        try:
+            from dvclive import Live
+        except ModuleNotFoundError:
+            raise UserError(
+                "finetune.dvclive needs DVCLive: pip install 'driftline[dvclive]', or set it false"
+            ) from None
+        self.live: Any = Live(str(folder), save_dvc_exp=False, dvcyaml=None, report=None, monitor_system=False)
         self.written = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """What an interrupted training had logged."""
+        """Write what was logged before a resume."""
         self._write(state)
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """What is new."""
+        """Write new points."""
         self._write(state)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:

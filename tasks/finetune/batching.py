@@ -1,4 +1,4 @@
-"""What the trainer is fed: rows as they were tokenized or as the frozen layers left them, in batches of like length."""
+"""The training dataset: rows as tokenized, or as the frozen layers' activations, in length-grouped batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from tasks.finetune import Augmentation
 
-REGION = 50  # batches that are sorted by length together: large enough for little padding, small enough to stay random
+GROUP_BATCHES = 50  # batches sorted by length together: enough for little padding, few enough to stay random
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Rows(Dataset[dict[str, Any]]):
     starts: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
     ids: Sequence[str] | None = None
-    """What the rows are called in messages."""
+    """Row ids, for messages."""
     unit: ClassVar[str] = "tokens"
-    """What speed is counted in."""
+    """Unit of the throughput."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,13 +41,13 @@ class Rows(Dataset[dict[str, Any]]):
         """Tokens of each row."""
         return np.diff(self.starts)
 
-    def named(self, rows: Sequence[int], most: int = 8) -> str:
+    def describe(self, rows: Sequence[int], max_shown: int = 8) -> str:
         """The rows by their ids, or their numbers, for a message."""
-        names = [f"number {i}" if self.ids is None else str(self.ids[i]) for i in rows[:most]]
-        return ", ".join(names) + (f" and {len(rows) - most} more" if len(rows) > most else "")
+        names = [f"number {i}" if self.ids is None else str(self.ids[i]) for i in rows[:max_shown]]
+        return ", ".join(names) + (f" and {len(rows) - max_shown} more" if len(rows) > max_shown else "")
 
     def sample(self, count: int | None, seed: int) -> Rows:
-        """So many of the rows, drawn once; all of them without a count."""
+        """A fixed random sample of ``count`` rows; all rows without a count."""
         if count is None or count >= len(self):
             return self
         drawn = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
@@ -56,41 +56,41 @@ class Rows(Dataset[dict[str, Any]]):
         ids = None if self.ids is None else [str(self.ids[int(i)]) for i in drawn]
         return replace(self, values=values, starts=starts, labels=self.labels[drawn], ids=ids)
 
-    def collated(self, pad: int) -> Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]:
-        """What makes a batch of some of the rows, ``pad`` being the padding token."""
-        return Padded(pad)
+    def collator(self, pad_token_id: int) -> Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]:
+        """Makes a batch of rows."""
+        return PaddingCollator(pad_token_id)
 
     def mask(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Where the tokens of a batch are, [rows, tokens]."""
+        """The attention mask of a batch, [rows, tokens]."""
         return batch["attention_mask"]
 
-    def varied(
+    def augmented(
         self, batch: dict[str, torch.Tensor], how: Augmentation | None, seed: int, step: int
     ) -> dict[str, torch.Tensor]:
-        """The batch of a step as the model is trained on it: texts stay as they are."""
+        """The batch of a step after augmentation; texts have none."""
         return batch
 
 
-class LengthBatches(Sampler[list[int]]):
-    """Row numbers in batches of like length. The order is a pure function of (seed, epoch); without a seed it is fixed,
-    from short to long. A batch has at most ``tokens``, padding included; with ``begin`` they are ``cheapest``."""
+class LengthGroupedSampler(Sampler[list[int]]):
+    """Row numbers in batches of similar length, in an order that only (seed, epoch) decide; without a seed, from short
+    to long. ``max_tokens`` bounds a batch, padding included; with ``pass_cost`` batches are ``cheapest_slices``."""
 
     def __init__(
         self,
         lengths: npt.NDArray[np.int64],
         batch_size: int,
         seed: int | None,
-        tokens: int | None = None,
-        begin: int | None = None,
+        max_tokens: int | None = None,
+        pass_cost: int | None = None,
     ) -> None:
-        # Not called batch_size: accelerate reckons from that how many rows the last batch has, and drops the others.
-        self.lengths, self.most, self.seed, self.tokens, self.epoch = lengths, batch_size, seed, tokens, 0
-        self.begin = begin
+        # Not named batch_size: accelerate would derive the size of the last batch from it and drop rows.
+        self.lengths, self.max_rows, self.seed, self.max_tokens, self.epoch = lengths, batch_size, seed, max_tokens, 0
+        self.pass_cost = pass_cost
         self._fixed = self._cut(_by_length(lengths)) if seed is None else []
         self._count = len(self.of_epoch(0))
 
     def set_epoch(self, epoch: int) -> None:
-        """The trainer says which epoch comes next."""
+        """Called by the trainer before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -100,64 +100,65 @@ class LengthBatches(Sampler[list[int]]):
         return iter(self.of_epoch(self.epoch))
 
     def of_epoch(self, epoch: int) -> list[list[int]]:
-        """The batches of that epoch in their order."""
+        """The batches of an epoch, in order."""
         if self.seed is None:
             return self._fixed
         random = np.random.default_rng([self.seed, epoch])
         order = random.permutation(len(self.lengths))
-        if self.tokens is not None:  # sorted as a whole: the cuts, and so the number of batches, are every epoch's
+        if self.max_tokens is not None:  # sorted as a whole, so that every epoch has the same number of batches
             batches = self._cut(order[_by_length(self.lengths[order])])
         else:
-            size = self.most * REGION
-            regions = [order[i : i + size] for i in range(0, len(order), size)]
-            batches = [batch for region in regions for batch in self._cut(region[_by_length(self.lengths[region])])]
+            size = self.max_rows * GROUP_BATCHES
+            groups = [order[i : i + size] for i in range(0, len(order), size)]
+            batches = [batch for group in groups for batch in self._cut(group[_by_length(self.lengths[group])])]
         return [batches[i] for i in random.permutation(len(batches))]
 
     def _cut(self, order: npt.NDArray[np.int64]) -> list[list[int]]:
-        """Rows, sorted by length, in batches of ``batch_size``, or of at most ``tokens`` with the padding."""
-        if self.begin is not None:
-            return [order[piece].tolist() for piece in cheapest(self.lengths[order], self.most, self.begin)]
-        if self.tokens is None:
-            return [order[i : i + self.most].tolist() for i in range(0, len(order), self.most)]
+        """Rows, sorted by length, in batches of ``max_rows`` or at most ``max_tokens``."""
+        if self.pass_cost is not None:
+            slices = cheapest_slices(self.lengths[order], self.max_rows, self.pass_cost)
+            return [order[rows].tolist() for rows in slices]
+        if self.max_tokens is None:
+            return [order[i : i + self.max_rows].tolist() for i in range(0, len(order), self.max_rows)]
         batches: list[list[int]] = [[]]
         for i in order.tolist():
-            if batches[-1] and (len(batches[-1]) + 1) * self.lengths[i] > self.tokens:
+            if batches[-1] and (len(batches[-1]) + 1) * self.lengths[i] > self.max_tokens:
                 batches.append([])
             batches[-1].append(i)
         return batches
 
 
-def cheapest(lengths: npt.NDArray[np.int64], most: int, begin: int) -> list[slice]:
-    """Rows in their order, cut into pieces of at most ``most``: those that cost least in tokens, where a piece costs
-    its rows padded to its longest, and ``begin`` for being one more."""
-    cost, since = np.zeros(len(lengths) + 1, np.int64), np.zeros(len(lengths) + 1, np.int64)
+def cheapest_slices(lengths: npt.NDArray[np.int64], max_rows: int, pass_cost: int) -> list[slice]:
+    """Cut rows, in order, into slices of at most ``max_rows`` with the lowest total cost in tokens: a slice costs its
+    rows padded to its longest, plus ``pass_cost``."""
+    cost, start = np.zeros(len(lengths) + 1, np.int64), np.zeros(len(lengths) + 1, np.int64)
     for end in range(1, len(lengths) + 1):
-        first = max(0, end - most)
+        first = max(0, end - max_rows)
         longest = np.maximum.accumulate(lengths[first:end][::-1])[::-1]
-        costs = cost[first:end] + begin + longest * np.arange(end - first, 0, -1)
-        since[end], cost[end] = first + costs.argmin(), costs.min()
-    pieces, end = [], len(lengths)
+        costs = cost[first:end] + pass_cost + longest * np.arange(end - first, 0, -1)
+        start[end], cost[end] = first + costs.argmin(), costs.min()
+    slices, end = [], len(lengths)
     while end:
-        pieces.append(slice(int(since[end]), end))
-        end = int(since[end])
-    return pieces[::-1]
+        slices.append(slice(int(start[end]), end))
+        end = int(start[end])
+    return slices[::-1]
 
 
 def _by_length(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return np.argsort(lengths, kind="stable")  # the default one orders ties as the processor likes
+    return np.argsort(lengths, kind="stable")  # the default sort orders ties differently by CPU
 
 
 @dataclass(frozen=True)
-class Padded:
-    """Rows to tensors, padded on the right to the longest of the batch: ids with ``pad``, activations with zeros."""
+class PaddingCollator:
+    """Rows to tensors, padded on the right to the longest: ids with ``pad_token_id``, activations with zeros."""
 
-    pad: int
+    pad_token_id: int
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         key = next(iter(rows[0]))
         lengths = np.array([len(row[key]) for row in rows])
         first = rows[0][key]
-        fill, dtype = (self.pad, np.int64) if first.ndim == 1 else (0, np.float32)
+        fill, dtype = (self.pad_token_id, np.int64) if first.ndim == 1 else (0, np.float32)
         values = np.full((len(rows), lengths.max(), *first.shape[1:]), fill, dtype)
         for i, row in enumerate(rows):
             values[i, : lengths[i]] = row[key]
@@ -170,12 +171,12 @@ class Padded:
         }
 
 
-def pad(model: PreTrainedModel) -> int:
-    """The padding token; a model that has none is given nothing to pad."""
+def pad_token_id(model: PreTrainedModel) -> int:
+    """The padding token; 0 for a model without one, which is never given padding."""
     return int(getattr(model.config, "pad_token_id", None) or 0)
 
 
 def model_inputs(model: PreTrainedModel, rows: Rows, batch: Sequence[int]) -> dict[str, torch.Tensor]:
-    """Those rows as the model takes them, without their labels."""
-    made = rows.collated(pad(model))([rows[i] for i in batch])
+    """A batch of rows as the model's input, without labels."""
+    made = rows.collator(pad_token_id(model))([rows[i] for i in batch])
     return {name: tensor.to(model.device) for name, tensor in made.items() if name != "labels"}
