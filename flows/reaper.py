@@ -26,6 +26,7 @@ from flows.machine.home import Home
 from flows.machine.locks import is_held
 from flows.monitoring import watch
 from flows.notify import incidents
+from flows.runs.renamed import flow_ever
 from tasks.core.errors import UserError
 
 FLOWS = (scheduled_training.FLOW, rebuild.FLOW, watch.FLOW, approval.FLOW)
@@ -45,7 +46,7 @@ def flow_runs(
 ) -> list[FlowRun]:
     """The deployed runs of the repository in these states, by default in the order in which they are due."""
     found = client.read_flow_runs(
-        flow_filter=FlowFilter(name=FlowFilterName(any_=list(flows))),
+        flow_filter=FlowFilter(name=FlowFilterName(any_=[name for flow in flows for name in flow_ever(flow)])),
         flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))),
         sort=sort,
         limit=200,

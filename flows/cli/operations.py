@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from flows import serve
 from flows.cli.endings import interruptible
 from flows.cli.options import RepositoryOption, examples
 from flows.errors import FlowError
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 PANEL = "This machine"
 commands = typer.Typer()
+
+
+commands.command("serve", rich_help_panel=PANEL, epilog=examples("serve", "serve --port 4201"))(serve.main)
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("status"))

@@ -24,6 +24,19 @@ from tests.support.small_repository import make
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 TRAINING_DEPLOYMENT = "scheduled-training/training"
+DECLARED = """
+deployments:
+  - name: training
+    entrypoint: flows/scheduled_training.py:scheduled_training
+    schedules: [{cron: "CRON", timezone: Europe/Berlin}]
+    parameters: {limits: {keep_clones: 2}}
+    tags: [declared]
+    concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
+    work_pool: {name: driftline}
+  - name: rebuild
+    entrypoint: flows/rebuild.py:rebuild
+    schedules: [{interval: 86400, anchor_date: "2026-01-01T12:00:00+00:00", active: true}]
+"""
 
 
 class Served:
@@ -43,8 +56,11 @@ class Served:
         self.log = folder / "log"
         self.process = None
 
-    def start(self, *options):
-        command = [sys.executable, "-m", "flows.serve", "--repository", str(self.repository), *options]
+    def start(self, cron="0 2 1 1 *"):
+        if self.process and self.process.poll() is None:
+            self.end()
+        (self.repository / "prefect.yaml").write_text(DECLARED.replace("CRON", cron))
+        command = [sys.executable, "-m", "flows.serve", "--repository", str(self.repository)]
         before = len(self.log.read_text()) if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=TOP, env=self.environment, stdout=log, stderr=log)
@@ -96,7 +112,7 @@ def served(tmp_path_factory):
         for name, value in one.environment.items():
             patch.setenv(name, value)
         make(one.repository)
-        one.start("--train", "* * * * *")
+        one.start("* * * * *")
         yield one
         if one.process.poll() is None:
             one.end()
@@ -134,9 +150,30 @@ def test_the_schedule_fires_and_the_run_is_recorded(served):
     )
 
 
+def test_the_server_has_what_prefect_yaml_declares_and_nothing_else(served):
+    served.start()
+    created = served.ask("flows/", name="nightly-training")
+    old = {"flow_id": created["id"], "name": "nightly", "parameters": {"repository": str(served.repository)}}
+    foreign = {**old, "name": "theirs", "parameters": {"repository": str(TOP)}}
+    served.ask("deployments/", **old), served.ask("deployments/", **foreign)
+    served.start()
+    assert "deleted the deployment nightly-training/nightly, of an earlier release" in served.log.read_text()
+    assert "work_pool of training is for a work pool, not used here" in served.log.read_text()
+    known = {one["name"]: one for one in served.ask("deployments/filter", limit=50)}
+    assert known.keys() == {"training", "rebuild", "theirs"}
+    training, rebuild = known["training"], known["rebuild"]
+    assert training["schedules"][0]["schedule"] == {"cron": "0 2 1 1 *", "timezone": "Europe/Berlin", "day_or": True}
+    assert training["parameters"] == {"limits": {"keep_clones": 2}, "repository": str(served.repository)}
+    assert (training["tags"], training["work_pool_name"]) == (["declared"], None)
+    assert training["global_concurrency_limit"]["limit"] == 1
+    assert training["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    assert rebuild["schedules"][0]["schedule"]["interval"] == 86400
+    choices = training["parameter_openapi_schema"]["definitions"]["Limits"]["properties"]["overlap"]
+    assert choices["enum"] == ["wait", "skip"] and choices["description"]
+
+
 def test_cancelling_from_the_api_ends_the_stage_within_ten_seconds(served):
     silent(served)
-    served.start("--train", "0 2 1 1 *")
     run = served.trigger()
     stage = served.until(served.stage, 120, "in its stage")
     start = time.monotonic()
@@ -156,7 +193,7 @@ def test_a_killed_runner_leaves_no_process_and_its_run_does_not_stay_running(ser
     served.end(signal.SIGKILL)
     _, left = psutil.wait_procs([psutil.Process(stage), *children], timeout=60)
     assert left == []
-    served.start("--train", "0 2 1 1 *")
+    served.start()
     served.until(lambda: served.state(run)["type"] == "CRASHED", 60, "crashed")
     assert Home.of(served.repository).workspace_lock.exists()
     skipped = served.trigger(stages=["first"], limits={"overlap": "skip"})  # and no lock is left to clear
@@ -225,6 +262,13 @@ def test_a_killed_server_is_started_again_and_runs_go_on(served):
 def is_server(process, port):
     words = process.info["cmdline"] or []
     return "flows/pipeline/guard.py" not in " ".join(words) and "server" in words and str(port) in words
+
+
+def test_an_option_of_earlier_releases_is_refused_with_its_place_in_prefect_yaml():
+    command = [sys.executable, "-m", "flows.serve", "--train", "0 2 * * *"]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "--train is now the schedules of the deployment training in prefect.yaml" in done.stderr
 
 
 def test_a_second_runner_of_the_repository_is_refused(served):

@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 from flows.machine.git import EMAIL, NAME
 from flows.machine.server import answers
+from tasks.core.files import replacing
 
 TOP = Path(__file__).parents[2]
 EVERY_MINUTE, NEVER = "* * * * *", "0 0 1 1 *"
@@ -96,6 +97,21 @@ class Way(ABC):
                 continue
 
 
+def hurried(folder: Path, repository: Path) -> Path:
+    """prefect.yaml in the folder, for the soak's repository: training every minute and the rest never."""
+    yaml = YAML()
+    said: dict[str, Any] = yaml.load((TOP / "prefect.yaml").read_text(encoding="utf-8"))
+    said["definitions"]["limits"]["overlap"] = "skip"
+    for one in said["deployments"]:
+        for schedule in one.get("schedules", []):
+            schedule["cron"] = EVERY_MINUTE if one["name"] == "training" else NEVER
+        one["parameters"]["repository"] = str(repository)
+    file = folder / "prefect.yaml"
+    with replacing(file) as part:
+        yaml.dump(said, part)
+    return file
+
+
 class Serve(Way):
     """``driftline serve``: server and runner in one."""
 
@@ -106,9 +122,8 @@ class Serve(Way):
     kept_up = "the runner"
 
     def keep_up(self) -> None:
-        crons = ["--train", EVERY_MINUTE, "--watch", NEVER, "--verify", NEVER]
-        where = ["--repository", str(self.repository), "--port", str(self.port)]
-        self.start("runner", "flows.serve", *where, *crons, "--overlap", "skip")
+        hurried(self.repository, self.repository)
+        self.start("runner", "flows.serve", "--repository", str(self.repository), "--port", str(self.port))
 
     def victim(self, kind: str) -> psutil.Process | None:
         runner = psutil.Process(self.processes["runner"].pid)
@@ -147,22 +162,8 @@ class Pool(Way):
 
     def _deploy(self) -> None:
         self._prefect("work-pool", "create", "driftline", "--type", "process", "--overwrite")
-        self._prefect("deploy", "--all", "--prefect-file", str(self._hurried()))
+        self._prefect("deploy", "--all", "--prefect-file", str(hurried(self.folder, self.repository)))
         (self.folder / "deployed").touch()
-
-    def _hurried(self) -> Path:
-        """prefect.yaml for the soak's repository, training every minute and the rest never."""
-        yaml = YAML()
-        said: dict[str, Any] = yaml.load((TOP / "prefect.yaml").read_text(encoding="utf-8"))
-        for one in said["deployments"]:
-            for schedule in one.get("schedules", []):
-                schedule["cron"] = EVERY_MINUTE if one["name"] == "training" else NEVER
-            one["parameters"]["repository"] = str(self.repository)
-            if "overlap" in one["parameters"]:
-                one["parameters"]["overlap"] = "skip"
-        file = self.folder / "prefect.yaml"
-        yaml.dump(said, file)
-        return file
 
     def _prefect(self, *words: str) -> None:
         command = [sys.executable, "-m", "prefect", "--no-prompt", *words]

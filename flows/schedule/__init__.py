@@ -1,0 +1,1 @@
+"""``prefect.yaml``: what runs when, and with which parameters."""

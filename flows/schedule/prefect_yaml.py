@@ -1,0 +1,198 @@
+"""The strict model of ``prefect.yaml``, the one place that says when what runs and by which policy.
+
+``prefect deploy --all`` reads the same file for a work pool. Prefect's own loader skips what it cannot read; here every
+key that is not known, and every value that does not fit, is refused by name. Understood are literals, anchors and
+``{{ $NAME }}``, a variable of the environment; Prefect's other placeholders only in keys that a work pool alone uses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.client.schemas.schedules import SCHEDULE_TYPES, CronSchedule, IntervalSchedule, RRuleSchedule
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from tasks.core.errors import UserError
+from tasks.core.params import Section, parse
+
+FILE = Path("prefect.yaml")
+POOL_KEYS = ("work_pool", "build", "push", "pull", "triggers", "sla", "version_type")
+PLACEHOLDER = re.compile(r"{{\s*([\w.\-\[\]$]+)\s*}}")  # as prefect.utilities.templating has it
+
+
+class Schedule(Section):
+    """When a deployment runs: one of ``cron``, ``interval`` and ``rrule``."""
+
+    cron: str | None = None
+    interval: timedelta | None = Field(default=None, strict=False, gt=timedelta(0))
+    """Seconds, hours:minutes:seconds or an ISO 8601 duration."""
+    rrule: str | None = None
+    timezone: str | None = None
+    """UTC where it is not named."""
+    anchor_date: str | None = None
+    """Of an interval: the moment it is counted from."""
+    day_or: bool | None = None
+    """Of a cron: whether day of month and day of week are joined by or, or by and."""
+    active: bool = True
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Take the place of the deployment's for the runs of this schedule."""
+    slug: str | None = None
+
+    @model_validator(mode="after")
+    def _prefect_takes_it(self) -> Self:
+        if sum(rule is not None for rule in (self.cron, self.interval, self.rrule)) != 1:
+            raise ValueError("name exactly one of cron, interval and rrule")
+        if self.cron is None and self.day_or is not None:
+            raise ValueError("day_or belongs to cron")
+        if self.interval is None and self.anchor_date is not None:
+            raise ValueError("anchor_date belongs to interval")
+        try:
+            self.rule()
+        except ValidationError as error:
+            raise ValueError(
+                "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
+            ) from None
+        return self
+
+    def rule(self) -> SCHEDULE_TYPES:
+        """As Prefect has it."""
+        keys = ("cron", "day_or", "interval", "anchor_date", "timezone")
+        given = {key: value for key in keys if (value := getattr(self, key)) is not None}
+        if self.cron is not None:
+            return CronSchedule.model_validate(given)
+        if self.interval is not None:
+            return IntervalSchedule.model_validate(given)
+        assert self.rrule is not None
+        try:
+            return RRuleSchedule.model_validate({**json.loads(self.rrule), **given})
+        except json.JSONDecodeError:
+            return RRuleSchedule.model_validate({"rrule": self.rrule, **given})
+
+
+class ConcurrencyLimit(Section):
+    """How many runs of a deployment may be under way, and what becomes of one more."""
+
+    limit: int = Field(ge=1)
+    collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] = "ENQUEUE"
+    grace_period_seconds: int | None = Field(default=None, ge=60, le=86400)
+
+    def as_prefect(self) -> ConcurrencyLimitConfig:
+        """For Prefect's client."""
+        strategy = ConcurrencyLimitStrategy(self.collision_strategy)
+        grace = self.grace_period_seconds
+        return ConcurrencyLimitConfig(limit=self.limit, collision_strategy=strategy, grace_period_seconds=grace)
+
+
+def _limit(value: object) -> object:
+    return {"limit": value} if isinstance(value, int) else value
+
+
+class Deployment(Section):
+    """One flow with its schedules and parameters."""
+
+    name: str
+    entrypoint: str = Field(pattern=r"^.+\.py:\w+$")
+    """``path/to/file.py:function``."""
+    description: str | None = None
+    schedules: list[Schedule] = Field(default_factory=list)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    tags: list[str] = Field(default_factory=list)
+    concurrency_limit: Annotated[ConcurrencyLimit | None, BeforeValidator(_limit)] = None
+    """``1``, or a mapping."""
+    paused: bool = False
+    version: str | None = None
+    enforce_parameter_schema: bool = True
+    work_pool: Any = None
+    build: Any = None
+    push: Any = None
+    pull: Any = None
+    triggers: Any = None
+    sla: Any = None
+    version_type: Any = None
+
+    def pool_keys(self) -> list[str]:
+        """Keys that are set and that only a work pool uses."""
+        return [key for key in POOL_KEYS if key in self.model_fields_set]
+
+
+class PrefectYaml(Section):
+    """The whole file."""
+
+    name: str | None = None
+    prefect_version: str | None = Field(default=None, alias="prefect-version")
+    definitions: Any = None
+    """Anchors."""
+    build: Any = None
+    push: Any = None
+    pull: Any = None
+    deployments: list[Any] = Field(min_length=1)
+
+
+def read(file: Path) -> list[Deployment]:
+    """The deployments that the file declares. UserError: a key or value that is not understood."""
+    whole = parse(PrefectYaml, _values(file), "", file)
+    found = [_deployment(values, place, file) for place, values in enumerate(whole.deployments)]
+    names = [one.name for one in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{file}: two deployments are named {name}")
+    return found
+
+
+def _values(file: Path) -> object:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.version = (1, 1)  # as Prefect reads it
+    try:
+        found = yaml.load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file} does not exist: it declares what runs when; docs/running.md shows one") from None
+    except (YAMLError, UnicodeDecodeError, TypeError) as error:
+        raise UserError(f"{file} is not valid YAML (a value that begins with {{{{ needs quotes): {error}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{file} must hold a mapping, as `deployments: [...]`")
+    return found
+
+
+def _deployment(values: object, place: int, file: Path) -> Deployment:
+    name = values.get("name", place) if isinstance(values, Mapping) else place
+    where = f"deployments.{name}"
+    if isinstance(values, Mapping):
+        values = {
+            key: value if key in POOL_KEYS else resolve(value, f"{file}: {where}.{key}")
+            for key, value in values.items()
+        }
+        schedules = values.get("schedules")
+        for number, schedule in enumerate(schedules if isinstance(schedules, list) else []):
+            parse(Schedule, schedule, f"{where}.schedules.{number}", file)  # here the message names the keys
+    return parse(Deployment, values, where, file)
+
+
+def resolve(value: Any, where: str) -> Any:
+    """The value with each ``{{ $NAME }}`` replaced. UserError: a variable that is not set, another placeholder."""
+    if isinstance(value, Mapping):
+        return {key: resolve(each, f"{where}.{key}") for key, each in value.items()}
+    if isinstance(value, list):
+        return [resolve(each, f"{where}.{place}") for place, each in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def of(found: re.Match[str]) -> str:
+        name = found[1]
+        if not name.startswith("$"):
+            raise UserError(
+                f"{where}: {found[0]} is not understood: write the value, or {{{{ $NAME }}}} for a variable"
+            )
+        if (known := os.environ.get(name[1:])) is None:
+            raise UserError(f"{where}: the environment variable {name[1:]} is not set")
+        return known
+
+    return PLACEHOLDER.sub(of, value)
