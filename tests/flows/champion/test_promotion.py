@@ -14,7 +14,7 @@ import pytest
 from flows.champion import comparison, proposal, registry
 from flows.machine.git import git
 from flows.machine.home import Home
-from flows.promotion import history, parser
+from flows.promotion import history
 from flows.promotion import promotion as flow
 from tasks.core.errors import UserError
 from tests.support.processes import IDENTITY
@@ -255,4 +255,3 @@ def test_the_commands(home):
     refused = command("rollback")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert command("champion", "v0.0.1").returncode == 2
-    assert parser().parse_args([]).act == "judge"
