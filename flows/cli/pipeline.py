@@ -23,7 +23,10 @@ commands = typer.Typer()
 def run(
     stages: Annotated[list[str] | None, typer.Argument(metavar="STAGE", help="As in dvc.yaml; all by default.")] = None,
 ) -> None:
-    """Bring the pipeline up to date: `dvc repro`, then `report`."""
+    """Bring the pipeline up to date: `dvc repro`, then `report`.
+
+    Ctrl-C stops the running stage; the next run goes on from there.
+    """
     import flows.pipeline.guard
 
     dvc = [sys.executable, "-m", "dvc", "repro", *(stages or [])]
@@ -39,7 +42,8 @@ def run(
             raise typer.Exit(130) from None
     if code:
         raise typer.Exit(FAILED)
-    report()
+    if not stages:
+        report()
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("report", "report --open   # in the browser"))

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,21 +14,44 @@ import pytest
 TOP = Path(__file__).parents[3]
 
 
+STAGES = """
+stages:
+  one: {cmd: printf 1 > one, outs: [one]}
+  two: {cmd: echo two is broken >&2; exit 1, deps: [one], outs: [two]}
+  long: {cmd: echo begun; sleep 60, outs: [long]}
+"""
+
+
+def driftline(folder, *words):
+    """The command, started as a process in the folder."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment |= {"DRIFTLINE_HOME": str(folder.parent / "home"), "PREFECT_HOME": str(folder.parent / "prefect")}
+    command = [sys.executable, "-m", "driftline", *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=environment, **pipes)
+
+
+def run(folder, *words):
+    process = driftline(folder, *words)
+    out, err = process.communicate()
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    """Runs ``driftline`` with the code here, in a git repository that nobody has used yet."""
+def repository(tmp_path_factory):
+    """A git repository with this code that nobody has used yet, and three stages of its own."""
     folder = tmp_path_factory.mktemp("fresh") / "repository"
     for name in ("tasks", "flows", "presets"):  # copies: a repository is told by where its code lies
         shutil.copytree(TOP / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "params.yaml", "prefect.yaml", "driftline.py"):
+    for name in ("params.yaml", "prefect.yaml", "driftline.py"):
         shutil.copy(TOP / name, folder)
+    (folder / "dvc.yaml").write_text(STAGES)
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(command, cwd=folder, check=True)
+    return folder
 
-    def run(*words, **more):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-        environment |= {"DRIFTLINE_HOME": str(folder.parent / "home"), **more}
-        command = [sys.executable, "-m", "driftline", *words]
-        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
-    return run
+@pytest.fixture
+def fresh(repository):
+    """Runs ``driftline`` there to its end."""
+    return partial(run, repository)

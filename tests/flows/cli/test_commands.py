@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 import typer
 
 from flows.cli import app
 from tasks.core.cli import exit_code
+from tests.flows.cli.conftest import driftline
 
 COMMANDS = [
     "run", "report", "land", "preset", "environment",
@@ -78,12 +80,39 @@ def test_without_a_command_the_list_is_shown(capsys):
         (["prune"], 0, "nothing to delete"),
         (["report"], 2, "run `dvc repro`"),
         (["reaper"], 2, "PREFECT_API_URL is not set"),
-        (["approve"], 2, "no Prefect server answers at http://127.0.0.1:9/api"),
+        (["approve"], 2, "no Prefect server answers at http://127.0.0.1:4200/api"),
     ],
 )
 def test_what_a_fresh_repository_answers(words, code, said, fresh):
-    api = {"PREFECT_API_URL": "http://127.0.0.1:9/api"} if words == ["approve"] else {}
-    done = fresh(*words, **api)
+    done = fresh(*words)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert said in done.stdout + done.stderr
     assert code != 2 or done.stderr.startswith("error: ")
+
+
+def test_stages_run_and_one_that_breaks_is_a_failure(fresh, repository):
+    assert fresh("run", "one").returncode == 0
+    assert (repository / "one").read_text() == "1"
+    broken = fresh("run", "two")
+    assert broken.returncode == 1 and "two is broken" in broken.stderr
+    assert not (repository / "two").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_an_interrupted_run_leaves_no_stage_behind(repository, number, code):
+    process = driftline(repository, "run", "long")
+    while "begun" not in (line := process.stdout.readline()):
+        assert line, process.stderr.read()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)  # the pipe closes when the last of its writers, the stage, is gone
+    assert process.returncode == code
+    assert ("interrupted: the running stage was stopped" in err) == (number == signal.SIGINT)
+
+
+@pytest.mark.slow
+def test_the_same_stages_run_under_prefect(fresh, repository):
+    done = fresh("train", "one")
+    assert done.returncode == 0, done.stderr
+    assert "one" in done.stdout
+    failed = fresh("train", "two")
+    assert failed.returncode == 1 and "two is broken" in failed.stderr and "Traceback" not in failed.stderr
