@@ -103,7 +103,7 @@ def _accuracies(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _kinds(change: dict[str, Any]) -> str:
     """Which kinds of change the data show."""
-    words = {True: "yes", False: "no", None: "cannot be told"}
+    words = {True: "yes", False: "no", None: "not known"}
     kinds = (("inputs", "covariate"), ("labels", "label"), ("what a text's label is", "concept"))
     return "Changed: " + "; ".join(f"{name} – {words[change.get(key)]}" for name, key in kinds) + "."
 
@@ -112,7 +112,7 @@ def _copies(quality: dict[str, Any]) -> str:
     """Copies and unseen labels; empty where there are none."""
     places = (("held-out", "text_in_held_out"), ("training", "text_in_training"))
     copies = [
-        f"{quality[key]['rows']:,} current texts stand in the {name} rows too, word for word."
+        f"{quality[key]['rows']:,} current texts are among the {name} rows too, word for word."
         for name, key in places
         if (quality.get(key) or {}).get("rows")
     ]

@@ -46,8 +46,8 @@ def passes(test: BehaviourTest, before: Floats, after: Floats, labels: list[str]
         return same
     column = labels.index(test.expect.label_named)
     if test.expect.label is not None:
-        said: Passed = after.argmax(axis=1) == column
-        return said
+        hit: Passed = after.argmax(axis=1) == column
+        return hit
     risen = after[:, column] - before[:, column]
     moved: Passed = (risen if test.expect.not_lower is not None else -risen) >= -test.tolerance
     return moved

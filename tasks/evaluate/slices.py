@@ -121,8 +121,8 @@ def _worst(
 ) -> list[dict[str, Any]]:
     """The slices whose errors are hardest to explain by chance, no two of about the same rows.
 
-    ``p_adjusted`` is how often errors that fall on rows at random have any candidate stand out as much (the minimum of
-    all p-values under permutation: Westfall and Young 1993), so that it does not grow with how many were searched.
+    ``p_adjusted`` is corrected for the search by permuting the errors (minimum p-value: Westfall and Young 1993), so
+    that a longer search raises no more false alarms.
     """
     errors = int(wrong.sum())
     if not candidates or not section.worst or not 0 < errors < len(wrong):

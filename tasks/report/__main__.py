@@ -1,4 +1,4 @@
-"""Write ``reports/index.html`` and the model card, and say in a few lines what it says: ``python -m tasks.report``."""
+"""Write ``reports/index.html`` and the model card, and print a summary: ``python -m tasks.report``."""
 
 from __future__ import annotations
 

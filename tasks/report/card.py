@@ -1,7 +1,7 @@
 """``models/README.md``: the model card in the Hugging Face hub's format, beside the weights.
 
-Nothing in it changes between two runs of one commit: data and weights are named by their content, and what the
-training cost, which differs every time, stands on the page that it links to.
+Nothing in it changes between two runs of one commit: data and weights are named by their content, and what the cost
+of the training, which differs every time, is on the page that it links to.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _worse(slices: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def plain(value: object) -> str:
-    """Text on one line, the signs escaped that Markdown or HTML would take as their own."""
+    """Text on one line, with the characters escaped that mean something in Markdown or HTML."""
     line = " ".join(str(value).split())
     return "".join(
         f"\\{sign}" if sign in "\\`*_{}[]()#+!|~" else {"<": "&lt;", "&": "&amp;"}.get(sign, sign) for sign in line

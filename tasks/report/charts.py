@@ -1,4 +1,4 @@
-"""Where things stand in the drawings, in per cent of their width and height, so that they fit any screen."""
+"""Positions in the charts, in per cent of their width and height, so that they fit any screen."""
 
 from __future__ import annotations
 
@@ -135,8 +135,8 @@ class Diagram:
 
     axis: Axis
     """Of both sides."""
-    spans: list[str]
-    """Where a perfectly calibrated model would lie, of each bin: an upright SVG polyline."""
+    intervals: list[str]
+    """The 95 % interval of a perfectly calibrated model, of each bin: an upright SVG polyline."""
     points: list[tuple[float, float]]
     """Confidence and accuracy of each bin."""
 
@@ -149,6 +149,6 @@ def reliability(bins: Sequence[Record]) -> Diagram:
     def at(confidence: float, share: float) -> tuple[float, float]:
         return over.place(confidence), round(100 - over.place(share), 2)
 
-    spans = [[at(its["confidence"], bound) for bound in its["expected"]] for its in bins]
-    upright = [" ".join(f"{x},{y}" for x, y in span) for span in spans]
+    intervals = [[at(its["confidence"], bound) for bound in its["expected"]] for its in bins]
+    upright = [" ".join(f"{x},{y}" for x, y in interval) for interval in intervals]
     return Diagram(over, upright, [at(its["confidence"], its["accuracy"]) for its in bins])

@@ -16,12 +16,12 @@ def emissions(cost: Mapping[str, Any], country: str | None) -> list[tuple[str, s
     used = cost.get("energy_kwh")
     if not used:
         return [("energy", "not metered")]
-    told = [(words, f"{1000 * used[part]:,.3g} Wh") for part, words in PARTS.items() if used[part]]
+    figures = [(words, f"{1000 * used[part]:,.3g} Wh") for part, words in PARTS.items() if used[part]]
     if country is None:
-        return [*told, ("CO2", "name the country in report.country")]
+        return [*figures, ("CO2", "name the country in report.country")]
     if find_spec("codecarbon") is None:
-        return [*told, ("CO2", "needs CodeCarbon: pip install 'driftline[codecarbon]'")]
-    return [*told, (f"CO2, the grid of {country}", f"{1000 * _kilograms(used['all'], country):,.3g} g")]
+        return [*figures, ("CO2", "needs CodeCarbon: pip install 'driftline[codecarbon]'")]
+    return [*figures, (f"CO2, the grid of {country}", f"{1000 * _kilograms(used['all'], country):,.3g} g")]
 
 
 def _kilograms(kwh: float, country: str) -> float:

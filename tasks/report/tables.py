@@ -31,10 +31,10 @@ def confused(confusion: Record) -> list[Pair]:
     """All pairs of labels that were confused, the most frequent first."""
     labels: list[str] = confusion["labels"]
     pairs = [
-        Pair(truth, said, rows, rows / sum(line))
+        Pair(truth, predicted, rows, rows / sum(line))
         for truth, line in zip(labels, confusion["counts"], strict=True)
-        for said, rows in zip(labels, line, strict=True)
-        if rows and truth != said
+        for predicted, rows in zip(labels, line, strict=True)
+        if rows and truth != predicted
     ]
     return sorted(pairs, key=lambda pair: (-pair.rows, pair.truth, pair.predicted))
 
@@ -47,10 +47,10 @@ def classes(by_class: Record, listed: int) -> list[tuple[str, Record]]:
     return sorted(pairs, key=lambda pair: (not pair[1]["support"], pair[1]["f1"], pair[0]))
 
 
-def slices(judged: Record) -> dict[str, list[Record]]:
+def slices(evaluated: Record) -> dict[str, list[Record]]:
     """The declared and the worst slices, the weakest first."""
     return {
-        kind: sorted(judged[kind], key=lambda its: (not its["worse"], its["p_adjusted"], its["accuracy"]))
+        kind: sorted(evaluated[kind], key=lambda its: (not its["worse"], its["p_adjusted"], its["accuracy"]))
         for kind in ("declared", "worst")
     }
 

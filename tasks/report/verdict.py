@@ -1,4 +1,4 @@
-"""The verdict in words: what to think of the model, the current data and the rows held back, and what to do next."""
+"""The findings on the model, the current data and the quarantined rows, and what to do next."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tasks.report.phrases import count, figure, percent, points, signed
 
 Tone = Literal["good", "notice", "bad", "silent"]
 
-MANY_UNKNOWN = 0.05  # share of tokens from which a checkpoint probably does not know the language
-MANY_QUARANTINED = 0.05  # share of rows from which somebody should look why
-LARGE_MISCALIBRATION = 0.05
-RISEN = 1.02  # validation loss over its lowest from which a training went on for too long
+MAX_UNKNOWN = 0.05  # share of unknown tokens; above, the checkpoint probably does not know the language
+MAX_QUARANTINED = 0.05  # share of quarantined rows; above, somebody should look why
+MAX_CALIBRATION_ERROR = 0.05
+MAX_RISE = 1.02  # validation loss over its lowest; above, the training overfits
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Finding:
     title: str
     """A few words."""
     text: str
-    """What they rest on."""
+    """The figures behind it."""
     clause: str
     """The same as half a sentence."""
 
@@ -42,7 +42,7 @@ class Step:
 
 
 def findings(inputs: Inputs) -> tuple[Finding, Finding, Finding]:
-    """What to think of the model, of drift and of the rows held back."""
+    """The findings on the model, on drift and on quarantined rows."""
     return on_model(inputs.evaluate), on_drift(inputs.drift), on_data(inputs.validate)
 
 
@@ -71,15 +71,19 @@ def _standing(low: float, high: float) -> tuple[Tone, str, str]:
         return "good", "Better than the baseline", "The model is better than the baseline"
     if high < 0:
         return "bad", "Worse than the baseline", "The model is worse than the baseline"
-    return "notice", "Not told apart from the baseline", "The model is not measurably better than the baseline"
+    return (
+        "notice",
+        "Not significantly better than the baseline",
+        "The model is not significantly better than the baseline",
+    )
 
 
 def on_drift(drift: Record) -> Finding:
-    """What ``drift`` decided, in words."""
+    """The verdict of ``drift``."""
     reason: str = drift["reason"]
     text = f"{reason[:1].upper()}{reason[1:]}."
     if drift["drifted"] is None:
-        return Finding("Drift", "silent", "No verdict", text, "drift could not be judged")
+        return Finding("Drift", "silent", "No verdict", text, "drift was not tested")
     if drift["drifted"]:
         return Finding("Drift", "bad", "The data have drifted", text, "the data have drifted")
     if drift["significant"]:
@@ -88,7 +92,7 @@ def on_drift(drift: Record) -> Finding:
 
 
 def on_data(validate: Mapping[Window, Record]) -> Finding:
-    """How many rows were held back."""
+    """How many rows were quarantined."""
     rows, held = (sum(window[name] for window in validate.values()) for name in ("rows", "quarantined"))
     if not held:
         return Finding("Data", "good", "Every row passed", f"All {count(rows)} rows met the rules.", "")
@@ -97,14 +101,14 @@ def on_data(validate: Mapping[Window, Record]) -> Finding:
         for window, its in validate.items()
         if its["rows"]
     ]
-    text = f"Held back: {' and '.join(parts)}. None was dropped or repaired."
+    text = f"Quarantined: {' and '.join(parts)}. None was dropped or repaired."
     worst = max(window["share_quarantined"] for window in validate.values())
-    tone: Tone = "notice" if worst > MANY_QUARANTINED else "good"
+    tone: Tone = "notice" if worst > MAX_QUARANTINED else "good"
     return Finding("Data", tone, f"{count(held)} rows quarantined", text, "")
 
 
 def steps(inputs: Inputs, model: Finding, drift: Finding, data: Finding) -> list[Step]:
-    """What to do next, the weightiest first."""
+    """What to do next, the most important first."""
     found = [
         *_about_model(model),
         *_about_drift(drift),
@@ -113,28 +117,27 @@ def steps(inputs: Inputs, model: Finding, drift: Finding, data: Finding) -> list
         *_about_behaviour(inputs.evaluate),
         *_about_training(inputs),
     ]
-    return found or [Step("Nothing here speaks against putting this model to work. Come back with the next window.")]
+    return found or [Step("Nothing here is a reason not to use this model. Run again with the next window.")]
 
 
 def _about_model(model: Finding) -> Iterator[Step]:
     if model.tone == "bad":
         yield Step(
-            "Do not put this model to work: the baseline is better beyond chance, and costs next to nothing. Let it "
-            "train longer or see more of each text (`finetune`, `tokenize.max_length`), or take a larger checkpoint."
+            "Do not use this model: the baseline is significantly better, and costs next to nothing. Train longer, use "
+            "more of each text (`finetune`, `tokenize.max_length`), or choose a larger checkpoint."
         )
     if model.tone == "notice":
         yield Step(
-            "Decide what the model is worth: on these rows chance alone could explain its distance to the baseline. "
-            "More test rows would tell them apart; a larger checkpoint or more of each text may do better."
+            "Decide whether the model is worth its cost: chance alone explains its difference to the baseline. More "
+            "test rows would detect a smaller difference; a larger checkpoint or more of each text may do better."
         )
 
 
 def _about_confidence(evaluate: Record) -> Iterator[Step]:
-    if evaluate["calibration_error"] > LARGE_MISCALIBRATION:
+    if evaluate["calibration_error"] > MAX_CALIBRATION_ERROR:
         off = points(evaluate["calibration_error"]).lstrip("+")
         yield Step(
-            f"Set no threshold on the confidences yet: they miss the share of right answers by {off} percentage points "
-            "on average."
+            f"Set no threshold on the confidences yet: they are off the accuracy by {off} percentage points on average."
         )
 
 
@@ -142,8 +145,7 @@ def _about_behaviour(evaluate: Record) -> Iterator[Step]:
     below = [its["name"] for its in evaluate["behaviour"] if its["target_met"] is False]
     if below:
         yield Step(
-            f"Read where the model does not behave as asked: {'; '.join(below)}. Such texts among the training rows "
-            "may mend it.",
+            f"Read the texts that fail a behavioural test: {'; '.join(below)}. Training on such texts may help.",
             ("The texts", "behaviour_failed.csv"),
         )
 
@@ -151,35 +153,35 @@ def _about_behaviour(evaluate: Record) -> Iterator[Step]:
 def _about_training(inputs: Inputs) -> Iterator[Step]:
     losses = [line["validation_loss"] for line in inputs.curves if "validation_loss" in line]
     best = losses.index(min(losses)) + 1 if losses else 0
-    if best < len(losses) and losses[-1] > RISEN * losses[best - 1]:
+    if best < len(losses) and losses[-1] > MAX_RISE * losses[best - 1]:
         yield Step(
             f"Try fewer epochs (`finetune.epochs`): validation loss was lowest after {best} of {len(losses)} and has "
             "risen since."
         )
     unknown = inputs.tokenize["test"].get("unknown_share", 0.0)
-    if unknown > MANY_UNKNOWN:
-        yield Step(f"Take a checkpoint that knows this language or script: {percent(unknown)} of tokens are unknown.")
+    if unknown > MAX_UNKNOWN:
+        yield Step(f"Choose a checkpoint that knows this language or script: {percent(unknown)} of tokens are unknown.")
 
 
 def _about_drift(drift: Finding) -> Iterator[Step]:
     if drift.tone == "bad":
         yield Step(
-            "Read what moved and the texts behind it. If it is there to stay, label some current rows and refit: let "
-            "`windows.reference` in params.yaml reach over them, move `windows.current` on, and run `dvc repro`.",
+            "Read which signals moved, and the example texts. If the change is permanent, label some current rows and "
+            "refit: extend `windows.reference` of params.yaml to them, move `windows.current` on, and run `dvc repro`.",
             ("Drift report", "drift.html"),
         )
     if drift.tone == "notice":
-        text = "Keep an eye on what moved: the change is real, but smaller than was declared to matter."
+        text = "Watch the signals that moved: the change is significant, but smaller than `drift.smallest_effect`."
         yield Step(text, ("Drift report", "drift.html"))
     if drift.tone == "silent":
-        yield Step(f"Drift was not judged. {drift.text} `windows` in params.yaml says which rows are compared.")
+        yield Step(f"Drift was not tested. {drift.text} `windows` in params.yaml says which rows are compared.")
 
 
 def _about_data(inputs: Inputs, data: Finding) -> Iterator[Step]:
     if data.tone == "notice":
         worst = max(inputs.validate, key=lambda window: inputs.validate[window]["share_quarantined"])
         yield Step(
-            "See why rows were held back. If they should have passed, change the rule in `validate`; if not, mend them "
-            "where they come from.",
+            "See why rows were quarantined. If they should have passed, change the rule in `validate`; if not, correct "
+            "them at the source.",
             ("Data Docs", f"data_docs/{worst}/index.html"),
         )

@@ -161,7 +161,7 @@ def test_the_interval_of_the_difference_decides_what_is_said_of_the_model(ordina
     assert found.tone == tone
     assert sign in found.text
     said = [step.text for step in verdict.steps(replace(ordinary, evaluate=figures), *three(ordinary, figures))]
-    assert any("Do not put this model to work" in text for text in said) == (tone == "bad")
+    assert any("Do not use this model" in text for text in said) == (tone == "bad")
 
 
 def three(ordinary, figures):
@@ -174,7 +174,7 @@ def three(ordinary, figures):
         (True, True, "but the data have drifted"),
         (False, True, "but the data have changed a little"),
         (False, False, "and no drift was found"),
-        (None, None, "but drift could not be judged"),
+        (None, None, "but drift was not tested"),
     ],
 )
 def test_the_headline_holds_both_verdicts(ordinary, drifted, significant, words_):
@@ -185,17 +185,17 @@ def test_the_headline_holds_both_verdicts(ordinary, drifted, significant, words_
 
 
 def test_thresholds_and_what_is_acted_on_are_shown(ordinary):
-    assert "Every prediction: no cost" in render(ordinary, Params())
+    assert "Every prediction is a decision: no costs" in render(ordinary, Params())
     chosen = {"costs": {"ham": 1.0, "spam": 5.0}, "thresholds": {"ham": 0.6, "spam": None}}
     page = render(replace(ordinary, finetune=ordinary.finetune | {"decision": chosen}), Params())
-    assert "are left to a person" in page and ">never<" in page and ">0.600<" in page
+    assert "the model abstains on" in page and ">never<" in page and ">0.600<" in page
 
 
 def test_a_behaviour_test_below_what_is_asked_is_pointed_out_and_shown(ordinary):
     page = render(ordinary, Params())
     assert "19 of 20" in page and "12 of 20" in page and page.count("chip good") >= 1
     said = [step.text for step in verdict.steps(ordinary, *verdict.findings(ordinary))]
-    assert any("does not behave as asked: <b>Case</b>." in text for text in said)
+    assert any("fail a behavioural test: <b>Case</b>." in text for text in said)
     assert "<b>Case</b>" not in page
 
 
@@ -207,7 +207,7 @@ def test_where_all_is_well_there_is_nothing_to_do(ordinary):
         evaluate=figures, drift=calm, validate=dict.fromkeys(paths.WINDOWS, window(10, {}, {"ham": 5, "spam": 5}))
     )
     (step,) = verdict.steps(clean, *verdict.findings(clean))
-    assert "Nothing here speaks against" in step.text
+    assert "Nothing here is a reason not to use this model" in step.text
 
 
 def test_a_current_window_without_rows_and_a_quarantine_without_any_are_shown():
@@ -343,7 +343,7 @@ def test_the_reliability_diagram_holds_every_bin_and_its_band():
     bins = inputs().evaluate["reliability"]["bins"]
     found = charts.reliability(bins)
     assert len(found.points) == len(bins)
-    ends = [tuple(map(float, pair.split(","))) for span in found.spans for pair in span.split()]
+    ends = [tuple(map(float, pair.split(","))) for interval in found.intervals for pair in interval.split()]
     assert len(ends) == 2 * len(bins)
     for x, y in [*found.points, *ends]:
         assert 0 <= x <= 100 and 0 <= y <= 100
