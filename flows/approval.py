@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
 from flows import scheduled_training
 from flows.champion import proposal, registry
@@ -24,7 +24,7 @@ from flows.machine.liveness import alive
 from flows.notify import notifications
 from flows.parameters import PUBLISH, Publish
 from flows.promotion import markdown
-from flows.runs import record
+from flows.runs import ending, record
 from flows.runs.names import run_name
 from flows.runs.renamed import APPROVAL
 from tasks.core.errors import UserError
@@ -44,7 +44,15 @@ class Approval(RunInput):
     """For the log."""
 
 
-@flow(name=FLOW, flow_run_name=lambda: run_name("approval"), persist_result=False)
+@flow(
+    name=FLOW,
+    flow_run_name=lambda: run_name("approval"),
+    persist_result=False,
+    on_failure=[ending.failed],
+    on_crashed=[ending.failed],
+    on_completion=[ending.completed],
+)
+@ending.ends_recorded
 def approval(
     repository: str | None = None,
     run: str | None = None,
@@ -63,28 +71,23 @@ def approval(
         hours: How long to wait for the answer.
         publish: Who hears that it waits, and the git remote that gets the tags.
     """
-    try:
-        home = Home.of(repository)
-        with alive(home, str(runtime.flow_run.id)):
-            commit = proposal.candidate(home, run) if run else _newest(home)
-            now = registry.champion(home.origin)
-            if now and now.commit == commit:
-                return Completed(name="Nothing", message=f"the newest model is the champion already: {now}")
-            judged = proposal.propose(home, commit, False, False, rule, None)
-            create_markdown_artifact(key="promotion", markdown=markdown(judged), description="The gate's verdict")
-            if not judged.verdict["promote"]:
-                return Completed(name="NotPromoted", message=judged.words)
-            notifications.send(publish.notify, f"{home.origin.name}: a model waits for approval", judged.words)
-            answer = _ask(judged.words, hours)
-            if not answer.approve:
-                return Completed(name="Declined", message=f"declined: {answer.why or 'no reason was given'}")
-            log.info("approved: %s", answer.why or "no reason was given")
-            done = proposal.propose(home, commit, True, False, rule, publish.upstream)
-    except FlowPauseTimeout:
-        return Completed(name="Unanswered", message=f"nobody answered within {hours:g} hours; nothing was changed")
-    except UserError as failure:
-        return Failed(message=str(failure))
-    return Completed(message=done.words)
+    home = Home.of(repository)
+    with alive(home, str(runtime.flow_run.id)):
+        commit, champion = proposal.candidate(home, run) if run else _newest(home), registry.champion(home.origin)
+        if champion and champion.commit == commit:
+            return Completed(name="Nothing", message=f"the newest model is the champion already: {champion}")
+        proposed = proposal.propose(home, commit, False, False, rule, None)
+        create_markdown_artifact(key="promotion", markdown=markdown(proposed), description="The gate's verdict")
+        if not proposed.verdict.promote:
+            return Completed(name="NotPromoted", message=proposed.words)
+        notifications.send(publish.notify, f"{home.origin.name}: a model waits for approval", proposed.words)
+        answer = _ask(proposed.words, hours)
+        if answer is None:
+            return Completed(name="Unanswered", message=f"nobody answered within {hours:g} hours; nothing was changed")
+        if not answer.approve:
+            return Completed(name="Declined", message=f"declined: {answer.why or 'no reason was given'}")
+        log.info("approved: %s", answer.why or "no reason was given")
+        return Completed(message=proposal.propose(home, commit, True, False, rule, publish.upstream).words)
 
 
 def _newest(home: Home) -> str:
@@ -94,9 +97,12 @@ def _newest(home: Home) -> str:
     return found.commit
 
 
-def _ask(words: str, hours: float) -> Approval:
-    """Pause the run until it is resumed with an answer. Raises FlowPauseTimeout."""
+def _ask(words: str, hours: float) -> Approval | None:
+    """Pause the run until it is resumed with an answer; None when nobody does."""
     asked = Approval.with_initial_data(description=f"{words}\n\nMake it the champion?", approve=False)
-    answer = pause_flow_run(wait_for_input=asked, timeout=int(hours * 3600), poll_interval=LOOK_SECONDS)
+    try:
+        answer = pause_flow_run(wait_for_input=asked, timeout=int(hours * 3600), poll_interval=LOOK_SECONDS)
+    except FlowPauseTimeout:
+        return None
     assert isinstance(answer, Approval)
     return answer

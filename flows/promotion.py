@@ -13,7 +13,6 @@ the run on Prefect's server.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from prefect import flow
@@ -59,7 +58,7 @@ def promotion(
 
 def markdown(outcome: Outcome) -> str:
     """What a person reads on Prefect's server: the words, and every figure below."""
-    figures = json.dumps(outcome.verdict, indent=2, ensure_ascii=False)
+    figures = outcome.verdict.model_dump_json(indent=2)
     return f"{outcome.words}\n\n```json\n{figures}\n```"
 
 

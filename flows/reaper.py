@@ -21,15 +21,13 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Cancelled, Crashed
 
-from flows import approval, rebuild, scheduled_training
 from flows.machine.home import Home
 from flows.machine.locks import is_held
-from flows.monitoring import watch
-from flows.notify import incidents
-from flows.runs.renamed import flow_ever
+from flows.runs import ending
+from flows.runs.renamed import APPROVAL, MONITORING, REBUILD, SCHEDULED_TRAINING, flow_ever
 from tasks.core.errors import UserError
 
-FLOWS = (scheduled_training.FLOW, rebuild.FLOW, watch.FLOW, approval.FLOW)
+FLOWS = (SCHEDULED_TRAINING, REBUILD, MONITORING, APPROVAL)
 ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
 UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.PAUSED]
 GONE = "its process is gone: the run, its runner or the machine was killed"
@@ -61,20 +59,20 @@ def _is_of(home: Home, run: FlowRun) -> bool:
         return False
 
 
-def mend(home: Home, *, starting: timedelta = STARTING) -> list[str]:
-    """Mark dead runs crashed, tell whom the killed were to notify, and cancel all overdue runs of a deployment but the
+def reap(home: Home, *, starting: timedelta = STARTING) -> list[str]:
+    """Mark dead runs crashed, record and notify of the killed, and cancel all overdue runs of a deployment but the
     newest; says which, in words.
 
     ``starting`` is how long a run may be under way without its lock: nothing at the start of the sole runner.
     """
     with get_client(sync_client=True) as client:
-        return mend_with(client, home, starting)
+        return reap_with(client, home, starting)
 
 
-def mend_with(client: SyncPrefectClient, home: Home, starting: timedelta = STARTING) -> list[str]:
+def reap_with(client: SyncPrefectClient, home: Home, starting: timedelta = STARTING) -> list[str]:
     """The same through a client."""
     buried = list(_bury(client, home, starting))
-    _tell_of_crashes(client, home)
+    _close_crashed(client, home)
     return [*buried, *_skip_missed(client, home)]
 
 
@@ -89,19 +87,12 @@ def _bury(client: SyncPrefectClient, home: Home, starting: timedelta) -> Iterato
         yield f"{run.name} was dead: marked crashed"
 
 
-def _tell_of_crashes(client: SyncPrefectClient, home: Home) -> None:
-    """A run that was killed cannot tell whom it was to notify; the last of each flow is asked after."""
+def _close_crashed(client: SyncPrefectClient, home: Home) -> None:
+    """A run that was killed, or could not be imported, ran no hook: the last of each flow is recorded and notified."""
     for flow in FLOWS:
         last = next(iter(flow_runs(client, home, ENDED, [flow], FlowRunSort.END_TIME_DESC)), None)
-        if last is not None and last.state is not None and last.state.type is StateType.CRASHED:
-            words = last.state.message or GONE
-            incidents.failed(home, flow, str(last.name), words, _notify(last))
-
-
-def _notify(run: FlowRun) -> str | None:
-    """The notification block of a run; runs of earlier releases and ``rebuild`` name it at the top."""
-    found = (run.parameters.get("publish") or {}).get("notify") or run.parameters.get("notify")
-    return str(found) if found else None
+        if last is not None and last.state is not None and last.state.type in (StateType.CRASHED, StateType.FAILED):
+            ending.close(last, flow, last.state.message or GONE)
 
 
 def _skip_missed(client: SyncPrefectClient, home: Home) -> Iterator[str]:

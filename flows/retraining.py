@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flows.champion import proposal
 from flows.machine.home import Home
-from flows.monitoring.watch import Watch, params_at
+from flows.monitoring.watch import windows_at
 from flows.parameters import Limits, Policy, Publish, Request
 from flows.runs import record
+from flows.runs.run_record import Watched
 from flows.scheduled_training import scheduled_training
 from flows.windows.ranges import moved
 from tasks.core.errors import UserError
@@ -14,13 +15,13 @@ from tasks.core.errors import UserError
 NEEDED = ["evaluate"]  # and what it reads: the current window of a refit lies in the future and has no rows yet
 
 
-def refit(home: Home, policy: Policy, limits: Limits, publish: Publish, watched: Watch, because: str) -> str:
+def refit(home: Home, policy: Policy, limits: Limits, publish: Publish, watched: Watched, because: str) -> str:
     """Train on all up to the end of the window watched, and let the gate judge: what came of it, in words.
 
     The caller holds no lock of the repository: training and promotion take their own.
     """
-    assert watched.span
-    windows = moved(params_at(home, watched.champion.commit), watched.span)
+    assert watched.window
+    windows = moved(windows_at(home, watched.champion.commit), watched.window)
     state = scheduled_training(
         repository=str(home.origin),
         revision=policy.revision,
@@ -32,7 +33,7 @@ def refit(home: Home, policy: Policy, limits: Limits, publish: Publish, watched:
     )
     if not state.is_completed():
         return f"the refit failed: {state.message}"
-    made = next(one for one in record.records(home.origin) if record.show(home.origin, one).get("because") == because)
+    made = next(one for one in record.records(home.origin) if record.read_record(home.origin, one).because == because)
     promote = policy.action == "promote"
     try:
         outcome = proposal.propose(home, made.commit, promote, False, policy.rule, publish.upstream)

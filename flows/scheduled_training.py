@@ -14,28 +14,26 @@ from typing import Any
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
 from flows.champion import beside
-from flows.errors import Busy
 from flows.machine.home import Home, gpu_lock
 from flows.machine.liveness import alive
 from flows.machine.locks import Overlap, holding
 from flows.monitoring import labelling
-from flows.notify import incidents
 from flows.notify.artifacts import publish as show
 from flows.parameters import LIMITS, PUBLISH, REQUEST, Limits, Publish, Request
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
-from flows.runs import prune, record, workspace
+from flows.runs import ending, prune, record, workspace
 from flows.runs.attempt import attempt
 from flows.runs.names import run_name
 from flows.runs.publish import publish_record, refuse_secrets
+from flows.runs.record import Asked
 from flows.runs.renamed import SCHEDULED_TRAINING
 from flows.training import as_task, in_order
 from flows.windows.ranges import set_windows
 from tasks.core import paths
-from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +41,15 @@ FLOW = SCHEDULED_TRAINING
 GPU = Path("/dev/nvidiactl")
 
 
-@flow(name=FLOW, flow_run_name=run_name, persist_result=False)
+@flow(
+    name=FLOW,
+    flow_run_name=run_name,
+    persist_result=False,
+    on_failure=[ending.failed],
+    on_crashed=[ending.failed],
+    on_completion=[ending.completed],
+)
+@ending.ends_recorded
 def scheduled_training(
     repository: str | None = None,
     revision: str = "HEAD",
@@ -62,34 +68,22 @@ def scheduled_training(
         publish: Who else hears of the run.
         request: What another run asks for; left empty by a schedule.
     """
-    name = run_name()
-    try:
-        home = Home.of(repository)
-    except UserError as failure:
-        return Failed(message=str(failure))
-    try:
-        refuse_secrets(home, publish.upstream)
+    home, name = Home.of(repository), run_name()
+    refuse_secrets(home, publish.upstream)
+    asked = Asked(name, FLOW, home.origin, record.now(), revision, request.because)
 
-        def work(folder: Path, results: list[Result]) -> dict[str, Any]:
-            return _train(home, folder, stages, request.windows, limits.stage_minutes, results)
+    def work(folder: Path, results: list[Result]) -> None:
+        _train(home, folder, stages, request.windows, limits.stage_minutes, results)
 
-        with alive(home, str(runtime.flow_run.id)), alone(home, name, limits.overlap):
-            commit = workspace.pinned(home, revision)
-            said = {"revision": revision, **({"because": request.because} if request.because else {})}
-            done = attempt(home, name, FLOW, commit, work, **said)
-            before = record.latest(home.origin, flow=FLOW)
-            other_models = beside.others(home, *((before.commit, f"last run, {before.name}") if before else (None, "")))
-            show(done.results, done.folder, other_models)
-            publish_record(home, done.folder, done.record, publish.upstream)
-            prune.clones(home, limits.keep_clones)
-            prune.checkpoints(home)
-    except Busy as busy:
-        return Completed(name="Skipped", message=f"skipped: {busy}")
-    except UserError as failure:
-        return incidents.failed(home, FLOW, name, str(failure), publish.notify)
-    if not done.completed:
-        return incidents.failed(home, FLOW, name, done.outcome, publish.notify)
-    incidents.over(home, FLOW)
+    with alive(home, str(runtime.flow_run.id)), alone(home, name, limits.overlap):
+        done = attempt(home, asked, workspace.pinned(home, revision), work)
+        before = record.latest(home.origin, flow=FLOW)
+        other_models = beside.others(home, *((before.commit, f"last run, {before.name}") if before else (None, "")))
+        show(done.results, done.folder, other_models)
+        publish_record(home, done.folder, done.experiment, publish.upstream)
+        prune.clones(home, limits.keep_clones)
+        prune.checkpoints(home)
+    done.raise_error()
     return Completed(message=f"recorded as {name}")
 
 
@@ -110,7 +104,7 @@ def _train(
     windows: dict[str, Any] | None,
     minutes: dict[str, float],
     results: list[Result],
-) -> dict[str, Any]:
+) -> None:
     before = record.latest(home.origin, flow=FLOW)
     if before:
         log.info(f"continues from what {before.name} made")
@@ -127,4 +121,3 @@ def _train(
             results.append(result)  # one by one: what was done before a failure belongs to the record
     finally:
         workspace.claim_only(folder, order)
-    return {}

@@ -51,11 +51,11 @@ def keep_reaping(home: Home, over: threading.Event) -> None:
     """Look for dead runs from time to time; a server that is being restarted is asked again next time."""
     import httpx
 
-    from flows.reaper import mend
+    from flows.reaper import reap
 
     while not over.wait(REAP_SECONDS):
         try:
-            for line in mend(home):
+            for line in reap(home):
                 log.info(line)
         except httpx.HTTPError as error:
             log.warning(f"the server does not answer: {error!r}")
@@ -66,10 +66,10 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
     import prefect
     from prefect.client.orchestration import get_client
 
-    from flows.reaper import mend
+    from flows.reaper import reap
     from flows.schedule.retired import retire
 
-    for line in mend(home, starting=timedelta(0)):  # before a concurrency limit counts them
+    for line in reap(home, starting=timedelta(0)):  # before a concurrency limit counts them
         log.info(line)
     with get_client(sync_client=True) as client:
         for line in retire(client, home, {(str(one.flow_name), one.name) for one in deployments}):

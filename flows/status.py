@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from flows.champion import registry
-from flows.errors import GitFailed
-from flows.machine.git import git
 from flows.machine.home import Home
 from flows.machine.server import DEFAULT_API, answers
 from flows.pipeline.disk import free, readable
 from flows.reaper import UNDER_WAY, flow_runs
-from flows.runs.record import Record, records, show
+from flows.runs.metrics import DriftVerdict, Evaluation
+from flows.runs.record import Experiment, read_record, records
 from flows.runs.workspace import shared_cache
-from tasks.core import paths
 
 SHOWN = 5
 
@@ -58,22 +54,14 @@ def record_lines(home: Home) -> Iterator[str]:
         yield "record     none yet"
 
 
-def verdicts(home: Home, past: Record) -> Iterator[str]:
+def verdicts(home: Home, past: Experiment) -> Iterator[str]:
     """How a run ended, how good its model is, and whether it saw drift."""
-    yield show(home.origin, past)["outcome"].splitlines()[0]
-    evaluate, drift = (_metrics(home, past, name) for name in ("evaluate", "drift"))
-    if "macro_f1" in evaluate:
-        yield f"macro-F1 {evaluate['macro_f1']:.3f}"
-    if "drifted" in drift:
-        yield {True: "drift", False: "no drift", None: "no verdict on drift"}[drift["drifted"]]
-
-
-def _metrics(home: Home, past: Record, stage: str) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(git(home.origin, "show", f"{past.commit}:{paths.metrics(stage)}"))
-    except GitFailed:  # the run ended before that stage
-        return {}
-    return found
+    yield read_record(home.origin, past).outcome.splitlines()[0]
+    evaluation, drift = Evaluation.at(home.origin, past.commit), DriftVerdict.at(home.origin, past.commit)
+    if evaluation and evaluation.macro_f1 is not None:
+        yield f"macro-F1 {evaluation.macro_f1:.3f}"
+    if drift:
+        yield str(drift)
 
 
 def champion_line(home: Home) -> str:

@@ -27,7 +27,7 @@ from flows.parameters import POLICY, REPLAY, WINDOW, Labels, Policy, Refits, Rep
 from flows.runs import workspace
 from flows.runs.names import run_name
 from flows.scheduled_training import alone
-from flows.windows.ranges import Span
+from flows.windows import ranges
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import replacing, write_json
@@ -117,7 +117,9 @@ def _key(home: Home, commit: str, clone: Path, *how: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _replayed(cache: ResultCache, windows: list[Span], policies: list[Policy], labels: Labels) -> dict[str, list[Step]]:
+def _replayed(
+    cache: ResultCache, windows: list[ranges.Window], policies: list[Policy], labels: Labels
+) -> dict[str, list[Step]]:
     """Every policy, as a task of its name."""
 
     @task(task_run_name="{policy}", cache_policy=NO_CACHE, persist_result=False)

@@ -16,11 +16,13 @@ import pyarrow as pa
 from flows.backtest.history import History, prepare, reproduce
 from flows.backtest.replay import Training, WindowResult
 from flows.champion import comparison
+from flows.champion.verdict import Judged
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.parameters import Labels
 from flows.runs import workspace
-from flows.windows.ranges import Span, reaching, written
+from flows.runs.metrics import DriftVerdict
+from flows.windows.ranges import Window, reaching, written
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import read_json
@@ -68,7 +70,7 @@ class Pipelines:
             self.train(until)
         return self.clones[until]
 
-    def evaluate(self, until: datetime, window: Span) -> WindowResult:
+    def evaluate(self, until: datetime, window: Window) -> WindowResult:
         """The current branch on the window in the model's clone; where labels are ``late`` it does not see them."""
         folder = self._clone_of(until)
         current: dict[str, Any] = {"from": written(window.since), "until": written(window.until)}
@@ -80,7 +82,7 @@ class Pipelines:
         reproduce(folder, ["drift"])
         return self._result(folder)
 
-    def _unlabelled(self, folder: Path, window: Span) -> dict[str, Any]:
+    def _unlabelled(self, folder: Path, window: Window) -> dict[str, Any]:
         """The window's rows without their labels as a source of its own in a clone: what ``windows.current`` says."""
         file = UNLABELLED_FOLDER / f"{window.since:%Y%m%dT%H%M%S}-{window.until:%Y%m%dT%H%M%S}.parquet"
         rows = self.history.rows.take(pa.array(self.history.within(window)))
@@ -95,13 +97,15 @@ class Pipelines:
         predictions = read_table(folder / current.scored, ["prediction"])["prediction"].to_pylist()
         known = [(label, answer) for label, answer in zip(truth, predictions, strict=True) if label is not None]
         labels, answers = [label for label, _ in known], [answer for _, answer in known]
-        return WindowResult.of(len(truth), labels, answers, read_json(folder / paths.metrics("drift")))
+        return WindowResult.of(len(truth), labels, answers, DriftVerdict.in_folder(folder))
 
     def gate(self, champion: datetime, challenger: datetime) -> tuple[bool, str]:
         """As promotion judges: both answer the challenger's test rows; one that cannot be judged is not promoted."""
         theirs, mine = self._clone_of(champion), self._clone_of(challenger)
         try:
-            verdict = comparison.compare(theirs, mine, self.rule)
+            verdict = comparison.compare(
+                theirs, mine, self.rule, Judged(champion=str(champion), challenger=str(challenger))
+            )
         except UserError as refusal:
             return False, f"it could not be judged: {refusal}"
-        return verdict["promote"], verdict["reason"]
+        return verdict.promote, verdict.reason

@@ -20,7 +20,7 @@ from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import workspace
 from flows.training import as_task, in_order
-from flows.windows.ranges import Span, coming, moment, reaching, set_windows, written
+from flows.windows.ranges import Window, coming, moment, reaching, set_windows, written
 from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.core.tables import read_table
@@ -53,7 +53,7 @@ class History:
         found: datetime = self.times[-1].item()
         return found.replace(tzinfo=UTC)
 
-    def within(self, window: Span) -> Ints:
+    def within(self, window: Window) -> Ints:
         """Which rows fall into the window."""
         return np.flatnonzero((self.times >= _utc64(window.since)) & (self.times < _utc64(window.until)))
 
@@ -108,14 +108,14 @@ def _refuse_without_history(windows: Windows, ingest: Ingest) -> None:
             raise UserError(f"ingest.columns.{name} names no column: without it there is no history to replay")
 
 
-def spans(history: History, since: datetime | None, until: datetime | None, days: float | None) -> list[Span]:
+def spans(history: History, since: datetime | None, until: datetime | None, days: float | None) -> list[Window]:
     """The windows of the schedule, one after the other, that have closed by ``until`` or by the newest row.
 
     UserError: none has.
     """
     windows = history.windows
     if since is not None:
-        length = Span(since, since + timedelta(days=days)) if days else Span.of(windows.current)
+        length = Window(since, since + timedelta(days=days)) if days else Window.of(windows.current)
         first = length.from_(since) if length else None
     else:
         first = coming(windows, None, days)
@@ -132,7 +132,7 @@ def spans(history: History, since: datetime | None, until: datetime | None, days
     return found
 
 
-def refuse_one_class(history: History, first: Span) -> None:
+def refuse_one_class(history: History, first: Window) -> None:
     """The first model needs two labels to learn from."""
     labels = sorted(set(history.rows["label"].take(pa.array(history.before(first.since))).to_pylist()))
     if len(labels) < 2:

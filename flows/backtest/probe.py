@@ -23,7 +23,8 @@ from flows.backtest.encoder import encoded
 from flows.backtest.history import History, Ints
 from flows.backtest.replay import Training, WindowResult
 from flows.parameters import Labels
-from flows.windows.ranges import Span
+from flows.runs.metrics import DriftVerdict
+from flows.windows.ranges import Window
 from tasks import drift, gate, split, tokenize
 from tasks.core import params
 from tasks.core.errors import UserError
@@ -105,13 +106,14 @@ class Probes:
         held_out = np.concatenate([validation, test])
         return Model(classifier, train, held_out, test, time.process_time() - start)
 
-    def evaluate(self, until: datetime, window: Span) -> WindowResult:
+    def evaluate(self, until: datetime, window: Window) -> WindowResult:
         """What monitoring would say; where labels are ``late`` it does not see the window's."""
         model, rows = self.model(until), self.history.within(window)
         predictions = self._answers(model, rows)
         current = self._rows(predictions, rows, labelled=self.labels == "at_once")
         reference = self._rows(self._answers(model, model.held_out), model.held_out, labelled=True)
-        verdict = drift_verdict(reference, current, self.settings.drift, self.settings.general.seed)
+        found = drift_verdict(reference, current, self.settings.drift, self.settings.general.seed)
+        verdict = DriftVerdict.of(found, "the backtest's drift verdict")
         return WindowResult.of(len(rows), self.truth[rows].tolist(), predictions["prediction"].to_pylist(), verdict)
 
     def _answers(self, model: Model, rows: Ints) -> pa.Table:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from flows.champion import registry
-from flows.errors import GitFailed
-from flows.machine.git import git
 from flows.machine.home import Home
 from flows.runs import record
+from flows.runs.metrics import Evaluation
+from flows.runs.old_params import seed_of
 from flows.runs.workspace import cached
 from tasks import gate
 from tasks.core import paths
 from tasks.core.errors import UserError
-from tasks.core.files import read_json
-from tasks.core.params import general
 from tasks.core.tables import read_table
 from tasks.dataset import layout
 from tasks.gate.tables import Table, pair
@@ -36,19 +32,18 @@ class Model:
     """What a commit says of its model."""
 
     name: str
-    evaluate: dict[str, Any]
+    evaluation: Evaluation
     scored: Path | None
     """Its answers to rows it was not trained on; None where the cache no longer has them."""
 
     @classmethod
     def at(cls, home: Home, commit: str, name: str) -> Model | None:
         """None where the commit has no evaluated model."""
-        try:
-            said = json.loads(git(home.origin, "show", f"{commit}:{paths.metrics('evaluate')}"))
-        except GitFailed:
+        found = Evaluation.at(home.origin, commit)
+        if found is None:
             return None
         md5 = record.made(home.origin, commit, SCORED)
-        return cls(name, said, cached(home, md5) if md5 else None)
+        return cls(name, found, cached(home, md5) if md5 else None)
 
 
 def others(home: Home, last: str | None, last_name: str) -> list[Model]:
@@ -59,27 +54,27 @@ def others(home: Home, last: str | None, last_name: str) -> list[Model]:
     return [model for model in found if model]
 
 
-def markdown(folder: Path, beside: Sequence[Model]) -> str | None:
-    """A table of what ``evaluate`` measured in ``folder``, a column for each model; None where it did not run."""
-    file = folder / paths.metrics("evaluate")
-    if not file.exists():
-        return None
-    models = [Model("this run", read_json(file), folder / SCORED), *beside]
-    rows = [
-        ["on test rows", *(str(model.evaluate["rows"]) for model in models)],
-        *([words, *(_figure(model.evaluate, key) for model in models)] for key, words in METRICS.items()),
-        ["macro-F1 of this run less its own, paired", "", *(difference(folder, model) for model in beside)],
-    ]
-    head = [["", *(model.name for model in models)], ["---"] * (len(models) + 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [*head, *rows[: None if beside else -1]])
+def table(folder: Path, beside: Sequence[Model]) -> list[dict[str, str]]:
+    """What ``evaluate`` measured in ``folder``, a column for each model; no row where it did not run."""
+    if not (folder / paths.metrics("evaluate")).exists():
+        return []
+    models = [Model("this run", Evaluation.in_folder(folder), folder / SCORED), *beside]
+    rows = {
+        "test rows": [str(model.evaluation.rows) for model in models],
+        **{words: [_figure(model.evaluation, key) for model in models] for key, words in METRICS.items()},
+    }
+    if beside:
+        rows["macro-F1 of this run less the other's, paired"] = ["", *(difference(folder, model) for model in beside)]
+    names = [model.name for model in models]
+    return [{"": what, **dict(zip(names, cells, strict=True))} for what, cells in rows.items()]
 
 
-def _figure(evaluate: dict[str, Any], key: str) -> str:
+def _figure(found: Evaluation, key: str) -> str:
     """With its 95 % interval."""
-    if evaluate.get(key) is None:
+    value, interval = getattr(found, key), getattr(found.intervals, key)
+    if value is None:
         return ""
-    interval = evaluate.get("intervals", {}).get(key)
-    return f"{evaluate[key]:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
+    return f"{value:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
 
 
 def difference(folder: Path, other: Model) -> str:
@@ -93,7 +88,7 @@ def difference(folder: Path, other: Model) -> str:
         if unseen:
             return f"not on the same rows: {len(unseen)} of {len(test['id'])} were not held out from it"
         rows = pair(_answers(theirs, test), _answers(ours, test), test, [])
-        found = gate_verdict(rows, SECTION, general(folder / paths.PARAMS).seed)["difference"]
+        found = gate_verdict(rows, SECTION, seed_of(folder / paths.PARAMS))["difference"]
     except (UserError, pa.ArrowException) as why:  # a table for people: whatever is wrong with it, the run is well
         return str(why)
     low, high = found["interval"]

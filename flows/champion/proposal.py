@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dvc.repo import Repo
 
 from flows.champion import comparison, registry
-from flows.champion.comparison import MARK, clone_with
-from flows.champion.registry import Version
+from flows.champion.comparison import clone_with
+from flows.champion.verdict import Verdict
 from flows.errors import Busy
 from flows.machine.git import git, holds
 from flows.machine.home import Home
 from flows.machine.locks import holding
 from flows.runs import record
+from flows.runs.run_record import Version
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.gate import Rule
@@ -29,7 +28,7 @@ from tasks.gate import Rule
 class Outcome:
     """What came of a proposal."""
 
-    verdict: dict[str, Any]
+    verdict: Verdict
     promoted: Version | None
     words: str
     """All of it, for a person."""
@@ -57,15 +56,14 @@ def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | 
         if champion and champion.commit == commit:
             raise UserError(f"{commit[:12]} is the champion already: {champion}")
         verdict = comparison.judge(home, commit, champion, rule)
-        comparison.keep(home.origin, verdict)
-        said = f"{'promote' if verdict['promote'] else 'do not promote'}: {verdict['reason']}"
-        if not (force or (promote and verdict["promote"])):
+        comparison.add_note(home.origin, verdict)
+        if not (force or (promote and verdict.promote)):
             last = "not promoted" if promote else "nothing was changed; `driftline promote` acts on this"
-            return Outcome(verdict, None, f"{said}\n{last}")
-        how = "promoted" if verdict["promote"] else "promoted by force, against the verdict"
-        message = f"{how}, after {champion or 'none'}\n\n{said}\n\n{MARK}{json.dumps(verdict, ensure_ascii=False)}"
+            return Outcome(verdict, None, f"{verdict}\n{last}")
+        how = "promoted" if verdict.promote else "promoted by force, against the verdict"
+        message = f"{how}, after {champion or 'none'}\n\n{verdict}\n\n{verdict.line()}"
         version, after = _take(home, commit, message, remote)
-    return Outcome(verdict, version, "\n".join([said, f"{how}: {version}", *after]))
+    return Outcome(verdict, version, "\n".join([str(verdict), f"{how}: {version}", *after]))
 
 
 def rollback(home: Home, name: str | None, remote: str | None) -> list[str]:

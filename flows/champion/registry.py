@@ -13,22 +13,11 @@ from pathlib import Path
 import gto.api
 
 from flows.machine.git import EMAIL, NAME, identity
+from flows.runs.run_record import Version
 from tasks.core.errors import UserError
 
 ARTIFACT = "classifier"
 STAGE = "production"
-
-
-@dataclass(frozen=True)
-class Version:
-    """A registered model."""
-
-    name: str
-    """``v0.0.2``"""
-    commit: str
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.commit[:12]})"
 
 
 @dataclass(frozen=True)
@@ -50,7 +39,7 @@ def history(repository: Path) -> list[Event]:
         Event(
             event["timestamp"],
             event["event"],
-            Version(event["version"], event["commit"]),
+            Version(name=event["version"], commit=event["commit"]),
             event["stage"],
             event["ref"],
             event["message"],
@@ -66,7 +55,7 @@ def champion(repository: Path) -> Version | None:
         return None
     # not find_versions_in_stage: that takes the highest version for the newest
     found = gto.api.show(str(repository), f"{ARTIFACT}#{STAGE}")
-    return Version(found[0]["version"], found[0]["commit_hexsha"]) if found else None
+    return Version(name=found[0]["version"], commit=found[0]["commit_hexsha"]) if found else None
 
 
 def versions(repository: Path) -> list[Version]:

@@ -113,12 +113,12 @@ def reaper(repository: RepositoryOption = None) -> None:
     import os
 
     from flows.machine.home import Home
-    from flows.reaper import mend
+    from flows.reaper import reap
 
     home = Home.of(repository)
     if not os.environ.get("PREFECT_API_URL"):
         raise UserError("PREFECT_API_URL is not set: name the server whose runs are to be looked at")
-    print("\n".join(mend(home)) or "nothing to do")
+    print("\n".join(reap(home)) or "nothing to do")
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("demo", "demo --folder /tmp/demo --no-wait"))

@@ -85,8 +85,8 @@ def _labelled(home: Any, file: Path, named: Any) -> list[Any]:
     from flows.parameters import Window
     from flows.windows.ranges import written
 
-    spans = [labelling.span_of(asked) for asked in labelling.keep(home, file)]
-    windows = [Window(since=written(span.since), until=written(span.until)) for span in spans if span]
+    asked_for = [labelling.window_of(asked) for asked in labelling.keep(home, file)]
+    windows = [Window(since=written(span.since), until=written(span.until)) for span in asked_for if span]
     if not windows and not named.since:
         raise UserError(f"no to_label.csv of this machine holds an id of {file}: name the window, --since and --until")
     return windows or [named]

@@ -15,6 +15,7 @@ from typing import Any
 from prefect.client.schemas.objects import State
 
 from flows.champion import comparison, proposal, registry
+from flows.champion.verdict import Judged, Verdict
 from flows.demo.stream import JOINS, LEARNT, LIST, WEEKS, Stream, beginning
 from flows.machine.home import Home
 from flows.monitoring import watch
@@ -23,6 +24,7 @@ from flows.parameters import Limits, Policy
 from flows.pipeline import stage
 from flows.promotion import promotion
 from flows.runs import record
+from flows.runs.run_record import Version
 from flows.runs.summary import closing_lines
 from flows.scheduled_training import scheduled_training
 from tasks import gate
@@ -104,9 +106,10 @@ class Story:
         log.info(f"week {week}, from {beginning(week):%d %B}: the window has closed (flows.monitoring)")
         policy = Policy(refit_on="alarm", action="promote", cooldown_days=COOLDOWN_DAYS)
         state = _well(monitoring(str(self.home.origin), policy=policy, limits=KEEP_ALL, return_state=True))
-        said = watch.last(self.home)
-        self.newest = self.home.clones / said["name"]
-        log.info(f"{'ALARM' if said['drifted'] else 'quiet'}, {said['rows']} mails\n{_told(state)}")
+        run = watch.last(self.home)
+        assert run and run.watched
+        self.newest = self.home.clones / run.name
+        log.info(f"{'ALARM' if run.watched.drifted else 'quiet'}, {run.watched.rows} mails\n{_told(state)}")
         if registry.champion(self.home.origin) == before:
             self._second_look()
 
@@ -115,10 +118,10 @@ class Story:
         line = registry.line_of_succession(self.home.origin)
         if len(line) < 2:
             return
-        verdict = beside(self.home, line[-2], self.newest)
+        verdict = beside(self.home, line[-2], line[-1], self.newest)
         asked = f"a person asks the gate whether {line[-2].name} had done better in this week than {line[-1].name}"
-        log.info(f"{asked} (tasks.gate): {'yes' if verdict['promote'] else 'no'}\n{verdict['reason']}")
-        if verdict["promote"]:
+        log.info(f"{asked} (tasks.gate): {'yes' if verdict.promote else 'no'}\n{verdict.reason}")
+        if verdict.promote:
             log.info(proposal.rollback(self.home, None, None)[0])
 
 
@@ -137,7 +140,7 @@ def _told(state: State[Any]) -> str:
     return "\n".join(line for line in lines if not line.startswith("the model lies"))
 
 
-def beside(home: Home, other: registry.Version, window: Path) -> dict[str, Any]:
+def beside(home: Home, other: Version, champion: Version, window: Path) -> Verdict:
     """The gate's verdict on another version as the challenger of the champion, on the rows of a watched window."""
     current = layout.window("current")
     with tempfile.TemporaryDirectory() as made:
@@ -145,7 +148,8 @@ def beside(home: Home, other: registry.Version, window: Path) -> dict[str, Any]:
         answers = Path(made) / "answers.parquet"
         comparison.score(clone, window / current.validated, answers)
         rows = pair(read_predictions(window / current.scored), read_predictions(answers), None, [])
-    return gate_verdict(rows, gate.Params(rule="better", max_calibration_error=None), 0, [])
+    found = gate_verdict(rows, gate.Params(rule="better", max_calibration_error=None), 0, [])
+    return Verdict.of(found, Judged(champion=champion.commit, challenger=other.commit))
 
 
 def what_was_done(stream: Stream) -> list[str]:

@@ -118,11 +118,11 @@ def rebuild(home: Home, pages: Pages) -> tuple[int, int]:
         for md5 in _made(home, past):
             file = shared_cache(home) / "files" / "md5" / md5[:2] / md5[2:]
             lost += not file.exists()
-            pages.add(file, past.name, record.show(home.origin, past)["started"])
+            pages.add(file, past.name, record.read_record(home.origin, past).started.isoformat())
     return len(pages.runs()), lost
 
 
-def _made(home: Home, past: record.Record) -> list[str]:
+def _made(home: Home, past: record.Experiment) -> list[str]:
     """The md5 of the snapshot that a recorded run made, if it did."""
     try:
         lock = YAML(typ="safe").load(git(home.origin, "show", f"{past.commit}:{record.LOCK}"))

@@ -14,25 +14,26 @@ from typing import Any
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
-from flows.errors import Busy
 from flows.machine.home import Home
 from flows.machine.liveness import alive
 from flows.monitoring import watch
 from flows.monitoring.drift_pages import Pages
-from flows.notify import incidents, notifications
+from flows.notify import notifications
+from flows.notify.artifacts import links
 from flows.notify.artifacts import publish as show
 from flows.parameters import LIMITS, POLICY, PUBLISH, WINDOW, Limits, Policy, Publish, Window
 from flows.pipeline.stage import Result
 from flows.retraining import refit
-from flows.runs import prune
+from flows.runs import ending, prune
 from flows.runs.attempt import Attempt, attempt
+from flows.runs.metrics import DriftVerdict
 from flows.runs.names import run_name
 from flows.runs.publish import publish_record, refuse_secrets
-from flows.runs.record import now
+from flows.runs.record import Asked, now
+from flows.runs.run_record import Watched
 from flows.scheduled_training import alone
-from tasks.core.errors import UserError
 from tasks.drift import DRIFT_SNAPSHOT
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,15 @@ log = logging.getLogger(__name__)
 TO_LABEL = 200
 
 
-@flow(name=watch.FLOW, flow_run_name=lambda: run_name("monitoring"), persist_result=False)
+@flow(
+    name=watch.FLOW,
+    flow_run_name=lambda: run_name("monitoring"),
+    persist_result=False,
+    on_failure=[ending.failed],
+    on_crashed=[ending.failed],
+    on_completion=[ending.completed],
+)
+@ending.ends_recorded
 def monitoring(
     repository: str | None = None,
     window: Window = WINDOW,
@@ -59,69 +68,47 @@ def monitoring(
         limits: What the run may use of its machine.
         publish: Who else hears of the run.
     """
-    name = run_name("monitoring")
-    try:
-        home = Home.of(repository)
-    except UserError as failure:
-        return Failed(message=str(failure))
-    try:
-        refuse_secrets(home, publish.upstream)
-        with alive(home, str(runtime.flow_run.id)):
-            with alone(home, name, limits.overlap):
-                watched = watch.plan(home, window.since, window.until, window.days)
-                if watched.span and watched.span.until > datetime.now(UTC):
-                    return Completed(name="Skipped", message=f"skipped: the next window, {watched.span}, is still open")
-                done = _look(home, name, watched, policy, to_label, limits.stage_minutes)
-                show(done.results, done.folder)
-                publish_record(home, done.folder, done.record, publish.upstream)
-                _add_to_pages(home, name, done.folder)
-                prune.clones(home, limits.keep_clones)
-            if not done.completed:
-                return incidents.failed(home, watch.FLOW, name, done.outcome, publish.notify)
-            incidents.over(home, watch.FLOW)
-            after = ""
-            if policy.action != "nothing" and watched.span and watch.decision(done.said).refit:
-                after = refit(home, policy, limits, publish, watched, name)
-    except Busy as busy:
-        return Completed(name="Skipped", message=f"skipped: {busy}")
-    except UserError as failure:
-        return incidents.failed(home, watch.FLOW, name, str(failure), publish.notify)
-    return _tell(home, watched, done, after, publish.notify)
+    home, name = Home.of(repository), run_name("monitoring")
+    refuse_secrets(home, publish.upstream)
+    asked = Asked(name, watch.FLOW, home.origin, now())
+    with alive(home, str(runtime.flow_run.id)):
+        with alone(home, name, limits.overlap):
+            planned = watch.plan(home, window.since, window.until, window.days)
+            if planned.window and planned.window.until > datetime.now(UTC):
+                return Completed(name="Skipped", message=f"skipped: the next window, {planned.window}, is still open")
 
+            def work(folder: Path, results: list[Result]) -> Watched:
+                watch.run_branch(home, planned, folder, limits.stage_minutes, results)
+                return watch.conclude(home, planned, folder, policy, to_label)
 
-def _look(
-    home: Home,
-    name: str,
-    watched: watch.Watch,
-    policy: Policy,
-    to_label: int,
-    minutes: dict[str, float],
-) -> Attempt:
-    def work(folder: Path, results: list[Result]) -> dict[str, Any]:
-        watch.watch(home, watched, folder, minutes, results)
-        said = watch.conclude(home, watched, folder, policy, to_label)
-        tries = policy.action != "nothing" and said["decision"]["refit"]
-        tried_at = said["facts"]["at"] if tries else watched.before.get("tried_at")
-        return {**said, "act": policy.action, "tried_at": tried_at}
-
-    return attempt(home, name, watch.FLOW, watched.champion.commit, work)
+            done = attempt(home, asked, planned.champion.commit, work)
+            show(done.results, done.folder)
+            publish_record(home, done.folder, done.experiment, publish.upstream)
+            _add_to_pages(home, name, done.folder)
+            prune.clones(home, limits.keep_clones)
+        watched = done.completed()
+        refits = policy.action != "nothing" and watched.decision.refit and watched.window
+        after = refit(home, policy, limits, publish, watched, name) if refits else ""
+    return _notify(home, done, watched, planned.before, after, publish.notify)
 
 
 def _add_to_pages(home: Home, name: str, folder: Path) -> None:
     """Evidently's pages are for looking: whatever keeps the window off them, the alarm and the record still count."""
     try:
-        Pages.of(home).add(folder / DRIFT_SNAPSHOT, name, now())
+        Pages.of(home).add(folder / DRIFT_SNAPSHOT, name, now().isoformat())
     except Exception as failure:  # noqa: BLE001 - whatever it is, it is said, and costs no more than a page
         log.warning(f"the window is not on the drift pages: {failure}; driftline drift-pages --rebuild adds it")
 
 
-def _tell(home: Home, watched: watch.Watch, done: Attempt, after: str, notify: str | None) -> State[Any]:
+def _notify(
+    home: Home, done: Attempt, watched: Watched, before: Watched | None, after: str, notify: str | None
+) -> State[Any]:
     """Artifact, event and, where this window begins an incident, the notification."""
-    said, span = done.said, watched.span
-    subject, body = notifications.title(span, said["drifted"]), notifications.words(done.folder, said)
-    notifications.show(done.folder, span, said, after)
-    if said["drifted"]:
-        notifications.announce(home, done.record.name, str(watched.champion), done.folder, span, said)
-        if not notifications.goes_on(watched.before, said):
+    drift = DriftVerdict.in_folder(done.folder)
+    subject, body = notifications.title(watched), notifications.describe(watched, drift)
+    notifications.show(watched, drift, after, links(done.folder))
+    if watched.drifted:
+        notifications.emit(home, done.run.name, watched, drift)
+        if not watched.continues(before):
             notifications.send(notify, f"{home.origin.name}: {subject}", "\n".join([body, after]).strip())
     return Completed(message="\n".join([subject, body, after]).strip())

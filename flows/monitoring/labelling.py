@@ -15,7 +15,8 @@ from typing import Any
 
 from flows.machine.git import git
 from flows.machine.home import Home
-from flows.windows.ranges import Span, moment, set_windows, written
+from flows.runs.run_record import Measured
+from flows.windows.ranges import Window, moment, set_windows, written
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
@@ -67,13 +68,13 @@ def choose(rows: list[Row], seed: int, count: int) -> list[tuple[Row, str]]:
     return [*((row, RANDOM) for row in half), *((row, UNCERTAIN) for row in unsure)]
 
 
-def file_of(home: Home, span: Span | None) -> Path:
+def file_of(home: Home, span: Window | None) -> Path:
     """``to_label.csv`` of a window: beside the clones, which are deleted."""
     name = f"{written(span.since)}_{written(span.until)}" if span else "undated"
     return home.folder / "to_label" / name / "to_label.csv"
 
 
-def ask(home: Home, span: Span | None, rows: list[Row], seed: int, count: int) -> Path | None:
+def ask(home: Home, span: Window | None, rows: list[Row], seed: int, count: int) -> Path | None:
     """Write the window's ``to_label.csv``; None where all rows have a label. One that is there is somebody's work."""
     file = file_of(home, span)
     if file.exists():
@@ -85,7 +86,7 @@ def ask(home: Home, span: Span | None, rows: list[Row], seed: int, count: int) -
     return file
 
 
-def measured(rows: list[Row], asked: Path) -> dict[str, Any] | None:
+def measured(rows: list[Row], asked: Path) -> Measured | None:
     """Accuracy without bias: over all rows when all have a label, else over those of the random half that have one.
 
     With the exact binomial interval (Clopper and Pearson 1934). None while there is nothing to count.
@@ -102,14 +103,13 @@ def measured(rows: list[Row], asked: Path) -> dict[str, Any] | None:
 
     right = sum(row.label == row.prediction for row in counted)
     bounds = binomtest(right, len(counted)).proportion_ci(COVERAGE, "exact")
-    interval = [round(float(bounds.low), 6), round(float(bounds.high), 6)]
-    return {
-        "accuracy": round(right / len(counted), 6),
-        "interval": interval,
-        "rows": len(counted),
-        "of": len(of),
-        "over": how,
-    }
+    return Measured(
+        accuracy=round(right / len(counted), 6),
+        interval=(round(float(bounds.low), 6), round(float(bounds.high), 6)),
+        rows=len(counted),
+        of=len(of),
+        over=how,
+    )
 
 
 def _lines(file: Path) -> list[dict[str, str]]:
@@ -165,7 +165,7 @@ def bring(home: Home, folder: Path, windows: Iterable[paths.Window]) -> None:
     set_windows(folder / paths.PARAMS, {window: {"labels": source} for window in windows})
 
 
-def span_of(asked: Path) -> Span | None:
+def window_of(asked: Path) -> Window | None:
     """The window that a ``to_label.csv`` is of."""
     since, _, until = asked.parent.name.partition("_")
-    return Span(moment(since), moment(until)) if until else None
+    return Window(moment(since), moment(until)) if until else None

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flows.champion import registry
 from flows.champion.comparison import bring
-from flows.champion.registry import Version
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.monitoring import labelling
@@ -18,90 +16,90 @@ from flows.parameters import Policy
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import record, workspace
+from flows.runs.metrics import DriftVerdict, Evaluation
+from flows.runs.old_params import seed_of, windows_of
+from flows.runs.record import Experiment
+from flows.runs.renamed import MONITORING
+from flows.runs.run_record import Measured, RunRecord, Version, Watched
 from flows.training import as_task, in_order
-from flows.windows import history
-from flows.windows.policy import Decision, Facts, decide
-from flows.windows.ranges import Span, coming, moment, set_windows, written
+from flows.windows.history import MAX_WINDOWS, PastWindows
+from flows.windows.policy import Facts, decide
+from flows.windows.ranges import Window, coming, moment, set_windows, written
 from tasks.core import paths
 from tasks.core.errors import UserError
-from tasks.core.files import read_json
-from tasks.core.params import general
 from tasks.dataset.windows import Windows
-from tasks.dataset.windows import load as load_windows
 
-FLOW = "monitoring"
+FLOW = MONITORING
 FIRST = "ingest@current"  # of the branch that a new window runs
 REFERENCE = "ingest@reference"  # reads the same source, so it is looked at too; what reads from it is not
 
 
 @dataclass(frozen=True)
-class Watch:
+class Plan:
     """What is about to be watched, by whom, and after what."""
 
     champion: Version
-    span: Span | None
+    window: Window | None
     """None: undated data, all of the current window's source."""
-    before: dict[str, Any]
-    """What the record of the window watched before says; empty before the first."""
+    before: Watched | None
+    """The window watched before."""
 
 
-def params_at(home: Home, commit: str) -> Windows:
+def windows_at(home: Home, commit: str) -> Windows:
     """The windows of ``params.yaml`` as they are at a commit."""
     with tempfile.TemporaryDirectory() as made:
         file = Path(made) / paths.PARAMS
         file.write_text(git(home.origin, "show", f"{commit}:{paths.PARAMS}") + "\n", encoding="utf-8")
-        return load_windows(file)
+        return windows_of(file)
 
 
-def last(home: Home) -> dict[str, Any]:
-    """What the record of the newest window watched says; empty before the first."""
-    for one in record.records(home.origin):
-        said = record.show(home.origin, one)
-        if said["flow"] == FLOW and said["outcome"] == "completed":
-            return said
-    return {}
+def watched_runs(home: Home) -> Iterator[tuple[Experiment, RunRecord, Watched]]:
+    """The records of windows that were watched to the end, the newest first."""
+    for experiment in record.records(home.origin):
+        run = record.read_record(home.origin, experiment)
+        if run.flow == FLOW and run.completed and run.watched:
+            yield experiment, run, run.watched
 
 
-def plan(home: Home, since: str | None, until: str | None, days: float | None) -> Watch:
-    """The range that was asked for, or the window after the last one.
+def last(home: Home) -> RunRecord | None:
+    """The record of the newest window watched; None before the first."""
+    return next((run for _, run, _ in watched_runs(home)), None)
 
-    Raises UserError without a champion, on half a range and on the past.
+
+def plan(home: Home, since: str | None, until: str | None, days: float | None) -> Plan:
+    """The window that was asked for, or the one after the last.
+
+    Raises UserError without a champion, on half a window and on the past.
     """
     champion = registry.champion(home.origin)
     if champion is None:
         raise UserError("there is no champion to watch yet: `driftline promote` makes this commit's model it")
     if (since is None) != (until is None):
         raise UserError("--since and --until go together")
-    before, windows = last(home), params_at(home, champion.commit)
+    run, windows = last(home), windows_at(home, champion.commit)
+    before = run.watched if run else None
     if since and until:
-        asked = Span(moment(since), moment(until))
+        asked = Window(moment(since), moment(until))
         _refuse_trained_on(windows, asked)
-        return Watch(champion, asked, before)
-    seen = before.get("seen_until")
-    return Watch(champion, coming(windows, moment(seen) if seen else None, days), before)
+        return Plan(champion, asked, before)
+    return Plan(champion, coming(windows, before.seen_until if before else None, days), before)
 
 
-def _refuse_trained_on(windows: Windows, span: Span) -> None:
-    if span.since >= span.until:
-        raise UserError(f"{span}: a window ends after it begins")
+def _refuse_trained_on(windows: Windows, window: Window) -> None:
+    if window.since >= window.until:
+        raise UserError(f"{window}: a window ends after it begins")
     end = windows.reference.until
-    if end and span.since < end:
+    if end and window.since < end:
         raise UserError(
             f"the champion was trained on rows until {written(end)}: let --since be {written(end)} or later"
         )
 
 
-def watch(
-    home: Home,
-    watched: Watch,
-    folder: Path,
-    minutes: dict[str, float],
-    results: list[Result],
-) -> None:
-    """Run the current branch on the span in a clone at the champion's commit, which is the current folder."""
-    bring(folder, watched.champion.commit, [paths.CLASSIFIER])  # refused where the model is not to be had
-    if watched.span:
-        window = {"from": written(watched.span.since), "until": written(watched.span.until)}
+def run_branch(home: Home, planned: Plan, folder: Path, minutes: dict[str, float], results: list[Result]) -> None:
+    """Run the current branch on the window in a clone at the champion's commit, which is the current folder."""
+    bring(folder, planned.champion.commit, [paths.CLASSIFIER])  # refused where the model is not to be had
+    if planned.window:
+        window = {"from": written(planned.window.since), "until": written(planned.window.until)}
         set_windows(folder / paths.PARAMS, {"current": window})
     labelling.bring(home, folder, ["current"])
     workspace.land(home, folder)
@@ -111,53 +109,54 @@ def watch(
         results.append(result)
 
 
-def conclude(home: Home, watched: Watch, folder: Path, policy: Policy, to_label: int) -> dict[str, Any]:
-    """The decision on a window that has been watched, and all it rests on, as its record has it."""
-    rows = labelling.answered(folder)
-    asked = labelling.ask(home, watched.span, rows, general(folder / paths.PARAMS).seed, to_label)
-    measured = labelling.measured(rows, labelling.file_of(home, watched.span))
-    known = _facts(folder, watched, rows, measured)
-    span, champion = watched.span, asdict(watched.champion)
-    window = {"since": written(span.since), "until": written(span.until)} if span else None
-    return {
-        "champion": champion,
-        "window": window,
-        "seen_until": _latest(watched.before.get("seen_until"), span.until if span else None),
-        "rows": len(rows),
-        "drifted": known.drifted,
-        "measured": measured,
-        "past": history.beside(home, FLOW, champion, window, read_json(folder / paths.metrics("drift"))),
-        "to_label": str(asked) if asked else None,
-        "policy": policy.model_dump(),
-        "facts": {
-            key: written(value) if isinstance(value, datetime) else value for key, value in asdict(known).items()
-        },
-        "decision": asdict(decide(policy, known)),
-    }
+def conclude(home: Home, planned: Plan, folder: Path, policy: Policy, to_label: int) -> Watched:
+    """The decision on a window that has been watched, and all it rests on."""
+    rows, window, drift = labelling.answered(folder), planned.window, DriftVerdict.in_folder(folder)
+    asked = labelling.ask(home, window, rows, seed_of(folder / paths.PARAMS), to_label)
+    measured = labelling.measured(rows, labelling.file_of(home, window))
+    facts = _facts(folder, planned, rows, measured)
+    decision = decide(policy, facts)
+    refits = decision.refit and policy.action != "nothing"
+    ends = [planned.before.seen_until if planned.before else None, window.until if window else None]
+    return Watched(
+        champion=planned.champion,
+        window=window,
+        seen_until=max((end for end in ends if end), default=None),  # looking at an old window again takes nothing back
+        rows=len(rows),
+        drifted=drift.drifted,
+        measured=measured,
+        past=PastWindows.of(drift.effects, past_effects(home, planned)),
+        to_label=str(asked) if asked else None,
+        policy=policy,
+        facts=facts,
+        decision=decision,
+        tried_at=facts.at if refits else facts.tried_at,
+    )
 
 
-def _latest(before: str | None, now: datetime | None) -> str | None:
-    """How far windows have been watched; looking at an old one again takes nothing back."""
-    return written(max(filter(None, (moment(before) if before else None, now)), default=None))
+def past_effects(home: Home, planned: Plan) -> list[dict[str, float]]:
+    """How much each signal changed in the windows that the champion was watched on before, each counted once."""
+    found: dict[Window | None, dict[str, float]] = {}
+    for experiment, _, watched in watched_runs(home):
+        if watched.champion != planned.champion or watched.window in (planned.window, *found):
+            continue
+        drift = DriftVerdict.at(home.origin, experiment.commit)
+        found[watched.window] = drift.effects if drift else {}
+        if len(found) == MAX_WINDOWS:
+            break
+    return list(found.values())
 
 
-def _facts(folder: Path, watched: Watch, rows: list[labelling.Row], measured: dict[str, Any] | None) -> Facts:
-    drift, evaluate = (read_json(folder / paths.metrics(stage)) for stage in ("drift", "evaluate"))
-    estimated = (drift.get("performance") or {}).get("estimated_accuracy")
-    now = measured["accuracy"] if measured else estimated
-    tried = watched.before.get("tried_at")
+def _facts(folder: Path, planned: Plan, rows: list[labelling.Row], measured: Measured | None) -> Facts:
+    performance, evaluation = DriftVerdict.in_folder(folder).performance, Evaluation.in_folder(folder)
+    now = measured.accuracy if measured else performance.estimated_accuracy
     return Facts(
-        at=watched.span.until if watched.span else moment(record.now()),
-        trained_until=load_windows(folder / paths.PARAMS).reference.until,
-        tried_at=moment(tried) if tried else None,
-        drifted=drift["drifted"],
-        accuracy_then=evaluate.get("accuracy"),
+        at=planned.window.until if planned.window else record.now(),
+        trained_until=windows_of(folder / paths.PARAMS).reference.until,
+        tried_at=planned.before.tried_at if planned.before else None,
+        drifted=DriftVerdict.in_folder(folder).drifted,
+        accuracy_then=evaluation.accuracy,
         accuracy_now=now,
         accuracy_is=None if now is None else "measured" if measured else "estimated",
         labelled=sum(bool(row.label) for row in rows),
     )
-
-
-def decision(said: dict[str, Any]) -> Decision:
-    """The decision as the record of a window has it."""
-    return Decision(**said["decision"])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.champion import beside as beside_of
 from flows.champion.beside import Model
 from flows.pipeline.stage import Result
-from flows.runs.summary import closing_lines, markdown
+from flows.runs.summary import closing_lines, rows
 from tasks.core import paths
 from tasks.dataset import layout
 from tasks.drift import DRIFT_REPORT
@@ -37,10 +37,9 @@ def publish(results: Sequence[Result], folder: Path, beside: Sequence[Model] | N
     A training of some stages tells of these alone: its clone still holds what an earlier run made of the rest.
     """
     stages = None if beside is None else {result.stage for result in results}
-    create_markdown_artifact(key="stages", markdown=markdown(results), description="What each stage did, and why")
-    figures = beside_of.markdown(folder, beside) if beside is not None else None
+    create_table_artifact(key="stages", table=rows(results), description="What each stage did, and why")
+    figures = beside_of.table(folder, beside) if beside is not None else []
     if figures:
-        text = "\n".join([figures, "", *links(folder, stages)])
-        create_markdown_artifact(key="metrics", markdown=text, description="The model beside the last and the champion")
+        create_table_artifact(key="metrics", table=figures, description="The model beside the last and the champion")
     verdict = "\n".join(["```", *closing_lines(folder, stages), "```", *links(folder, stages)])
     create_markdown_artifact(key="verdict", markdown=verdict, description="The model, drift, and the pages to open")

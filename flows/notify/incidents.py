@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from prefect.client.schemas.objects import State
-from prefect.states import Failed
 
 from flows.machine.home import Home
 from flows.notify import notifications
 
 
-def failed(home: Home, flow: str, name: str, words: str, notify: str | None) -> State[Any]:
-    """The state of a run that failed, and a notification unless one has been sent for this incident.
+def failed(home: Home, flow: str, name: str, words: str, notify: str | None) -> None:
+    """Notify of a failed run unless that has been done for this incident.
 
     The first line of its words tells incidents apart: which stage failed, or what was refused. What follows are a log's
     last lines, which hold times and the run's own folder.
     """
-    file, first = _file(home, flow), words.splitlines()[0].replace(name, "")
-    known = file.read_text(encoding="utf-8") if file.exists() else ""
+    file, first = _file(home, flow), words.splitlines()[0].replace(name, "").removeprefix("failed: ")
+    known = file.read_text(encoding="utf-8").removeprefix("failed: ") if file.exists() else ""
     if first != known and notifications.send(notify, f"{home.origin.name}: {name} failed", words):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(first, encoding="utf-8")
-    return Failed(message=words)
 
 
 def over(home: Home, flow: str) -> None:

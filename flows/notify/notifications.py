@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, cast
 
 from prefect.artifacts import create_markdown_artifact
@@ -13,55 +13,52 @@ from prefect.events import emit_event
 from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt
 
 from flows.machine.home import Home
-from flows.notify.artifacts import links
-from flows.runs.publish import TRIES, WAIT
+from flows.machine.retry import TRIES, WAIT
+from flows.runs.metrics import DriftVerdict
+from flows.runs.run_record import Watched
 from flows.runs.summary import drift_line
-from flows.windows import history
-from flows.windows.ranges import Span
-from tasks.core import paths
 from tasks.core.errors import UserError
-from tasks.core.files import read_json
 
 log = logging.getLogger(__name__)
 
 DRIFT = "driftline.drift.detected"
 
 
-def title(span: Span | None, drifted: bool | None) -> str:
+def title(watched: Watched) -> str:
     """In a few words."""
-    verdict = {True: "drift", False: "no drift", None: "no verdict on drift"}[drifted]
-    return f"{span or 'all there is'}: {verdict}"
+    return f"{watched.window or 'all there is'}: {_NAMES[watched.drifted]}"
 
 
-def words(folder: Path, said: dict[str, Any]) -> str:
+_NAMES = {True: "drift", False: "no drift", None: "no verdict on drift"}
+
+
+def describe(watched: Watched, drift: DriftVerdict) -> str:
     """The verdict, the accuracy, the decision and what to do, in lines."""
-    drift = read_json(folder / paths.metrics("drift"))
     lines = [" ".join(drift_line(drift).split())]
-    if compared := history.words(said["past"], drift):
+    significant = {name: effect for name, effect in drift.effects.items() if drift.signals[name].significant}
+    if compared := watched.past.describe(significant):
         lines.append(compared)
-    if said["measured"]:
-        found = said["measured"]
-        low, high = found["interval"]
+    if found := watched.measured:
+        low, high = found.interval
         lines.append(
-            f"accuracy {found['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {found['rows']} labelled rows "
-            f"of {found['of']}: {found['over']}"
+            f"accuracy {found.accuracy:.3f} [{low:.3f}, {high:.3f}] on {found.rows} labelled rows of {found.of}: "
+            f"{found.over}"
         )
-    lines.append(f"{'refit' if said['decision']['refit'] else 'no refit'}: {'; '.join(said['decision']['reasons'])}")
-    if said["to_label"]:
-        lines.append(f"label: {said['to_label']}, then driftline label FILE")
+    lines.append(str(watched.decision))
+    if watched.to_label:
+        lines.append(f"label: {watched.to_label}, then driftline label FILE")
     return "\n".join(lines)
 
 
-def show(folder: Path, span: Span | None, said: dict[str, Any], after: str) -> None:
+def show(watched: Watched, drift: DriftVerdict, after: str, links: Sequence[str]) -> None:
     """The verdict as an artifact of the run."""
-    text = "\n".join([f"## {title(span, said['drifted'])}", "```", words(folder, said), after, "```", *links(folder)])
-    create_markdown_artifact(key="drift", markdown=text, description=title(span, said["drifted"]))
+    text = "\n".join([f"## {title(watched)}", "```", describe(watched, drift), after, "```", *links])
+    create_markdown_artifact(key="drift", markdown=text, description=title(watched))
 
 
-def announce(home: Home, run: str, champion: str, folder: Path, span: Span | None, said: dict[str, Any]) -> None:
+def emit(home: Home, run: str, watched: Watched, drift: DriftVerdict) -> None:
     """An event that automations and other systems can listen for."""
-    drift = read_json(folder / paths.metrics("drift"))
-    alarms = [name for name, signal in drift.get("signals", {}).items() if signal.get("alarm")]
+    told = watched.model_dump(mode="json", include={"window", "decision"})
     emit_event(
         event=DRIFT,
         resource={
@@ -70,12 +67,12 @@ def announce(home: Home, run: str, champion: str, folder: Path, span: Span | Non
         },
         payload={
             "run": run,
-            "champion": champion,
-            "window": said["window"],
-            "reason": drift["reason"],
-            "alarms": alarms,
-            "decision": said["decision"],
-            "title": title(span, True),
+            "champion": str(watched.champion),
+            "window": told["window"],
+            "reason": drift.reason,
+            "alarms": drift.alarms,
+            "decision": told["decision"],
+            "title": title(watched),
         },
     )
 
@@ -106,8 +103,3 @@ def notify(block: str, subject: str, body: str) -> None:
     Retrying(stop=stop_after_attempt(TRIES), wait=WAIT, retry=retry_if_not_exception_type(UserError), reraise=True)(
         send
     )
-
-
-def goes_on(before: dict[str, Any], said: dict[str, Any]) -> bool:
-    """Whether the window before had drifted too, under the same champion: the same incident."""
-    return bool(before.get("drifted")) and before.get("champion") == said["champion"]

@@ -7,18 +7,17 @@ from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from flows.errors import FlowError
 from flows.machine.home import Home
 from flows.pipeline.stage import Result
 from flows.runs import record, workspace
-from flows.runs.record import Record
+from flows.runs.record import Asked, Experiment
+from flows.runs.run_record import COMPLETED, RunRecord, Watched
 from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
-
-COMPLETED = "completed"
-Work = Callable[[Path, list[Result]], dict[str, Any]]
+Work = Callable[[Path, list[Result]], Watched | None]
 
 
 @dataclass(frozen=True)
@@ -26,37 +25,51 @@ class Attempt:
     """What came of a run."""
 
     folder: Path
-    results: list[Result]
-    record: Record
-    said: dict[str, Any]
-    """What ``reports/run.json`` says."""
+    experiment: Experiment
+    run: RunRecord
+    error: Exception | None
+    """What ended the work early."""
 
     @property
-    def outcome(self) -> str:
-        """``completed``, or ``failed:`` and why."""
-        return str(self.said["outcome"])
+    def results(self) -> list[Result]:
+        """What the stages did."""
+        return list(self.run.stages)
 
-    @property
-    def completed(self) -> bool:
-        return self.outcome == COMPLETED
+    def raise_error(self) -> None:
+        """What ended the work early, once its record has been published. FlowError where it was expected."""
+        if isinstance(self.error, UserError):
+            raise FlowError(self.run.outcome) from self.error
+        if self.error:
+            raise self.error
+
+    def completed(self) -> Watched:
+        """What monitoring found. Raises what ended it early."""
+        self.raise_error()
+        assert self.run.watched
+        return self.run.watched
 
 
-def attempt(home: Home, name: str, flow: str, commit: str, work: Work, **said: Any) -> Attempt:
-    """Clone at the commit, do the work there and save the record; pushing it is the caller's.
+def attempt(home: Home, asked: Asked, commit: str, work: Work) -> Attempt:
+    """Clone at the commit, do the work there and save the record; pushing it and raising the error are the caller's.
 
-    ``work`` gets the folder, which is the current one, and a list to put each stage's result into as it comes; what it
-    returns goes into the record beside ``said``.
+    ``work`` gets the folder, which is the current one, and a list to put each stage's result into as it comes.
     """
-    folder, started = home.clones / name, record.now()
-    log.info(f"{name} runs at commit {commit[:12]} in {folder}")
+    folder = home.clones / asked.name
+    log.info(f"{asked.name} runs at commit {commit[:12]} in {folder}")
     workspace.clone(home, commit, folder, workspace.shared_cache(home))
     results: list[Result] = []
-    outcome = COMPLETED
+    watched, error = None, None
     with chdir(folder):
         try:
-            said |= work(folder, results)
-        except UserError as failure:
-            outcome = f"failed: {failure}"
-    said |= {"outcome": outcome, "started": started, "ended": record.now(), "repository": str(home.origin)}
-    described = record.describe(folder, name, flow, results, **said)
-    return Attempt(folder, results, record.save(folder, described), described)
+            watched = work(folder, results)
+        except Exception as failure:  # noqa: BLE001  whatever it is belongs in the record; raise_error raises it again
+            error = failure
+    run = record.describe(folder, asked, outcome_of(error), results, watched)
+    return Attempt(folder, record.save(folder, run), run, error)
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """How a record puts it: an error that was expected in its own words, any other with its type."""
+    if error is None:
+        return COMPLETED
+    return f"failed: {error if isinstance(error, UserError) else f'{type(error).__name__}: {error}'}"

@@ -10,19 +10,17 @@ from pathlib import Path
 
 from configobj import ConfigObj
 from dvc.repo import Repo
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from flows.errors import GitFailed, NotPublished, StageFailed
 from flows.machine.git import git
 from flows.machine.home import Home
+from flows.machine.retry import TRIES, retried
 from flows.pipeline.stage import guarded
-from flows.runs.record import Record, push
+from flows.runs.record import Experiment, push
 from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
 
-TRIES = 4
-WAIT = wait_random_exponential(multiplier=2, max=60)
 SECRET = (
     "password",
     "secret_access_key",
@@ -50,7 +48,7 @@ def refuse_secrets(home: Home, upstream: str | None) -> None:
             )
 
 
-def publish_record(home: Home, folder: Path, saved: Record, upstream: str | None) -> None:
+def publish_record(home: Home, folder: Path, saved: Experiment, upstream: str | None) -> None:
     """Push to the deployed repository, then the data to DVC's default remote, then the record to ``upstream``.
 
     In this order, so that nobody finds a record whose data is not there. Raises GitFailed or NotPublished.
@@ -77,8 +75,7 @@ def _push_data(folder: Path) -> None:
 
 def _again(act: Callable[[], None], what: str, folder: Path) -> None:
     """Try what touches the network a few times, with growing random pauses."""
-    tries = stop_after_attempt(TRIES)
     try:
-        Retrying(stop=tries, wait=WAIT, retry=retry_if_exception_type((GitFailed, StageFailed)), reraise=True)(act)
+        retried(act, GitFailed, StageFailed)
     except (GitFailed, StageFailed) as failure:
         raise NotPublished(f"could not push {what}, after {TRIES} tries; it is safe in {folder}: {failure}") from None

@@ -13,8 +13,9 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +27,7 @@ from ruamel.yaml import YAML
 from flows.errors import GitFailed
 from flows.machine.git import git, holds, identity
 from flows.pipeline.stage import Result
+from flows.runs.run_record import Device, RunRecord, Watched
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import read_json, write_json
@@ -37,8 +39,8 @@ SHOWN = ("dvc", "prefect", "evidently", "great-expectations", "scikit-learn", "p
 
 
 @dataclass(frozen=True)
-class Record:
-    """One run's experiment in a repository."""
+class Experiment:
+    """The DVC experiment that holds a run's record."""
 
     name: str
     commit: str
@@ -48,7 +50,7 @@ class Record:
     ref: str
 
 
-def records(repository: Path) -> list[Record]:
+def records(repository: Path) -> list[Experiment]:
     """Every record, newest first; experiments that no run made are left out."""
     form = "--format=%(refname) %(objectname)"
     # A commit's time has whole seconds; of two records in one second the name, which begins with its start, decides.
@@ -56,11 +58,11 @@ def records(repository: Path) -> list[Record]:
     listed = git(repository, "for-each-ref", *order, form, "refs/exps").splitlines()
     refs = [line.split() for line in listed]
     whole = [(ref.split("/"), commit) for ref, commit in refs if ref.count("/") == 4 and "/exec/" not in ref]
-    made = [Record(p[4], commit, p[2] + p[3], "/".join(p)) for p, commit in whole]
-    return [record for record in made if holds(repository, "cat-file", "-e", f"{record.commit}:{RUN}")]
+    made = [Experiment(p[4], commit, p[2] + p[3], "/".join(p)) for p, commit in whole]
+    return [one for one in made if holds(repository, "cat-file", "-e", f"{one.commit}:{RUN}")]
 
 
-def find(repository: Path, name: str) -> Record:
+def find(repository: Path, name: str) -> Experiment:
     """The record of that name. UserError where there is none."""
     known = records(repository)
     for record in known:
@@ -72,42 +74,72 @@ def find(repository: Path, name: str) -> Record:
     )
 
 
-def show(repository: Path, record: Record) -> dict[str, Any]:
-    """What ``reports/run.json`` of the record says."""
-    found: dict[str, Any] = json.loads(git(repository, "show", f"{record.commit}:{RUN}"))
-    return found
+def read_record(repository: Path, experiment: Experiment) -> RunRecord:
+    """``reports/run.json`` of the experiment. FlowError: of no release that this one knows."""
+    return RunRecord.read(git(repository, "show", f"{experiment.commit}:{RUN}"), experiment.name)
 
 
-def latest(repository: Path, *, flow: str | None = None) -> Record | None:
+def latest(repository: Path, *, flow: str | None = None) -> Experiment | None:
     """The newest record of a run that ended well, of one flow or of any."""
-    for record in records(repository):
-        said = show(repository, record)
-        if said["outcome"] == "completed" and flow in (None, said["flow"]):
-            return record
+    for experiment in records(repository):
+        run = read_record(repository, experiment)
+        if run.completed and flow in (None, run.flow):
+            return experiment
     return None
 
 
-def describe(folder: Path, name: str, flow: str, results: Sequence[Result], **said: Any) -> dict[str, Any]:
-    """What ``reports/run.json`` says of the run in ``folder``; ``said`` are its outcome, times, branch and origin."""
-    return {
-        "name": name,
-        "flow": flow,
-        **said,
-        "commit": git(folder, "rev-parse", "HEAD"),
-        "params_sha256": hashlib.sha256((folder / paths.PARAMS).read_bytes()).hexdigest(),
-        "inputs": inputs(folder / LOCK),
-        **here(folder),
-        "host": platform.node(),
-        "stages": [asdict(result) for result in results],
-    }
+@dataclass(frozen=True)
+class Surroundings:
+    """What may decide over bytes beside the commit."""
+
+    versions: dict[str, str]
+    """Of what runs here, not of what was locked."""
+    device: Device
 
 
-def here(folder: Path) -> dict[str, Any]:
-    """What may decide over bytes beside the commit: versions and device."""
-    return {"versions": dict(_versions(folder)), "device": _device()}
+def surroundings(folder: Path) -> Surroundings:
+    """Of a run in the folder, here and now."""
+    return Surroundings(dict(_versions(folder)), _device())
 
 
-def inputs(lock: Path) -> dict[str, str]:
+@dataclass(frozen=True)
+class Asked:
+    """What a run was started as."""
+
+    name: str
+    flow: str
+    repository: Path
+    started: datetime
+    revision: str | None = None
+    because: str | None = None
+
+
+def describe(
+    folder: Path, asked: Asked, outcome: str, results: Sequence[Result] = (), watched: Watched | None = None
+) -> RunRecord:
+    """The record of the run in ``folder``, which ends now."""
+    params, around = folder / paths.PARAMS, surroundings(folder)
+    return RunRecord(
+        name=asked.name,
+        flow=asked.flow,
+        outcome=outcome,
+        started=asked.started,
+        ended=now(),
+        repository=str(asked.repository),
+        commit=git(folder, "rev-parse", "HEAD"),
+        revision=asked.revision,
+        because=asked.because,
+        params_sha256=hashlib.sha256(params.read_bytes()).hexdigest() if params.exists() else None,
+        inputs=inputs(folder / LOCK),
+        versions=around.versions,
+        device=around.device,
+        host=platform.node(),
+        stages=tuple(results),
+        watched=watched,
+    )
+
+
+def inputs(lock: Path) -> dict[str, str | None]:
     """The md5 of every file or folder that stages read and no stage made, by its path."""
     stages = locked(lock)
     made = {out["path"] for stage in stages.values() for out in stage.get("outs", [])}
@@ -135,18 +167,18 @@ def made(repository: Path, commit: str, path: Path) -> str | None:
 
 
 def _versions(folder: Path) -> Iterator[tuple[str, str]]:
-    """Of what runs here, not of what was locked."""
     decisive = read_json(folder / paths.ENVIRONMENT) if (folder / paths.ENVIRONMENT).exists() else {}
     yield "python", platform.python_version()
     yield from ((name, version(name)) for name in (*decisive, *SHOWN))
 
 
-def _device() -> dict[str, Any]:
+def _device() -> Device:
     """The processor, its threads and the GPUs; without importing torch, which takes seconds."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return {"cpu": model or platform.processor() or platform.machine(), "threads": os.cpu_count(), "gpus": _gpus()}
+    cpu = model or platform.processor() or platform.machine()
+    return Device(cpu=cpu, threads=os.cpu_count(), gpus=tuple(_gpus()))
 
 
 def _gpus() -> list[str]:
@@ -157,36 +189,53 @@ def _gpus() -> list[str]:
     return done.stdout.splitlines() if done.returncode == 0 else []
 
 
-def now() -> str:
-    """The time as records write it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def now() -> datetime:
+    """The time as records have it: in whole seconds, UTC."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
-def save(folder: Path, description: dict[str, Any]) -> Record:
+def save(folder: Path, run: RunRecord) -> Experiment:
     """Commit what the run left as an experiment of its name; the working tree and HEAD stay as they are.
 
     The reference is DVC's own, so ``dvc exp`` shows, applies, pushes and pulls it. ``dvc exp save`` would first hash
     every output again, which ``dvc repro`` has just done, and refuses a run that failed half-way.
     """
-    write_json(description, folder / RUN)
+    write_json(run.model_dump(mode="json", exclude_none=False), folder / RUN)
     baseline = git(folder, "rev-parse", "HEAD")
-    ref = str(ExpRefInfo(baseline, description["name"]))
     git(folder, "add", "--update", ".")
     kept = [LOCK, str(paths.METRICS), str(RUN), *(str(p.relative_to(folder)) for p in _landed(folder))]
     git(folder, "add", "--force", "--", *(path for path in kept if (folder / path).exists()))
-    tree = git(folder, "write-tree")
-    words = f"{description['flow']}: {description['name']}, {description['outcome']}"
-    commit = git(folder, "commit-tree", tree, "-p", baseline, "-m", words, environment=identity(folder))
-    git(folder, "update-ref", ref, commit)
+    saved = _commit(folder, run, git(folder, "write-tree"), baseline)
     git(folder, "reset", "--quiet")
-    return Record(description["name"], commit, baseline, ref)
+    return saved
+
+
+def save_without_clone(repository: Path, run: RunRecord) -> Experiment:
+    """Commit the record of a run that has no clone: ``reports/run.json`` beside what the commit it names holds."""
+    text = json.dumps(run.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    with tempfile.TemporaryDirectory() as made:
+        index, file = {"GIT_INDEX_FILE": str(Path(made) / "index")}, Path(made) / "run.json"
+        file.write_text(text, encoding="utf-8")
+        blob = git(repository, "hash-object", "-w", "--", str(file))
+        git(repository, "read-tree", run.commit, environment=index)
+        git(repository, "update-index", "--add", "--cacheinfo", f"100644,{blob},{RUN}", environment=index)
+        tree = git(repository, "write-tree", environment=index)
+    return _commit(repository, run, tree, run.commit)
+
+
+def _commit(repository: Path, run: RunRecord, tree: str, baseline: str) -> Experiment:
+    words = f"{run.flow}: {run.name}, {run.outcome}"
+    commit = git(repository, "commit-tree", tree, "-p", baseline, "-m", words, environment=identity(repository))
+    ref = str(ExpRefInfo(baseline, run.name))
+    git(repository, "update-ref", ref, commit)
+    return Experiment(run.name, commit, baseline, ref)
 
 
 def _landed(folder: Path) -> list[Path]:
     return sorted((folder / layout.LANDING).glob("*.dvc")) + sorted((folder / layout.LANDING).glob(".gitignore"))
 
 
-def push(folder: Path, record: Record, remote: str = "origin") -> None:
+def push(folder: Path, record: Experiment, remote: str = "origin") -> None:
     """Push the record, and the tags that point at it, from a clone to a git remote. Raises GitFailed."""
     tags = git(folder, "tag", "--points-at", record.commit).splitlines()
     git(folder, "push", "--quiet", remote, f"{record.ref}:{record.ref}", *(f"refs/tags/{tag}" for tag in tags))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from flows.pipeline.stage import Result
+from flows.runs.metrics import DriftVerdict, Evaluation, Interval
 from tasks.core import paths
-from tasks.core.files import read_json
 from tasks.report import INDEX
 
 
@@ -20,31 +19,31 @@ def table(results: Sequence[Result]) -> str:
     )
 
 
-def markdown(results: Sequence[Result]) -> str:
-    """The same as a Markdown table."""
-    rows = (f"| {r.stage} | {r.outcome} | {r.seconds:.1f} | {_cell(r.reason)} |" for r in results)
-    return "\n".join(["| stage | outcome | seconds | why |", "|---|---|---:|---|", *rows])
+def rows(results: Sequence[Result]) -> list[dict[str, str | float]]:
+    """The same as rows of Prefect's table."""
+    return [
+        {"stage": one.stage, "outcome": one.outcome, "seconds": round(one.seconds, 1), "reason": one.reason}
+        for one in results
+    ]
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def model_lines(evaluate: dict[str, Any]) -> Iterator[str]:
+def model_lines(found: Evaluation) -> Iterator[str]:
     """How good the model is, in words."""
-    low, high = evaluate["intervals"]["macro_f1"]
-    least, most = evaluate["intervals"]["difference"]
-    yield f"model     macro-F1 {evaluate['macro_f1']:.3f} [{low:.3f}, {high:.3f}] on {evaluate['rows']} test rows"
-    yield (
-        f"baseline  macro-F1 {evaluate['baseline']['macro_f1']:.3f}; "
-        f"the model's is {evaluate['difference']:+.3f} [{least:+.3f}, {most:+.3f}]"
-    )
+    if found.macro_f1 is None:
+        return
+    yield f"model     macro-F1 {found.macro_f1:.3f}{_interval(found.intervals.macro_f1)} on {found.rows} test rows"
+    if found.baseline and found.difference is not None:
+        difference = f"{found.difference:+.3f}{_interval(found.intervals.difference, '+')}"
+        yield f"baseline  macro-F1 {found.baseline.macro_f1:.3f}; the model's is {difference}"
 
 
-def drift_line(drift: dict[str, Any]) -> str:
+def _interval(ends: Interval | None, sign: str = "") -> str:
+    return f" [{ends[0]:{sign}.3f}, {ends[1]:{sign}.3f}]" if ends else ""
+
+
+def drift_line(found: DriftVerdict) -> str:
     """Whether there is drift, in words."""
-    verdict = {True: "drift", False: "no drift", None: "no verdict"}[drift["drifted"]]
-    return f"drift     {verdict}: {drift['reason']}"
+    return f"drift     {found}: {found.reason}"
 
 
 def closing_lines(folder: Path, stages: Collection[str] | None = None) -> Iterator[str]:
@@ -54,8 +53,8 @@ def closing_lines(folder: Path, stages: Collection[str] | None = None) -> Iterat
         return (stages is None or stage in stages) and (folder / file).exists()
 
     if told("evaluate", paths.metrics("evaluate")):
-        yield from model_lines(read_json(folder / paths.metrics("evaluate")))
+        yield from model_lines(Evaluation.in_folder(folder))
     if told("drift", paths.metrics("drift")):
-        yield drift_line(read_json(folder / paths.metrics("drift")))
+        yield drift_line(DriftVerdict.in_folder(folder))
     if told("report", INDEX):
         yield f"open      {(folder / INDEX).resolve().as_uri()}"

@@ -22,7 +22,8 @@ from flows.machine.home import Home
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import reproduce
 from flows.runs import record, workspace
-from flows.runs.record import LOCK, Record, locked
+from flows.runs.record import LOCK, Experiment, Surroundings, locked
+from flows.runs.run_record import RunRecord
 from tasks.core.errors import UserError
 from tasks.core.paths import REPORTS
 
@@ -43,7 +44,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Comparison:
     """What the rebuilding of a run showed."""
 
     run: str
@@ -68,7 +69,7 @@ class Verdict:
         return "\n".join([*said, *(f"note: {note}" for note in self.notes)])
 
 
-def rebuild(home: Home, past: Record, keep: bool = False) -> Verdict:
+def rebuild(home: Home, past: Experiment, keep: bool = False) -> Comparison:
     """Rebuild a run in a clone with an empty cache, and compare. Raises StageFailed or UserError."""
     folder = home.clones / f"verify-{past.name}"
     workspace.clone(home, past.ref, folder, folder / ".dvc" / "cache")
@@ -81,8 +82,8 @@ def rebuild(home: Home, past: Record, keep: bool = False) -> Verdict:
             for name in order:
                 reproduce(name, ["rebuilt"])
         found = list(compare(known, locked(folder / LOCK), order))
-        notes = list(_changed(record.show(home.origin, past), record.here(folder)))
-        return Verdict(past.name, len(found), [one for one in found if one.recorded != one.rebuilt], notes)
+        notes = list(_changed(record.read_record(home.origin, past), record.surroundings(folder)))
+        return Comparison(past.name, len(found), [one for one in found if one.recorded != one.rebuilt], notes)
     finally:
         if not keep:
             shutil.rmtree(folder)
@@ -119,15 +120,15 @@ def compare(known: dict[str, Any], rebuilt: dict[str, Any], order: list[str]) ->
                     yield Difference(name, path, before, now.get(path, ""))
 
 
-def _changed(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    for name, value in then["versions"].items():
-        if now["versions"].get(name) != value:
-            yield f"{name} was {value}, is {now['versions'].get(name)}"
-    if then["device"] != now["device"]:
-        yield f"it ran on {then['device']}, this is {now['device']}"
+def _changed(then: RunRecord, now: Surroundings) -> Iterator[str]:
+    for name, value in then.versions.items():
+        if now.versions.get(name) != value:
+            yield f"{name} was {value}, is {now.versions.get(name)}"
+    if then.device != now.device:
+        yield f"it ran on {then.device}, this is {now.device}"
 
 
-def past_run(home: Home, name: str | None) -> Record:
+def past_run(home: Home, name: str | None) -> Experiment:
     """The record of that name, or of the newest run that ended well. UserError where there is none."""
     found = record.find(home.origin, name) if name else record.latest(home.origin)
     if not found:

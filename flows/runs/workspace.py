@@ -8,19 +8,22 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from configobj import ConfigObj
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from flows.errors import StageFailed
+from flows.errors import GitFailed, NotFetched, StageFailed
 from flows.machine.git import git, holds
 from flows.machine.home import Home
+from flows.machine.retry import TRIES, retried
 from flows.pipeline.stage import guarded
-from flows.runs.record import LOCK, Record
+from flows.runs.record import LOCK, Experiment
 from tasks.core import paths
 from tasks.core.files import replacing
 from tasks.dataset import layout
 
 LANDING_FILE = "landing.yaml"
+REFUSED = 2  # how a stage exits that cannot use its input
 
 
 def pinned(home: Home, revision: str) -> str:
@@ -50,7 +53,9 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)  # of an earlier try of the same run
     git(folder.parent, "clone", "--quiet", "--no-checkout", str(home.origin), str(folder))
-    git(folder, "fetch", "--quiet", "origin", commit)  # a clone brings branches and tags along, no experiments
+    retried(
+        lambda: git(folder, "fetch", "--quiet", "origin", commit), GitFailed
+    )  # a clone brings branches and tags along, no experiments
     git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")
     local = folder / ".dvc" / "config.local"
     known = home.origin / ".dvc" / "config.local"
@@ -64,7 +69,7 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     (folder / paths.CHECKPOINTS).symlink_to(home.checkpoints)
 
 
-def take(folder: Path, earlier: Record) -> None:
+def take(folder: Path, earlier: Experiment) -> None:
     """Take over what an earlier record says was made, as a claim for DVC to check against the bytes.
 
     Without it every stage would be looked up in the cache by itself, seconds for each. A ``dvc.lock`` that somebody
@@ -72,7 +77,7 @@ def take(folder: Path, earlier: Record) -> None:
     """
     if not holds(folder, "diff", "--quiet", earlier.baseline, "HEAD", "--", LOCK):
         return
-    git(folder, "fetch", "--quiet", "origin", earlier.ref)
+    retried(lambda: git(folder, "fetch", "--quiet", "origin", earlier.ref), GitFailed)
     for path in (LOCK, str(paths.METRICS)):
         if holds(folder, "cat-file", "-e", f"{earlier.commit}:{path}"):
             git(folder, "restore", f"--source={earlier.commit}", "--worktree", "--", path)
@@ -100,23 +105,39 @@ def materialise(folder: Path) -> None:
         repo.checkout(force=True, allow_missing=True)
         missing = [out.fs_path for out in inputs if not out.exists]
         if missing:
-            repo.pull(targets=missing)
+            pull(repo, missing)
+
+
+def pull(repo: Repo, targets: list[str]) -> None:
+    """Fetch from DVC's remote, a few times. Raises NotFetched."""
+    try:
+        retried(lambda: repo.pull(targets=targets), DvcException, OSError)
+    except (DvcException, OSError) as failure:
+        missing = ", ".join(str(Path(target).relative_to(repo.root_dir)) for target in targets)
+        raise NotFetched(
+            f"{missing} could not be fetched from the DVC remote, after {TRIES} tries: {failure}"
+        ) from None
 
 
 def land(home: Home, folder: Path) -> None:
     """Fetch what is new in the declared sources, going on from where the last run of this machine came.
 
-    Raises StageFailed with the words of the landing.
+    Raises NotFetched, or StageFailed where the sources are refused, with the last lines of the landing.
     """
     if not (folder / LANDING_FILE).exists():
         return
     for pointer in sorted(home.landing.glob("*.dvc")):
         _take_if_further(pointer, folder / layout.LANDING / pointer.name)
-    code, last = guarded([sys.executable, "-m", "tasks.land"])
-    if code:
-        raise StageFailed("landing failed; it said last:\n" + "\n".join(last))
+    retried(_land, NotFetched)
     for pointer in sorted((folder / layout.LANDING).glob("*.dvc")):
         _copy(pointer, home.landing / pointer.name)
+
+
+def _land() -> None:
+    code, last = guarded([sys.executable, "-m", "tasks.land"])
+    if code:
+        error = StageFailed if code == REFUSED else NotFetched  # another try settles no refusal
+        raise error("landing failed; it said last:\n" + "\n".join(last))
 
 
 def _take_if_further(pointer: Path, own: Path) -> None:

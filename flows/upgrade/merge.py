@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +47,7 @@ class Merge:
             if not self.states():
                 raise  # no conflict: git could not begin
         self._own_files()
+        self._moved_files(outcome)
         self._section_list(outcome)
         self._readme(outcome)
         self._pipeline(outcome)
@@ -113,6 +116,21 @@ class Merge:
         """A stage ``tasks/<name>.py`` or ``tasks/<name>/`` may have a section of its name."""
         return {Path(path).parts[1].removesuffix(".py") for path in self._own("tasks")}
 
+    def _moved_files(self, outcome: Outcome) -> None:
+        """Edits of a file that was moved and rewritten, where git sees a deletion: merge them into its new place."""
+        for path, state in self.states().items():
+            new = self.moved.get(path)
+            if state != "UD" or new is None or new in self.states():
+                continue
+            texts = self._text(self.release, new), self._text(self.base, path), self._text(self.before, path)
+            text, clean = merged_text(*texts)
+            git(self.top, "rm", "--quiet", "--force", "--", path)
+            self._write(new, text)
+            if clean:
+                outcome.change(new, f"has your edits of {path}")
+            else:
+                outcome.conflict(new, f"has your edits of {path}: edit the marked places")
+
     def _section_list(self, outcome: Outcome) -> None:
         """An own section had to be listed in 0.1.0's tasks/params.py; now every stage may have one."""
         old, new = "tasks/params.py", "tasks/core/params.py"
@@ -176,3 +194,14 @@ class Merge:
                 outcome.change(path, "imports follow the release")
             for fault in migrated.faults:
                 outcome.conflict(path, fault)
+
+
+def merged_text(release: str, base: str, own: str) -> tuple[str, bool]:
+    """The three-way merge of a file's texts, and whether it has no conflict; conflicts are marked as git does."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("release", "base", "yours")]
+        for file, text in zip(files, (release, base, own), strict=True):
+            file.write_text(text, encoding="utf-8")
+        command = ["git", "merge-file", "-p", *(part for f in files for part in ("-L", f.name)), *map(str, files)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout, done.returncode == 0

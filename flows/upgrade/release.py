@@ -8,18 +8,11 @@ from pathlib import Path
 from flows.errors import GitFailed
 from flows.machine.git import git, holds
 from flows.machine.version import TOP, version_in
+from flows.upgrade.moved import ALSO, MOVED
 from tasks.core.errors import UserError
 
 REMOTE = "upstream"
 """The git remote a release comes from unless another is named."""
-MOVED_BY_HAND = {
-    "tasks/artefacts.py": "tasks/core/files.py",
-    "tasks/paths.py": "tasks/core/paths.py",
-    "tasks/params.py": "tasks/core/params.py",
-}
-"""Files that were divided: where most of each went. All other moves are found by git."""
-ALSO = {"tasks/paths.py": "tasks/dataset"}
-"""Of those, what a stage that named the old file in its deps may now read besides."""
 FOLDERS = ("tasks/core", "tasks/dataset")
 """Named whole in the deps of stages."""
 
@@ -57,8 +50,8 @@ def moved(repository: Path, before: str, release: str) -> dict[str, str]:
     arguments = ("diff", "--name-status", "--diff-filter=R", "--find-renames=50%", "-l0", before, release)
     lines = git(repository, *arguments, "--", "tasks", "flows").splitlines()
     found = {old: new for _, old, new in (line.split("\t") for line in lines)}
-    known = {new for new in MOVED_BY_HAND.values() if holds(repository, "cat-file", "-e", f"{release}:{new}")}
-    return {**found, **{old: new for old, new in MOVED_BY_HAND.items() if new in known}}
+    there = set(git(repository, "ls-tree", "-r", "--name-only", release, "--", "tasks", "flows").splitlines())
+    return {**found, **{old: new for old, new in MOVED.items() if new in there and old not in there}}
 
 
 def new_deps(moves: Mapping[str, str]) -> dict[str, list[str]]:

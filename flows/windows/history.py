@@ -1,58 +1,38 @@
-"""How a window's change compares with those of the windows watched before it, by their records. No Prefect."""
+"""How a window's change compares with those of the windows watched before it. No Prefect."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from flows.errors import GitFailed
-from flows.machine.git import git
-from flows.machine.home import Home
-from flows.runs import record
-from tasks.core import paths
+from pydantic import BaseModel, ConfigDict
 
-MOST = 60  # windows, the newest
+MAX_WINDOWS = 60  # the newest
 
 
-def beside(home: Home, flow: str, champion: dict[str, Any], window: Any, drift: dict[str, Any]) -> dict[str, Any]:
-    """How many windows the same champion was watched on before, and by signal how many of them changed as much.
+class PastWindows(BaseModel):
+    """The windows that the same champion was watched on before."""
 
-    Compared is the effect, the largest change in a share of rows. A window that was watched twice counts once. Not
-    covered: that a small window changes more by chance than a large one.
-    """
-    seen: dict[str, dict[str, Any]] = {}
-    for past in record.records(home.origin):
-        said = record.show(home.origin, past)
-        if said["flow"] != flow or said["outcome"] != "completed" or said["champion"] != champion:
-            continue
-        if said["window"] != window and (key := json.dumps(said["window"])) not in seen:
-            seen[key] = _effects(home, past)
-        if len(seen) == MOST:
-            break
-    now = _of(drift)
-    counts = {name: sum(effects.get(name, 0.0) >= effect for effects in seen.values()) for name, effect in now.items()}
-    return {"windows": len(seen), "changed_as_much": counts}
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
+    windows: int
+    changed_as_much: dict[str, int]
+    """By signal, how many of them changed at least as much as the window that is looked at."""
 
-def _effects(home: Home, past: record.Record) -> dict[str, float]:
-    """By signal; none where the record has no verdict."""
-    try:
-        return _of(json.loads(git(home.origin, "show", f"{past.commit}:{paths.metrics('drift')}")))
-    except GitFailed:
-        return {}
+    @classmethod
+    def of(cls, now: Mapping[str, float], before: Sequence[Mapping[str, float]]) -> PastWindows:
+        """Compare effects, the largest change in a share of rows by signal.
 
+        Not covered: that a small window changes more by chance than a large one.
+        """
+        counts = {name: sum(past.get(name, 0.0) >= effect for past in before) for name, effect in now.items()}
+        return cls(windows=len(before), changed_as_much=counts)
 
-def _of(drift: dict[str, Any]) -> dict[str, float]:
-    return {name: signal["effect"] for name, signal in drift.get("signals", {}).items() if "effect" in signal}
-
-
-def words(found: dict[str, Any], drift: dict[str, Any]) -> str | None:
-    """Of the signal that changed most among those that are significant; None where there is nothing to say."""
-    moved = {name: one for name, one in drift.get("signals", {}).items() if one.get("significant")}
-    if not moved or not found["windows"]:
-        return None
-    most = max(moved, key=lambda name: moved[name]["effect"])
-    return (
-        f"{found['changed_as_much'][most]} of {found['windows']} windows watched before under this champion changed as "
-        f"much in {most}"
-    )
+    def describe(self, significant: Mapping[str, float]) -> str | None:
+        """Of the signal that changed most among the significant ones; None where there is nothing to compare."""
+        if not significant or not self.windows:
+            return None
+        largest = max(significant, key=lambda name: significant[name])
+        return (
+            f"{self.changed_as_much[largest]} of {self.windows} earlier windows under this champion changed as much in "
+            f"{largest}"
+        )

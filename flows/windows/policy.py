@@ -6,21 +6,21 @@ The same function decides in ``flows.monitoring`` and in the backtest, so that w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from flows.parameters import Policy
+from flows.windows.ranges import UtcMoment
 
 
 @dataclass(frozen=True)
 class Facts:
     """What is known when a window has closed."""
 
-    at: datetime
+    at: UtcMoment
     """The end of the window."""
-    trained_until: datetime | None
+    trained_until: UtcMoment | None
     """The end of what the active model was trained on."""
-    tried_at: datetime | None
+    tried_at: UtcMoment | None
     """The end of the window that last set off a refit, whatever came of it."""
     drifted: bool | None
     accuracy_then: float | None

@@ -1,4 +1,4 @@
-"""Ranges of time as ``params.yaml`` has them: which window comes next, and the reference moved forward. No Prefect."""
+"""Windows of time as ``params.yaml`` has them: which comes next, and the reference moved forward. No Prefect."""
 
 from __future__ import annotations
 
@@ -7,45 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator, PlainSerializer
 from ruamel.yaml import YAML
 
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
 from tasks.dataset.windows import WindowRange, Windows, load
 from tasks.preset import lay_over
-
-
-@dataclass(frozen=True)
-class Span:
-    """A half-open range [since, until), UTC."""
-
-    since: datetime
-    until: datetime
-
-    def __str__(self) -> str:
-        return f"{written(self.since)} to {written(self.until)}"
-
-    @property
-    def months(self) -> int:
-        """How many whole calendar months this is; 0 when it is none."""
-        firsts = all(
-            at == at.replace(day=1, hour=0, minute=0, second=0, microsecond=0) for at in (self.since, self.until)
-        )
-        return 12 * (self.until.year - self.since.year) + self.until.month - self.since.month if firsts else 0
-
-    def from_(self, since: datetime) -> Span:
-        """A span as long as this one: as many calendar months where it is whole months and so begins."""
-        if self.months and since == since.replace(day=1, hour=0, minute=0, second=0, microsecond=0):
-            month = since.month - 1 + self.months
-            return Span(since, since.replace(year=since.year + month // 12, month=month % 12 + 1))
-        return Span(since, since + (self.until - self.since))
-
-    @classmethod
-    def of(cls, window: WindowRange) -> Span | None:
-        """A window's range; None where an end is open."""
-        return cls(window.from_, window.until) if window.from_ and window.until else None
 
 
 def written(moment: datetime | None) -> str | None:
@@ -65,12 +35,51 @@ def moment(text: str) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def coming(windows: Windows, seen_until: datetime | None, days: float | None = None) -> Span | None:
+UtcMoment = Annotated[
+    datetime,
+    BeforeValidator(lambda value: moment(value) if isinstance(value, str) else value),
+    PlainSerializer(written, return_type=str, when_used="json"),
+]
+"""A moment that JSON holds as ``params.yaml`` would."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open window of time [since, until), UTC."""
+
+    since: UtcMoment
+    until: UtcMoment
+
+    def __str__(self) -> str:
+        return f"{written(self.since)} to {written(self.until)}"
+
+    @property
+    def months(self) -> int:
+        """How many whole calendar months this is; 0 when it is none."""
+        firsts = all(
+            at == at.replace(day=1, hour=0, minute=0, second=0, microsecond=0) for at in (self.since, self.until)
+        )
+        return 12 * (self.until.year - self.since.year) + self.until.month - self.since.month if firsts else 0
+
+    def from_(self, since: datetime) -> Window:
+        """A window as long as this one: as many calendar months where it is whole months and so begins."""
+        if self.months and since == since.replace(day=1, hour=0, minute=0, second=0, microsecond=0):
+            month = since.month - 1 + self.months
+            return Window(since, since.replace(year=since.year + month // 12, month=month % 12 + 1))
+        return Window(since, since + (self.until - self.since))
+
+    @classmethod
+    def of(cls, window: WindowRange) -> Window | None:
+        """A window's range; None where an end is open."""
+        return cls(window.from_, window.until) if window.from_ and window.until else None
+
+
+def coming(windows: Windows, seen_until: datetime | None, days: float | None = None) -> Window | None:
     """The window after the last one seen, or else the one that ``windows.current`` names; None where it is undated.
 
     As long as ``windows.current``, or so many ``days``. It never reaches into the reference.
     """
-    current, reference = Span.of(windows.current), windows.reference.until
+    current, reference = Window.of(windows.current), windows.reference.until
     since = seen_until or windows.current.from_
     if since is None and windows.current.until is None:
         return None
@@ -80,7 +89,7 @@ def coming(windows: Windows, seen_until: datetime | None, days: float | None = N
         )
     since = max(since, reference) if reference else since
     if current is None or days is not None:
-        return Span(since, since + timedelta(days=days or 0))
+        return Window(since, since + timedelta(days=days or 0))
     return current.from_(since)
 
 
@@ -91,7 +100,7 @@ def reaching(reference: WindowRange, until: datetime) -> datetime | None:
     return reference.from_
 
 
-def moved(windows: Windows, seen: Span) -> dict[str, Any]:
+def moved(windows: Windows, seen: Window) -> dict[str, Any]:
     """``windows`` for a refit: the reference reaches over what was seen."""
     following = seen.from_(seen.until)
     return {

@@ -23,11 +23,11 @@ from flows.machine.locks import holding, is_held
 from flows.machine.server import allowed, server
 from flows.notify import incidents, notifications
 from flows.pipeline import disk
-from flows.reaper import OVERDUE, mend_with
+from flows.reaper import GONE, OVERDUE, reap_with
 from flows.runs import prune
 from flows.runs.publish import refuse_secrets
-from flows.runs.record import find, inputs, records
-from flows.runs.verify import Verdict, compare
+from flows.runs.record import find, inputs, read_record, records
+from flows.runs.verify import Comparison, compare
 from tasks.core.errors import UserError
 from tasks.modelling.training import checkpoint_store
 from tests.support.processes import free_port, wait_for
@@ -99,10 +99,10 @@ def test_outputs_are_compared_in_order_and_reports_are_not():
     other = {"a": stage({"source": "x"}, {"data/a": "2", "reports/a.html": "y"}), "b": stage({"data/a": "2"}, {})}
     found = [d for d in compare(known, other, ["a", "b"]) if d.recorded != d.rebuilt]
     assert [(d.stage, d.path, d.rebuilt) for d in found] == [("a", "source", "x"), ("b", "models/b", "")]
-    said = str(Verdict("r", 3, found, ["torch was 1, is 2"])).splitlines()
+    said = str(Comparison("r", 3, found, ["torch was 1, is 2"])).splitlines()
     assert said[0] == "r: differs from a on (a, b)"
     assert said[2] == "note: torch was 1, is 2"
-    assert not Verdict("r", 0, [], []).same
+    assert not Comparison("r", 0, [], []).same
 
 
 def test_inputs_are_what_no_stage_made(tmp_path):
@@ -196,7 +196,7 @@ def test_a_secret_that_git_tracks_is_refused_and_not_repeated(deployed, key, val
 
 
 class Server:
-    """What ``mend`` asks of Prefect."""
+    """What the reaper asks of Prefect."""
 
     def __init__(self, runs):
         self.runs, self.states = runs, {}
@@ -218,12 +218,13 @@ def flow_run(home, kind, age, deployment=None):
     when = datetime.now(UTC) - age
     return SimpleNamespace(
         id=uuid4(),
-        name=f"run of {age}",
+        name=f"run-{age.total_seconds():.0f}",
         parameters={"repository": str(home.origin), "notify": "hook/team"},
         state=SimpleNamespace(type=StateType[kind], timestamp=when, message="exit code -9"),
         deployment_id=deployment,
         auto_scheduled=True,
         expected_start_time=when,
+        start_time=when,
     )
 
 
@@ -235,9 +236,11 @@ def test_the_dead_are_buried_and_only_the_newest_missed_run_is_made_up_for(deplo
     missed, newest, soon = (flow_run(deployed, "SCHEDULED", age, "nightly") for age in (night, day, -day))
     server = Server([dead, living, young, other, missed, newest, soon])
     with holding(deployed.run_lock(str(living.id)), "living"):
-        said = mend_with(server, deployed)
+        said = reap_with(server, deployed)
     assert server.states == {dead.id: "CRASHED", missed.id: "CANCELLED"}
     assert len(said) == 2
+    (left,) = records(deployed.origin)
+    assert (left.name, read_record(deployed.origin, left).outcome) == (dead.name, f"failed: {GONE}")
 
 
 def test_whoever_is_to_be_told_is_told_once_that_a_run_was_killed(deployed, monkeypatch, caplog):
@@ -250,18 +253,18 @@ def test_whoever_is_to_be_told_is_told_once_that_a_run_was_killed(deployed, monk
 
     monkeypatch.setattr(notifications, "notify", notify)
     server = Server([flow_run(deployed, "RUNNING", timedelta(minutes=90))])
-    said = mend_with(server, deployed)
+    said = reap_with(server, deployed)
     assert [line.partition(" was ")[2] for line in said] == ["dead: marked crashed"]
     assert "hook/team could not be notified" in caplog.text
     reachable[0] = True
-    assert mend_with(server, deployed) == [] == mend_with(server, deployed)
+    assert reap_with(server, deployed) == [] == reap_with(server, deployed)
     ((block, subject, body),) = told
-    assert block == "hook/team" and "run of 1:30:00 failed" in subject and "was killed" in body
+    assert block == "hook/team" and "run-5400 failed" in subject and "was killed" in body
     server.runs += [flow_run(deployed, "CRASHED", timedelta(minutes=80))]  # Prefect's runner saw this one die
-    assert mend_with(server, deployed) == [] and told[1][2] == "exit code -9"
+    assert reap_with(server, deployed) == [] and told[1][2] == "exit code -9"
     server.runs += [flow_run(deployed, "COMPLETED", timedelta(minutes=70))]
     incidents.over(deployed, scheduled_training.FLOW)
-    assert mend_with(server, deployed) == [] and len(told) == 2, "what went well since is no incident"
+    assert reap_with(server, deployed) == [] and len(told) == 2, "what went well since is no incident"
 
 
 def test_a_section_of_the_results_takes_its_own_place(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
@@ -13,8 +12,9 @@ from flows.machine.git import git
 from flows.machine.locks import holding
 from flows.notify import notifications
 from flows.parameters import Limits, Publish
-from flows.runs import prune, record
-from flows.runs.record import find, latest, records, show
+from flows.runs import prune
+from flows.runs.record import find, latest, read_record, records
+from flows.runs.run_record import RunRecord
 from flows.runs.verify import rebuild
 from flows.scheduled_training import scheduled_training
 
@@ -26,7 +26,7 @@ def run(home, **parameters):
 
 
 def outcomes(home, past):
-    return {stage["stage"]: stage["outcome"] for stage in show(home.origin, past)["stages"]}
+    return {stage.stage: stage.outcome for stage in read_record(home.origin, past).stages}
 
 
 def commit(home, **files):
@@ -44,19 +44,19 @@ def test_a_run_leaves_the_tree_alone_and_a_record_that_dvc_knows(api, deployed):
 
     (past,) = records(deployed.origin)
     assert past.name in state.message
-    said = show(deployed.origin, past)
-    assert said["commit"] == past.baseline == git(deployed.origin, "rev-parse", "HEAD")
-    assert said["outcome"] == "completed"
-    assert set(said["inputs"]) == {"source.txt"}
-    assert said["versions"]["dvc"]
-    assert said["device"]["threads"] >= 1
+    said = read_record(deployed.origin, past)
+    assert said.commit == past.baseline == git(deployed.origin, "rev-parse", "HEAD")
+    assert said.outcome == "completed"
+    assert set(said.inputs) == {"source.txt"}
+    assert said.versions["dvc"]
+    assert said.device.threads >= 1
     listed = subprocess.run([sys.executable, "-m", "dvc", "exp", "list"], capture_output=True, text=True, check=True)
     assert past.name in listed.stdout
 
     # what it made is in the repository's own cache: applying the experiment brings it here without running a thing
     subprocess.run([sys.executable, "-m", "dvc", "exp", "apply", past.name], check=True)
     assert (deployed.origin / "last.txt").read_text() == (deployed.clones / past.name / "last.txt").read_text()
-    assert json.loads((deployed.origin / "reports/run.json").read_text()) == said
+    assert RunRecord.read((deployed.origin / "reports/run.json").read_text(), "here") == said
 
 
 def test_unchanged_then_changed_and_each_is_rebuilt_to_the_same_bytes(api, deployed):
@@ -97,7 +97,7 @@ def test_a_failed_run_is_recorded_told_once_and_the_next_goes_on_from_its_last_s
     assert "second failed" in state.message
     (failed,) = records(deployed.origin)
     assert told == [("hook/team", f"{deployed.origin.name}: {failed.name} failed")]
-    assert show(deployed.origin, failed)["outcome"].startswith("failed")
+    assert read_record(deployed.origin, failed).outcome.startswith("failed")
     assert outcomes(deployed, failed) == {"first": "ran"}
     assert latest(deployed.origin) is None
     run(deployed, publish=Publish(notify="hook/team"))
@@ -146,7 +146,7 @@ def test_only_recorded_clones_beyond_the_newest_are_pruned(api, deployed):
     assert not (deployed.clones / oldest.name).exists()
     assert prune.clones(deployed, 0) == [deployed.clones / newest.name]
     assert (deployed.clones / "nobody-knows").exists()
-    assert record.show(deployed.origin, find(deployed.origin, oldest.name))["outcome"] == "completed"
+    assert read_record(deployed.origin, find(deployed.origin, oldest.name)).outcome == "completed"
 
 
 LANDED = """
@@ -181,7 +181,7 @@ def test_rows_that_land_between_two_runs_are_used_and_the_first_is_still_rebuilt
     second, first = records(deployed.origin)
     seen = {past.name: (deployed.clones / past.name / "count.txt").read_text() for past in (first, second)}
     assert list(seen.values()) == ["one", "one two"]
-    assert show(deployed.origin, first)["inputs"].keys() == {"count.py", "data/landing/drops"}
+    assert read_record(deployed.origin, first).inputs.keys() == {"count.py", "data/landing/drops"}
     for past in (first, second):
         assert rebuild(deployed, past).same
     run(deployed)

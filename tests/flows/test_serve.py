@@ -17,7 +17,7 @@ import pytest
 
 from flows.machine.git import git
 from flows.machine.home import Home
-from flows.runs.record import records, show
+from flows.runs.record import read_record, records
 from tests.support.processes import IDENTITY, TOP, free_port
 from tests.support.small_repository import make
 
@@ -142,8 +142,8 @@ def gone(pid):
 
 def test_the_schedule_fires_and_the_run_is_recorded(served):
     served.until(lambda: records(served.repository), 150, "recorded")
-    said = show(served.repository, records(served.repository)[-1])
-    assert (said["flow"], said["outcome"]) == ("scheduled-training", "completed")
+    said = read_record(served.repository, records(served.repository)[-1])
+    assert (said.flow, said.outcome) == ("scheduled-training", "completed")
     served.end()
     assert not any(
         f"--port {served.port}" in " ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])

@@ -17,7 +17,7 @@ import psutil
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.machine.locks import is_held
-from flows.runs.record import LOCK, Record, locked, records, show
+from flows.runs.record import LOCK, Experiment, locked, read_record, records
 from flows.runs.verify import rebuild
 from tests.soak.runs import LIMIT_SECONDS, TERMINAL, Soak
 
@@ -47,7 +47,7 @@ def md5s(stages: dict[str, Any]) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
 
 
-def of_record(soak: Soak, past: Record) -> dict[str, str]:
+def of_record(soak: Soak, past: Experiment) -> dict[str, str]:
     """The md5s on record."""
     file = soak.way.folder / "record.lock"
     file.write_text(git(soak.way.repository, "show", f"{past.commit}:{LOCK}") + "\n", encoding="utf-8")
@@ -71,7 +71,7 @@ def check(soak: Soak) -> dict[str, Any]:
     repository, home = soak.way.repository, Home.of(soak.way.repository)
     orphans = left_over(soak)
     held = [str(lock) for lock in (home.folder / "locks").rglob("*.lock") if is_held(lock)]
-    done = [past for past in records(repository) if show(repository, past)["outcome"] == "completed"]
+    done = [past for past in records(repository) if read_record(repository, past).outcome == "completed"]
     commits = sorted({past.baseline for past in done})
     with ThreadPoolExecutor(AT_ONCE) as pool:  # they mostly wait
         known = dict(zip(commits, pool.map(lambda commit: reference(soak, commit), commits), strict=True))

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from flows.machine.git import git
-from flows.runs.record import records, show
+from flows.runs.record import read_record, records
 from tasks.core.files import write_json
 from tests.soak.ways import TOP, Way
 
@@ -89,7 +89,7 @@ class Soak:
         repository = self.way.repository
         head = git(repository, "rev-parse", "HEAD")
         done = [past for past in records(repository) if past.baseline == head]
-        if any(show(repository, past)["outcome"] == "completed" for past in done):
+        if any(read_record(repository, past).outcome == "completed" for past in done):
             (repository / "source.txt").write_text(head)
             git(repository, "commit", "-qam", "more", environment=self.way.environment())
 

@@ -157,8 +157,8 @@ class Pool(Way):
         self.start("worker", "prefect", "worker", "start", "--pool", "driftline")
         if time.time() - self.mended > MEND_SECONDS:
             self.mended = time.time()
-            self.processes.pop("mend", None)
-            self.start("mend", "driftline", "reaper", "--repository", str(self.repository))
+            self.processes.pop("reaper", None)
+            self.start("reaper", "driftline", "reaper", "--repository", str(self.repository))
 
     def _deploy(self) -> None:
         self._prefect("work-pool", "create", "driftline", "--type", "process", "--overwrite")

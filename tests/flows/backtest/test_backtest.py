@@ -20,8 +20,9 @@ from flows.backtest.probe import Probes, Settings, embedded
 from flows.backtest.replay import ResultCache, Training, WindowResult, facts, replay_policy, summary
 from flows.machine.home import Home
 from flows.parameters import Policy, Replay, Window
+from flows.windows import ranges
 from flows.windows.policy import decide
-from flows.windows.ranges import Span, moment
+from flows.windows.ranges import moment
 from tasks import drift, gate, split, tokenize
 from tasks.core.errors import UserError
 from tasks.core.params import General, Model
@@ -30,7 +31,7 @@ from tests.support import history as small
 from tests.support import watched
 from tests.support.processes import IDENTITY
 
-WEEK = Span(moment("2026-01-01"), moment("2026-01-08"))
+WEEK = ranges.Window(moment("2026-01-01"), moment("2026-01-08"))
 WEEKS = [WEEK, *(WEEK.from_(moment(f"2026-01-{day:02}")) for day in (8, 15, 22))]
 
 
@@ -168,7 +169,7 @@ def test_a_probe_sees_nothing_of_what_comes_later():
 def test_late_labels_are_not_seen_by_the_verdict():
     rows, embeddings = table()
     labels = np.array(rows["label"].to_pylist(), object)
-    window = Span(moment("2026-01-08"), moment("2026-01-15"))
+    window = ranges.Window(moment("2026-01-08"), moment("2026-01-15"))
     inside = History(rows, Windows()).within(window)
     labels[inside] = np.random.default_rng(1).permutation(labels[inside])
     mixed = rows.set_column(2, "label", pa.array(labels.tolist()))
@@ -190,7 +191,7 @@ def test_windows_follow_one_another_while_they_have_closed_and_what_cannot_be_re
     with pytest.raises(UserError, match="name --since and --days"):
         spans(History(rows, Windows()), None, None, None)
     with pytest.raises(UserError, match="there is no row to learn from"):
-        refuse_one_class(found, Span(moment("2025-01-01"), moment("2025-01-08")))
+        refuse_one_class(found, ranges.Window(moment("2025-01-01"), moment("2025-01-08")))
     one = rows.set_column(2, "label", pa.array(["ham"] * len(rows)))
     with pytest.raises(UserError, match="only 'ham' to learn from"):
         refuse_one_class(History(one, windows), WEEKS[0])

@@ -12,6 +12,7 @@ from flows.machine.git import git
 from flows.notify import incidents, notifications
 from flows.notify.artifacts import links
 from flows.runs import record
+from flows.runs.metrics import Evaluation
 from flows.runs.summary import closing_lines
 from flows.runs.workspace import cached
 from tasks import gate
@@ -55,17 +56,18 @@ def folder(tmp_path):
 
 
 def test_on_the_same_rows_the_difference_is_the_gates_and_else_it_says_why_there_is_none(folder, tmp_path):
-    last = Model("last", EVALUATE, scored(tmp_path / "last.parquet", 30, range(219, -1, -1)))
-    champion = Model("champion", {**EVALUATE, "rows": 90}, scored(tmp_path / "champion.parquet", 0, range(150)))
-    gone = Model("gone", EVALUATE, None)
-    table = [
-        [c.strip() for c in line.split("|")[1:-1]]
-        for line in beside.markdown(folder, [last, champion, gone]).splitlines()
-    ]
-    assert table[0] == ["", "this run", "last", "champion", "gone"]
-    assert table[2] == ["on test rows", "200", "200", "90", "200"]
-    assert table[3][:2] == ["macro-F1", "0.900 [0.850, 0.950]"]
-    assert table[4][1] == "0.910"  # no interval is known, so none is shown
+    last = Model("last", Evaluation.of(EVALUATE, "here"), scored(tmp_path / "last.parquet", 30, range(219, -1, -1)))
+    champion = Model(
+        "champion",
+        Evaluation.of({**EVALUATE, "rows": 90}, "here"),
+        scored(tmp_path / "champion.parquet", 0, range(150)),
+    )
+    gone = Model("gone", Evaluation.of(EVALUATE, "here"), None)
+    table = [list(row.values()) for row in beside.table(folder, [last, champion, gone])]
+    assert list(beside.table(folder, [last, champion, gone])[0]) == ["", "this run", "last", "champion", "gone"]
+    assert table[0] == ["test rows", "200", "200", "90", "200"]
+    assert table[1][:2] == ["macro-F1", "0.900 [0.850, 0.950]"]
+    assert table[2][1] == "0.910"  # no interval is known, so none is shown
 
     both = {name: read_predictions(file) for name, file in (("last", last.scored), ("ours", folder / beside.SCORED))}
     test = read_predictions(folder / layout.split("test"))
@@ -98,8 +100,8 @@ def test_a_training_of_some_stages_tells_of_these_alone(folder):
 
 
 def test_without_an_evaluation_there_is_no_table_and_without_others_one_column(folder, tmp_path):
-    assert beside.markdown(tmp_path / "empty", []) is None
-    assert all(line.count("|") == 3 for line in beside.markdown(folder, []).splitlines())
+    assert beside.table(tmp_path / "empty", []) == []
+    assert all(list(row) == ["", "this run"] for row in beside.table(folder, []))
 
 
 def test_a_commit_tells_of_its_model_and_the_cache_has_its_answers(deployed):
@@ -109,7 +111,7 @@ def test_a_commit_tells_of_its_model_and_the_cache_has_its_answers(deployed):
     (deployed.origin / record.LOCK).write_text(lock)
     git(deployed.origin, "add", "-A", "--force")
     git(deployed.origin, "commit", "-qm", "evaluated")
-    assert Model.at(deployed, "HEAD", "head") == Model("head", EVALUATE, None)
+    assert Model.at(deployed, "HEAD", "head") == Model("head", Evaluation.of(EVALUATE, "here"), None)
     file = deployed.origin / ".dvc" / "cache" / "files" / "md5" / "01" / "23"
     file.parent.mkdir(parents=True)
     file.touch()
@@ -129,8 +131,7 @@ def test_an_incident_is_told_once_until_it_is_over(deployed, monkeypatch):
     monkeypatch.setattr(notifications, "notify", notify)
 
     def fail(name, words):
-        state = incidents.failed(deployed, "flow", name, words, "hook/team")
-        assert state.is_failed() and state.message == words
+        incidents.failed(deployed, "flow", name, words, "hook/team")
 
     fail("run-1", "failed: finetune failed; it said last:\n13:01 in run-1")
     fail("run-2", "failed: finetune failed; it said last:\n14:02 in run-2")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows.champion import comparison, proposal, registry
+from flows.champion.verdict import MARK
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.promotion import history
@@ -127,14 +128,14 @@ def test_promote_force_a_worse_one_and_roll_back(home, tmp_path):
     assert weights_in_production(home, tmp_path) == of(60)
     better = propose(home)
     assert better.promoted.name == "v0.0.2"
-    assert better.verdict["champion"]["accuracy"] == 0.8
-    assert better.verdict["challenger"]["accuracy"] == pytest.approx(295 / 300, abs=1e-6)
+    assert better.verdict.figures["champion"]["accuracy"] == 0.8
+    assert better.verdict.figures["challenger"]["accuracy"] == pytest.approx(295 / 300, abs=1e-6)
     assert weights_in_production(home, tmp_path) == of(5)
 
     worse = train(home, 90)
     refused = propose(home)
     assert refused.promoted is None
-    assert refused.verdict["slices"]["worse"] == ["month = 1", "month = 2"]
+    assert refused.verdict.figures["slices"]["worse"] == ["month = 1", "month = 2"]
     assert weights_in_production(home, tmp_path) == of(5)
     forced = propose(home, force=True)
     assert forced.promoted.commit == worse
@@ -158,8 +159,8 @@ def test_promote_force_a_worse_one_and_roll_back(home, tmp_path):
         *["champion: rolled back"] * 3,
     ]
     tag = git(home.origin, "tag", "--list", "classifier#production#3", "--format=%(contents)")
-    assert f"do not promote: {refused.verdict['reason']}" in tag
-    assert json.loads(tag.partition(comparison.MARK)[2])["promote"] is False
+    assert f"do not promote: {refused.verdict.reason}" in tag
+    assert json.loads(tag.partition(MARK)[2])["promote"] is False
     assert not git(home.origin, "status", "--porcelain")
     for version, wrong in {"v0.0.1": 60, "v0.0.2": 5, "v0.0.3": 90}.items():
         out = tmp_path / "got" / version
@@ -177,7 +178,7 @@ def test_looking_is_counted_once_for_each_two_models(home):
         if git(home.origin, "log", "-1", "--format=%s") != f"{wrong} wrong":
             train(home, wrong)
         verdict = propose(home, promote=False).verdict
-        assert verdict["holdout_reuse"]["earlier_decisions"] == before
+        assert verdict.figures["holdout_reuse"]["earlier_decisions"] == before
     assert len(comparison.verdicts(home.origin)) == 4  # the first promotion's too, which decided on no rows
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from flows.monitoring import labelling
 from flows.monitoring.labelling import Row, ask, choose, file_of, given, keep, measured
-from flows.windows.ranges import Span, moment
+from flows.windows.ranges import Window, moment
 from tasks.core.errors import UserError
 
-WINDOW = Span(moment("2026-02-01"), moment("2026-03-01"))
+WINDOW = Window(moment("2026-02-01"), moment("2026-03-01"))
 
 
 def rows(count, seed=0, labelled=False):
@@ -58,9 +58,9 @@ def test_the_random_half_is_unbiased_and_its_interval_covers(tmp_path, monkeypat
         offered = {row.id for row, _ in chosen}
         back = [Row(r.id, r.text, "ham" if r.id in offered else None, r.prediction, r.confidence) for r in known]
         found = measured(back, asked)
-        assert (found["rows"], found["of"]) == (50, 50)
-        estimates.append(found["accuracy"] - truth)
-        inside += found["interval"][0] <= truth <= found["interval"][1]
+        assert (found.rows, found.of) == (50, 50)
+        estimates.append(found.accuracy - truth)
+        inside += found.interval[0] <= truth <= found.interval[1]
     standard_error = (0.25 * 0.75 / 50 / 200) ** 0.5
     assert abs(sum(estimates) / 200) < 4 * standard_error  # with the doubtful half counted in it would be 0.07 off
     assert inside >= 186  # 95 % of 200, less two binomial standard errors
@@ -70,7 +70,7 @@ def test_what_somebody_is_labelling_is_not_written_over_and_comes_back_by_id(dep
     known = list(rows(300))
     file = ask(deployed, WINDOW, known, 7, 20)
     assert file == file_of(deployed, WINDOW)
-    assert labelling.span_of(file) == WINDOW
+    assert labelling.window_of(file) == WINDOW
     before = file.read_text()
     assert ask(deployed, WINDOW, known[:50], 8, 20) == file
     assert file.read_text() == before
@@ -97,7 +97,7 @@ def test_what_somebody_is_labelling_is_not_written_over_and_comes_back_by_id(dep
 
 def test_nothing_is_asked_where_all_is_known_and_a_formula_is_no_formula(deployed):
     assert ask(deployed, WINDOW, list(rows(10, labelled=True)), 7, 20) is None
-    assert measured(list(rows(10, labelled=True)), file_of(deployed, WINDOW))["over"] == "all rows"
+    assert measured(list(rows(10, labelled=True)), file_of(deployed, WINDOW)).over == "all rows"
     text = ask(deployed, WINDOW, list(rows(10)), 7, 20).read_text()
     assert "'=1+1" in text
     assert ",=1+1" not in text

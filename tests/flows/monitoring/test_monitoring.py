@@ -21,8 +21,10 @@ from flows.monitoring import watch
 from flows.monitoring.flow import monitoring
 from flows.monitoring.labelling import keep
 from flows.parameters import Policy, Publish, Window
-from flows.runs.record import find, records, show
+from flows.runs.record import find, read_record, records
 from flows.runs.verify import rebuild
+from flows.windows.policy import Decision
+from flows.windows.ranges import written
 from tasks.core.errors import UserError
 from tests.support import watched
 from tests.support.processes import IDENTITY
@@ -75,7 +77,13 @@ MARCH, JUNE = Window(since="2026-03-01", until="2026-04-01"), Window(since="2026
 
 def look(home, **asked):
     state = monitoring(repository=str(home.origin), return_state=True, **asked)
-    return state, watch.last(home)
+    run = watch.last(home)
+    return state, run.watched
+
+
+def outcomes(home):
+    """What the newest window's run did with each stage."""
+    return {stage.stage: stage.outcome for stage in watch.last(home).stages}
 
 
 def events(api):
@@ -98,24 +106,23 @@ def test_a_quiet_month_runs_the_current_branch_only_and_changes_nothing(home, to
     state, said = look(home, policy=PROMOTES, publish=TEAM)
     assert state.is_completed(), state.message
     assert (git(home.origin, "status", "--porcelain"), git(home.origin, "rev-parse", "HEAD")) == before
-    assert said["window"] == {"since": "2026-02-01", "until": "2026-03-01"}
-    stages = {stage["stage"]: stage["outcome"] for stage in said["stages"]}
+    assert str(said.window) == "2026-02-01 to 2026-03-01"
+    stages = outcomes(home)
     assert set(stages) == {"ingest@reference", "ingest@current", "score@current", "drift"}
     assert set(stages.values()) == {"unchanged"}  # the champion's own window: its commit has it
-    assert said["decision"] == {"refit": False, "reasons": ["no drift"]}
-    assert (said["drifted"], said["measured"]["over"], said["to_label"]) == (False, "all rows", None)
+    assert said.decision == Decision(refit=False, reasons=["no drift"])
+    assert (said.drifted, said.measured.over, said.to_label) == (False, "all rows", None)
     assert told == []
 
 
 def test_an_alarm_is_told_once_and_a_dry_run_only_says_what_it_would_do(home, told, api):
     state, said = look(home, policy=Policy(refit_on="alarm"), publish=TEAM, to_label=40)
     assert state.is_completed(), state.message
-    assert said["window"] == {"since": "2026-03-01", "until": "2026-04-01"}
-    assert said["decision"] == {"refit": True, "reasons": ["drift"]}
-    assert said["tried_at"] is None
-    assert said["past"]["windows"] == 1  # February, which the same champion was watched on
-    outcomes = {stage["stage"]: stage["outcome"] for stage in said["stages"]}
-    assert outcomes == {
+    assert str(said.window) == "2026-03-01 to 2026-04-01"
+    assert said.decision == Decision(refit=True, reasons=["drift"])
+    assert said.tried_at is None
+    assert said.past.windows == 1  # February, which the same champion was watched on
+    assert outcomes(home) == {
         "ingest@reference": "unchanged",
         "ingest@current": "ran",
         "score@current": "ran",
@@ -131,9 +138,9 @@ def test_an_alarm_is_told_once_and_a_dry_run_only_says_what_it_would_do(home, to
 
 
 def test_labels_come_back_by_id_and_measure_the_accuracy(home, told):
-    said = watch.last(home)
+    said = watch.last(home).watched
     file = home.folder / "to_label" / "2026-03-01_2026-04-01" / "to_label.csv"
-    assert said["to_label"] == str(file)
+    assert said.to_label == str(file)
     lines = list(csv.DictReader(file.open()))
     assert len(lines) == 40
     random = [line for line in lines if line["chosen"] == "random"]
@@ -145,11 +152,11 @@ def test_labels_come_back_by_id_and_measure_the_accuracy(home, told):
     keep(home, file)
     said = look(home, window=MARCH, publish=TEAM)[1]
     assert len(told) == 1  # the same incident
-    found = said["measured"]
+    found = said.measured
     right = sum(line["text"] not in ("bitcoin",) for line in random)
-    assert (found["rows"], found["accuracy"]) == (20, right / 20)
-    assert found["over"] == "the random half of to_label.csv"
-    assert said["facts"]["accuracy_is"] == "measured"
+    assert (found.rows, found.accuracy) == (20, right / 20)
+    assert found.over == "the random half of to_label.csv"
+    assert said.facts.accuracy_is == "measured"
 
 
 def artifact(api, key):
@@ -162,24 +169,26 @@ def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
     state, said = look(home, policy=PROMOTES, window=MARCH)
     assert state.is_completed(), state.message
     assert "promoted" in state.message
-    assert said["tried_at"] == "2026-04-01"
+    assert written(said.tried_at) == "2026-04-01"
     now = registry.champion(home.origin)
     assert now.name == "v0.0.2"
-    windows = watch.params_at(home, now.commit)
+    windows = watch.windows_at(home, now.commit)
     assert f"{windows.reference.until:%Y-%m-%d} {windows.current.from_:%Y-%m-%d}" == "2026-04-01 2026-04-01"
     assert "# a comment that stays" in git(home.origin, "show", f"{now.commit}:params.yaml")
     trained = find(home.origin, now.commit)
-    assert show(home.origin, trained)["because"] == said["name"]
-    table = artifact(api, "metrics").splitlines()
-    assert [cell.strip() for cell in table[0].split("|")[1:-1]] == ["", "this run", "champion, v0.0.1"]
-    assert "not on the same rows: " in table[-1]  # rows of March, which the champion of January never answered
+    assert read_record(home.origin, trained).because == watch.last(home).name
+    table = json.loads(artifact(api, "metrics"))
+    assert list(table[0]) == ["", "this run", "champion, v0.0.1"]
+    assert (
+        "not on the same rows: " in table[-1]["champion, v0.0.1"]
+    )  # rows of March, which the champion of January never answered
     verdict = rebuild(home, trained)
     assert verdict.same, str(verdict)
 
     state, said = look(home, policy=PROMOTES)
-    assert said["champion"]["name"] == "v0.0.2"
-    assert said["window"] == {"since": "2026-04-01", "until": "2026-05-01"}
-    assert (said["drifted"], said["decision"]["refit"]) == (False, False)
+    assert said.champion.name == "v0.0.2"
+    assert str(said.window) == "2026-04-01 to 2026-05-01"
+    assert (said.drifted, said.decision.refit) == (False, False)
     state, _ = look(home, window=Window(days=20000))
     assert (state.name, "still open" in state.message) == ("Skipped", True)
 
@@ -190,7 +199,7 @@ def test_a_window_without_rows_fails_in_words_is_recorded_and_told_once(home, to
         state, _ = look(home, window=JUNE, publish=TEAM)
         assert state.is_failed()
         assert "windows.current is empty" in state.message
-    assert show(home.origin, records(home.origin)[0])["outcome"].startswith("failed")
+    assert read_record(home.origin, records(home.origin)[0]).outcome.startswith("failed")
     assert len(told) == heard + 1
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from flows.upgrade import code, documents, keys, pipeline
+from flows.upgrade.merge import merged_text
+from flows.upgrade.moved import MOVED
 from tasks.core.params import Section
 from tests.support.first_release import FIRST
 from tests.support.processes import TOP
@@ -142,12 +143,21 @@ def test_what_is_not_in_the_release_is_named_with_its_line(modules, text, fault)
     assert [found for found in code.migrate(text, modules).faults if found.startswith(fault)]
 
 
-def test_every_module_of_the_first_release_that_stages_shared_has_a_successor():
-    from flows.upgrade import release
-
-    moved = release.moved(TOP, FIRST, "HEAD")
+def test_every_module_of_the_first_release_has_a_successor():
     listed = subprocess.run(
-        ["git", "ls-tree", "--name-only", FIRST, "tasks/"], cwd=TOP, text=True, capture_output=True, check=True
-    )
-    old = [path for path in listed.stdout.split() if path.endswith(".py") and not (TOP / path).exists()]
-    assert old and all(Path(moved.get(path, "")).suffix == ".py" for path in old), set(old) - moved.keys()
+        ["git", "ls-tree", "-r", "--name-only", FIRST, "tasks/", "flows/"],
+        cwd=TOP,
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout.split()
+    gone = {path for path in listed if path.endswith(".py") and not (TOP / path).exists()}
+    assert gone and gone == MOVED.keys()
+    assert not [new for new in MOVED.values() if not (TOP / new).is_file()]
+
+
+def test_edits_of_a_file_that_moved_are_merged_or_marked():
+    base = "a\nb\nc\nd\ne\n"
+    assert merged_text(base.replace("a", "A"), base, base.replace("e", "mine")) == ("A\nb\nc\nd\nmine\n", True)
+    text, clean = merged_text(base.replace("c", "theirs"), base, base.replace("c", "mine"))
+    assert not clean and "<<<<<<< release\ntheirs\n=======\nmine\n>>>>>>> yours" in text

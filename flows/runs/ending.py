@@ -1,0 +1,90 @@
+"""The one place where a deployed flow ends: whatever ends it early is recorded, and told once per incident.
+
+``ends_recorded`` turns an error into the state of the run; Prefect's hooks, which also see what never reached the
+flow's body, leave a record where there is none yet and notify. What is killed has no hooks: ``flows.reaper`` finds it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flows import Flow
+from prefect.states import Completed, Failed
+
+from flows.errors import Busy
+from flows.machine.home import Home
+from flows.notify import incidents
+from flows.runs import record
+from flows.runs.attempt import outcome_of
+from flows.runs.record import Asked
+from tasks.core.errors import UserError
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+
+
+def ends_recorded(body: Callable[P, State[Any]]) -> Callable[P, State[Any]]:
+    """The body of a flow whose errors become its state: a lock that is held skips the run, all else fails it."""
+
+    @functools.wraps(body)
+    def run(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
+        try:
+            return body(*args, **kwargs)
+        except Busy as busy:
+            return Completed(name="Skipped", message=f"skipped: {busy}")
+        except UserError as failure:
+            return Failed(message=str(failure))
+        except Exception as bug:
+            log.exception("the flow ended by an error that it does not expect")
+            return Failed(message=outcome_of(bug))
+
+    signature = inspect.signature(body, eval_str=True)  # Prefect would look for the names of types in this module
+    run.__annotations__ = {name: given.annotation for name, given in signature.parameters.items()}
+    vars(run)["__signature__"] = signature
+    return run
+
+
+def failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Prefect's hook, on failure and crash: see to the record and the notification."""
+    close(flow_run, flow.name, state.message or str(state.name))
+
+
+def completed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Prefect's hook, on completion: the next failure is a new incident; a run that was skipped says nothing."""
+    if state.name == "Completed":
+        incidents.over(_home(flow_run), flow.name)
+
+
+def close(run: FlowRun, flow: str, message: str) -> None:
+    """Record a run that ended early, where it left no record itself, and notify unless its incident is known."""
+    try:
+        home = _home(run)
+    except UserError as refusal:  # the repository that it was for is not there, so nothing can be kept of it
+        log.warning(f"{run.name} has no record: {refusal}")
+        return
+    leave_record(home, flow, run, message)
+    incidents.failed(home, flow, str(run.name), message, notify(run))
+
+
+def leave_record(home: Home, flow: str, run: FlowRun, message: str) -> None:
+    """A record of a run that ended before it had a clone, at the commit that is checked out."""
+    if any(known.name == run.name for known in record.records(home.origin)):
+        return
+    outcome = message if message.startswith("failed: ") else f"failed: {message}"
+    asked = Asked(str(run.name), flow, home.origin, run.start_time or record.now())
+    record.save_without_clone(home.origin, record.describe(home.origin, asked, outcome))
+
+
+def _home(run: FlowRun) -> Home:
+    return Home.of(run.parameters.get("repository"))
+
+
+def notify(run: FlowRun) -> str | None:
+    """The notification block of a run; runs of earlier releases and ``rebuild`` name it at the top."""
+    found = (run.parameters.get("publish") or {}).get("notify") or run.parameters.get("notify")
+    return str(found) if found else None

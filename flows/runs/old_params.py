@@ -1,0 +1,42 @@
+"""``params.yaml`` of a clone, which may be of an earlier release: keys that were renamed since are read, not refused.
+
+In the working tree they are refused, with their new name: whoever edits that file reads the message.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ruamel.yaml import YAML
+
+from tasks.core.params import Section, parse
+from tasks.dataset.windows import Windows
+
+S = TypeVar("S", bound=Section)
+
+
+def section_today(cls: type[S], section: str, file: Path) -> S:
+    """A section of any release as today's class. UserError: a value that it cannot be."""
+    return parse(cls, _renamed(cls, _content(file).get(section) or {}), section, file)
+
+
+def windows_of(file: Path) -> Windows:
+    """The section ``windows``."""
+    return section_today(Windows, "windows", file)
+
+
+def seed_of(file: Path) -> int:
+    """The top-level ``seed``."""
+    return int(_content(file).get("seed", 7))
+
+
+def _content(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load(file.read_text(encoding="utf-8")) or {}
+    return found
+
+
+def _renamed(cls: type[Section], values: dict[str, Any]) -> dict[str, Any]:
+    """The values under today's names; what stands under a new name already stays."""
+    old = {cls.RENAMED[key]: value for key, value in values.items() if key in cls.RENAMED}
+    return {**old, **{key: value for key, value in values.items() if key not in cls.RENAMED}}

@@ -1,0 +1,158 @@
+"""What a run leaves behind, as one frozen value: ``reports/run.json`` of its record, read as strictly as it is written.
+
+``version`` counts the forms of that file. The first, of releases before it had a number, is read too.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
+
+from flows.errors import FlowError
+from flows.parameters import Policy
+from flows.pipeline.stage import Result
+from flows.runs.renamed import flow_today
+from flows.windows.history import PastWindows
+from flows.windows.policy import Decision, Facts
+from flows.windows.ranges import UtcMoment, Window
+
+COMPLETED = "completed"
+
+
+class Frozen(BaseModel):
+    """Base of what is recorded: no field changes, and none that is not known is read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Version(Frozen):
+    """A registered model."""
+
+    name: str
+    """``v0.0.2``"""
+    commit: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.commit[:12]})"
+
+
+class Device(Frozen):
+    """What a run ran on."""
+
+    cpu: str
+    threads: int | None
+    gpus: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ", ".join([self.cpu, f"{self.threads} threads", *self.gpus])
+
+
+class Measured(Frozen):
+    """The accuracy of the rows of a window that have a label."""
+
+    accuracy: float
+    interval: tuple[float, float]
+    """95 %, Clopper and Pearson."""
+    rows: int
+    of: int
+    """Rows that were drawn to be labelled."""
+    over: str
+    """Which rows these are, in words."""
+
+
+class Watched(Frozen):
+    """What monitoring found in one window, and what it decided."""
+
+    champion: Version
+    window: Window | None
+    """None: undated data, all of the current window's source."""
+    seen_until: UtcMoment | None
+    """The end of the newest window watched so far."""
+    rows: int
+    drifted: bool | None
+    measured: Measured | None
+    past: PastWindows
+    to_label: str | None
+    """The file of rows to label."""
+    policy: Policy
+    facts: Facts
+    decision: Decision
+    tried_at: UtcMoment | None
+    """The end of the window that last set off a refit."""
+
+    def continues(self, before: Watched | None) -> bool:
+        """Whether the window before had drifted too, under the same champion: the same incident."""
+        return bool(before and before.drifted and before.champion == self.champion)
+
+
+class RunRecord(Frozen):
+    """One run of a flow: what it worked on, what it did, and how it ended."""
+
+    version: Literal[2] = 2
+    name: str
+    flow: str
+    """As it is called today."""
+    outcome: str
+    """``completed``, or ``failed:`` and why."""
+    started: datetime
+    ended: datetime
+    repository: str
+    commit: str
+    """That it was pinned to."""
+    revision: str | None = None
+    """The branch, tag or commit that was asked for."""
+    because: str | None = None
+    """The run that asked for this one."""
+    params_sha256: str | None
+    inputs: dict[str, str | None]
+    """The md5 of every file or folder that no stage made."""
+    versions: dict[str, str]
+    device: Device
+    host: str
+    stages: tuple[Result, ...]
+    watched: Watched | None = None
+    """Of a run of monitoring that got as far."""
+
+    @property
+    def completed(self) -> bool:
+        """Whether the run ended well."""
+        return self.outcome == COMPLETED
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_any_release(cls, values: Any) -> Any:
+        return _from_first(values) if isinstance(values, dict) and "version" not in values else values
+
+    @classmethod
+    def read(cls, text: str, where: str) -> RunRecord:
+        """The content of a ``run.json``. FlowError: it is of no release that this one knows."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            key = ".".join(map(str, fault["loc"]))
+            raise FlowError(
+                f"{where} cannot be read: {key}: {fault['msg']}; a newer release may have written it"
+            ) from None
+
+
+WATCHED = ("champion", "window", "seen_until", "rows", "drifted", "measured", "past", "to_label", "facts", "decision")
+
+
+def _from_first(values: dict[str, Any]) -> dict[str, JsonValue]:
+    """The form without a number: what monitoring found stood beside all else, under the policy's earlier keys."""
+    found = {key: value for key, value in values.items() if key not in (*WATCHED, "policy", "act", "tried_at")}
+    found |= {"version": 2, "flow": flow_today(values["flow"])}
+    if "decision" in values:
+        old = values["policy"]
+        policy = {
+            "refit_on": old["policy"],
+            "max_loss": old["most_loss"],
+            **{key: old[key] for key in ("every_days", "cooldown_days")},
+            "action": values["act"],
+        }
+        watched = {**{key: values[key] for key in WATCHED}, "policy": policy, "tried_at": values["tried_at"]}
+        found["watched"] = watched
+    return found
