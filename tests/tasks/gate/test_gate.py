@@ -330,3 +330,22 @@ def test_the_command_writes_the_verdict(truth, tmp_path):
     refused = gate()
     assert refused.returncode == 2
     assert "unknown key gate.slice" in refused.stderr
+
+
+def test_the_step_is_half_of_what_swapping_one_row_changes(truth):
+    truth = truth[:60]
+    champion = [LABELS[(LABELS.index(label) + (i % 5 == 0)) % len(LABELS)] for i, label in enumerate(truth)]
+    challenger = [LABELS[(LABELS.index(label) + (i % 7 == 0)) % len(LABELS)] for i, label in enumerate(truth)]
+
+    def difference(one, other):
+        return f1_score(truth, other, average="macro") - f1_score(truth, one, average="macro")
+
+    changes = []
+    for i in range(60):
+        if champion[i] != challenger[i]:
+            one, other = [*champion], [*challenger]
+            one[i], other[i] = other[i], one[i]
+            changes.append(abs(difference(one, other) - difference(champion, challenger)))
+    both = pair_cells(truth, champion, challenger)
+    assert both.step() == pytest.approx(np.mean(changes) / 2)
+    assert pair_cells(truth, champion, champion).step() == 0
