@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -27,8 +28,7 @@ from tasks import drift, gate, split, tokenize
 from tasks.core.errors import UserError
 from tasks.core.params import General, Model
 from tasks.dataset.windows import Windows
-from tests.support import history as small
-from tests.support import watched
+from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY
 
 WEEK = ranges.Window(moment("2026-01-01"), moment("2026-01-08"))
@@ -204,11 +204,11 @@ def home(tmp_path_factory, api, tiny_checkpoint, monkeypatch):
     """The home of the small repository."""
     folder = tmp_path_factory.mktemp("history") / "repository"
     folder.mkdir()
-    for name, value in watched.environment(IDENTITY).items():
+    for name, value in tiny_pipeline.environment(IDENTITY).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    small.make(folder, tiny_checkpoint)
+    tiny_pipeline.make_weeks(folder, tiny_checkpoint)
     return Home.of(folder)
 
 
@@ -229,6 +229,14 @@ backtest(sys.argv[1], policy=policy, replay=replay)
 """
 
 
+def figures_of(folder):
+    """What the backtest says of each policy, but for the time it took."""
+    said = json.loads((folder / "reports" / "backtest.json").read_text())
+    for step in (step for of in said["windows"].values() for step in of):
+        (step["refit"] or {}).pop("seconds", None)
+    return {policy: {**one, "seconds": 0} for policy, one in said["policies"].items()}, said["windows"]
+
+
 def kept(home):
     return {file: file.stat().st_mtime_ns for file in (home.folder / "backtests").glob("*/*-2026*.json")}
 
@@ -245,12 +253,12 @@ def test_a_backtest_that_was_killed_goes_on_where_it_was_and_ends_in_the_same_fi
     after = kept(home)
     assert {file: after[file] for file in before} == before
     assert f"{len(after) - 3} results were computed" in state.message
-    figures = small.figures(home.origin)
+    figures = figures_of(home.origin)
     assert [step["macro_f1"] is None for step in figures[1]["never"]] == [False, True]  # no ham in week four
     monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path))
-    state = backtest(repository=str(home.origin), policies=["never", "schedule"], return_state=True)
+    state = backtest(str(home.origin), policy=WEEKLY, replay=TWO, return_state=True)
     assert f"{len(after)} results were computed" in state.message
-    assert small.figures(home.origin) == figures
+    assert figures_of(home.origin) == figures
 
 
 @pytest.mark.slow
@@ -258,7 +266,7 @@ def test_full_refits_are_the_pipelines_own_and_late_labels_stay_hidden(home):
     window, replay = Window(until="2026-01-29"), Replay(policies=["schedule"], refit="full")
     state = backtest(str(home.origin), window, WEEKLY, replay, return_state=True)
     assert state.is_completed(), state.message
-    _, windows = small.figures(home.origin)
+    _, windows = figures_of(home.origin)
     first, second = windows["schedule"]
     assert first["refit"]["promoted"] and first["refit"]["rows"] == 420  # half of three weeks
     assert second["trained_until"].startswith("2026-01-22")

@@ -20,7 +20,7 @@ from flows.monitoring import watch
 from tasks.behaviour import BEHAVIOUR
 from tasks.core.errors import UserError
 from tasks.dataset.windows import load as load_windows
-from tests.support import watched
+from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY
 
 TOP = Path(__file__).parents[3]
@@ -89,13 +89,13 @@ def test_a_folder_with_something_in_it_and_a_repository_without_the_mails_are_re
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_quiet_month_an_alarm_over_wrong_labels_a_promotion_and_its_rollback(api, tmp_path, monkeypatch, caplog):
-    for name, value in watched.environment(IDENTITY).items():
+    for name, value in tiny_pipeline.environment(IDENTITY).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("PYTHONPATH", raising=False)
     folder = tmp_path / "repository"
     folder.mkdir()
-    watched.make(folder)
+    tiny_pipeline.make_spring(folder)
     mislabel(folder)
     home = Home.of(folder)
     played = story.Story(home, weeks=(8, 9, 10), stages=["evaluate", "drift"])

@@ -26,7 +26,7 @@ from flows.runs.verify import rebuild
 from flows.windows.policy import Decision
 from flows.windows.ranges import written
 from tasks.core.errors import UserError
-from tests.support import watched
+from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -38,11 +38,11 @@ def home(tmp_path_factory, api):
     folder = tmp_path_factory.mktemp("watched") / "repository"
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in watched.environment(IDENTITY).items():
+        for name, value in tiny_pipeline.environment(IDENTITY).items():
             patch.setenv(name, value)
         patch.setenv("DRIFTLINE_HOME", str(tmp_path_factory.mktemp("home")))
         patch.delenv("PYTHONPATH", raising=False)
-        watched.make(folder)
+        tiny_pipeline.make_spring(folder)
         yield Home.of(folder)
 
 
@@ -108,7 +108,7 @@ def test_a_quiet_month_runs_the_current_branch_only_and_changes_nothing(home, to
     assert (git(home.origin, "status", "--porcelain"), git(home.origin, "rev-parse", "HEAD")) == before
     assert str(said.window) == "2026-02-01 to 2026-03-01"
     stages = outcomes(home)
-    assert set(stages) == {"ingest@reference", "ingest@current", "score@current", "drift"}
+    assert set(stages) == {"ingest@reference", "ingest@current", "validate@current", "score@current", "drift"}
     assert set(stages.values()) == {"unchanged"}  # the champion's own window: its commit has it
     assert said.decision == Decision(refit=False, reasons=["no drift"])
     assert (said.drifted, said.measured.over, said.to_label) == (False, "all rows", None)
@@ -125,6 +125,7 @@ def test_an_alarm_is_told_once_and_a_dry_run_only_says_what_it_would_do(home, to
     assert outcomes(home) == {
         "ingest@reference": "unchanged",
         "ingest@current": "ran",
+        "validate@current": "ran",
         "score@current": "ran",
         "drift": "ran",
     }
