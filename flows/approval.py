@@ -20,7 +20,7 @@ from prefect.states import Completed
 from flows import scheduled_training
 from flows.champion import proposal, registry
 from flows.machine.home import Home
-from flows.machine.liveness import alive
+from flows.machine.liveness import liveness_lock
 from flows.notify import notifications
 from flows.parameters import PUBLISH, Publish
 from flows.promotion import markdown
@@ -72,7 +72,7 @@ def approval(
         publish: Who hears that it waits, and the git remote that gets the tags.
     """
     home = Home.of(repository)
-    with alive(home, str(runtime.flow_run.id)):
+    with liveness_lock(home, str(runtime.flow_run.id)):
         commit, champion = proposal.candidate(home, run) if run else _newest(home), registry.champion(home.origin)
         if champion and champion.commit == commit:
             return Completed(name="Nothing", message=f"the newest model is the champion already: {champion}")

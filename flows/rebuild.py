@@ -11,7 +11,7 @@ from prefect.states import Completed
 
 from flows.errors import FlowError
 from flows.machine.home import Home
-from flows.machine.liveness import alive
+from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap, holding
 from flows.runs import ending, verify
 from flows.runs.names import run_name
@@ -42,7 +42,7 @@ def rebuild(
         notify: A notification block, as slack-webhook/team, told of a failure once.
     """
     home, name = Home.of(repository), run_name("verify")
-    with alive(home, str(runtime.flow_run.id)), holding(home.workspace_lock, name, overlap):
+    with liveness_lock(home, str(runtime.flow_run.id)), holding(home.workspace_lock, name, overlap):
         found = verify.rebuild(home, past_run(home, run))
     create_markdown_artifact(key="verify", markdown=f"```\n{found}\n```", description="A past run, rebuilt")
     if not found.same:

@@ -18,7 +18,7 @@ from prefect.states import Completed
 
 from flows.champion import beside
 from flows.machine.home import Home, gpu_lock
-from flows.machine.liveness import alive
+from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap, holding
 from flows.monitoring import labelling
 from flows.notify.artifacts import publish as show
@@ -75,7 +75,7 @@ def scheduled_training(
     def work(folder: Path, results: list[Result]) -> None:
         _train(home, folder, stages, request.windows, limits.stage_minutes, results)
 
-    with alive(home, str(runtime.flow_run.id)), alone(home, name, limits.overlap):
+    with liveness_lock(home, str(runtime.flow_run.id)), alone(home, name, limits.overlap):
         done = attempt(home, asked, workspace.pinned(home, revision), work)
         before = record.latest(home.origin, flow=FLOW)
         other_models = beside.others(home, *((before.commit, f"last run, {before.name}") if before else (None, "")))

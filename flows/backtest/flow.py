@@ -21,7 +21,7 @@ from flows.backtest.replay import ResultCache, Step, as_json, replay_policy
 from flows.errors import Busy
 from flows.machine.git import git
 from flows.machine.home import HERE, Home
-from flows.machine.liveness import alive
+from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap
 from flows.parameters import POLICY, REPLAY, WINDOW, Labels, Policy, Refits, Replay, Window
 from flows.runs import workspace
@@ -70,7 +70,7 @@ def backtest(
     name = run_name("backtest")
     try:
         home, span = Home.of(repository), (history.optional_date(window.since), history.optional_date(window.until))
-        with alive(home, str(runtime.flow_run.id)), alone(home, name, overlap):
+        with liveness_lock(home, str(runtime.flow_run.id)), alone(home, name, overlap):
             commit, work = workspace.pinned(home, replay.revision), home.folder / "backtests"
             rows = history.read(home, commit, work / "history", span[1])
             windows = history.spans(rows, *span, window.days)

@@ -22,6 +22,7 @@ from flows.champion.verdict import Judged, Verdict
 from flows.errors import NotFetched, StageFailed
 from flows.machine.git import git, identity
 from flows.machine.home import Home
+from flows.pipeline.missing import install_hints
 from flows.pipeline.stage import guarded
 from flows.runs import workspace
 from flows.runs.metrics import Evaluation
@@ -106,7 +107,9 @@ def score(clone: Path, rows: Path, answers: Path) -> None:
     with chdir(clone):
         code, last = guarded(command)
     if code:
-        raise StageFailed("the model could not answer the rows; it said last:\n" + "\n".join(last))
+        raise StageFailed(
+            "\n".join(["the model could not predict the rows; its last lines:", *last, *install_hints(last, clone)])
+        )
 
 
 def _own_answers(clone: Path) -> Table:

@@ -16,7 +16,7 @@ STARTED_BY_A_RUNNER = "PREFECT__FLOW_RUN_ID"
 
 
 @contextmanager
-def alive(home: Home, run: str) -> Iterator[None]:
+def liveness_lock(home: Home, run: str) -> Iterator[None]:
     """Hold the run's own lock for the length of the block, and end with the runner or worker that started this."""
     if STARTED_BY_A_RUNNER in os.environ:
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()

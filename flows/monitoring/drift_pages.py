@@ -21,10 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
-from flows.errors import Busy, GitFailed
-from flows.machine.git import git
+from flows.errors import Busy
 from flows.machine.home import Home
 from flows.machine.locks import holding
 from flows.runs import record
@@ -124,12 +121,8 @@ def rebuild(home: Home, pages: Pages) -> tuple[int, int]:
 
 def _made(home: Home, past: record.Experiment) -> list[str]:
     """The md5 of the snapshot that a recorded run made, if it did."""
-    try:
-        lock = YAML(typ="safe").load(git(home.origin, "show", f"{past.commit}:{record.LOCK}"))
-    except GitFailed:
-        return []
-    outs = lock.get("stages", {}).get("drift", {}).get("outs", [])
-    return [out["md5"] for out in outs if out["path"] == str(DRIFT_SNAPSHOT)]
+    md5 = record.made(home.origin, past.commit, DRIFT_SNAPSHOT)
+    return [md5] if md5 else []
 
 
 def serve_pages(home: Home, again: bool, port: int) -> None:

@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.machine.home import Home
-from flows.machine.liveness import alive
+from flows.machine.liveness import liveness_lock
 from flows.monitoring import watch
 from flows.monitoring.drift_pages import Pages
 from flows.notify import notifications
@@ -71,7 +71,7 @@ def monitoring(
     home, name = Home.of(repository), run_name("monitoring")
     refuse_secrets(home, publish.upstream)
     asked = Asked(name, watch.FLOW, home.origin, now())
-    with alive(home, str(runtime.flow_run.id)):
+    with liveness_lock(home, str(runtime.flow_run.id)):
         with alone(home, name, limits.overlap):
             planned = watch.plan(home, window.since, window.until, window.days)
             if planned.window and planned.window.until > datetime.now(UTC):

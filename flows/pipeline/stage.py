@@ -24,6 +24,7 @@ from prefect.states import Failed
 import flows.pipeline.guard
 from flows.errors import StageFailed, TookTooLong, TooLittleSpace
 from flows.pipeline.disk import enough
+from flows.pipeline.missing import install_hints
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,8 @@ def reproduce(stage: str, reasons: list[str], seconds: float | None = None) -> R
     start = time.monotonic()
     code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", stage], seconds)
     if code:
-        raise StageFailed("\n".join(last) or f"stage {stage} ended with exit code {code} and said nothing")
+        words = "\n".join([*last, *install_hints(last)])
+        raise StageFailed(words or f"stage {stage} ended with exit code {code} and printed nothing")
     return Result(stage, outcome_of(last), "; ".join(reasons), time.monotonic() - start)
 
 

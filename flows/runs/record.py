@@ -14,12 +14,12 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from dvc.repo.experiments.refs import ExpRefInfo
 from ruamel.yaml import YAML
@@ -141,35 +141,53 @@ def describe(
 
 def inputs(lock: Path) -> dict[str, str | None]:
     """The md5 of every file or folder that stages read and no stage made, by its path."""
-    stages = locked(lock)
-    made = {out["path"] for stage in stages.values() for out in stage.get("outs", [])}
-    deps = [dep for stage in stages.values() for dep in stage.get("deps", [])]
-    return {dep["path"]: dep.get("md5", "") for dep in deps if dep["path"] not in made}
+    stages = locked(lock).values()
+    made = {path for stage in stages for path in stage.outs}
+    return {path: md5 for stage in stages for path, md5 in stage.deps.items() if path not in made}
 
 
-def locked(lock: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class LockedStage:
+    """What ``dvc.lock`` says of a stage: the md5 of what it read and made, by path; empty where it has none."""
+
+    deps: Mapping[str, str]
+    outs: Mapping[str, str]
+
+
+def locked(lock: Path) -> dict[str, LockedStage]:
     """The stages that a ``dvc.lock`` knows; none when there is no such file."""
-    if not lock.exists():
+    return _parse_lock(lock.read_text(encoding="utf-8")) if lock.exists() else {}
+
+
+def locked_at(repository: Path, commit: str) -> dict[str, LockedStage]:
+    """The same at a commit."""
+    try:
+        return _parse_lock(git(repository, "show", f"{commit}:{LOCK}"))
+    except GitFailed:
         return {}
-    found: dict[str, Any] = YAML(typ="safe").load(lock.read_text(encoding="utf-8")) or {}
-    return dict(found.get("stages") or {})
+
+
+def _parse_lock(text: str) -> dict[str, LockedStage]:
+    stages = (YAML(typ="safe").load(text) or {}).get("stages") or {}
+
+    def md5s(stage: Mapping[str, list[dict[str, str]]], kind: str) -> dict[str, str]:
+        return {entry["path"]: entry.get("md5", "") for entry in stage.get(kind) or []}
+
+    return {name: LockedStage(md5s(stage, "deps"), md5s(stage, "outs")) for name, stage in stages.items()}
 
 
 def made(repository: Path, commit: str, path: Path) -> str | None:
     """The md5 that ``dvc.lock`` of a commit gives an output; None where it knows none."""
-    try:
-        text = git(repository, "show", f"{commit}:{LOCK}")
-    except GitFailed:
-        return None
-    stages = YAML(typ="safe").load(text).get("stages") or {}
-    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
-    return next((out.get("md5") for out in outs if out["path"] == str(path)), None)
+    found = [stage.outs.get(str(path)) for stage in locked_at(repository, commit).values()]
+    return next((md5 for md5 in found if md5), None)
 
 
 def _versions(folder: Path) -> Iterator[tuple[str, str]]:
     decisive = read_json(folder / paths.ENVIRONMENT) if (folder / paths.ENVIRONMENT).exists() else {}
     yield "python", platform.python_version()
-    yield from ((name, version(name)) for name in (*decisive, *SHOWN))
+    for name in (*decisive, *SHOWN):
+        with suppress(PackageNotFoundError):  # an older commit's environment may have had more
+            yield name, version(name)
 
 
 def _device() -> Device:

@@ -8,11 +8,10 @@ data, model and metrics is compared with the md5 on record. Reports are not: Evi
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from configobj import ConfigObj
 from dvc.exceptions import DvcException
@@ -22,7 +21,7 @@ from flows.machine.home import Home
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import reproduce
 from flows.runs import record, workspace
-from flows.runs.record import LOCK, Experiment, Surroundings, locked
+from flows.runs.record import LOCK, Experiment, LockedStage, Surroundings, locked
 from flows.runs.run_record import RunRecord
 from tasks.core.errors import UserError
 from tasks.core.paths import REPORTS
@@ -106,18 +105,19 @@ def _bring_inputs(folder: Path, cache: Path) -> None:
         raise UserError(f"the inputs of the run are neither in {cache} nor in a remote: {why}")
 
 
-def compare(known: dict[str, Any], rebuilt: dict[str, Any], order: list[str]) -> Iterator[Difference]:
+def compare(
+    known: Mapping[str, LockedStage], rebuilt: Mapping[str, LockedStage], order: list[str]
+) -> Iterator[Difference]:
     """Every output of data, model and metrics, the same or not, with both its md5s; inputs only where they differ."""
-    made = {out["path"] for stage in known.values() for out in stage.get("outs", [])}
+    made = {path for stage in known.values() for path in stage.outs}
     for name in order:
-        for kind in ("deps", "outs"):
-            now = {entry["path"]: entry.get("md5", "") for entry in rebuilt.get(name, {}).get(kind, [])}
-            for entry in known.get(name, {}).get(kind, []):
-                path, before = entry["path"], entry.get("md5", "")
-                is_output = kind == "outs" and REPORTS not in Path(path).parents
-                is_changed_input = kind == "deps" and path not in made and before != now.get(path, "")
-                if is_output or is_changed_input:
-                    yield Difference(name, path, before, now.get(path, ""))
+        then, now = known[name], rebuilt.get(name, LockedStage({}, {}))
+        for path, md5 in then.deps.items():
+            if path not in made and md5 != now.deps.get(path, ""):
+                yield Difference(name, path, md5, now.deps.get(path, ""))
+        for path, md5 in then.outs.items():
+            if REPORTS not in Path(path).parents:
+                yield Difference(name, path, md5, now.outs.get(path, ""))
 
 
 def _changed(then: RunRecord, now: Surroundings) -> Iterator[str]:

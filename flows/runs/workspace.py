@@ -16,6 +16,7 @@ from flows.errors import GitFailed, NotFetched, StageFailed
 from flows.machine.git import git, holds
 from flows.machine.home import Home
 from flows.machine.retry import TRIES, retried
+from flows.pipeline.missing import install_hints
 from flows.pipeline.stage import guarded
 from flows.runs.record import LOCK, Experiment
 from tasks.core import paths
@@ -137,7 +138,7 @@ def _land() -> None:
     code, last = guarded([sys.executable, "-m", "tasks.land"])
     if code:
         error = StageFailed if code == REFUSED else NotFetched  # another try settles no refusal
-        raise error("landing failed; it said last:\n" + "\n".join(last))
+        raise error("\n".join(["landing failed; its last lines:", *last, *install_hints(last)]))
 
 
 def _take_if_further(pointer: Path, own: Path) -> None:

@@ -26,7 +26,7 @@ from flows.pipeline import disk
 from flows.reaper import GONE, OVERDUE, reap_with
 from flows.runs import prune
 from flows.runs.publish import refuse_secrets
-from flows.runs.record import find, inputs, read_record, records
+from flows.runs.record import LockedStage, find, inputs, read_record, records
 from flows.runs.verify import Comparison, compare
 from tasks.core.errors import UserError
 from tasks.modelling.training import checkpoint_store
@@ -65,11 +65,7 @@ def test_a_stage_needs_room_for_its_output_twice(tmp_path, monkeypatch):
 
 
 def stage(deps, outs):
-    return {"deps": entries(deps), "outs": entries(outs)}
-
-
-def entries(md5s):
-    return [{"path": path, "md5": md5} for path, md5 in md5s.items()]
+    return LockedStage(deps, outs)
 
 
 def test_old_and_surplus_checkpoints_go_but_none_that_a_training_uses(deployed):

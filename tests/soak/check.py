@@ -17,7 +17,7 @@ import psutil
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.machine.locks import is_held
-from flows.runs.record import LOCK, Experiment, locked, read_record, records
+from flows.runs.record import LOCK, Experiment, LockedStage, locked, read_record, records
 from flows.runs.verify import rebuild
 from tests.soak.runs import LIMIT_SECONDS, TERMINAL, Soak
 
@@ -42,9 +42,9 @@ def reference(soak: Soak, commit: str) -> dict[str, str]:
     return md5s(locked(folder / LOCK))
 
 
-def md5s(stages: dict[str, Any]) -> dict[str, str]:
+def md5s(stages: dict[str, LockedStage]) -> dict[str, str]:
     """Of a lock: path to md5."""
-    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+    return {path: md5 for stage in stages.values() for path, md5 in stage.outs.items()}
 
 
 def of_record(soak: Soak, past: Experiment) -> dict[str, str]:

@@ -18,8 +18,8 @@ from flows.runs.record import latest, read_record, records
 from flows.runs.verify import rebuild
 from flows.scheduled_training import scheduled_training
 from flows.status import record_lines
-from tests.flows.conftest import IDENTITY
 from tests.support import watched
+from tests.support.processes import IDENTITY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 HERE = Path(__file__).parent
