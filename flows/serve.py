@@ -12,17 +12,15 @@ import os
 import sys
 import threading
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
-
-from flows.cli.options import RepositoryOption
 from flows.errors import Busy
 from flows.logs import plainly
 from flows.machine.home import HERE, Home
 from flows.machine.locks import holding
 from flows.machine.server import server
-from tasks.core.cli import REFUSED, run
+from tasks.core.cli import REFUSED
 from tasks.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -82,17 +80,8 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
         over.set()
 
 
-def main(
-    repository: RepositoryOption = None,
-    host: Annotated[
-        str, typer.Option(help="Where our own server listens; others than loopback need authentication.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Of our own server.")] = 4200,
-) -> None:
-    """Run what prefect.yaml declares, on its schedules, until Ctrl-C.
-
-    Uses the Prefect server that answers at PREFECT_API_URL, or starts one.
-    """
+def serve(repository: Path | None, host: str, port: int) -> None:
+    """Serve the repository until a signal comes. UserError: it is served already, or prefect.yaml is refused."""
     plainly()
     home = Home.of(repository)
     os.chdir(HERE)  # the runs import the flows from where they were deployed
@@ -119,5 +108,8 @@ def refuse_earlier(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    from flows.cli.operations import serve as command
+    from tasks.core.cli import run
+
     refuse_earlier(sys.argv[1:])
-    run(main)
+    run(command)

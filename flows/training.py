@@ -35,7 +35,7 @@ def training(stages: list[str] | None = None) -> list[Result] | State[Any]:
     try:
         dag = Dag()
         results += in_order(dag, dag.order(stages), as_task(dag))
-    except StageFailed as failure:
+    except UserError as failure:
         return Failed(message=str(failure))
     publish(results, Path(), _beside())
     return results

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from flows import serve
 from flows.cli.endings import interruptible
 from flows.cli.options import RepositoryOption, examples
 from flows.errors import FlowError
@@ -22,9 +21,6 @@ PANEL = "This machine"
 commands = typer.Typer()
 
 
-commands.command("serve", rich_help_panel=PANEL, epilog=examples("serve", "serve --port 4201"))(serve.main)
-
-
 @commands.command(rich_help_panel=PANEL, epilog=examples("status"))
 def status(repository: RepositoryOption = None) -> None:
     """Show what runs, what is due, recent results, champion and disk."""
@@ -33,6 +29,23 @@ def status(repository: RepositoryOption = None) -> None:
 
     for line in lines(Home.of(repository)):
         print(line, flush=True)
+
+
+@commands.command(
+    rich_help_panel=PANEL, epilog=examples("serve", "serve --repository ../mails --port 4300   # of another folder")
+)
+def serve(
+    repository: RepositoryOption = None,
+    host: Annotated[str, typer.Option(help="Where its server listens; others need authentication.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Of its server.")] = 4200,
+) -> None:
+    """Run the schedules of prefect.yaml, until Ctrl-C.
+
+    Uses the Prefect server at PREFECT_API_URL, or runs one.
+    """
+    from flows.serve import serve
+
+    serve(repository, host, port)
 
 
 @commands.command(
@@ -50,8 +63,7 @@ def train(
     from flows.runs.summary import closing_lines, table
     from flows.training import training
 
-    if stages:
-        Dag().order(stages)  # an unknown name is known now, not after a server has started
+    Dag().order(stages or None)  # an unknown name is known now, not after a server has started
     with interruptible("the running stage was stopped; run again to go on"):
         state = training(stages or None, return_state=True)
     if not state.is_completed():

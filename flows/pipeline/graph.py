@@ -8,10 +8,12 @@ from typing import Any
 
 import networkx as nx
 from dvc.dependency.param import MissingParamsError, ParamsDependency
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage import Stage
 
 from flows.errors import UnknownStage
+from tasks.core.errors import UserError
 
 
 @dataclass
@@ -24,8 +26,11 @@ class Dag:
     _repo: Repo = field(init=False)
 
     def __post_init__(self) -> None:
-        self._repo = Repo(self.root)
-        graph = self._repo.index.graph
+        try:
+            self._repo = Repo(self.root)
+            graph = self._repo.index.graph
+        except DvcException as error:
+            raise UserError(f"dvc.yaml cannot be read: {error}") from None
         self._stages = {stage.addressing: stage for stage in graph}
         self._graph = nx.relabel_nodes(graph, {stage: stage.addressing for stage in graph})
 

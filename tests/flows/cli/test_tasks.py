@@ -96,3 +96,25 @@ def test_what_cannot_be_done_is_refused_in_one_line(words, said):
     done = started("-m", "driftline", *words)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: ") and said in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [("driftline pro", ["promote"]), ("driftline monitor --action ", ["nothing", "train", "promote"])],
+)
+def test_a_shell_completes_commands_and_values(line, found):
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_DRIFTLINE_COMPLETE": "complete_bash"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import driftline; driftline.main()"],
+        cwd=TOP / "docs", env=os.environ | {"PYTHONPATH": str(TOP)} | asked, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.stdout.split(), done.stderr) == (found, "")
+
+
+def test_outside_of_a_repository_a_shell_completes_nothing(tmp_path):
+    asked = {"COMP_WORDS": "driftline pro", "COMP_CWORD": "1", "_DRIFTLINE_COMPLETE": "complete_bash"}
+    done = subprocess.run(
+        [sys.executable, "-m", "driftline"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(TOP)} | asked, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
