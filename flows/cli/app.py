@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from flows.cli import operations, pipeline, production, rows, watching
+from flows.machine.version import version as driftline_version
 from tasks.core.cli import CALLER_FOLDER, exit_code
 
 GROUPS = (pipeline, watching, production, operations, rows)
@@ -47,9 +48,14 @@ def application() -> typer.Typer:
     return app
 
 
-def overview(context: typer.Context) -> None:
+def overview(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version of this repository.")] = False,
+) -> None:
     """Keep a classifier true: train, judge, watch and retrain it. Runs the code of the repository it is in."""
-    if context.invoked_subcommand is None:
+    if version:
+        print(f"driftline {driftline_version()}")
+    elif context.invoked_subcommand is None:
         print(context.get_help())
 
 

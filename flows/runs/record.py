@@ -26,6 +26,7 @@ from ruamel.yaml import YAML
 
 from flows.errors import GitFailed
 from flows.machine.git import git, holds, identity
+from flows.machine.version import version as driftline_version
 from flows.pipeline.stage import Result
 from flows.runs.run_record import Device, RunRecord, Watched
 from tasks.core import paths
@@ -131,6 +132,7 @@ def describe(
         because=asked.because,
         params_sha256=hashlib.sha256(params.read_bytes()).hexdigest() if params.exists() else None,
         inputs=inputs(folder / LOCK),
+        driftline=driftline_version(),
         versions=around.versions,
         device=around.device,
         host=platform.node(),

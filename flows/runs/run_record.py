@@ -108,6 +108,8 @@ class RunRecord(Frozen):
     params_sha256: str | None
     inputs: dict[str, str | None]
     """The md5 of every file or folder that no stage made."""
+    driftline: str | None = None
+    """The release whose flows ran; the stages are those of ``commit``."""
     versions: dict[str, str]
     device: Device
     host: str

@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from flows.cli import app
+from flows.machine.version import version
 from tasks.core.cli import exit_code
 from tests.flows.cli.conftest import driftline
 
@@ -30,6 +31,12 @@ def root():
 def shown(capsys, *words):
     assert exit_code(app.application(), [*words, "--help"], "driftline") == 0
     return capsys.readouterr().out
+
+
+def test_the_version_is_that_of_pyproject(capsys):
+    assert exit_code(app.application(), ["--version"], "driftline") == 0
+    assert capsys.readouterr().out == f"driftline {version()}\n"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version())
 
 
 def test_the_list_is_complete():
