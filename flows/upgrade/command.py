@@ -63,6 +63,8 @@ def _merge(merge: Merge, *, apply: bool) -> int:
     elif outcome.conflicts:
         print(f"{len(outcome.conflicts)} files need you. Nothing was changed; to begin: the same command with --yes")
     elif apply:
+        if outcome.reviews:
+            print(f"Look at each REVIEW: git diff {merge.release[:7]} -- PATH shows your edits")
         done = merge.commit(f"Upgrade to Driftline {release.version(merge.top, merge.release)}")
         print(f"upgraded in commit {done[:7]}. Next: make setup, driftline run, and start `driftline serve` again")
         print(f"To go back: git reset --hard {merge.before[:10]}")

@@ -54,6 +54,7 @@ class Merge:
         self._params(outcome)
         self._presets(outcome)
         self._code(outcome)
+        self._reviews(outcome)
         for path, state in self.states().items():
             outcome.conflict(path, ADVICE.get(state, f"git calls it {state}: see `git status`"))
         for fault in keys.faults(
@@ -178,6 +179,17 @@ class Merge:
                 self._write(path, documents.dump(document))
             for words in renamed:
                 outcome.change(path, words)
+
+    def _reviews(self, outcome: Outcome) -> None:
+        """Python files of ours that the team edited and the release changed too."""
+        changed = git(self.top, "diff", "--name-only", self.base, self.before, "--", *code.OURS).splitlines()
+        for old in changed:
+            path = self.moved.get(old, old)
+            texts = [release.show(self.top, self.base, old), release.show(self.top, self.release, path)]
+            merged = path.endswith(".py") and None not in texts and texts[0] != texts[1]
+            same = (self.top / path).is_file() and (self.top / path).read_text(encoding="utf-8") == texts[1]
+            if merged and not same and path not in {*outcome.conflicts, *self.states()}:
+                outcome.reviews.append(path)
 
     def _code(self, outcome: Outcome) -> None:
         """Own Python files, and ours that the team changed: imports of what moved."""

@@ -13,6 +13,8 @@ class Outcome:
     """What was migrated, a line each."""
     conflicts: dict[str, str] = field(default_factory=dict)
     """Path: what a person has to do there."""
+    reviews: list[str] = field(default_factory=list)
+    """Files that both sides changed and that git merged: names that an edit uses may have changed around it."""
 
     def change(self, path: str, what: str) -> None:
         """A migration that needs nobody."""
@@ -23,6 +25,7 @@ class Outcome:
         self.conflicts[path] = f"{self.conflicts[path]}; {what}" if path in self.conflicts else what
 
     def lines(self) -> list[str]:
-        """For a terminal: changes first, then conflicts."""
+        """For a terminal: changes first, then what to look at, conflicts last."""
         conflicts = [f"CONFLICT {path}: {what}" for path, what in sorted(self.conflicts.items())]
-        return [*self.changes, *conflicts]
+        reviews = [f"REVIEW {path}: both sides changed it, and git merged it" for path in self.reviews]
+        return [*self.changes, *reviews, *conflicts]
