@@ -1,0 +1,43 @@
+"""What follows from a measured difference: whether the rule holds, and what these rows can detect."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from scipy.stats import norm
+
+from tasks.gate import Params
+from tasks.gate.difference import LEVEL, Difference
+
+FOUND = Difference(value=0.02, low=0.001, high=0.04, standard_error=0.01, p_value=0.01, step=0.0005)
+BETTER, NOT_WORSE = Params(rule="better"), Params(rule="not_worse", margin=0.01)
+
+
+def test_the_level_is_one_side_of_the_95_percent_interval():
+    assert LEVEL == 0.025
+
+
+@pytest.mark.parametrize(
+    ("low", "p_value", "passes"),
+    [(0.001, 0.01, True), (0.001, 0.025, True), (0.001, 0.026, False), (0.0, 0.01, False), (-0.001, 0.01, False)],
+)
+def test_better_needs_the_interval_above_0_and_the_randomization_test(low, p_value, passes):
+    assert replace(FOUND, low=low, p_value=p_value).passes(BETTER) is passes
+
+
+@pytest.mark.parametrize(("low", "passes"), [(-0.0099, True), (-0.01, False), (-0.02, False)])
+def test_not_worse_needs_the_interval_above_minus_the_margin_and_no_p_value(low, passes):
+    assert replace(FOUND, low=low, p_value=1.0).passes(NOT_WORSE) is passes
+
+
+def test_the_detectable_difference_has_80_percent_power():
+    power = norm.sf(norm.ppf(0.975) - (FOUND.detectable - FOUND.step) / FOUND.standard_error)
+    assert power == pytest.approx(0.8)
+    assert replace(FOUND, standard_error=0.0).detectable is None
+
+
+def test_an_equal_challenger_passes_not_worse_as_often_as_its_interval_reaches_the_margin():
+    expected = norm.cdf(0.01 / 0.01 - norm.ppf(0.975))  # the lower bound, its true value plus noise, above -margin
+    assert FOUND.pass_rate_if_equal(NOT_WORSE) == pytest.approx(expected)
+    assert replace(FOUND, standard_error=0.0).pass_rate_if_equal(NOT_WORSE) == 1.0
