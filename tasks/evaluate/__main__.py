@@ -28,7 +28,7 @@ from tasks.evaluate.probabilities import probability_measures
 from tasks.evaluate.reliability import reliability
 from tasks.evaluate.slices import slices
 from tasks.evaluate.weighted import Predictions
-from tasks.statistics.measures import Counts
+from tasks.statistics.measures import Counts, group_numbers
 from tasks.tables.delimited import write_delimited
 
 Splits = Mapping[str, pa.Table]
@@ -104,10 +104,7 @@ def _groups(test: pa.Table, column: str | None) -> Counts:
         return np.arange(len(test))
     if column not in test.column_names:
         raise UserError(f"evaluate.group: the rows have no column {column!r}; they have {', '.join(test.column_names)}")
-    number: dict[object, int] = {}
-    # a row without a value is a group of its own
-    keys = [("row", i) if value is None else value for i, value in enumerate(test[column].to_pylist())]
-    return np.array([number.setdefault(key, len(number)) for key in keys], np.int64)
+    return group_numbers(test[column].to_pylist())
 
 
 def test_scores(scored: pa.Table, splits: Splits) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from tasks.gate import Params
 from tasks.gate.tables import Pair
-from tasks.statistics.measures import Counts
+from tasks.statistics.measures import Counts, group_numbers
 
 DIGITS = 6
 NONE = "(none)"
@@ -24,7 +24,8 @@ def slice_check(pair: Pair, section: Params) -> dict[str, Any]:
     The test is the exact sign test on the rows (or groups) where one model is right more often than the other
     (McNemar 1947): accuracy, not macro-F1, because a slice often holds a single class.
     """
-    net, units = _net(pair), _units(pair, section.group)
+    net = _net(pair)
+    units = group_numbers(pair.columns[section.group] if section.group else [None] * len(pair.ids))
     found = list(_slices(pair, section))
     large = [one for one in found if len(one[2]) >= section.min_slice_rows]
     tested = [_test(column, value, rows, net, units, pair) for column, value, rows in large]
@@ -49,14 +50,6 @@ def _net(pair: Pair) -> Counts:
     )
     net: Counts = (challenger == truth).astype(np.int64) - (champion == truth)
     return net
-
-
-def _units(pair: Pair, group: str | None) -> Counts:
-    """The number of each row's group, or of the row itself: [rows]."""
-    number: dict[object, int] = {}
-    groups: Sequence[str | None] = pair.columns[group] if group else [None] * len(pair.ids)
-    keys = [("row", i) if value is None else value for i, value in enumerate(groups)]
-    return np.array([number.setdefault(key, len(number)) for key in keys], np.int64)
 
 
 def _slices(pair: Pair, section: Params) -> Iterator[tuple[str, str, Counts]]:

@@ -1,7 +1,7 @@
-"""Measures of predictions and how sure they are: shared by whatever compares two sets of predictions on the same rows.
+"""Measures of predictions and their bootstrap intervals, from counts of the rows.
 
-Accuracy and F1 depend on a row only through its cell: its truth and what each model said. Resampling the counts of the
-cells is therefore the bootstrap over rows (Efron 1979), exactly, at a cost that does not grow with the rows.
+Accuracy and F1 depend on a row only through its cell: its truth and what each model predicts. Resampling the counts
+of the cells is therefore the bootstrap over rows (Efron 1979), exactly, at a cost that does not grow with the rows.
 """
 
 from __future__ import annotations
@@ -43,23 +43,30 @@ class Cells:
 
     def f1(self, model: int, counts: Counts) -> Floats:
         """F1 of each class under each row of ``counts`` [n, cells]: [n, classes]; NaN where it has no row at all."""
-        truth, said = np.eye(self.classes)[self.truth], np.eye(self.classes)[self.predictions[model]]
-        together = counts @ truth + counts @ said
-        scores: Floats = 2 * (counts @ (truth * said)) / np.where(together == 0, np.nan, together)
+        truth, predicted = np.eye(self.classes)[self.truth], np.eye(self.classes)[self.predictions[model]]
+        together = counts @ truth + counts @ predicted
+        scores: Floats = 2 * (counts @ (truth * predicted)) / np.where(together == 0, np.nan, together)
         return scores
 
     def macro_f1(self, model: int, counts: Counts) -> Floats:
-        """Mean of F1 over the classes that are true or said of some row, under each row of ``counts``: [n]."""
+        """Mean of F1 over the classes that are true or predicted of some row, under each row of ``counts``: [n]."""
         mean: Floats = np.nanmean(self.f1(model, counts), axis=-1)
         return mean
 
 
 def cells(labels: Sequence[str], truth: Sequence[str], *predictions: Sequence[str]) -> Cells:
-    """Count rows by truth and by what each model said; all of them out of ``labels``."""
+    """Count rows by truth and by what each model predicts; all of them out of ``labels``."""
     number = {label: i for i, label in enumerate(labels)}
     rows = np.array([[number[label] for label in column] for column in (truth, *predictions)], np.int64)
     distinct, counts = np.unique(rows, axis=1, return_counts=True)
     return Cells(distinct[0], distinct[1:], counts, len(labels))
+
+
+def group_numbers(values: Sequence[object]) -> Counts:
+    """The number of each row's group, from 0 [rows]: rows of one value share it; a row without a value has its own."""
+    number: dict[object, int] = {}
+    keys = [("row", i) if value is None else value for i, value in enumerate(values)]
+    return np.array([number.setdefault(key, len(number)) for key in keys], np.int64)
 
 
 def interval(draws: Floats, coverage: float = COVERAGE) -> list[float]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
-from tasks.statistics.measures import cells, interval
+from tasks.statistics.measures import cells, group_numbers, interval
 
 LABELS = ["a", "b", "c"]
 rows = st.lists(st.tuples(*[st.sampled_from(LABELS)] * 3), min_size=1, max_size=40)
@@ -44,3 +44,7 @@ def test_the_same_seed_gives_the_same_draws():
     assert np.array_equal(counted.resampled(3), counted.resampled(3))
     assert not np.array_equal(counted.resampled(3), counted.resampled(4))
     assert (counted.resampled(3).sum(axis=1) == 4).all()
+
+
+def test_rows_of_one_value_share_a_number_and_rows_without_one_have_their_own():
+    assert group_numbers(["b", None, "a", "b", None]).tolist() == [0, 1, 2, 0, 3]
