@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from flows.machine.home import CLONES_KEPT
 from flows.machine.locks import Overlap
+from tasks.core.params import Section
 from tasks.gate import Rule
 
 RefitOn = Literal["never", "schedule", "alarm", "estimated_loss"]
@@ -19,10 +20,10 @@ Labels = Literal["late", "at_once"]
 Action = Literal["nothing", "train", "promote"]
 
 
-class Group(BaseModel):
+class Group(Section):
     """Base of every group: frozen, strict, and described on the page by the line under each field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class Window(Group):

@@ -73,11 +73,18 @@ OTHER = {
         "current": {"from": "2013-01-01", "until": "2013-04-01"},
     },
 }
-WEEKS = ["--since", "2002-07-22", "--until", "2002-09-30", "--days", "7"]
-THIRDS = ["--since", "2002-07-22", "--until", "2002-09-23", "--days", "21", "--policy", "never", "--policy", "schedule"]
+
+
+def of_days(days: int) -> list[str]:
+    """Options for windows of so many days, a refit of the schedule for each."""
+    return [word for option in ("days", "every-days", "cooldown-days") for word in (f"--{option}", str(days))]
+
+
+WEEKS = ["--since", "2002-07-22", "--until", "2002-09-30", *of_days(7)]
+THIRDS = ["--since", "2002-07-22", "--until", "2002-09-23", *of_days(21), "--policy", "never", "--policy", "schedule"]
 RUNS = {
     "mails": [Run("SpamAssassin mails by week", WEEKS)],
-    "tweets": [Run("Health tweets by quarter", ["--until", "2015-04-01"], OTHER, tweets)],
+    "tweets": [Run("Health tweets by quarter", ["--until", "2015-04-01", *of_days(90)[2:]], OTHER, tweets)],
     "full": [
         Run("SpamAssassin mails in three windows, by the probe", THIRDS, SMALL),
         Run("SpamAssassin mails in three windows, by full refits", [*THIRDS, "--refit", "full"], SMALL),

@@ -9,7 +9,7 @@ import typer
 
 from flows.cli.endings import finish, interruptible
 from flows.cli.options import PushOption, RepositoryOption, SinceOption, UntilOption, examples
-from flows.parameters import POLICY, REPLAY, Action, Labels, RefitOn, Refits
+from flows.parameters import REPLAY, Action, Labels, RefitOn, Refits
 from tasks.core.cli import file_option, from_caller
 from tasks.core.errors import UserError
 from tasks.gate import Rule
@@ -20,10 +20,12 @@ commands = typer.Typer()
 DaysOption = Annotated[
     float | None, typer.Option("--days", min=0.01, help="How long a window is; by default as windows.current.")
 ]
-EveryOption = Annotated[float, typer.Option("--every-days", help="Policy schedule: refit at this age.")]
-CooldownOption = Annotated[float, typer.Option("--cooldown-days", help="No refit so soon after another.")]
-LossOption = Annotated[float, typer.Option("--max-loss", help="Policy estimated_loss: accuracy that may be lost.")]
-RuleOption = Annotated[Rule, typer.Option("--rule", help="The gate's rule for a refitted model.")]
+EveryOption = Annotated[float | None, typer.Option("--every-days", help="Policy schedule: refit at this age.")]
+CooldownOption = Annotated[float | None, typer.Option("--cooldown-days", help="No refit so soon after another.")]
+LossOption = Annotated[
+    float | None, typer.Option("--max-loss", help="Policy estimated_loss: accuracy that may be lost.")
+]
+RuleOption = Annotated[Rule | None, typer.Option("--rule", help="The gate's rule for a refitted model.")]
 
 
 @commands.command(
@@ -39,14 +41,14 @@ def monitor(
     since: SinceOption = None,
     until: UntilOption = None,
     days: DaysOption = None,
-    policy: Annotated[RefitOn, typer.Option(help="When the champion is refitted.")] = POLICY.refit_on,
-    every_days: EveryOption = POLICY.every_days,
-    cooldown_days: CooldownOption = POLICY.cooldown_days,
-    max_loss: LossOption = POLICY.max_loss,
-    action: Annotated[Action, typer.Option(help="What is done when a refit is due.")] = POLICY.action,
-    rule: RuleOption = POLICY.rule,
-    revision: Annotated[str, typer.Option(help="What a refit trains from.")] = POLICY.revision,
-    to_label: Annotated[int, typer.Option(min=0, help="Rows to offer for labelling.")] = 200,
+    policy: Annotated[RefitOn | None, typer.Option(help="When the champion is refitted.")] = None,
+    every_days: EveryOption = None,
+    cooldown_days: CooldownOption = None,
+    max_loss: LossOption = None,
+    action: Annotated[Action | None, typer.Option(help="What is done when a refit is due.")] = None,
+    rule: RuleOption = None,
+    revision: Annotated[str | None, typer.Option(help="What a refit trains from.")] = None,
+    to_label: Annotated[int | None, typer.Option(min=0, help="Rows to offer for labelling.")] = None,
     notify: Annotated[str | None, typer.Option(metavar="BLOCK", help="A notification block on the server.")] = None,
     push: PushOption = None,
     labels: Annotated[Path | None, file_option("A to_label.csv that came back; see `driftline label`.")] = None,
@@ -54,16 +56,19 @@ def monitor(
 ) -> None:
     """Watch the champion on the next window, or on the one named.
 
-    Runs in a clone at the champion's commit. Nothing is trained or promoted without --action.
+    Runs in a clone at the champion's commit. What no option says is as prefect.yaml has it for monitoring.
     """
     from flows.machine.home import Home
     from flows.monitoring import watch
     from flows.monitoring.flow import monitoring
-    from flows.parameters import Policy, Publish, Window
+    from flows.schedule.by_hand import Declared, changed
 
     home = Home.of(repository)
-    watch.plan(home, since, until, days)  # what is refused at once is so before a server starts
-    how = Policy(
+    declared = Declared.of(home)
+    named = changed(declared.window, since=since, until=until, days=days)
+    watch.plan(home, named.since, named.until, named.days)  # what is refused at once is so before a server starts
+    how = changed(
+        declared.policy,
         refit_on=policy,
         every_days=every_days,
         cooldown_days=cooldown_days,
@@ -72,11 +77,11 @@ def monitor(
         rule=rule,
         revision=revision,
     )
-    publish = Publish(upstream=push, notify=notify)
-    named = Window(since=since, until=until, days=days)
+    publish = changed(declared.publish, upstream=push, notify=notify)
+    rows = declared.to_label if to_label is None else to_label
     for window in _labelled(home, labels, named) if labels else [named]:
         with interruptible("the window was not recorded; run again"):
-            finish(monitoring(str(home.origin), window, how, to_label, publish=publish, return_state=True))
+            finish(monitoring(str(home.origin), window, how, rows, declared.limits, publish, return_state=True))
 
 
 def _labelled(home: Any, file: Path, named: Any) -> list[Any]:
@@ -129,26 +134,30 @@ def backtest(
     ] = list(REPLAY.policies),  # noqa: B006
     refit: Annotated[Refits, typer.Option(help="By a probe on embeddings, or by the whole pipeline.")] = REPLAY.refit,
     labels: Annotated[Labels, typer.Option(help="When a window's labels come.")] = REPLAY.labels,
-    every_days: EveryOption = POLICY.every_days,
-    cooldown_days: CooldownOption = POLICY.cooldown_days,
-    max_loss: LossOption = POLICY.max_loss,
-    rule: RuleOption = POLICY.rule,
+    every_days: EveryOption = None,
+    cooldown_days: CooldownOption = None,
+    max_loss: LossOption = None,
+    rule: RuleOption = None,
     revision: Annotated[str, typer.Option(help="Whose data, parameters and pipeline.")] = REPLAY.revision,
     output: Annotated[Path | None, file_option("The page; by default reports/backtest.html.")] = None,
     repository: RepositoryOption = None,
 ) -> None:
     """Replay refit policies over the repository's history.
 
-    Shows what each would have cost and brought. What is finished is kept, so an interrupted replay goes on.
+    Shows what each would have cost and brought. What is finished is kept, so an interrupted replay goes on. What no
+    option says is as prefect.yaml has it for monitoring.
     """
     from datetime import UTC, datetime
 
     from flows.backtest import history
     from flows.backtest.flow import backtest
     from flows.machine.home import Home
-    from flows.parameters import Policy, Replay, Window
+    from flows.parameters import Replay
+    from flows.schedule.by_hand import Declared, changed
 
     home = Home.of(repository)
+    declared = Declared.of(home)
+    options = {"every_days": every_days, "cooldown_days": cooldown_days, "max_loss": max_loss, "rule": rule}
     for date in (since, until):
         history.optional_date(date)  # what is refused at once is so before a server starts
     print(f"replaying at {datetime.now(UTC):%H:%M} UTC; finished results are cached in {home.folder / 'backtests'}")
@@ -156,8 +165,8 @@ def backtest(
         finish(
             backtest(
                 str(home.origin),
-                window=Window(since=since, until=until, days=days),
-                policy=Policy(every_days=every_days, cooldown_days=cooldown_days, max_loss=max_loss, rule=rule),
+                window=changed(declared.window, since=since, until=until, days=days),
+                policy=changed(declared.policy, **options),
                 replay=Replay(policies=cast("list[RefitOn]", policy), refit=refit, labels=labels, revision=revision),
                 output=str(output) if output else None,
                 return_state=True,

@@ -30,6 +30,7 @@ def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path):
     prefect("deploy", "--all")
     found = httpx.get(f"{api}/deployments/name/scheduled-training/training", timeout=30).raise_for_status().json()
     assert found["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
+    assert found["parameters"]["limits"] == {"overlap": "wait", "stage_minutes": {}, "keep_clones": 5}
     assert httpx.get(f"{api}/deployments/name/rebuild/rebuild", timeout=30).status_code == 200
     given = {"parameters": {**found["parameters"], "repository": str(deployed.origin)}}
     created = httpx.post(f"{api}/deployments/{found['id']}/create_flow_run", json=given, timeout=30)
