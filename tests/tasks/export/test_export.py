@@ -6,7 +6,6 @@ import json
 import shutil
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from tasks.core.errors import UserError
@@ -16,9 +15,11 @@ from tasks.export import SAME_LABELS, Options, compare
 from tasks.export import classifier as exporting
 from tasks.export.classifier import export, table
 from tasks.export.compare import agreement, batch_of, measure
+from tasks.export.graph import require_onnx
 from tasks.finetune import Params
 from tasks.finetune.__main__ import finetune, write_classifier
 from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.decision import softmax
 from tasks.score import Params as ScoreParams
 from tasks.score.predict import predict
 from tests.support.mails import mails
@@ -41,6 +42,7 @@ def family(tiny_checkpoint, cell):
 @pytest.fixture(scope="module", params=["bert", "lstm"])
 def exported(request, tokens, tiny_checkpoint, tmp_path_factory):
     """A trained classifier, the folder of its export, and the report."""
+    pytest.importorskip("onnxscript")
     bert = request.param == "bert"
     model = Model(name=str(tiny_checkpoint)) if bert else family(tiny_checkpoint, request.param)
     folder = tmp_path_factory.mktemp(request.param)
@@ -51,11 +53,17 @@ def exported(request, tokens, tiny_checkpoint, tmp_path_factory):
 def test_the_graph_gives_the_trained_models_probabilities_for_any_rows_and_lengths(exported):
     classifier, folder, _ = exported
     tokenizer, _ = checkpoint.load_trained(classifier)
-    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    session = pytest.importorskip("onnxruntime").InferenceSession(folder / "model.onnx")
     expected = predict(TEXTS, classifier, ScoreParams(threads=1)).probabilities
     for rows in (slice(0, 1), slice(0, 3), slice(2, 3)):
         (logits,) = session.run(["logits"], batch_of(tokenizer, TEXTS[rows]))
-        np.testing.assert_allclose(compare._softmax(logits), expected[rows], atol=1e-5)
+        np.testing.assert_allclose(softmax(logits), expected[rows], atol=1e-5)
+
+
+def test_without_onnx_its_install_command_is_given(monkeypatch):
+    monkeypatch.setattr("tasks.export.graph.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"needs onnx, onnxscript, onnxruntime: pip install 'driftline\[onnx\]'"):
+        require_onnx()
 
 
 def test_the_report_tells_of_the_files_that_are_there(exported, tmp_path):
@@ -100,7 +108,7 @@ def test_a_graph_of_one_length_only_is_refused(tokens, tiny_checkpoint, tmp_path
     ],
 )
 def test_eight_bits_are_kept_where_they_agree_and_are_faster(small, kept):
-    assert exporting._worth_it({"milliseconds": 2.0}, small)[0] is kept
+    assert exporting._keep_int8({"milliseconds": 2.0}, small)[0] is kept
 
 
 def test_rows_come_back_in_their_order(exported):

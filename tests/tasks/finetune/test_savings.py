@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -20,6 +21,7 @@ from tasks.finetune.__main__ import finetune, write_classifier
 from tasks.finetune.attention import attention_kernel
 from tasks.finetune.batching import LengthGroupedSampler, PaddingCollator, Rows, cheapest_slices, model_inputs
 from tasks.finetune.device import device_for
+from tasks.finetune.dvclive_callback import DvcLiveCallback
 from tasks.finetune.early_stopping import EarlyStopping
 from tasks.finetune.fit import fit
 from tasks.finetune.micro_batches import Accumulation, split_batch
@@ -455,7 +457,14 @@ def test_speed_counts_the_multiplications_that_run(bert):
     assert speed.matmul_rate(whole, 64, torch.device("cpu"), torch.float32, seconds=0.01) > 0
 
 
+def test_without_dvclive_its_install_command_is_given(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dvclive", None)
+    with pytest.raises(UserError, match=r"pip install 'driftline\[dvclive\]'"):
+        DvcLiveCallback(tmp_path)
+
+
 def test_the_curves_of_dvclive_are_whole_after_a_resume(tokens, tiny_checkpoint, tmp_path, monkeypatch):
+    pytest.importorskip("dvclive")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(checkpoint_store, "MAX_TIME_SHARE", 1e9)
     source, step = checkpoint.Checkpoint(str(tiny_checkpoint)), ClassifierTrainer.training_step
