@@ -80,7 +80,7 @@ def trained(tokens, scratch, tmp_path_factory):
 
 def test_the_rows_are_what_the_processor_makes_of_the_images(tokens, splits, scratch):
     found = read_rows(tokens / "train.parquet", "image")
-    given = found.collated(0)([found[i] for i in range(8)])["pixel_values"].numpy()
+    given = found.collator(0)([found[i] for i in range(8)])["pixel_values"].numpy()
     processor = checkpoint.processor(scratch)
     expected = pixels.values(processor, splits["train"]["image"][:8].to_pylist())
     np.testing.assert_allclose(given, expected, atol=1e-6)
@@ -169,7 +169,7 @@ def test_killed_anywhere_it_ends_as_if_never_killed(tokens, scratch, tmp_path, m
 
 def test_images_are_moved_within_the_frame_and_the_same_at_the_same_step(tokens):
     found = read_rows(tokens / "train.parquet", "image")
-    batch = found.collated(0)([found[i] for i in range(6)])
+    batch = found.collator(0)([found[i] for i in range(6)])
     how = Augmentation(shift=2)
     one, two, later = (found.augmented(batch, how, 7, step)["pixel_values"] for step in (3, 3, 4))
     assert torch.equal(one, two)

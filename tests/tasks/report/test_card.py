@@ -86,15 +86,25 @@ def test_nothing_from_the_data_becomes_markup(found, monkeypatch):
     assert plain("*a* `b`\n|") == r"\*a\* \`b\` \|"
 
 
+def test_without_codecarbon_the_page_says_so(monkeypatch):
+    assert emissions({"seconds": {}}, "DEU") == [("energy", "not metered")]
+    monkeypatch.setattr("tasks.report.emissions.find_spec", lambda name: None)
+    used = {"all": 0.002, "cpu": 0.002, "gpu": 0.0, "memory": 0.0}
+    assert emissions({"energy_kwh": used}, "DEU")[-1] == (
+        "CO2",
+        "needs CodeCarbon: pip install 'driftline[codecarbon]'",
+    )
+
+
 def test_energy_stands_on_the_page_and_its_co2_where_the_country_is_known(found):
     used = {"all": 0.002, "cpu": 0.0015, "gpu": 0.0, "memory": 0.0005}
     cost = {"seconds": {"train": 1.0}, "energy_kwh": used}
     told = dict(emissions(cost, None))
     assert told["energy"] == "2 Wh" and told["CO2"] == "name the country in report.country" and "GPU" not in str(told)
+    pytest.importorskip("codecarbon")
     germany, france = (float(dict(emissions(cost, c))[f"CO2, the grid of {c}"].split()[0]) for c in ("DEU", "FRA"))
     assert germany > 2 * france > 0
     page = render(replace(found[1], cost=cost), Params(country="DEU"))
     assert "CO2, the grid of DEU" in page and "models/README.md" in page
-    assert emissions({"seconds": {}}, "DEU") == []
     with pytest.raises(UserError, match="no electricity of 'XXX'"):
         emissions(cost, "XXX")

@@ -89,7 +89,7 @@ def test_the_embeddings_are_what_the_last_layer_is_given(classifier):
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert np.allclose(shares, made.probabilities, atol=1e-6)
     assert made.probabilities.sum(axis=1) == pytest.approx(1)
-    assert made.cut == 1
+    assert made.truncated == 1
 
 
 def test_no_rows_need_no_weights(classifier, monkeypatch):
