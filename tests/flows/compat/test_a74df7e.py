@@ -18,7 +18,7 @@ from flows.runs.record import latest, read_record, records
 from flows.runs.verify import rebuild
 from flows.scheduled_training import scheduled_training
 from flows.status import record_lines
-from tests.support import watched
+from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -31,7 +31,7 @@ def home(tmp_path_factory, api):
     folder = tmp_path_factory.mktemp("old") / "repository"
     (folder / ".dvc" / "cache").mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in watched.environment(IDENTITY).items():
+        for name, value in tiny_pipeline.environment(IDENTITY).items():
             patch.setenv(name, value)
         patch.setenv("DRIFTLINE_HOME", str(tmp_path_factory.mktemp("home")))
         patch.delenv("PYTHONPATH", raising=False)

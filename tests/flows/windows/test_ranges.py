@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from flows.windows.ranges import Span, coming, moment, moved, written
+from flows.windows.ranges import Window, coming, moment, moved, written
 from tasks.core import params, paths
 from tasks.dataset.windows import Windows
 
@@ -24,17 +24,17 @@ def windows_of(reference, current):
 
 
 @st.composite
-def spans(draw):
+def time_windows(draw):
     """Half of them whole calendar months."""
     if draw(st.booleans()):
         since = draw(firsts)
         month = since.month - 1 + draw(st.integers(1, 18))
-        return Span(since, since.replace(year=since.year + month // 12, month=month % 12 + 1))
+        return Window(since, since.replace(year=since.year + month // 12, month=month % 12 + 1))
     since = draw(moments)
-    return Span(since, since + draw(lengths))
+    return Window(since, since + draw(lengths))
 
 
-@given(spans(), st.integers(1, 30))
+@given(time_windows(), st.integers(1, 30))
 def test_consecutive_windows_leave_no_gap_and_do_not_overlap(first, count):
     windows, last = windows_of({"until": written(first.since)}, first), first
     for _ in range(count):
@@ -48,13 +48,13 @@ def test_consecutive_windows_leave_no_gap_and_do_not_overlap(first, count):
         assert months == first.months * (count + 1), "whole months never drift against the calendar"
 
 
-@given(spans(), st.floats(0.5, 90))
+@given(time_windows(), st.floats(0.5, 90))
 def test_windows_of_so_many_days_leave_no_gap(first, days):
     following = coming(windows_of({"until": written(first.since)}, first), first.until, days)
-    assert following == Span(first.until, first.until + timedelta(days=days))
+    assert following == Window(first.until, first.until + timedelta(days=days))
 
 
-@given(spans(), moments)
+@given(time_windows(), moments)
 def test_the_next_window_never_reaches_into_the_reference(current, until):
     assume(until <= current.since)
     windows = windows_of({"until": written(until)}, current)
@@ -62,7 +62,7 @@ def test_the_next_window_never_reaches_into_the_reference(current, until):
     assert coming(windows, until - timedelta(days=3)).since == until
 
 
-@given(spans(), st.one_of(st.none(), lengths))
+@given(time_windows(), st.one_of(st.none(), lengths))
 def test_a_refit_moves_the_reference_to_the_end_of_what_was_seen_and_current_behind_it(seen, length):
     begin = None if length is None else seen.since - length
     reference = {"from": written(begin), "until": written(seen.since)}
@@ -72,7 +72,7 @@ def test_a_refit_moves_the_reference_to_the_end_of_what_was_seen_and_current_beh
         assert new["reference"]["from"] is None
     else:
         assert moment(new["reference"]["until"]) - moment(new["reference"]["from"]) == length
-    assert Span(moment(new["current"]["from"]), moment(new["current"]["until"])) == seen.from_(seen.until)
+    assert Window(moment(new["current"]["from"]), moment(new["current"]["until"])) == seen.from_(seen.until)
 
 
 @given(moments)
