@@ -77,7 +77,7 @@ def before(repository: Path) -> Version:
     """Whom the champion replaced. UserError where there is none."""
     line = line_of_succession(repository)
     if len(line) < 2:
-        raise UserError("no champion came before this one; name the version to take: driftline history")
+        raise UserError("no champion came before this one; name the version to take, from `driftline history`")
     return line[-2]
 
 
