@@ -5,9 +5,10 @@ Every key has a default. A key that is not known, or a value of another type, is
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Literal, get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 
 from flows.machine.home import CLONES_KEPT
 from flows.machine.locks import Overlap
@@ -80,7 +81,7 @@ class Publish(Group):
 class Request(Group):
     """What another run asks a training for. Left empty by a schedule."""
 
-    windows: dict[str, Any] | None = None
+    windows: Mapping[str, Mapping[str, JsonValue]] | None = None
     """Takes the place of `windows` in params.yaml."""
     because: str | None = None
     """The run that asked for it, for the record."""

@@ -32,7 +32,7 @@ from flows.runs.publish import publish_record, refuse_secrets
 from flows.runs.record import Asked
 from flows.runs.renamed import SCHEDULED_TRAINING
 from flows.training import as_task, in_order
-from flows.windows.ranges import set_windows
+from flows.windows.ranges import WindowSettings, set_windows
 from tasks.core import paths
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def _train(
     home: Home,
     folder: Path,
     stages: list[str] | None,
-    windows: dict[str, Any] | None,
+    windows: WindowSettings | None,
     minutes: dict[str, float],
     results: list[Result],
 ) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
+from pydantic import JsonValue
 
 from flows.backtest.history import History, prepare, reproduce
 from flows.backtest.replay import Training, WindowResult
@@ -73,7 +73,7 @@ class Pipelines:
     def evaluate(self, until: datetime, window: Window) -> WindowResult:
         """The current branch on the window in the model's clone; where labels are ``late`` it does not see them."""
         folder = self._clone_of(until)
-        current: dict[str, Any] = {"from": written(window.since), "until": written(window.until)}
+        current: dict[str, JsonValue] = {"from": written(window.since), "until": written(window.until)}
         if not len(self.history.within(window)):
             return WindowResult(0, "", None, None, "no rows", None, None)
         if self.labels == "late":
@@ -82,7 +82,7 @@ class Pipelines:
         reproduce(folder, ["drift"])
         return self._result(folder)
 
-    def _unlabelled(self, folder: Path, window: Window) -> dict[str, Any]:
+    def _unlabelled(self, folder: Path, window: Window) -> dict[str, JsonValue]:
         """The window's rows without their labels as a source of its own in a clone: what ``windows.current`` says."""
         file = UNLABELLED_FOLDER / f"{window.since:%Y%m%dT%H%M%S}-{window.until:%Y%m%dT%H%M%S}.parquet"
         rows = self.history.rows.take(pa.array(self.history.within(window)))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import workspace
 from flows.training import as_task, in_order
-from flows.windows.ranges import Window, coming, moment, reaching, set_windows, written
+from flows.windows.ranges import Window, WindowSettings, coming, moment, reaching, set_windows, written
 from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.core.tables import read_table
@@ -67,7 +66,7 @@ def _utc64(at: datetime) -> np.datetime64:
     return np.datetime64(at.replace(tzinfo=None), "us")
 
 
-def prepare(home: Home, folder: Path, windows: dict[str, Any]) -> None:
+def prepare(home: Home, folder: Path, windows: WindowSettings) -> None:
     """Put these windows, the labels that came back, what landed, and what DVC tracks into a clone."""
     set_windows(folder / paths.PARAMS, windows)
     with chdir(folder):

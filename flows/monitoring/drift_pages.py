@@ -19,7 +19,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from flows.errors import Busy
 from flows.machine.home import Home
@@ -39,6 +39,14 @@ CURVES = {  # one panel each: the verdict's figures whose names begin so
     "Accuracy": ("estimated accuracy", "accuracy of labelled rows", "reference accuracy"),
     "Largest change in a share of rows, by signal": (CHANGE,),
 }
+
+
+class Added(TypedDict):
+    """A snapshot that the workspace holds."""
+
+    run: str
+    figures: list[str]
+    """The verdict's, by name."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class Pages:
         write_json(known, self.added)
         return True
 
-    def runs(self) -> dict[str, Any]:
+    def runs(self) -> dict[str, Added]:
         """What the workspace holds: run and figures by the md5 of the snapshot."""
         return read_json(self.added) if self.added.exists() else {}
 

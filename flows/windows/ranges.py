@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, JsonValue, PlainSerializer
 from ruamel.yaml import YAML
 
 from tasks.core.errors import UserError
@@ -41,6 +41,10 @@ UtcMoment = Annotated[
     PlainSerializer(written, return_type=str, when_used="json"),
 ]
 """A moment that JSON holds as ``params.yaml`` would."""
+
+
+WindowSettings = Mapping[str, Mapping[str, JsonValue]]
+"""What is to be laid over ``windows`` of ``params.yaml``: by window, its keys and values."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def reaching(reference: WindowRange, until: datetime) -> datetime | None:
     return reference.from_
 
 
-def moved(windows: Windows, seen: Window) -> dict[str, Any]:
+def moved(windows: Windows, seen: Window) -> WindowSettings:
     """``windows`` for a refit: the reference reaches over what was seen."""
     following = seen.from_(seen.until)
     return {
@@ -109,7 +113,7 @@ def moved(windows: Windows, seen: Window) -> dict[str, Any]:
     }
 
 
-def set_windows(file: Path, windows: Mapping[str, Any]) -> list[str]:
+def set_windows(file: Path, windows: WindowSettings) -> list[str]:
     """Write ``windows.*`` into ``params.yaml``, all else and its comments as they were: the changes in words."""
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 120, True

@@ -112,7 +112,7 @@ def test_a_quiet_month_an_alarm_over_wrong_labels_a_promotion_and_its_rollback(a
     asked = next(line for line in said if line.startswith("a person asks"))
     assert asked.splitlines()[0].endswith("yes")
     assert any(line.startswith("rolled back: v0.0.1") for line in said)
-    assert played.newest == home.clones / watch.last(home)["name"]
+    assert played.newest == home.clones / watch.last(home).name
 
 
 def mislabel(folder):
