@@ -20,7 +20,7 @@ def emissions(cost: Mapping[str, Any], country: str | None) -> list[tuple[str, s
     if country is None:
         return [*figures, ("CO2", "name the country in report.country")]
     if find_spec("codecarbon") is None:
-        return [*figures, ("CO2", "needs CodeCarbon: pip install 'driftline[codecarbon]'")]
+        return [*figures, ("CO2", "needs CodeCarbon: pip install 'driftline[energy]'")]
     return [*figures, (f"CO2, the grid of {country}", f"{1000 * _kilograms(used['all'], country):,.3g} g")]
 
 
