@@ -34,10 +34,11 @@ test-long: $(READY)   ## the slow tests, and new examples by a printed seed; goe
 soak: $(READY)   ## thirty runs by a worker and by serve with kill -9, 50 killed trainings, killed servers; hours, goes on where it was
 	python -m pytest -m soak
 
-check: $(READY)  ## format, lint, types
+check: $(READY)  ## format, lint, types, declared dependencies
 	ruff format --check .
 	ruff check .
 	mypy
+	deptry .
 
 format: $(READY) ## put the code into its format
 	ruff format .

@@ -32,7 +32,7 @@ SOURCE = "rows.csv"
 LABELS = ("billing", "delivery", "returns", "account", "praise")
 WORDS, LEAST, MOST = 30_000, 8, 45
 PERSONAL = ("write to ada.lovelace@example.com", "call +44 20 7946 0958", "card 4111 1111 1111 1111", "from 192.0.2.17")
-PRESIDIO = "from tasks.validate import Params, personal; personal.recognisers(tuple(Params().phone_regions))"
+RECOGNISERS = "from tasks.validate import Params, recognisers; recognisers.recognisers(tuple(Params().phone_regions))"
 STAGES = {"ingest": "--window reference", "validate": "--window reference", "split": ""}
 
 
@@ -127,7 +127,7 @@ def measure_mask(folder: Path, rows: int, labels: Sequence[str]) -> tuple[int, C
     table = pq.read_table(raw).slice(0, rows)
     pq.write_table(table, raw)
     costs = {}
-    for privacy, first in (("off", "pass"), ("mask", PRESIDIO)):
+    for privacy, first in (("off", "pass"), ("mask", RECOGNISERS)):
         write_params(folder, labels, privacy)
         costs[privacy] = run(folder, "tasks.validate.__main__", STAGES["validate"], first)
     print(costs, flush=True)
@@ -147,7 +147,7 @@ def mails(folder: Path) -> None:
 
 def text(rows: int, size: int, load: float, costs: dict[str, Cost], masks: dict[str, tuple[int, Cost]]) -> str:
     """The section, in Markdown."""
-    packages = ("pyarrow", "pandas", "great-expectations", "rensa", "presidio-analyzer")
+    packages = ("pyarrow", "pandas", "great-expectations", "rensa", "phonenumbers")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     ours = [costs[name] for name in STAGES]
     lines = [(f"`{name}`", cost) for name, cost in costs.items() if name in STAGES]
@@ -173,7 +173,7 @@ def text(rows: int, size: int, load: float, costs: dict[str, Cost], masks: dict[
             "it finds no near-duplicate and no conflicting label, and moves old rows when new ones come. Asked for are "
             "at most 90 s and 3,000 MB.",
             "",
-            "`privacy: mask`: what `validate` then takes over its time with `off`, beyond importing presidio-analyzer "
+            "`privacy: mask`: what `validate` then takes over its time with `off` "
             f"({masks[next(iter(masks))][1].imports:.1f} s with Great Expectations):",
             "",
             "| | rows | seconds more | rows/s |",

@@ -25,7 +25,7 @@ from flows.errors import Busy
 from flows.machine.home import Home
 from flows.machine.locks import holding
 from flows.runs import record
-from flows.runs.workspace import shared_cache
+from flows.runs.workspace import cached
 from tasks.core.errors import UserError
 from tasks.core.files import read_json, write_json
 from tasks.drift import DRIFT_SNAPSHOT
@@ -121,8 +121,10 @@ def rebuild(home: Home, pages: Pages) -> tuple[int, int]:
     lost = 0
     for past in reversed(record.records(home.origin)):
         for md5 in _made(home, past):
-            file = shared_cache(home) / "files" / "md5" / md5[:2] / md5[2:]
-            lost += not file.exists()
+            file = cached(home, md5)
+            if file is None:
+                lost += 1
+                continue
             pages.add(file, past.name, record.read_record(home.origin, past).started.isoformat())
     return len(pages.runs()), lost
 

@@ -40,7 +40,8 @@ def shared_cache(home: Home) -> Path:
 
 def cached(home: Home, md5: str) -> Path | None:
     """The file of that md5 in the shared cache; None where it is gone."""
-    file = shared_cache(home) / "files" / "md5" / md5[:2] / md5[2:]
+    with Repo(str(home.origin)) as repo:
+        file = Path(repo.cache.local.oid_to_path(md5))
     return file if file.exists() else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -11,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import regex
 
 from tasks.core.errors import UserError
 from tasks.core.rows import modality
@@ -20,6 +20,13 @@ NONE = "(none)"
 PARTS = 4  # equally many rows in each part of a number's range
 OF_IMAGES = ("image_width", "image_height", "image_mode", "image_brightness", "image_contrast", "image_bytes")
 SCRIPT_FROM = 2000  # the first characters of a text, which decide its script
+# The living ones; letters of another are "Other".
+SCRIPTS = (
+    "Latin", "Cyrillic", "Greek", "Arabic", "Hebrew", "Han", "Hiragana", "Katakana", "Hangul", "Devanagari",
+    "Bengali", "Tamil", "Telugu", "Thai", "Armenian", "Bopomofo", "Cherokee", "Ethiopic", "Georgian",
+    "Gujarati", "Gurmukhi", "Kannada", "Khmer", "Lao", "Malayalam", "Mongolian", "Myanmar", "Oriya",
+    "Sinhala", "Syriac", "Thaana", "Tibetan", "Yi",
+)  # fmt: skip
 MAX_MONTHS = 24  # of data; rows that span more are sliced by year
 Traits = dict[str, list[str]]
 
@@ -81,11 +88,13 @@ def by_time(moments: Sequence[datetime | None]) -> list[str]:
 
 
 def script(text: str) -> str:
-    """The script that most of the letters belong to, by the first word of their Unicode names."""
-    counts = Counter(_script_of(letter) for letter in text[:SCRIPT_FROM] if letter.isalpha())
+    """The script that most of the letters belong to, by Unicode's property; letters common to many do not count."""
+    counts = Counter(found.lastgroup or "Other" for found in _letters().finditer(text, 0, SCRIPT_FROM))
     return min(counts, key=lambda name: (-counts[name], name)) if counts else NONE
 
 
 @cache
-def _script_of(letter: str) -> str:
-    return unicodedata.name(letter, "UNKNOWN").split()[0].split("-")[0].capitalize()
+def _letters() -> regex.Pattern[str]:
+    """A letter, in the group of its script; in none where the script is not listed."""
+    groups = "|".join(rf"(?P<{name}>\p{{Script={name}}})" for name in SCRIPTS)
+    return regex.compile(rf"(?=\p{{L}})[^\p{{Script=Common}}\p{{Script=Inherited}}](?:(?<={groups})|)")

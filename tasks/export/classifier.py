@@ -13,6 +13,7 @@ import torch
 
 from tasks.core import paths
 from tasks.core.errors import UserError
+from tasks.core.extras import require_extra
 from tasks.core.files import replacing_folder, write_json
 from tasks.core.tables import read_table
 from tasks.dataset import layout
@@ -107,6 +108,7 @@ def table(report: dict[str, Any]) -> str:
 
 def export_classifier(folder: Path, options: Options) -> dict[str, Any]:
     """Export the pipeline's classifier; writes the report to ``reports/export.json`` and returns it."""
+    require_extra("onnxruntime", "onnx")
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} is for images: only text models can be exported")
     rows = read_table(layout.split("test"), ["text", "label"])

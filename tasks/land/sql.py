@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from tasks.core.errors import UserError
+from tasks.core.extras import require_extra
 from tasks.core.rows import TIMESTAMP
 from tasks.land import Address, Source, Transient
 from tasks.land.parts import Parts
@@ -190,6 +191,7 @@ def _connection(address: Address) -> Iterator[sa.Connection]:
         path = f"file:{quote(url.database or '')}?mode=ro"
         engine = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(path, uri=True))
     else:
+        require_extra("psycopg", "postgres")
         url = url.set(drivername="postgresql+psycopg")
         url = url.set(password=address.secret) if address.secret else url
         engine = sa.create_engine(

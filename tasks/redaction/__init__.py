@@ -1,7 +1,7 @@
 """Text as it may stand on a page that is passed around: without mail addresses, links, network addresses and digits.
 
 Coarse on purpose, and quick: whole words go where a recogniser of personal data would look for the exact place. What
-``validate.privacy`` finds with presidio's recognisers is never left over here (tests/tasks/test_masking.py).
+``validate.privacy`` finds is never left over here (tests/tasks/test_masking.py).
 
 Not covered: names of people, and whatever else identifies somebody without looking like one of these.
 """

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from tasks.core.errors import UserError
+from tasks.core.extras import require_extra
 
 PARTS = {"all": "energy", "cpu": "of which processor", "gpu": "of which GPU", "memory": "of which memory"}
 
@@ -25,6 +26,7 @@ def emissions(cost: Mapping[str, Any], country: str | None) -> list[tuple[str, s
 
 
 def _kilograms(kwh: float, country: str) -> float:
+    require_extra("codecarbon", "codecarbon")
     from codecarbon.core.emissions import Emissions
     from codecarbon.core.units import Energy
     from codecarbon.external.geography import GeoMetadata

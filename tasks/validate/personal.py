@@ -1,7 +1,6 @@
 """Personal data in texts: mail addresses, phone, card and bank account numbers, network addresses.
 
-The recognisers are presidio-analyzer's, called one by one without its language models, and phonenumbers'. Nothing here
-asks the network: the list of top-level domains is the one that comes with tldextract.
+``recognisers.py`` finds each kind in a piece of a text.
 
 Not covered: names and postal addresses. They need a model of the language; spaCy's are on no package index but as
 copies by third parties.
@@ -9,32 +8,20 @@ copies by third parties.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.core.errors import UserError
+from tasks.validate.recognisers import recognisers
 
-SIGNS = {
-    "EMAIL_ADDRESS": "mail",
-    "PHONE_NUMBER": "phone",
-    "CREDIT_CARD": "card",
-    "IBAN_CODE": "iban",
-    "IP_ADDRESS": "ip",
-}
-LEAST = 0.3  # score below which presidio itself hardly believes what it found, such as an address "::"
-GROUPED = 2  # digits grouped as the country does: one step less strict, half of what is found are dates and figures
 STEP, REACH = 4_000, 300  # characters looked at together and beyond: some patterns take the square of a text's length
 
 
 @dataclass(frozen=True, order=True)
 class Span:
-    """Characters [start, end) of a text and what they are: one of the values of ``SIGNS``."""
+    """Characters [start, end) of a text and what they are: mail, phone, card, iban or ip."""
 
     start: int
     end: int
@@ -97,11 +84,9 @@ _CONDITIONS: dict[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]] = {  # what
 
 def _spans(text: str, kind: str, regions: tuple[str, ...]) -> Iterator[Span]:
     recogniser = recognisers(regions)[kind]
-    for start in range(0, max(1, len(text)), STEP):
-        piece = text[start : start + STEP + REACH]
-        for result in recogniser.analyze(piece, recogniser.supported_entities):
-            if result.score >= LEAST:
-                yield Span(start + result.start, start + result.end, kind)
+    for begin in range(0, max(1, len(text)), STEP):
+        for start, end in recogniser(text[begin : begin + STEP + REACH]):
+            yield Span(begin + start, begin + end, kind)
 
 
 def _apart(spans: list[Span]) -> list[Span]:
@@ -114,37 +99,3 @@ def _apart(spans: list[Span]) -> list[Span]:
             span = Span(before.start, max(before.end, span.end), kind)
         joined.append(span)
     return joined
-
-
-@cache
-def recognisers(regions: tuple[str, ...]) -> dict[str, Any]:
-    """presidio's recognisers by the kind they find. Importing them costs 5 s: presidio imports spaCy and torch."""
-    import phonenumbers
-    from presidio_analyzer.predefined_recognizers import (
-        CreditCardRecognizer,
-        EmailRecognizer,
-        IbanRecognizer,
-        IpRecognizer,
-        PhoneRecognizer,
-    )
-    from tldextract import TLDExtract
-
-    class OfflineEmailRecognizer(EmailRecognizer):
-        domains = TLDExtract(suffix_list_urls=(), cache_dir=None)
-
-        def validate_result(self, pattern_text: str) -> bool:
-            return bool(self.domains(pattern_text).fqdn)
-
-    if strange := sorted(set(regions) - phonenumbers.SUPPORTED_REGIONS):
-        raise UserError(f"validate.phone_regions: {strange[0]!r} is no country's code of two letters, such as GB")
-    logging.getLogger("presidio-analyzer").addHandler(_Raising(logging.WARNING))
-    phone = PhoneRecognizer(supported_regions=regions, leniency=GROUPED)
-    made = [OfflineEmailRecognizer(), CreditCardRecognizer(), IbanRecognizer(), IpRecognizer(), phone]
-    return {SIGNS[one.supported_entities[0]]: one for one in made}
-
-
-class _Raising(logging.Handler):
-    """presidio skips a pattern that takes too long and only logs it; nothing may be skipped silently here."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        raise RuntimeError(record.getMessage())

@@ -92,7 +92,18 @@ def test_times_are_cut_as_finely_as_can_be_read():
 
 
 @pytest.mark.parametrize(
-    ("text", "name"), [("Hello мир", "Latin"), ("привет", "Cyrillic"), ("漢字かな", "Cjk"), ("12 !", NONE), ("", NONE)]
+    ("text", "name"),
+    [
+        ("Hello мир", "Latin"),
+        ("привет", "Cyrillic"),
+        ("漢字かな字", "Han"),
+        ("5 µm", "Latin"),
+        ("µ", NONE),
+        ("ქართ", "Georgian"),
+        ("𐎀", "Other"),
+        ("12 !", NONE),
+        ("", NONE),
+    ],
 )
 def test_the_script_is_that_of_most_letters(text, name):
     assert script(text) == name

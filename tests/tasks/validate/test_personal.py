@@ -13,6 +13,7 @@ from tasks.core.errors import UserError
 from tasks.redaction import mask as mask_page
 from tasks.validate import Params, personal
 from tasks.validate.personal import STEP, Span, find, mask, masked
+from tasks.validate.recognisers import recognisers
 
 REGIONS = tuple(Params().phone_regions)
 PLANTED = {
@@ -98,7 +99,7 @@ def test_nothing_asks_the_network(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("the network was asked")
 
-    personal.recognisers.cache_clear()
+    recognisers.cache_clear()
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     assert find(column(["to a@example.museum"]), REGIONS) == {0: [Span(3, 19, "mail")]}
