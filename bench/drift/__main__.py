@@ -1,10 +1,10 @@
 """Whether the drift gate's alarm means what it says: ``python -m bench.drift [PART] [--minutes M]``.
 
 ``alarms``: how often ``significant`` is true where nothing has changed, on WordNet's glosses. ``power``: how often it
-is true where a share of the rows comes from elsewhere. ``sight``: the same at the share that a verdict says it would
-have seen. Each draws rows without replacement and hands them to the product's own functions; the features of a row are
-computed once. What was drawn is kept, so that a run that is stopped, or that M minutes of processor time end, goes on
-where it was; ``write`` puts what there is into bench/RESULTS.md.
+is true where a share of the rows comes from elsewhere. ``detectable``: the same at the share that a verdict says it
+would have detected. Each draws rows without replacement and hands them to the product's own functions; the features of
+a row are computed once. What was drawn is kept, so that a run that is stopped, or that M minutes of processor time end,
+goes on where it was; ``write`` puts what there is into bench/RESULTS.md.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tasks.drift.signals import populations
 from tasks.drift.testing import PermutationResult
 from tasks.drift.verdict import run_tests, signal_results
 
-PARTS = ("alarms", "power", "sight")
+PARTS = ("alarms", "power", "detectable")
 ROUNDS = 20  # every cell gets a twentieth of its draws in turn
 LARGEST_GROUP = 50
 NAMES = {
@@ -134,7 +134,7 @@ class Cell:
         return any(signal["significant"] for signal in signal_results(found, tested, params).values())
 
     def stated(self, number: int) -> float:
-        """The smallest share of foreign rows that the product says it would have seen."""
+        """The smallest share of foreign rows that the product says it would have detected."""
         params, found, tested = self.asked(number)
         return min_contaminated_share(found[0], tested, params.level)[0] or 1.0
 
@@ -180,10 +180,10 @@ CELLS = (
 
 @cache
 def cells(part: str) -> list[Cell]:
-    """Those of a part; of ``sight``, at the shares that verdicts on rows without foreign ones state."""
-    if part != "sight":
+    """Those of a part; of ``detectable``, at the shares that verdicts on rows without foreign ones state."""
+    if part != "detectable":
         return [cell for cell in CELLS if cell.part == part]
-    clean = [Cell("sight", data, reference, CURRENT, 100) for data in NAMES for reference in (1_000, 5_000)]
+    clean = [Cell("detectable", data, reference, CURRENT, 100) for data in NAMES for reference in (1_000, 5_000)]
     file = CACHE / "drift_stated.json"
     shares = json.loads(file.read_text()) if file.exists() else {}
     for cell in clean:
@@ -297,10 +297,10 @@ def power_text() -> str:
     )
 
 
-def sight_text() -> str:
-    """The table of what verdicts say they would have seen, tried on real texts."""
-    kept, lines = read("sight"), []
-    for cell in cells("sight"):
+def detectable_text() -> str:
+    """The table of the detectable effects that verdicts state, tried on real texts."""
+    kept, lines = read("detectable"), []
+    for cell in cells("detectable"):
         seen = kept.get(cell.name, {"draws": 0})
         if seen["draws"]:
             rate = f"{seen['significant'] / seen['draws']:.0%} | {interval(seen['significant'], seen['draws'])}"
@@ -309,9 +309,9 @@ def sight_text() -> str:
             draws = f"{seen['draws']} of {cell.draws}"
             lines.append(f"| {kind} | {cell.foreign:.1%} | {rows} | {rate} | {draws} |")
     text = (
-        f"{head('python -m bench.drift sight')} {PROBE} {CURRENT} current rows. A verdict states the smallest share of "
-        f"foreign rows that it would have seen in 80 % of cases (the median of {STATED} verdicts on rows without "
-        "foreign ones); so many of the rows are then foreign texts. Foreign is taken to be a row that lies in the "
+        f"{head('python -m bench.drift detectable')} {PROBE} {CURRENT} current rows. A verdict states the smallest "
+        f"share of foreign rows that it would have detected in 80 % of cases (the median of {STATED} verdicts on rows "
+        "without foreign ones); so many of the rows are then foreign texts. A foreign row is taken to lie in the "
         "outermost tenth of every quantity. A tenth was chosen on the first two kinds of rows; the third is the test, "
         "and there the statement fails: what differs a little in many ways is no such row. AUC: as in the table of "
         "power."
@@ -331,8 +331,8 @@ def main() -> None:
             measure(part, given.minutes)
     write_section("How often the drift gate rings over nothing", alarms_text())
     write_section("What contamination the drift gate sees", power_text())
-    if read("sight"):
-        write_section("What a drift verdict says it would have seen", sight_text())
+    if read("detectable"):
+        write_section("The detectable effect of a drift verdict", detectable_text())
 
 
 if __name__ == "__main__":

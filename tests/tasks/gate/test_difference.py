@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import norm
 
 from tasks.gate import Params
-from tasks.gate.difference import LEVEL, Difference
+from tasks.gate.difference import LEVEL, Difference, measure_difference
+from tasks.gate.paired import pair_cells
 
 FOUND = Difference(value=0.02, low=0.001, high=0.04, standard_error=0.01, p_value=0.01, step=0.0005)
 BETTER, NOT_WORSE = Params(rule="better"), Params(rule="not_worse", margin=0.01)
@@ -41,3 +42,12 @@ def test_an_equal_challenger_passes_not_worse_as_often_as_its_interval_reaches_t
     expected = norm.cdf(0.01 / 0.01 - norm.ppf(0.975))  # the lower bound, its true value plus noise, above -margin
     assert FOUND.pass_rate_if_equal(NOT_WORSE) == pytest.approx(expected)
     assert replace(FOUND, standard_error=0.0).pass_rate_if_equal(NOT_WORSE) == 1.0
+
+
+@pytest.mark.parametrize("gained", [3, 5])
+def test_the_p_value_is_the_share_of_swaps_that_show_as_much(gained):
+    truth = ["ham", "spam"] * 50
+    wrong = [label if i >= gained else {"ham": "spam", "spam": "ham"}[label] for i, label in enumerate(truth)]
+    found = measure_difference(pair_cells(truth, wrong, truth), 7, 20_000)
+    assert found.p_value == pytest.approx(0.5**gained, abs=0.006)  # only where no row is swapped
+    assert measure_difference(pair_cells(truth, truth, wrong), 7, 1000).p_value == 1
