@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from tasks.drift.descriptors import WORD, cleaned
 from tasks.drift.rows import Rows
-from tasks.redaction import mask
+from tasks.redaction import redact
 
 MIN_TEXTS = 5  # that hold a word: rarer words are no evidence of a change, and may well be somebody's name
 MIN_WORDS = 5  # of an example: a text of three words is unlike anything
@@ -111,7 +111,7 @@ def _words(held: csr_array, row: int) -> NDArray[np.int32]:
 def _example(current: Rows, names: Sequence[str], held: csr_array, log_odds: NDArray[np.float64], row: int) -> Example:
     words = _words(held, row)
     strongest = words[np.argsort(-log_odds[words], kind="stable")][:5]
-    text = mask(" ".join(str(current.text[row] if current.text is not None else "").split()))
+    text = redact(" ".join(str(current.text[row] if current.text is not None else "").split()))
     details = {name: str(values[row]) for name, values in current.categories.items() if values[row] is not None}
     if "confidence" in current.numbers:
         details["confidence"] = f"{current.numbers['confidence'][row]:.2f}"

@@ -24,7 +24,7 @@ from statsmodels.stats.proportion import proportion_confint
 from tasks.core.rows import modality
 from tasks.evaluate import Slices
 from tasks.evaluate.traits import Traits, traits
-from tasks.redaction import mask
+from tasks.redaction import redact
 from tasks.statistics.measures import COVERAGE, Counts, Floats
 
 DIGITS = 6
@@ -84,7 +84,7 @@ def _words(texts: Sequence[str], min_rows: int) -> Iterator[Slice]:
     """The texts that contain a word, for words that are neither rare nor in almost all."""
     rows: defaultdict[str, list[int]] = defaultdict(list)
     for i, text in enumerate(texts):
-        for word in set(WORD.findall(mask(text).lower())):
+        for word in set(WORD.findall(redact(text).lower())):
             rows[word].append(i)
     counts = Counter({word: len(its) for word, its in rows.items() if min_rows <= len(its) <= len(texts) - min_rows})
     for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_WORDS]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tasks.explain.attribution import Explained
 from tasks.html.templates import environment
-from tasks.redaction import hidden, mask
+from tasks.redaction import redact, redactions
 
 Span = tuple[int, int, str]
 MAX_OPACITY = 0.75  # of the token with the largest attribution
@@ -39,7 +39,7 @@ def coloured(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, str, float]
 
 def shown(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
     """The pieces redacted: an address or link of several tokens becomes one placeholder with their sum."""
-    spans, at, last = hidden("".join(text for text, _ in pieces)), 0, None
+    spans, at, last = redactions("".join(text for text, _ in pieces)), 0, None
     found: list[tuple[str, float]] = []
     for text, value in pieces:
         for begin, end, span in _cut(at, at + len(text), spans):
@@ -63,7 +63,7 @@ def _cut(begin: int, end: int, spans: Sequence[Span]) -> Iterator[tuple[int, int
 
 def masked(text: str) -> str:
     """Digits masked, unprintable characters as blanks; line ends stay."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in mask(text))
+    return "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in redact(text))
 
 
 def page(

@@ -1,7 +1,7 @@
-"""Text as it may stand on a page that is passed around: without mail addresses, links, network addresses and digits.
+"""Redaction of texts for reports: mail addresses, links, network addresses and digits become placeholders.
 
-Coarse on purpose, and quick: whole words go where a recogniser of personal data would look for the exact place. What
-``validate.privacy`` finds is never left over here (tests/tasks/test_masking.py).
+Coarse on purpose, and quick: whole words are redacted where ``validate.privacy`` looks for the exact place. Nothing
+that it finds is left (tests/tasks/validate/test_personal.py).
 
 Not covered: names of people, and whatever else identifies somebody without looking like one of these.
 """
@@ -18,16 +18,16 @@ WORD = re.compile(r"[^\s<>()\[\]\",;]+")
 DIGIT = re.compile(r"\d")
 
 
-def hidden(text: str) -> list[tuple[int, int, str]]:
-    """What ``mask`` puts a sign for, digits aside: begin, end and the sign, in order, none over another."""
+def redactions(text: str) -> list[tuple[int, int, str]]:
+    """What ``redact`` replaces, digits aside: start, end and placeholder, in order, without overlaps."""
     links = [(its.start(), its.end(), "[link]") for its in GLUED_LINK.finditer(text)]
     others = GLUED_LINK.sub(lambda its: " " * len(its[0]), text)
     words = [(its.start(), its.end(), sign) for its in WORD.finditer(others) if (sign := _word(its)) != its[0]]
     return sorted([*links, *words])
 
 
-def mask(text: str) -> str:
-    """The text with a sign in place of each mail address, link and network address, and of each digit."""
+def redact(text: str) -> str:
+    """The text with a placeholder for each mail address, link, network address and digit."""
     return DIGIT.sub("#", WORD.sub(_word, GLUED_LINK.sub("[link]", text)))
 
 
@@ -39,6 +39,6 @@ def _word(found: re.Match[str]) -> str:
 
 
 def excerpt(text: str, length: int) -> str:
-    """The beginning of a text on one line, masked first: what is cut first may leave half an address no mask knows."""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in mask(text)).split())
+    """The beginning of a text on one line, redacted before it is cut: half an address would not be recognised."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in redact(text)).split())
     return line[:length] + ("…" if len(line) > length else "")

@@ -19,7 +19,7 @@ from tasks.explain.__main__ import explain_all, explain_text
 from tasks.explain.attribution import Explained, Explainer, word_embeddings
 from tasks.explain.page import Mistake, coloured, page, shown
 from tasks.explain.suspects import suspects
-from tasks.redaction import hidden, mask
+from tasks.redaction import redact, redactions
 from tasks.score import Params as ScoreParams
 from tasks.score.predict import predict
 from tests.support.mails import mails
@@ -123,11 +123,11 @@ def test_an_address_of_several_tokens_is_hidden_whole_and_keeps_what_its_tokens_
     assert "".join(text for text, _ in found) == "write to [mail] or [link] now"
     assert sum(value for _, value in found) == sum(value for _, value in pieces)
     assert ("[mail]", 3.5) in found and ("[link]", 2.0) in found
-    assert hidden("a@b.org http://c.org/d@e.org") == [(0, 7, "[mail]"), (8, 28, "[link]")]
+    assert redactions("a@b.org http://c.org/d@e.org") == [(0, 7, "[mail]"), (8, 28, "[link]")]
     text = "see http://x.org/a?b, mail <joe@example.org> or fe80::1:2 at 10:30"
-    for begin, end, sign in reversed(hidden(text)):
+    for begin, end, sign in reversed(redactions(text)):
         text = text[:begin] + sign + text[end:]
-    assert mask(text) == text.replace("10:30", "##:##") == "see [link] mail <[mail]> or [ip] at ##:##"
+    assert redact(text) == text.replace("10:30", "##:##") == "see [link] mail <[mail]> or [ip] at ##:##"
 
 
 def test_a_recurrent_model_is_explained_like_any_other(recurrent):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.redaction import excerpt, mask
+from tasks.redaction import excerpt, redact
 
 pieces = st.one_of(
     st.text(max_size=8),
@@ -19,7 +19,7 @@ texts = st.lists(pieces, max_size=14).map("".join)
 @settings(max_examples=400)
 @given(texts)
 def test_redaction_is_idempotent(text):
-    assert mask(mask(text)) == mask(text)
+    assert redact(redact(text)) == redact(text)
 
 
 @settings(max_examples=200)
@@ -31,6 +31,6 @@ def test_an_excerpt_is_one_line_of_what_is_redacted(text, length):
 
 
 def test_a_link_is_redacted_whatever_it_is_glued_to():
-    assert mask("call 5551234https://x.org/?who=jane") == "call #######[link]"
-    assert mask("read_www.x.org/jane, seehttp://x.org/jane") == "read_[link] see[link]"
-    assert mask("awww. so kind") == "awww. so kind"
+    assert redact("call 5551234https://x.org/?who=jane") == "call #######[link]"
+    assert redact("read_www.x.org/jane, seehttp://x.org/jane") == "read_[link] see[link]"
+    assert redact("awww. so kind") == "awww. so kind"

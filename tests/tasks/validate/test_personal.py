@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.core.errors import UserError
-from tasks.redaction import mask as mask_page
+from tasks.redaction import redact
 from tasks.validate import Params, personal
 from tasks.validate.personal import STEP, Span, find, mask, masked
 from tasks.validate.recognisers import recognisers
@@ -88,8 +88,8 @@ def test_no_text_is_passed_over_for_what_it_lacks_and_none_is_left_when_masked(m
 @pytest.mark.slow
 def test_pages_show_nothing_that_would_be_found(mails):
     texts = [*mails.to_pylist(), *PLANTED, *(f"x{item}y, <{item}>; {item}" for item in PLANTED)]
-    assert not find(column([mask_page(text) for text in texts]), REGIONS)
-    assert mask_page("see http://x.org/a?b=1 at 10:30, write <a@b.org>; (c@d)") == (
+    assert not find(column([redact(text) for text in texts]), REGIONS)
+    assert redact("see http://x.org/a?b=1 at 10:30, write <a@b.org>; (c@d)") == (
         "see [link] at ##:##, write <[mail]>; ([mail])"
     )
 
