@@ -21,6 +21,7 @@ from flows.backtest.probe import Probes, Settings, embedded
 from flows.backtest.replay import ResultCache, Training, WindowResult, facts, replay_policy, summary
 from flows.machine.home import Home
 from flows.parameters import Policy, Replay, Window
+from flows.runs.metrics import DriftVerdict
 from flows.windows import ranges
 from flows.windows.policy import decide
 from flows.windows.ranges import moment
@@ -106,7 +107,7 @@ def test_what_is_finished_is_not_done_again_by_whichever_policy(tmp_path):
 
 def test_a_window_of_one_class_or_none_says_so_and_text_stays_text(tmp_path):
     steps, _ = replayed(tmp_path, "never")
-    verdict = {"drifted": None, "reason": "", "performance": {"reference_accuracy": None, "estimated_accuracy": None}}
+    verdict = DriftVerdict(drifted=None, reason="")
     one_class = WindowResult.of(3, ["ham"] * 3, ["ham", "ham", "spam"], verdict)
     assert (one_class.macro_f1, one_class.accuracy) == (None, 2 / 3)
     assert WindowResult.of(2, ["ham", "spam"], ["ham", "spam"], verdict).macro_f1 == 1

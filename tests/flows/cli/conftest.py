@@ -52,6 +52,12 @@ def repository(tmp_path_factory):
 
 
 @pytest.fixture
+def begin(repository):
+    """Starts ``driftline`` there."""
+    return partial(driftline, repository)
+
+
+@pytest.fixture
 def fresh(repository):
     """Runs ``driftline`` there to its end."""
     return partial(run, repository)

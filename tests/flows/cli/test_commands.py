@@ -11,7 +11,6 @@ import typer
 from flows.cli import app
 from flows.machine.version import version
 from tasks.core.cli import exit_code
-from tests.flows.cli.conftest import driftline
 
 COMMANDS = [
     "run", "report", "land", "preset", "environment",
@@ -106,8 +105,8 @@ def test_stages_run_and_one_that_breaks_is_a_failure(fresh, repository):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
-def test_an_interrupted_run_leaves_no_stage_behind(repository, number, code):
-    process = driftline(repository, "run", "long")
+def test_an_interrupted_run_leaves_no_stage_behind(begin, number, code):
+    process = begin("run", "long")
     while "begun" not in (line := process.stdout.readline()):
         assert line, process.stderr.read()
     process.send_signal(number)
