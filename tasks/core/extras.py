@@ -15,5 +15,4 @@ def has_package(module: str) -> bool:
 def require_extra(module: str, extra: str) -> None:
     """UserError with the command that installs the extra, where its module is not installed."""
     if not has_package(module):
-        how = f"python -m pip install --constraint requirements.lock --editable '.[{extra}]'"
-        raise UserError(f"{module} is not installed: run `{how}`")
+        raise UserError(f"{module} is not installed: run `pip install -c requirements.lock -e '.[{extra}]'`")

@@ -1,6 +1,6 @@
 """Export the trained classifier to ONNX, for machines without torch: ``driftline export``.
 
-Needs the ``onnx`` extra: ``pip install 'driftline[onnx]'``.
+Needs the ``onnx`` extra: ``pip install -c requirements.lock -e '.[onnx]'``.
 
 Beside the pipeline: it reads ``models/classifier`` and the test split and writes ``models/onnx/`` (``model.onnx``, the
 tokenizer and the config) and ``reports/export.json``. The graph is made by torch's exporter; its inputs are

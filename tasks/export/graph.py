@@ -24,7 +24,7 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 def require_onnx() -> None:
     """UserError without the packages of the ``onnx`` extra."""
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
-        raise UserError(f"the export needs {', '.join(missing)}: pip install 'driftline[onnx]'")
+        raise UserError(f"the export needs {', '.join(missing)}: pip install -c requirements.lock -e '.[onnx]'")
 
 
 class _Logits(torch.nn.Module):

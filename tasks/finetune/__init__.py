@@ -107,7 +107,7 @@ class Params(Section):
     evals_per_epoch: int = Field(default=1, ge=1)
     """Evaluations on validation rows per epoch; each is a point of the curves."""
     dvclive: bool = False
-    """Write the curves live to dvclive/ too; needs DVCLive: pip install 'driftline[dvclive]'."""
+    """Write the curves live to dvclive/ too; needs DVCLive: pip install -c requirements.lock -e '.[dvclive]'."""
     checkpoint_seconds: float = Field(default=30, gt=0)
     """Between two checkpoints; longer where they would take more than 5 % of the time."""
     eval_rows: int | None = Field(default=None, ge=1)

@@ -20,7 +20,7 @@ class DvcLiveCallback(TrainerCallback):
             from dvclive import Live
         except ModuleNotFoundError:
             raise UserError(
-                "finetune.dvclive needs DVCLive: pip install 'driftline[dvclive]', or set it false"
+                "finetune.dvclive needs DVCLive: pip install -c requirements.lock -e '.[dvclive]', or set it false"
             ) from None
         self.live: Any = Live(str(folder), save_dvc_exp=False, dvcyaml=None, report=None, monitor_system=False)
         self.written = 0

@@ -1,6 +1,7 @@
 """Energy of a training, by CodeCarbon without a network: measured where the machine allows it, else estimated.
 
-Optional (``pip install 'driftline[energy]'``): without CodeCarbon, energy is not metered. CO2 depends on the
+Optional (``pip install -c requirements.lock -e '.[energy]'``): without CodeCarbon, energy is not metered.
+CO2 depends on the
 country, which ``report.country`` gives, so that setting it does not retrain. Of a resumed training only the last part
 counts.
 """

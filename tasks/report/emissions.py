@@ -21,12 +21,12 @@ def emissions(cost: Mapping[str, Any], country: str | None) -> list[tuple[str, s
     if country is None:
         return [*figures, ("CO2", "name the country in report.country")]
     if find_spec("codecarbon") is None:
-        return [*figures, ("CO2", "needs CodeCarbon: pip install 'driftline[energy]'")]
+        return [*figures, ("CO2", "needs CodeCarbon: pip install -c requirements.lock -e '.[energy]'")]
     return [*figures, (f"CO2, the grid of {country}", f"{1000 * _kilograms(used['all'], country):,.3g} g")]
 
 
 def _kilograms(kwh: float, country: str) -> float:
-    require_extra("codecarbon", "codecarbon")
+    require_extra("codecarbon", "energy")
     from codecarbon.core.emissions import Emissions
     from codecarbon.core.units import Energy
     from codecarbon.external.geography import GeoMetadata

@@ -92,7 +92,7 @@ def test_without_codecarbon_the_page_says_so(monkeypatch):
     used = {"all": 0.002, "cpu": 0.002, "gpu": 0.0, "memory": 0.0}
     assert emissions({"energy_kwh": used}, "DEU")[-1] == (
         "CO2",
-        "needs CodeCarbon: pip install 'driftline[energy]'",
+        "needs CodeCarbon: pip install -c requirements.lock -e '.[energy]'",
     )
 
 
