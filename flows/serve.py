@@ -20,7 +20,6 @@ from flows.logs import plainly
 from flows.machine.home import HERE, Home
 from flows.machine.locks import holding
 from flows.machine.server import server
-from tasks.core.cli import REFUSED
 from tasks.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,19 +28,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("flows.serve")  # also when it is run as __main__
 API = "PREFECT_API_URL"
 REAP_SECONDS = 60.0
-MOVED = {
-    "--train": "the schedules of the deployment training",
-    "--watch": "the schedules of the deployment monitoring",
-    "--verify": "the schedules of the deployment rebuild",
-    "--policy": "parameters.policy.refit_on of the deployment monitoring",
-    "--act": "parameters.policy.action of the deployment monitoring",
-    "--revision": "parameters.revision of the deployment training",
-    "--overlap": "parameters.limits.overlap",
-    "--keep-clones": "parameters.limits.keep_clones",
-    "--upstream": "parameters.publish.upstream",
-    "--notify": "parameters.publish.notify",
-}
-"""Options of earlier releases."""
 CANCEL_SECONDS = 5.0  # how often the server is asked for runs that are due or cancelled
 
 
@@ -99,17 +85,10 @@ def serve(repository: Path | None, host: str, port: int) -> None:
         raise UserError(f"{home.origin} is being served already: {busy}") from None
 
 
-def refuse_earlier(words: list[str]) -> None:
-    """End with the key of prefect.yaml that replaces an option of earlier releases, when one is there."""
-    for word in words:
-        if today := MOVED.get(word.partition("=")[0]):
-            print(f"error: {word.partition('=')[0]} is now {today} in prefect.yaml", file=sys.stderr)
-            sys.exit(REFUSED)
-
-
 if __name__ == "__main__":
+    from flows.cli.earlier_options import refuse_earlier
     from flows.cli.operations import serve as command
     from tasks.core.cli import run
 
-    refuse_earlier(sys.argv[1:])
+    refuse_earlier("serve", sys.argv[1:])
     run(command)

@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 
 from tasks.core import params, paths
 from tasks.core.errors import UserError
-from tasks.core.paths import Window
+from tasks.core.paths import WindowName
 from tasks.core.rows import modality
 from tasks.core.tables import read_table
 from tasks.dataset import layout
@@ -52,7 +52,7 @@ def trace(name: str, whole: bool = False) -> list[Line]:
     ]
 
 
-def _raw(name: str) -> tuple[Window, Record]:
+def _raw(name: str) -> tuple[WindowName, Record]:
     """The row whose id this is or whose id alone begins with it, as it came."""
     found = [(window, row) for window in paths.WINDOWS for row in _rows(layout.window(window).raw, name, begins=True)]
     exact = [(window, row) for window, row in found if row["id"] == name]
@@ -90,7 +90,7 @@ def _text(raw: Record, whole: bool) -> str:
     return text if whole else excerpt(text, EXCERPT)
 
 
-def _validated(window: Window, key: str) -> Iterator[Line]:
+def _validated(window: WindowName, key: str) -> Iterator[Line]:
     where = layout.window(window)
     if held := _rows(where.quarantine, key):
         yield "validate", f"quarantined: {', '.join(held[0]['reasons'])}"
@@ -104,7 +104,7 @@ def _validated(window: Window, key: str) -> Iterator[Line]:
             yield "released", f"from {release.reason}: {release.why}"
 
 
-def _first_copy(window: Window, held: Record) -> Iterator[Line]:
+def _first_copy(window: WindowName, held: Record) -> Iterator[Line]:
     """Rows that say the same, of one that is held because others do."""
     if not {"duplicate_text", "duplicate_image", "conflicting_label"} & set(held["reasons"]):
         return
@@ -122,7 +122,7 @@ def _pixels(image: bytes) -> str | None:
     return digest(picture) if picture else None
 
 
-def _split(window: Window, key: str) -> Iterator[Line]:
+def _split(window: WindowName, key: str) -> Iterator[Line]:
     if window != "reference":
         return
     for name in NAMES:
@@ -148,7 +148,7 @@ def _company(row: Record) -> Iterator[Line]:
     yield "resembles", ", ".join(names) + more if near else "no other row"
 
 
-def _scored(window: Window, key: str) -> Iterator[Line]:
+def _scored(window: WindowName, key: str) -> Iterator[Line]:
     for row in _rows(layout.window(window).scored, key):
         decision = "abstains" if row["decision"] is None else f"decides {row['decision']}"
         yield "model", f"says {row['prediction']} with {row['confidence']:.3f}, {decision}"

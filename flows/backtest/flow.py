@@ -118,7 +118,7 @@ def _key(home: Home, commit: str, clone: Path, *how: str) -> str:
 
 
 def _replayed(
-    cache: ResultCache, windows: list[ranges.Window], policies: list[Policy], labels: Labels
+    cache: ResultCache, windows: list[ranges.TimeRange], policies: list[Policy], labels: Labels
 ) -> dict[str, list[Step]]:
     """Every policy, as a task of its name."""
 

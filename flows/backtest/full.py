@@ -22,7 +22,7 @@ from flows.machine.home import Home
 from flows.parameters import Labels
 from flows.runs import workspace
 from flows.runs.metrics import DriftVerdict
-from flows.windows.ranges import Window, reaching, written
+from flows.windows.ranges import TimeRange, reaching, written
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import read_json
@@ -70,7 +70,7 @@ class Pipelines:
             self.train(until)
         return self.clones[until]
 
-    def evaluate(self, until: datetime, window: Window) -> WindowResult:
+    def evaluate(self, until: datetime, window: TimeRange) -> WindowResult:
         """The current branch on the window in the model's clone; where labels are ``late`` it does not see them."""
         folder = self._clone_of(until)
         current: dict[str, JsonValue] = {"from": written(window.since), "until": written(window.until)}
@@ -82,7 +82,7 @@ class Pipelines:
         reproduce(folder, ["drift"])
         return self._result(folder)
 
-    def _unlabelled(self, folder: Path, window: Window) -> dict[str, JsonValue]:
+    def _unlabelled(self, folder: Path, window: TimeRange) -> dict[str, JsonValue]:
         """The window's rows without their labels as a source of its own in a clone: what ``windows.current`` says."""
         file = UNLABELLED_FOLDER / f"{window.since:%Y%m%dT%H%M%S}-{window.until:%Y%m%dT%H%M%S}.parquet"
         rows = self.history.rows.take(pa.array(self.history.within(window)))

@@ -19,7 +19,7 @@ from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import workspace
 from flows.training import as_task, in_order
-from flows.windows.ranges import Window, WindowSettings, coming, moment, reaching, set_windows, written
+from flows.windows.ranges import TimeRange, WindowSettings, coming, moment, reaching, set_windows, written
 from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.core.tables import read_table
@@ -52,7 +52,7 @@ class History:
         found: datetime = self.times[-1].item()
         return found.replace(tzinfo=UTC)
 
-    def within(self, window: Window) -> Ints:
+    def within(self, window: TimeRange) -> Ints:
         """Which rows fall into the window."""
         return np.flatnonzero((self.times >= _utc64(window.since)) & (self.times < _utc64(window.until)))
 
@@ -107,14 +107,14 @@ def _refuse_without_history(windows: Windows, ingest: Ingest) -> None:
             raise UserError(f"ingest.columns.{name} names no column: without it there is no history to replay")
 
 
-def spans(history: History, since: datetime | None, until: datetime | None, days: float | None) -> list[Window]:
+def spans(history: History, since: datetime | None, until: datetime | None, days: float | None) -> list[TimeRange]:
     """The windows of the schedule, one after the other, that have closed by ``until`` or by the newest row.
 
     UserError: none has.
     """
     windows = history.windows
     if since is not None:
-        length = Window(since, since + timedelta(days=days)) if days else Window.of(windows.current)
+        length = TimeRange(since, since + timedelta(days=days)) if days else TimeRange.of(windows.current)
         first = length.from_(since) if length else None
     else:
         first = coming(windows, None, days)
@@ -131,7 +131,7 @@ def spans(history: History, since: datetime | None, until: datetime | None, days
     return found
 
 
-def refuse_one_class(history: History, first: Window) -> None:
+def refuse_one_class(history: History, first: TimeRange) -> None:
     """The first model needs two labels to learn from."""
     labels = sorted(set(history.rows["label"].take(pa.array(history.before(first.since))).to_pylist()))
     if len(labels) < 2:

@@ -24,7 +24,7 @@ from flows.backtest.history import History, Ints
 from flows.backtest.replay import Training, WindowResult
 from flows.parameters import Labels
 from flows.runs.metrics import DriftVerdict
-from flows.windows.ranges import Window
+from flows.windows.ranges import TimeRange
 from tasks import drift, gate, split, tokenize
 from tasks.core import params
 from tasks.core.errors import UserError
@@ -106,7 +106,7 @@ class Probes:
         held_out = np.concatenate([validation, test])
         return Model(classifier, train, held_out, test, time.process_time() - start)
 
-    def evaluate(self, until: datetime, window: Window) -> WindowResult:
+    def evaluate(self, until: datetime, window: TimeRange) -> WindowResult:
         """What monitoring would say; where labels are ``late`` it does not see the window's."""
         model, rows = self.model(until), self.history.within(window)
         predictions = self._answers(model, rows)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from flows.parameters import Labels, Policy
 from flows.runs.metrics import DriftVerdict
 from flows.windows.policy import Decision, Facts, decide
-from flows.windows.ranges import Window
+from flows.windows.ranges import TimeRange
 from tasks.core.files import read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Models(Protocol):
     def train(self, until: datetime) -> Training:
         """On all rows before ``until``, as the pipeline splits them."""
 
-    def evaluate(self, until: datetime, window: Window) -> WindowResult:
+    def evaluate(self, until: datetime, window: TimeRange) -> WindowResult:
         """The model trained until then on a later window."""
 
     def gate(self, champion: datetime, challenger: datetime) -> tuple[bool, str]:
@@ -127,7 +127,7 @@ class ResultCache:
         """As of Models."""
         return self._once(Training, f"trained-{_stamp(until)}", lambda: self.models.train(until))
 
-    def evaluate(self, until: datetime, window: Window) -> WindowResult:
+    def evaluate(self, until: datetime, window: TimeRange) -> WindowResult:
         """As of Models."""
         name = f"result-{_stamp(until)}-{_stamp(window.since)}-{_stamp(window.until)}"
         return self._once(WindowResult, name, lambda: self.models.evaluate(until, window))
@@ -157,14 +157,14 @@ def _stamp(moment: datetime) -> str:
 class Step:
     """One window under one policy."""
 
-    window: Window
+    window: TimeRange
     trained_until: datetime
     result: WindowResult
     decision: Decision
     refit: Refit | None
 
 
-def replay_policy(cache: ResultCache, windows: Sequence[Window], policy: Policy, labels: Labels) -> list[Step]:
+def replay_policy(cache: ResultCache, windows: Sequence[TimeRange], policy: Policy, labels: Labels) -> list[Step]:
     """The policy over the windows; who is promoted answers the next one.
 
     After the last window nothing is refitted: there is no row left that the refit could answer.
@@ -184,7 +184,7 @@ def replay_policy(cache: ResultCache, windows: Sequence[Window], policy: Policy,
     return steps
 
 
-def facts(result: WindowResult, window: Window, active: datetime, tried: datetime | None, labels: Labels) -> Facts:
+def facts(result: WindowResult, window: TimeRange, active: datetime, tried: datetime | None, labels: Labels) -> Facts:
     """What is known when a window has closed, as ``flows.monitoring.watch`` has it."""
     measured = labels == "at_once"
     now = result.accuracy if measured else result.estimated

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from flows.cli import operations, pipeline, production, rows, watching
+from flows.cli.earlier_options import refuse_earlier
 from flows.machine.version import version as driftline_version
 from tasks.core.cli import CALLER_FOLDER, exit_code
 
@@ -63,4 +64,6 @@ def run(folder: Path) -> NoReturn:
     """Do what the command line says and exit; the working folder is the top, ``folder`` where the caller is."""
     if folder != Path.cwd():
         CALLER_FOLDER.set(folder)
+    if len(sys.argv) > 1:
+        refuse_earlier(sys.argv[1], sys.argv[2:])
     sys.exit(exit_code(application(), program="driftline"))

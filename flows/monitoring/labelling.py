@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.runs.run_record import Measured
-from flows.windows.ranges import Window, moment, set_windows, written
+from flows.windows.ranges import TimeRange, moment, set_windows, written
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
@@ -70,13 +70,13 @@ def choose(rows: list[Row], seed: int, count: int) -> list[tuple[Row, str]]:
     return [*((row, RANDOM) for row in half), *((row, UNCERTAIN) for row in unsure)]
 
 
-def file_of(home: Home, span: Window | None) -> Path:
+def file_of(home: Home, span: TimeRange | None) -> Path:
     """``to_label.csv`` of a window: beside the clones, which are deleted."""
     name = f"{written(span.since)}_{written(span.until)}" if span else "undated"
     return home.folder / "to_label" / name / "to_label.csv"
 
 
-def ask(home: Home, span: Window | None, rows: list[Row], seed: int, count: int) -> Path | None:
+def ask(home: Home, span: TimeRange | None, rows: list[Row], seed: int, count: int) -> Path | None:
     """Write the window's ``to_label.csv``; None where all rows have a label. One that is there is somebody's work."""
     file = file_of(home, span)
     if file.exists():
@@ -155,7 +155,7 @@ def _kept(home: Home) -> dict[str, str]:
     return given(_file(home)) if _file(home).exists() else {}
 
 
-def bring(home: Home, folder: Path, windows: Iterable[paths.Window]) -> None:
+def bring(home: Home, folder: Path, windows: Iterable[paths.WindowName]) -> None:
     """Put the labels that came back into a clone, where the windows join them by id, and its record keeps them."""
     if not _file(home).exists():
         return
@@ -167,7 +167,7 @@ def bring(home: Home, folder: Path, windows: Iterable[paths.Window]) -> None:
     set_windows(folder / paths.PARAMS, {window: {"labels": source} for window in windows})
 
 
-def window_of(asked: Path) -> Window | None:
+def window_of(asked: Path) -> TimeRange | None:
     """The window that a ``to_label.csv`` is of."""
     since, _, until = asked.parent.name.partition("_")
-    return Window(moment(since), moment(until)) if until else None
+    return TimeRange(moment(since), moment(until)) if until else None

@@ -24,7 +24,7 @@ from flows.runs.run_record import Measured, RunRecord, Version, Watched
 from flows.training import as_task, in_order
 from flows.windows.history import MAX_WINDOWS, PastWindows
 from flows.windows.policy import Facts, decide
-from flows.windows.ranges import Window, coming, moment, set_windows, written
+from flows.windows.ranges import TimeRange, coming, moment, set_windows, written
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.dataset.windows import Windows
@@ -39,7 +39,7 @@ class Plan:
     """What is about to be watched, by whom, and after what."""
 
     champion: Version
-    window: Window | None
+    window: TimeRange | None
     """None: undated data, all of the current window's source."""
     before: Watched | None
     """The window watched before."""
@@ -79,13 +79,13 @@ def plan(home: Home, since: str | None, until: str | None, days: float | None) -
     run, windows = last(home), windows_at(home, champion.commit)
     before = run.watched if run else None
     if since and until:
-        asked = Window(moment(since), moment(until))
+        asked = TimeRange(moment(since), moment(until))
         _refuse_trained_on(windows, asked)
         return Plan(champion, asked, before)
     return Plan(champion, coming(windows, before.seen_until if before else None, days), before)
 
 
-def _refuse_trained_on(windows: Windows, window: Window) -> None:
+def _refuse_trained_on(windows: Windows, window: TimeRange) -> None:
     if window.since >= window.until:
         raise UserError(f"{window}: a window ends after it begins")
     end = windows.reference.until
@@ -136,7 +136,7 @@ def conclude(home: Home, planned: Plan, folder: Path, policy: Policy, to_label: 
 
 def past_effects(home: Home, planned: Plan) -> list[dict[str, float]]:
     """How much each signal changed in the windows that the champion was watched on before, each counted once."""
-    found: dict[Window | None, dict[str, float]] = {}
+    found: dict[TimeRange | None, dict[str, float]] = {}
     for experiment, _, watched in watched_runs(home):
         if watched.champion != planned.champion or watched.window in (planned.window, *found):
             continue

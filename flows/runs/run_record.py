@@ -16,7 +16,7 @@ from flows.pipeline.stage import Result
 from flows.runs.renamed import flow_today
 from flows.windows.history import PastWindows
 from flows.windows.policy import Decision, Facts
-from flows.windows.ranges import UtcMoment, Window
+from flows.windows.ranges import TimeRange, UtcMoment
 
 COMPLETED = "completed"
 
@@ -66,7 +66,7 @@ class Watched(Frozen):
     """What monitoring found in one window, and what it decided."""
 
     champion: Version
-    window: Window | None
+    window: TimeRange | None
     """None: undated data, all of the current window's source."""
     seen_until: UtcMoment | None
     """The end of the newest window watched so far."""

@@ -1,4 +1,4 @@
-"""Windows of time as ``params.yaml`` has them: which comes next, and the reference moved forward. No Prefect."""
+"""Ranges of time as ``params.yaml`` has them: which comes next, and the reference moved forward. No Prefect."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ WindowSettings = Mapping[str, Mapping[str, JsonValue]]
 
 
 @dataclass(frozen=True)
-class Window:
-    """A half-open window of time [since, until), UTC."""
+class TimeRange:
+    """A half-open range of time [since, until), UTC."""
 
     since: UtcMoment
     until: UtcMoment
@@ -65,25 +65,25 @@ class Window:
         )
         return 12 * (self.until.year - self.since.year) + self.until.month - self.since.month if firsts else 0
 
-    def from_(self, since: datetime) -> Window:
-        """A window as long as this one: as many calendar months where it is whole months and so begins."""
+    def from_(self, since: datetime) -> TimeRange:
+        """A range as long as this one: as many calendar months where it is whole months and so begins."""
         if self.months and since == since.replace(day=1, hour=0, minute=0, second=0, microsecond=0):
             month = since.month - 1 + self.months
-            return Window(since, since.replace(year=since.year + month // 12, month=month % 12 + 1))
-        return Window(since, since + (self.until - self.since))
+            return TimeRange(since, since.replace(year=since.year + month // 12, month=month % 12 + 1))
+        return TimeRange(since, since + (self.until - self.since))
 
     @classmethod
-    def of(cls, window: WindowRange) -> Window | None:
+    def of(cls, window: WindowRange) -> TimeRange | None:
         """A window's range; None where an end is open."""
         return cls(window.from_, window.until) if window.from_ and window.until else None
 
 
-def coming(windows: Windows, seen_until: datetime | None, days: float | None = None) -> Window | None:
+def coming(windows: Windows, seen_until: datetime | None, days: float | None = None) -> TimeRange | None:
     """The window after the last one seen, or else the one that ``windows.current`` names; None where it is undated.
 
     As long as ``windows.current``, or so many ``days``. It never reaches into the reference.
     """
-    current, reference = Window.of(windows.current), windows.reference.until
+    current, reference = TimeRange.of(windows.current), windows.reference.until
     since = seen_until or windows.current.from_
     if since is None and windows.current.until is None:
         return None
@@ -93,7 +93,7 @@ def coming(windows: Windows, seen_until: datetime | None, days: float | None = N
         )
     since = max(since, reference) if reference else since
     if current is None or days is not None:
-        return Window(since, since + timedelta(days=days or 0))
+        return TimeRange(since, since + timedelta(days=days or 0))
     return current.from_(since)
 
 
@@ -104,7 +104,7 @@ def reaching(reference: WindowRange, until: datetime) -> datetime | None:
     return reference.from_
 
 
-def moved(windows: Windows, seen: Window) -> WindowSettings:
+def moved(windows: Windows, seen: TimeRange) -> WindowSettings:
     """``windows`` for a refit: the reference reaches over what was seen."""
     following = seen.from_(seen.until)
     return {

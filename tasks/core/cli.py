@@ -17,7 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from tasks.core.errors import UserError
-from tasks.core.paths import Window
+from tasks.core.paths import WindowName
 
 FINE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 CALLER_FOLDER = ContextVar("the folder where the command was typed, when that is not the working one", default=Path())
@@ -33,7 +33,7 @@ def file_option(about: str, metavar: str = "FILE") -> Any:
     return typer.Option(metavar=metavar, parser=from_caller, help=about)
 
 
-WindowOption = Annotated[Window, typer.Option("--window", help="Which window to work on.")]
+WindowOption = Annotated[WindowName, typer.Option("--window", help="Which window to work on.")]
 
 
 def application(main: Callable[..., None]) -> typer.Typer:

@@ -125,7 +125,9 @@ def _explain(fault: Any, cls: type[Section], section: str, file: Path) -> str:
         return "\n".join(f"{file}: {old} is now {new}: rename it, or run `driftline upgrade`" for old, new in renamed)
     if fault["type"] == "extra_forbidden":
         names = _names(cls, path[:-1])
-        return f"{file}: unknown key {key}" + (f"; {section or 'it'} takes {', '.join(names)}" if names else "")
+        return f"{file}: unknown key {key}" + (
+            f"; {'.'.join(place[:-1]) or 'it'} takes {', '.join(names)}" if names else ""
+        )
     if fault["type"] == "missing":
         return f"{file}: {key} is missing"
     message = fault["msg"].removeprefix("Value error, ")

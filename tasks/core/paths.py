@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-Window = Literal["reference", "current"]
-WINDOWS: tuple[Window, ...] = get_args(Window)
+WindowName = Literal["reference", "current"]
+WINDOWS: tuple[WindowName, ...] = get_args(WindowName)
 
 PARAMS = Path("params.yaml")
 ENVIRONMENT = Path("environment.json")
@@ -23,6 +23,6 @@ CURVES = REPORTS / "curves.csv"
 FINETUNE_COST = REPORTS / "finetune_cost.json"
 
 
-def metrics(stage: str, window: Window | None = None) -> Path:
+def metrics(stage: str, window: WindowName | None = None) -> Path:
     """The metrics file of a stage."""
     return METRICS / (f"{stage}_{window}.json" if window else f"{stage}.json")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from tasks.core.paths import REPORTS, Window
+from tasks.core.paths import REPORTS, WindowName
 
 LANDING = Path("data/landing")
 SPLITS = Path("data/splits")
@@ -53,6 +53,6 @@ class WindowPaths:
         return REPORTS / "data_docs" / self.folder.name
 
 
-def window(name: Window) -> WindowPaths:
+def window(name: WindowName) -> WindowPaths:
     """The files of the window of that name."""
     return WindowPaths(Path("data") / name)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
-from tasks.core.paths import Window
+from tasks.core.paths import WindowName
 from tasks.dataset.windows import Columns, LateLabels, WindowRange, Windows
 from tasks.ingest import Params
 from tasks.ingest.decoding import Opening
@@ -20,7 +20,7 @@ from tasks.ingest.streams import Budget
 class Plan:
     """What one window reads and keeps."""
 
-    window: Window
+    window: WindowName
     range: WindowRange
     source: str
     columns: Columns
@@ -58,7 +58,7 @@ class Plan:
         return self.dated or self.window == "reference" or self.other is None
 
 
-def plan(window: Window, windows: Windows, section: Params) -> Plan:
+def plan(window: WindowName, windows: Windows, section: Params) -> Plan:
     """Resolve what the window says itself and what it takes from ``ingest``."""
     own = getattr(windows, window)
     other = windows.current if window == "reference" else windows.reference

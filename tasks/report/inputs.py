@@ -14,7 +14,7 @@ from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.core.files import read_json
 from tasks.core.params import General
-from tasks.core.paths import WINDOWS, Window
+from tasks.core.paths import WINDOWS, WindowName
 from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout, windows
@@ -30,8 +30,8 @@ class Inputs:
 
     general: General
     windows: Windows
-    ingest: Mapping[Window, Record]
-    validate: Mapping[Window, Record]
+    ingest: Mapping[WindowName, Record]
+    validate: Mapping[WindowName, Record]
     split: Record
     tokenize: Record
     finetune: Record
@@ -40,7 +40,7 @@ class Inputs:
     curves: list[dict[str, float]]
     """One for each line of the csv; an empty field is left out."""
     cost: Record
-    quarantine: Mapping[Window, pa.Table]
+    quarantine: Mapping[WindowName, pa.Table]
     """With the columns QUARANTINE and the one that holds texts or images."""
 
     @property

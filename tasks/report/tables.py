@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from tasks.core.paths import WINDOWS, Window
+from tasks.core.paths import WINDOWS, WindowName
 from tasks.images import thumbnail
 from tasks.redaction import excerpt
 from tasks.report.inputs import Inputs, Record
@@ -60,13 +60,13 @@ class Label:
     """Rows of a label among those that passed, by window, and their share of the window's labelled rows."""
 
     name: str
-    rows: Mapping[Window, int]
-    share: Mapping[Window, float]
+    rows: Mapping[WindowName, int]
+    share: Mapping[WindowName, float]
 
 
 def labels(inputs: Inputs, listed: int) -> list[Label]:
     """The labels by their rows in both windows, the most frequent first; those beyond ``listed`` as one."""
-    counts: dict[Window, Counter[str]] = {window: Counter(inputs.validate[window]["labels"]) for window in WINDOWS}
+    counts: dict[WindowName, Counter[str]] = {window: Counter(inputs.validate[window]["labels"]) for window in WINDOWS}
     order = sorted(set().union(*counts.values()), key=lambda name: (-sum(its[name] for its in counts.values()), name))
     shown, rest = (order, []) if len(order) <= listed + 1 else (order[:listed], order[listed:])
     rows = [(name, {window: counts[window][name] for window in WINDOWS}) for name in shown]
@@ -116,7 +116,7 @@ def _of_sources(inputs: Inputs) -> Iterator[Balance]:
 class Example:
     """The beginning of a quarantined row, masked."""
 
-    window: Window
+    window: WindowName
     text: str
     label: str | None
     place: str
@@ -152,7 +152,7 @@ def _examples(inputs: Inputs, code: str, most: int) -> list[Example]:
     return [_example(window, row) for window in WINDOWS for row in _first(inputs.quarantine[window], code, most)]
 
 
-def _example(window: Window, row: Record) -> Example:
+def _example(window: WindowName, row: Record) -> Example:
     place = f"{row['source_file']}, row {row['source_row']}"
     if row.get("image") is None:
         return Example(window, _text(row), row["label"], place, row["id"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.core.paths import Window
+from tasks.core.paths import WindowName
 from tasks.report.inputs import Inputs, Record
 from tasks.report.phrases import count, figure, percent, points, signed
 
@@ -91,7 +91,7 @@ def on_drift(drift: Record) -> Finding:
     return Finding("Drift", "good", "No drift", text, "no drift was found")
 
 
-def on_data(validate: Mapping[Window, Record]) -> Finding:
+def on_data(validate: Mapping[WindowName, Record]) -> Finding:
     """How many rows were quarantined."""
     rows, held = (sum(window[name] for window in validate.values()) for name in ("rows", "quarantined"))
     if not held:

@@ -26,7 +26,7 @@ from tasks.score.predict import Predicted, predict
 from tasks.tables.any_table import read_any_table
 
 
-def rows_of(window: paths.Window) -> pa.Table:
+def rows_of(window: paths.WindowName) -> pa.Table:
     """Columns id and text or image of a window's rows: held-out rows of reference, all rows of current."""
     files = [layout.window("current").validated]
     if window == "reference":
@@ -51,7 +51,7 @@ def metrics(predicted: Predicted) -> dict[str, object]:
     }
 
 
-def score_window(window: paths.Window, section: Params) -> None:
+def score_window(window: paths.WindowName, section: Params) -> None:
     """Write a window's ``scored.parquet``, ``embeddings.npy``, ``behaviour.parquet`` and metrics."""
     rows, files = rows_of(window), layout.window(window)
     kind = modality(rows.column_names)
@@ -69,7 +69,7 @@ def score_window(window: paths.Window, section: Params) -> None:
     write_table(_behaviour(window, section, values if kind == "text" else [], predicted), files.behaviour)
 
 
-def _behaviour(window: paths.Window, section: Params, texts: list[str], predicted: Predicted) -> pa.Table:
+def _behaviour(window: paths.WindowName, section: Params, texts: list[str], predicted: Predicted) -> pa.Table:
     """The behaviour tests run on the test rows' texts: for the reference window only."""
     written = read_behaviour_tests(BEHAVIOUR) if window == "reference" and texts else ()
     tests = [test for test in written if test.applies_to(predicted.labels)]

@@ -12,7 +12,7 @@ from tasks.core import params, paths
 from tasks.core.cli import WindowOption, run
 from tasks.core.errors import UserError
 from tasks.core.files import write_json
-from tasks.core.paths import Window
+from tasks.core.paths import WindowName
 from tasks.core.rows import modality
 from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
@@ -25,7 +25,7 @@ from tasks.validate.window import broken_rules
 
 
 def validate(
-    raw: pa.Table, section: Params, window: Window, where: WindowPaths, let_out: Released = frozenset()
+    raw: pa.Table, section: Params, window: WindowName, where: WindowPaths, let_out: Released = frozenset()
 ) -> dict[str, object]:
     """Judge the rows, write both tables and Data Docs, and return the figures.
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
-from tasks.core.paths import Window
+from tasks.core.paths import WindowName
 from tasks.core.rows import modality
 from tasks.dataset.schema import REASONS
 from tasks.validate import Params, own_rules
@@ -29,7 +29,7 @@ def row_reasons(
     raw: pa.Table,
     rows: pa.Table,
     section: Params,
-    window: Window,
+    window: WindowName,
     judging: Judge,
     personal: Mapping[int, str],
     let_out: Released,
@@ -82,7 +82,7 @@ def _with_own(rules: list[Rule]) -> list[Rule]:
 
 
 def _add_shared(
-    rows: pa.Table, section: Params, window: Window, judging: Judge, let_out: Released, reasons: Reasons
+    rows: pa.Table, section: Params, window: WindowName, judging: Judge, let_out: Released, reasons: Reasons
 ) -> None:
     """Add the reasons of rows that share with others what they may not."""
     good, kind = passing(rows, reasons), modality(rows.column_names)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.core.paths import Window
+from tasks.core.paths import WindowName
 from tasks.core.rows import Modality
 from tasks.validate import Params
 from tasks.validate.image_checks import rules as image_rules
@@ -26,7 +26,7 @@ class Rule:
     limits: Mapping[str, Any] = field(default_factory=dict)
 
 
-def row_rules(params: Params, window: Window, kind: Modality = "text") -> list[Rule]:
+def row_rules(params: Params, window: WindowName, kind: Modality = "text") -> list[Rule]:
     """What each row must meet by itself."""
     asked = [
         Rule("unreadable", "ExpectColumnValuesToBeNull", "problem"),  # its value says what was wrong, and is the reason
@@ -83,7 +83,7 @@ def copy_rules(params: Params, kind: Modality = "text") -> list[Rule]:
     return rules
 
 
-def table_rules(params: Params, window: Window) -> list[Rule]:
+def table_rules(params: Params, window: WindowName) -> list[Rule]:
     """What the window as a whole must meet; columns of a table with one row."""
     rules = [
         _between("max_quarantined", "share_quarantined", None, params.max_quarantined),

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from tasks.core.paths import Window
+from tasks.core.paths import WindowName
 from tasks.validate import Params
 from tasks.validate.expectations import Judge
 from tasks.validate.rules import Rule, class_rules, table_rules
@@ -18,7 +18,7 @@ UNDATED = "timestamp_unreadable"
 
 
 def broken_rules(
-    figures: Mapping[str, Any], passed: pa.Table, section: Params, window: Window, judging: Judge
+    figures: Mapping[str, Any], passed: pa.Table, section: Params, window: WindowName, judging: Judge
 ) -> list[str]:
     """What to say of each table rule that the window breaks."""
     counts = Counter(label for label in passed["label"].to_pylist() if label is not None)

@@ -264,13 +264,6 @@ def is_server(process, port):
     return "flows/pipeline/guard.py" not in " ".join(words) and "server" in words and str(port) in words
 
 
-def test_an_option_of_earlier_releases_is_refused_with_its_place_in_prefect_yaml():
-    command = [sys.executable, "-m", "flows.serve", "--train", "0 2 * * *"]
-    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 2
-    assert "--train is now the schedules of the deployment training in prefect.yaml" in done.stderr
-
-
 def test_a_second_runner_of_the_repository_is_refused(served):
     command = [sys.executable, "-m", "flows.serve", "--repository", str(served.repository)]
     done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=120, check=False)

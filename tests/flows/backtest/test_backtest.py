@@ -32,7 +32,7 @@ from tasks.dataset.windows import Windows
 from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY
 
-WEEK = ranges.Window(moment("2026-01-01"), moment("2026-01-08"))
+WEEK = ranges.TimeRange(moment("2026-01-01"), moment("2026-01-08"))
 WEEKS = [WEEK, *(WEEK.from_(moment(f"2026-01-{day:02}")) for day in (8, 15, 22))]
 
 
@@ -170,7 +170,7 @@ def test_a_probe_sees_nothing_of_what_comes_later():
 def test_late_labels_are_not_seen_by_the_verdict():
     rows, embeddings = table()
     labels = np.array(rows["label"].to_pylist(), object)
-    window = ranges.Window(moment("2026-01-08"), moment("2026-01-15"))
+    window = ranges.TimeRange(moment("2026-01-08"), moment("2026-01-15"))
     inside = History(rows, Windows()).within(window)
     labels[inside] = np.random.default_rng(1).permutation(labels[inside])
     mixed = rows.set_column(2, "label", pa.array(labels.tolist()))
@@ -192,7 +192,7 @@ def test_windows_follow_one_another_while_they_have_closed_and_what_cannot_be_re
     with pytest.raises(UserError, match="name --since and --days"):
         spans(History(rows, Windows()), None, None, None)
     with pytest.raises(UserError, match="there is no row to learn from"):
-        refuse_one_class(found, ranges.Window(moment("2025-01-01"), moment("2025-01-08")))
+        refuse_one_class(found, ranges.TimeRange(moment("2025-01-01"), moment("2025-01-08")))
     one = rows.set_column(2, "label", pa.array(["ham"] * len(rows)))
     with pytest.raises(UserError, match="only 'ham' to learn from"):
         refuse_one_class(History(one, windows), WEEKS[0])

@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from flows.cli import app
+from flows.cli.earlier_options import NOW
 from flows.machine.version import version
 from tasks.core.cli import exit_code
 
@@ -56,6 +57,14 @@ def test_every_option_has_its_help():
         for option in command.params:
             if option.name != "help" and not getattr(option, "hidden", False):
                 assert option.help, f"{name} --{option.name}"
+
+
+@pytest.mark.parametrize("name", NOW)
+def test_earlier_options_are_gone_and_the_new_ones_exist(name):
+    options = {option for parameter in root().commands[name].params for option in parameter.opts}
+    new = {today.partition(",")[0] for today in NOW[name].values() if today.startswith("--")}
+    assert not options & NOW[name].keys()
+    assert new <= options
 
 
 def test_options_of_one_meaning_have_one_name():

@@ -26,6 +26,25 @@ def test_an_old_name_answers_with_the_new_one(old):
     assert done.stderr == f"error: `python -m {old}` is now `driftline {NOW[old]}`\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "refused"),
+    [
+        (
+            "flows.serve --act train",
+            "--act is now parameters.policy.action of the deployment monitoring in prefect.yaml",
+        ),
+        ("flows.monitoring --policy alarm --act promote", "--act is now --action"),
+        ("flows.monitoring --most-loss=0.05", "--most-loss is now --max-loss"),
+        ("flows.monitoring --upstream origin", "--upstream is now --push"),
+        ("driftline monitor --act train", "--act is now --action"),
+        ("driftline backtest --policies never alarm", "--policies is now --policy, repeated for each policy"),
+    ],
+)
+def test_an_option_of_earlier_releases_is_refused_with_the_new_one(command, refused):
+    done = started("-m", *command.split())
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {refused}\n")
+
+
 def test_a_stage_keeps_its_name():
     assert old_name("tasks.explain", []) is None
     assert old_name("tasks.explain", ["--text=x"]) == "tasks.explain --text"

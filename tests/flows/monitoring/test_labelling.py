@@ -9,10 +9,10 @@ import pytest
 
 from flows.monitoring import labelling
 from flows.monitoring.labelling import Row, ask, choose, file_of, given, keep, measured
-from flows.windows.ranges import Window, moment
+from flows.windows.ranges import TimeRange, moment
 from tasks.core.errors import UserError
 
-WINDOW = Window(moment("2026-02-01"), moment("2026-03-01"))
+WINDOW = TimeRange(moment("2026-02-01"), moment("2026-03-01"))
 
 
 def rows(count, seed=0, labelled=False):

@@ -11,13 +11,13 @@ from flows.runs import record
 from flows.runs.run_record import Version, Watched
 from flows.windows.history import PastWindows
 from flows.windows.policy import Decision, Facts
-from flows.windows.ranges import Window, moment
+from flows.windows.ranges import TimeRange, moment
 
 CHAMPION, OTHER = Version(name="v1", commit="a" * 40), Version(name="v0", commit="b" * 40)
 
 
 def window(day):
-    return Window(moment(f"2026-01-{day:02}"), moment(f"2026-01-{day + 1:02}"))
+    return TimeRange(moment(f"2026-01-{day:02}"), moment(f"2026-01-{day + 1:02}"))
 
 
 def watched(day, champion):

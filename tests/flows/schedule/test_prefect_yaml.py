@@ -175,7 +175,7 @@ def test_what_is_not_understood_is_refused_by_name(home, line, words):
             "deployments: [{name: a, entrypoint: flows/no.py:x}]",
             "deployments.a.entrypoint: flows/no.py does not exist in",
         ),
-        ("deployments: [{name: a, entrypoint: flows/serve.py:main}]", "'main' is not a flow"),
+        ("deployments: [{name: a, entrypoint: flows/serve.py:serve}]", "'serve' is not a flow"),
         ("deployments: [{name: a, entrypoint: flows/nightly.py:nightly}]", "is now flows/scheduled_training.py"),
         (
             f"deployments: [{{name: a, entrypoint: '{MONITORING}'}}, {{name: a, entrypoint: '{MONITORING}'}}]",

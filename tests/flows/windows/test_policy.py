@@ -8,7 +8,7 @@ import pytest
 
 from flows.parameters import Policy
 from flows.windows.policy import Facts, decide
-from flows.windows.ranges import Window, coming, moment, moved, set_windows, written
+from flows.windows.ranges import TimeRange, coming, moment, moved, set_windows, written
 from tasks.core.errors import UserError
 from tasks.dataset.windows import Windows
 from tasks.dataset.windows import load as load_windows
@@ -62,7 +62,7 @@ def test_nothing_is_refitted_within_the_cooldown_or_without_labels_and_both_are_
 
 
 def span(since, until):
-    return Window(moment(since), moment(until))
+    return TimeRange(moment(since), moment(until))
 
 
 def test_windows_follow_each_other_without_a_gap_and_months_stay_months():

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from flows.windows.ranges import Window, coming, moment, moved, written
+from flows.windows.ranges import TimeRange, coming, moment, moved, written
 from tasks.core import params, paths
 from tasks.dataset.windows import Windows
 
@@ -29,9 +29,9 @@ def time_windows(draw):
     if draw(st.booleans()):
         since = draw(firsts)
         month = since.month - 1 + draw(st.integers(1, 18))
-        return Window(since, since.replace(year=since.year + month // 12, month=month % 12 + 1))
+        return TimeRange(since, since.replace(year=since.year + month // 12, month=month % 12 + 1))
     since = draw(moments)
-    return Window(since, since + draw(lengths))
+    return TimeRange(since, since + draw(lengths))
 
 
 @given(time_windows(), st.integers(1, 30))
@@ -51,7 +51,7 @@ def test_consecutive_windows_leave_no_gap_and_do_not_overlap(first, count):
 @given(time_windows(), st.floats(0.5, 90))
 def test_windows_of_so_many_days_leave_no_gap(first, days):
     following = coming(windows_of({"until": written(first.since)}, first), first.until, days)
-    assert following == Window(first.until, first.until + timedelta(days=days))
+    assert following == TimeRange(first.until, first.until + timedelta(days=days))
 
 
 @given(time_windows(), moments)
@@ -72,7 +72,7 @@ def test_a_refit_moves_the_reference_to_the_end_of_what_was_seen_and_current_beh
         assert new["reference"]["from"] is None
     else:
         assert moment(new["reference"]["until"]) - moment(new["reference"]["from"]) == length
-    assert Window(moment(new["current"]["from"]), moment(new["current"]["until"])) == seen.from_(seen.until)
+    assert TimeRange(moment(new["current"]["from"]), moment(new["current"]["until"])) == seen.from_(seen.until)
 
 
 @given(moments)

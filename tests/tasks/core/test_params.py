@@ -34,8 +34,8 @@ def write(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("finetune: {rats: 1.0}", ["unknown key finetune.rats", "rate, inner"]),
-        ("finetune: {inner: {sizes: 1}}", ["unknown key finetune.inner.sizes", "size"]),
+        ("finetune: {rats: 1.0}", ["unknown key finetune.rats; finetune takes rate, inner"]),
+        ("finetune: {inner: {sizes: 1}}", ["unknown key finetune.inner.sizes; finetune.inner takes size"]),
         ("finetune: {rate: yes}", ["finetune.rate", "number", "'yes'"]),
         ("finetun: {}", ["unknown key 'finetun'", "finetune"]),
         ("finetune: [1, 2]", ["finetune"]),
