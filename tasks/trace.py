@@ -1,4 +1,4 @@
-"""Tell one row's life: ``driftline trace ID [--text]``.
+"""Show the history of one row: ``driftline trace ID [--text]``.
 
 From the record of the source through validation, the split and the model's answer, as far as the tables under
 ``data/`` tell. The beginning of an id is enough where no other row's begins like it. The text is masked unless
@@ -28,16 +28,16 @@ from tasks.split import Params as Split
 from tasks.split.neighbours import resembling
 from tasks.validate import RELEASED
 from tasks.validate.duplicates import normalised
-from tasks.validate.releases import read as read_releases
+from tasks.validate.releases import read_releases
 
-EXCERPT = 300  # characters
-SHOWN = 5  # of the rows that resemble it
+MAX_EXCERPT = 300  # characters
+MAX_SHOWN = 5  # near-duplicates
 Record = dict[str, Any]
 Line = tuple[str, str]
 
 
 def trace(name: str, whole: bool = False) -> list[Line]:
-    """What is known of the row, as pairs of a heading and words, in the order of its life."""
+    """What is known of the row, as pairs of a heading and a text, in the order of the stages."""
     window, raw = _raw(name)
     key = raw["id"]
     return [
@@ -45,7 +45,7 @@ def trace(name: str, whole: bool = False) -> list[Line]:
         ("source", f"{raw['source_file']}, row {raw['source_row']}"),
         ("window", f"{window}, {raw['timestamp']:%Y-%m-%d %H:%M:%S} UTC" if raw["timestamp"] else f"{window}, no time"),
         ("label", "none" if raw["label"] is None else raw["label"]),
-        *_said(raw, whole),
+        *_content(raw, whole),
         *_validated(window, key),
         *_split(window, key),
         *_scored(window, key),
@@ -73,47 +73,47 @@ def _rows(file: Path, name: str, begins: bool = False, columns: list[str] | None
     return rows
 
 
-def _said(raw: Record, whole: bool) -> Iterator[Line]:
+def _content(raw: Record, whole: bool) -> Iterator[Line]:
     if "text" in raw:
         yield "text", _text(raw, whole)
         return
-    its = opened(raw["image"])
-    size = f", {its.mode} {its.picture.width} x {its.picture.height}" if its.picture else ""
+    image = opened(raw["image"])
+    size = f", {image.mode} {image.picture.width} x {image.picture.height}" if image.picture else ""
     yield "image", f"{len(raw['image'] or b''):,} bytes{size}"
 
 
 def _text(raw: Record, whole: bool) -> str:
     if raw["text"] is None:
         record = (raw["source_bytes"] or b"").decode(errors="replace")
-        return f"none; the record reads: {record if whole else excerpt(record, EXCERPT)}"
+        return f"none; the record reads: {record if whole else excerpt(record, MAX_EXCERPT)}"
     text: str = raw["text"]
-    return text if whole else excerpt(text, EXCERPT)
+    return text if whole else excerpt(text, MAX_EXCERPT)
 
 
 def _validated(window: WindowName, key: str) -> Iterator[Line]:
     where = layout.window(window)
-    if held := _rows(where.quarantine, key):
-        yield "validate", f"quarantined: {', '.join(held[0]['reasons'])}"
-        yield from _first_copy(window, held[0])
+    if quarantined := _rows(where.quarantine, key):
+        yield "validate", f"quarantined: {', '.join(quarantined[0]['reasons'])}"
+        yield from _copies(window, quarantined[0])
     elif _rows(where.validated, key, columns=["id"]):
         yield "validate", "passed"
     else:
-        yield "validate", f"not judged: run `dvc repro validate@{window}`"
+        yield "validate", f"not validated yet: run `dvc repro validate@{window}`"
     for release in read_releases(RELEASED):
         if release.id == key:
             yield "released", f"from {release.reason}: {release.why}"
 
 
-def _first_copy(window: WindowName, held: Record) -> Iterator[Line]:
-    """Rows that say the same, of one that is held because others do."""
-    if not {"duplicate_text", "duplicate_image", "conflicting_label"} & set(held["reasons"]):
+def _copies(window: WindowName, quarantined: Record) -> Iterator[Line]:
+    """The rows with the same content, of a row that is quarantined for them."""
+    if not {"duplicate_text", "duplicate_image", "conflicting_label"} & set(quarantined["reasons"]):
         return
-    kind = modality(held)
+    kind = modality(quarantined)
     key = _pixels if kind == "image" else normalised
     rows = read_table(layout.window(window).raw, ["id", kind, "label"])
-    said = key(held[kind])
+    content = key(quarantined[kind])
     for row in rows.filter(pc.is_valid(rows[kind])).to_pylist():
-        if row["id"] != held["id"] and key(row[kind]) == said:
+        if row["id"] != quarantined["id"] and key(row[kind]) == content:
             yield "says the same", f"{row['id']}, label {row['label']}"
 
 
@@ -128,14 +128,14 @@ def _split(window: WindowName, key: str) -> Iterator[Line]:
     for name in NAMES:
         if rows := _rows(layout.split(name), key):
             yield "split", name
-            yield from _company(rows[0])
-    if held := _rows(layout.split("quarantine"), key):
-        yield "split", f"quarantined: {', '.join(held[0]['reasons'])}"
-        yield from _company(held[0])
+            yield from _related(rows[0])
+    if quarantined := _rows(layout.split("quarantine"), key):
+        yield "split", f"quarantined: {', '.join(quarantined[0]['reasons'])}"
+        yield from _related(quarantined[0])
 
 
-def _company(row: Record) -> Iterator[Line]:
-    """The group that the row is declared to be of, and the rows that it resembles."""
+def _related(row: Record) -> Iterator[Line]:
+    """The declared group of the row, and its near-duplicates."""
     section = params.load(Split, "split")
     if section.group:
         yield "group", f"{section.group} {row[section.group]}"
@@ -143,8 +143,8 @@ def _company(row: Record) -> Iterator[Line]:
         return
     rows = read_table(layout.window("reference").validated, ["id", "text"]).filter(pc.field("id") != row["id"])
     near = resembling(row["text"], rows["text"].to_pylist(), section.similarity)
-    more = f" and {len(near) - SHOWN} more" if len(near) > SHOWN else ""
-    names = rows["id"].take(pa.array(near[:SHOWN], pa.int64())).to_pylist()
+    more = f" and {len(near) - MAX_SHOWN} more" if len(near) > MAX_SHOWN else ""
+    names = rows["id"].take(pa.array(near[:MAX_SHOWN], pa.int64())).to_pylist()
     yield "resembles", ", ".join(names) + more if near else "no other row"
 
 

@@ -1,11 +1,11 @@
-"""Decide which rows may pass: ``python -m tasks.validate --window reference|current``.
+"""Validate the rows of a window: ``python -m tasks.validate --window reference|current``.
 
 The section ``validate`` is the contract with whoever delivers the data (docs/data.md). It becomes Great Expectations
 suites: a row rule quarantines the rows that break it, with the reason; a table rule stops the run. Every raw row ends
 in exactly one of ``validated.parquet`` and ``quarantine.parquet``; nothing is repaired and nothing is dropped. Rows
-that somebody let out of quarantine after review (``data/released.csv``) pass. With ``privacy: mask`` personal data in
-the text of rows that pass is replaced by signs, and nothing else is ever changed. Images that pass gain columns that
-say what was seen of them (``tasks.dataset.schema.SEEN``).
+released from quarantine after review (``data/released.csv``) pass. With ``privacy: mask`` personal data in
+the text of rows that pass is replaced by placeholders such as [mail], and nothing else is ever changed. Images that
+pass gain columns that hold their properties (``tasks.dataset.schema.SEEN``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Judge one window's rows: ``python -m tasks.validate --window reference|current``."""
+"""Validate one window's rows: ``python -m tasks.validate --window reference|current``."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.layout import WindowPaths
 from tasks.validate import RELEASED, Params, image_checks, personal, releases
-from tasks.validate.expectations import judge
+from tasks.validate.expectations import rule_checker
 from tasks.validate.reasons import failing, passing, row_reasons
 from tasks.validate.releases import Released
 from tasks.validate.window import broken_rules
 
 
 def validate(
-    raw: pa.Table, section: Params, window: WindowName, where: WindowPaths, let_out: Released = frozenset()
+    raw: pa.Table, section: Params, window: WindowName, where: WindowPaths, released: Released = frozenset()
 ) -> dict[str, object]:
-    """Judge the rows, write both tables and Data Docs, and return the figures.
+    """Validate the rows, write both tables and Data Docs, and return the figures.
 
-    ``let_out`` are the rows that may pass though they break a rule. Raises ``UserError`` when a table rule fails; then
+    ``released`` are the rows that may pass though they break a rule. Raises ``UserError`` when a table rule fails; then
     the quarantine and Data Docs are there to look at, and no validated table is.
     """
     where.validated.unlink(missing_ok=True)
     kind = modality(raw.column_names)
-    image_checks.refuse_other(section, kind)
-    found = {} if section.privacy == "off" else personal.find(raw["text"], section.phone_regions)
+    image_checks.refuse_inapplicable_rules(section, kind)
+    found = {} if section.privacy == "off" else personal.find_personal_data(raw["text"], section.phone_regions)
     if kind == "image":
-        rows = image_checks.looked_at(raw, section.image)
+        rows = image_checks.with_properties(raw, section.image)
     else:
         rows = _masked(raw, found) if section.privacy == "mask" else raw
-    with judge() as judging:
+    with rule_checker() as checker:
         pa.default_memory_pool().release_unused()  # what reading took; its threads are done with it only by now
-        reasons = row_reasons(raw, rows, section, window, judging, personal.kinds(found), let_out)
+        reasons = row_reasons(raw, rows, section, window, checker, personal.kinds(found), released)
         passed, quarantined = passing(rows, reasons), failing(raw, reasons)
         figures = _figures(raw, passed, quarantined) | {
-            "released": _released(passed, let_out),
+            "released": _count_released(passed, released),
             "personal_data": _counted(kind for spans in found.values() for kind in {span.kind for span in spans}),
         }
-        broken = broken_rules(figures, passed, section, window, judging) if len(raw) else []
-        judging.write_docs(where.data_docs, quarantined)
+        broken = broken_rules(figures, passed, section, window, checker) if len(raw) else []
+        checker.write_docs(where.data_docs, quarantined)
     del raw, rows  # writing takes four times a long text
     pa.default_memory_pool().release_unused()
     write_table(quarantined, where.quarantine)
@@ -79,17 +79,17 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
 
 
-def _released(passed: pa.Table, let_out: Released) -> int:
-    """How many of the rows that pass were once held."""
-    names = pa.array(sorted({name for name, _ in let_out}), pa.string())
+def _count_released(passed: pa.Table, released: Released) -> int:
+    """How many of the rows that pass were once quarantined."""
+    names = pa.array(sorted({name for name, _ in released}), pa.string())
     return len(passed.filter(pc.is_in(passed["id"], value_set=names)))
 
 
 def main(window: WindowOption) -> None:
     """Run the stage on the repository's paths."""
     where = layout.window(window)
-    let_out = releases.pairs(releases.read(RELEASED))
-    figures = validate(read_table(where.raw), params.load(Params, "validate"), window, where, let_out)
+    released = releases.released_reasons(releases.read_releases(RELEASED))
+    figures = validate(read_table(where.raw), params.load(Params, "validate"), window, where, released)
     write_json(figures, paths.metrics("validate", window))
     why = ", ".join(f"{reason} {count}" for reason, count in dict(figures["reasons"]).items())  # type: ignore[call-overload]
     print(f"{window}: {figures['validated']} of {figures['rows']} rows pass" + (f"; quarantined: {why}" if why else ""))

@@ -10,10 +10,10 @@ from hashlib import sha256
 import pandas as pd
 
 SPACE = re.compile(r"\s")
-PIECE = 1 << 20  # a list of a text's words takes ten times the text
+CHUNK = 1 << 20  # a list of a text's words takes ten times the text
 
 
-def normalised(text: str, piece: int = PIECE) -> str:
+def normalised(text: str, piece: int = CHUNK) -> str:
     """The text in NFKC, case folded, runs of white space as one space; ``piece`` characters or more at a time."""
     return " ".join(_pieces(text, piece))
 
@@ -29,51 +29,51 @@ def _pieces(text: str, piece: int) -> Iterator[str]:
 
 
 def _key(text: str) -> bytes:
-    """What stands for the normalised text, which is never held as a whole."""
+    """A hash of the normalised text, which is never in memory as a whole."""
     hashed = sha256()
-    for number, piece in enumerate(_pieces(text, PIECE)):
+    for number, piece in enumerate(_pieces(text, CHUNK)):
         hashed.update((f" {piece}" if number else piece).encode())
     return hashed.digest()
 
 
-def copies(
+def find_copies(
     ids: Sequence[str],
     texts: Iterable[str],
     labels: Sequence[str | None],
-    settled: Collection[str] = (),
+    released: Collection[str] = (),
     key: Callable[[str], Hashable] = _key,
 ) -> pd.DataFrame:
     """For each row, in order: ``copy_of``, the id of the first row with the same normalised text (or ``key``), and
     ``labelled_otherwise``, the id of one that has another label; null where there is none.
 
-    All copies of a text whose labels disagree have ``labelled_otherwise``: nobody knows which label is right. But for a
-    row whose id is in ``settled``: there somebody does, and the first such row of a text stands for it.
+    All copies of a text whose labels disagree have ``labelled_otherwise``: nobody knows which label is right. Rows
+    whose ids are in ``released`` have been reviewed and conflict with none: the first of a text counts as its original.
     """
     rows = pd.DataFrame({"id": ids, "label": labels, "key": pd.factorize(pd.Series(map(key, texts)))[0]})
     first = rows.groupby("key", sort=False)["id"].transform("first")
-    found = pd.DataFrame({"copy_of": first.where(first != rows["id"]), "labelled_otherwise": _otherwise(rows)})
-    if settled:
-        _settle(rows, found, rows["id"].isin(list(settled)) & found["labelled_otherwise"].notna())
+    found = pd.DataFrame({"copy_of": first.where(first != rows["id"]), "labelled_otherwise": _conflicting_ids(rows)})
+    if released:
+        _accept_released(rows, found, rows["id"].isin(list(released)) & found["labelled_otherwise"].notna())
     return found.astype(object)
 
 
-def _otherwise(rows: pd.DataFrame) -> pd.Series:
-    """The id of a row that says the same under another label."""
+def _conflicting_ids(rows: pd.DataFrame) -> pd.Series:
+    """The id of a row with the same text (or ``key``) and another label; null where there is none."""
     labelled = rows.dropna(subset="label")
     one = labelled.drop_duplicates("key").set_index("key")
     another = labelled[labelled["label"] != labelled["key"].map(one["label"])].drop_duplicates("key").set_index("key")
     as_first = rows["label"] == rows["key"].map(one["label"])
-    witness = rows["key"].map(another["id"])
-    return witness.where(as_first | witness.isna(), rows["key"].map(one["id"]))
+    conflicting = rows["key"].map(another["id"])
+    return conflicting.where(as_first | conflicting.isna(), rows["key"].map(one["id"]))
 
 
-def _settle(rows: pd.DataFrame, found: pd.DataFrame, settled: pd.Series) -> None:
-    chosen = rows[settled].drop_duplicates("key").set_index("key")["id"]
-    mine = rows.loc[settled, "key"].map(chosen)
-    found.loc[settled, "copy_of"] = mine.where(mine != rows.loc[settled, "id"])
-    found.loc[settled, "labelled_otherwise"] = None
+def _accept_released(rows: pd.DataFrame, found: pd.DataFrame, released: pd.Series) -> None:
+    chosen = rows[released].drop_duplicates("key").set_index("key")["id"]
+    mine = rows.loc[released, "key"].map(chosen)
+    found.loc[released, "copy_of"] = mine.where(mine != rows.loc[released, "id"])
+    found.loc[released, "labelled_otherwise"] = None
 
 
-def taken(values: pd.Series) -> pd.Series:
+def is_repeated(values: pd.Series) -> pd.Series:
     """For each value, whether an earlier one is the same; one that is missing never is."""
     return values.duplicated() & values.notna() & (values != "")

@@ -20,18 +20,18 @@ from pandas.api.types import is_numeric_dtype
 from tasks.validate import pages
 from tasks.validate.rules import Rule
 
-KEY = "id"  # of every table that is judged: what a failing row is called
+KEY = "id"  # the column that names a failing row
 
 
-class Judge:
-    """A file context of Great Expectations that judges tables and remembers what it found for Data Docs."""
+class RuleChecker:
+    """Checks rules with a file context of Great Expectations, and writes the results as Data Docs."""
 
     def __init__(self, folder: Path) -> None:
         self._context = gx.get_context(mode="file", project_root_dir=folder)
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
         self._source = self._context.data_sources.add_pandas("driftline")
         self._site = folder / "gx/uncommitted/data_docs/local_site"
-        self._verdicts: dict[str, dict[str, int]] = {}
+        self._failure_counts: dict[str, dict[str, int]] = {}
 
     def failures(self, name: str, rows: pd.DataFrame, rules: Sequence[Rule]) -> dict[str, list[str]]:
         """The keys of the rows that break each rule, by its reason. ``rows`` has the column ``id``, unique."""
@@ -40,58 +40,60 @@ class Judge:
         suite = self._context.suites.add(gx.ExpectationSuite(name=name))
         for rule in rules:
             kind = getattr(gx.expectations, rule.expectation)
-            told = {"notes": f"Rule `{rule.reason}`", "meta": {"reason": rule.reason}}
-            suite.add_expectation(kind(column=rule.column, **told, **_shown(rule.limits)))
+            labels = {"notes": f"Rule `{rule.reason}`", "meta": {"reason": rule.reason}}
+            suite.add_expectation(kind(column=rule.column, **labels, **_escaped_limits(rule.limits)))
         batch = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
         definition = self._context.validation_definitions.add(
             gx.ValidationDefinition(name=name, data=batch, suite=suite)
         )
         outcome = definition.run(
-            batch_parameters={"dataframe": _judged(rows, rules)},
+            batch_parameters={"dataframe": _checked_columns(rows, rules)},
             result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [KEY]},
         )
-        found = {result.expectation_config.meta["reason"]: _keys(result) for result in outcome.results}
-        self._verdicts[name] = {rule.reason: len(found[rule.reason]) for rule in rules}
+        found = {result.expectation_config.meta["reason"]: _failing_keys(result) for result in outcome.results}
+        self._failure_counts[name] = {rule.reason: len(found[rule.reason]) for rule in rules}
         return found
 
     def write_docs(self, folder: Path, quarantined: pa.Table) -> None:
-        """Data Docs of everything judged so far, and of the rows that were held, in place of what ``folder`` held."""
+        """Write Data Docs of all checks so far and of the quarantined rows; what was in ``folder`` is replaced."""
         self._context.build_data_docs()
-        pages.settle(self._site, self._verdicts, quarantined)
+        pages.make_self_contained(self._site, self._failure_counts, quarantined)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._site, folder)
 
 
-def _judged(rows: pd.DataFrame, rules: Sequence[Rule]) -> pd.DataFrame:
-    """The columns that the rules look at."""
+def _checked_columns(rows: pd.DataFrame, rules: Sequence[Rule]) -> pd.DataFrame:
+    """The columns that the rules check."""
     used = rows[list(dict.fromkeys([KEY, *(rule.column for rule in rules)]))]
     texts = [str(name) for name in used if not is_numeric_dtype(used[name])]
-    return used.assign(**{name: used[name].map(_harmless, na_action="ignore") for name in texts if _marked(used[name])})
+    return used.assign(
+        **{name: used[name].map(_escaped, na_action="ignore") for name in texts if _has_html_characters(used[name])}
+    )
 
 
-def _marked(values: pd.Series) -> bool:
-    """Whether any value holds a sign that means something in HTML."""
+def _has_html_characters(values: pd.Series) -> bool:
+    """Whether any value holds a character that HTML gives a meaning."""
     return bool(pc.any(pc.match_substring_regex(pa.array(values, pa.string(), from_pandas=True), "[&<>\"']")).as_py())
 
 
-def _harmless(value: Any) -> Any:
-    """Text so that it stays text on a page: Great Expectations writes what it finds into its HTML as it stands."""
+def _escaped(value: Any) -> Any:
+    """Text escaped for HTML: Great Expectations writes values into its pages unescaped."""
     return escape(value) if isinstance(value, str) else value
 
 
-def _shown(limits: Mapping[str, Any]) -> dict[str, Any]:
-    """The limits in the spelling of the values they are compared with."""
-    return {name: [*map(_harmless, limit)] if isinstance(limit, list) else limit for name, limit in limits.items()}
+def _escaped_limits(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits, escaped like the values they are compared with."""
+    return {name: [*map(_escaped, limit)] if isinstance(limit, list) else limit for name, limit in limits.items()}
 
 
-def _keys(result: gx.core.ExpectationValidationResult) -> list[str]:
+def _failing_keys(result: gx.core.ExpectationValidationResult) -> list[str]:
     if result.exception_info and result.exception_info.get("raised_exception"):
-        raise RuntimeError(f"Great Expectations could not judge {result.expectation_config}: {result.exception_info}")
+        raise RuntimeError(f"Great Expectations could not check {result.expectation_config}: {result.exception_info}")
     return [unescape(str(entry[KEY])) for entry in result.result.get("unexpected_index_list") or []]
 
 
 @contextmanager
-def judge() -> Iterator[Judge]:
-    """A judge whose working files are gone afterwards."""
+def rule_checker() -> Iterator[RuleChecker]:
+    """A ``RuleChecker`` whose working files are removed afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        yield Judge(Path(folder))
+        yield RuleChecker(Path(folder))

@@ -1,4 +1,4 @@
-"""Images as ``validate`` sees them: decoded once, with what is wrong with them or else their properties."""
+"""Checks of images: each is decoded once, which gives its properties or the reason why it cannot be used."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from tasks.core.rows import IMAGE, Modality
 from tasks.dataset.schema import SEEN
 from tasks.validate import Images, Params
 
-BAR_FROM = 1000  # images: fewer are done before a bar is read
-OF_TEXTS = ("min_characters", "max_characters", "scripts", "forbidden_characters", "privacy")
-OF_IMAGES = ("image",)
+MIN_FOR_PROGRESS_BAR = 1_000  # images
+TEXT_KEYS = ("min_characters", "max_characters", "scripts", "forbidden_characters", "privacy")
+IMAGE_KEYS = ("image",)
 
 
-def refuse_other(section: Params, kind: Modality) -> None:
-    """Refuse rules that the rows have nothing for: a promise that nobody keeps is worse than none."""
-    for key in OF_TEXTS if kind == "image" else OF_IMAGES:
+def refuse_inapplicable_rules(section: Params, kind: Modality) -> None:
+    """Refuse rules for texts where the rows are images, and the other way round. UserError: the key."""
+    for key in TEXT_KEYS if kind == "image" else IMAGE_KEYS:
         if getattr(section, key) != Params.model_fields[key].get_default(call_default_factory=True):
             raise UserError(f"validate.{key} is set, but the rows are {kind}s: take it out")
 
 
-def looked_at(raw: pa.Table, section: Images) -> pa.Table:
-    """The rows with the columns SEEN, null where an image cannot be used; ``problem`` then says why, if nothing else
-    was wrong."""
+def with_properties(raw: pa.Table, section: Images) -> pa.Table:
+    """The rows with the columns ``SEEN``, null where an image cannot be used; ``problem`` then says why, unless it
+    already names another problem."""
     column = raw[IMAGE]
-    values = tqdm(column, desc="decode", unit=" images", mininterval=1, disable=len(column) < BAR_FROM)
-    found = [_properties(value.as_py(), section) for value in values]
-    faults = pa.array([its.pop("fault", None) for its in found], pa.string())
+    values = tqdm(column, desc="decode", unit=" images", mininterval=1, disable=len(column) < MIN_FOR_PROGRESS_BAR)
+    properties = [_properties(value.as_py(), section) for value in values]
+    faults = pa.array([one.pop("fault", None) for one in properties], pa.string())
     place = raw.column_names.index("problem")
     rows = raw.set_column(place, raw.schema.field("problem"), pc.coalesce(raw["problem"], faults))
     for field in SEEN:
-        rows = rows.append_column(field, pa.array([its.get(field.name) for its in found], field.type))
+        rows = rows.append_column(field, pa.array([one.get(field.name) for one in properties], field.type))
     return rows
 
 
 def _properties(data: bytes | None, section: Images) -> dict[str, Any]:
-    its = images.opened(data, section.formats, section.max_pixels)
-    if its.picture is None:
-        return {"fault": its.fault}
-    levels = images.grey(its.picture)
+    image = images.opened(data, section.formats, section.max_pixels)
+    if image.picture is None:
+        return {"fault": image.fault}
+    levels = images.grey(image.picture)
     return {
         "image_bytes": len(data or b""),
-        "image_format": its.format,
-        "image_mode": its.mode,
-        "image_width": its.picture.width,
-        "image_height": its.picture.height,
+        "image_format": image.format,
+        "image_mode": image.mode,
+        "image_width": image.picture.width,
+        "image_height": image.picture.height,
         "image_brightness": round(float(levels.mean()), 3),
         "image_contrast": round(float(levels.std()), 3),
-        "image_pixels": images.digest(its.picture),
+        "image_pixels": images.digest(image.picture),
     }
 
 

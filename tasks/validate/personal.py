@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from tasks.validate.recognisers import recognisers
 
-STEP, REACH = 4_000, 300  # characters looked at together and beyond: some patterns take the square of a text's length
+SEGMENT, OVERLAP = 4_000, 300  # characters searched at once, and beyond: some patterns take quadratic time
 
 
 @dataclass(frozen=True, order=True)
@@ -28,7 +28,7 @@ class Span:
     kind: str
 
 
-def find(texts: pa.ChunkedArray, regions: Sequence[str]) -> dict[int, list[Span]]:
+def find_personal_data(texts: pa.ChunkedArray, regions: Sequence[str]) -> dict[int, list[Span]]:
     """By position, the personal data of each text that holds any, in order and without overlaps."""
     found: dict[int, list[Span]] = {}
     for kind, may_hold in _CONDITIONS.items():
@@ -36,11 +36,11 @@ def find(texts: pa.ChunkedArray, regions: Sequence[str]) -> dict[int, list[Span]
         for place, text in zip(places.to_pylist(), texts.take(places).to_pylist(), strict=True):
             if spans := list(_spans(text, kind, tuple(regions))):
                 found.setdefault(place, []).extend(spans)
-    return {place: _apart(found[place]) for place in sorted(found)}
+    return {place: _merge_overlaps(found[place]) for place in sorted(found)}
 
 
 def mask(text: str, spans: Sequence[Span]) -> str:
-    """The text with a sign such as [mail] in place of each span."""
+    """The text with a placeholder such as [mail] in place of each span."""
     parts, last = [], 0
     for span in spans:
         parts += [text[last : span.start], f"[{span.kind}]"]
@@ -53,10 +53,12 @@ def masked(texts: pa.ChunkedArray, found: Mapping[int, Sequence[Span]]) -> pa.Ch
     if not found:
         return texts
     changed = texts.take(pa.array(list(found), pa.int64())).to_pylist()
-    signs = pa.array([mask(text, spans) for text, spans in zip(changed, found.values(), strict=True)], pa.string())
-    held = pa.array([False] * len(texts)).to_numpy(zero_copy_only=False).copy()
-    held[list(found)] = True
-    return pa.chunked_array([pc.replace_with_mask(texts.combine_chunks(), pa.array(held), signs)])
+    replacements = pa.array(
+        [mask(text, spans) for text, spans in zip(changed, found.values(), strict=True)], pa.string()
+    )
+    changes = pa.array([False] * len(texts)).to_numpy(zero_copy_only=False).copy()
+    changes[list(found)] = True
+    return pa.chunked_array([pc.replace_with_mask(texts.combine_chunks(), pa.array(changes), replacements)])
 
 
 def kinds(found: Mapping[int, Sequence[Span]]) -> dict[int, str]:
@@ -73,7 +75,8 @@ def _network(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.or_(pc.and_(pc.greater_equal(dots, 3), _digits(4)(texts)), pc.greater_equal(colons, 2))
 
 
-_CONDITIONS: dict[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]] = {  # what a text that holds one must have
+# A text that does not meet the condition of a kind holds none of it.
+_CONDITIONS: dict[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]] = {
     "mail": lambda texts: pc.match_substring(texts, "@"),
     "card": _digits(13),
     "iban": _digits(2),
@@ -84,12 +87,12 @@ _CONDITIONS: dict[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]] = {  # what
 
 def _spans(text: str, kind: str, regions: tuple[str, ...]) -> Iterator[Span]:
     recogniser = recognisers(regions)[kind]
-    for begin in range(0, max(1, len(text)), STEP):
-        for start, end in recogniser(text[begin : begin + STEP + REACH]):
+    for begin in range(0, max(1, len(text)), SEGMENT):
+        for start, end in recogniser(text[begin : begin + SEGMENT + OVERLAP]):
             yield Span(begin + start, begin + end, kind)
 
 
-def _apart(spans: list[Span]) -> list[Span]:
+def _merge_overlaps(spans: list[Span]) -> list[Span]:
     """Spans that overlap as one, named after the longest; of spans as long, after the one found first."""
     joined: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):

@@ -1,4 +1,4 @@
-"""What the row rules look at: columns worked out from the rows, null where a row has nothing wrong."""
+"""The columns that the row rules check, derived from the rows; null where nothing is wrong."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ CHARACTERS: dict[Characters, str] = {  # as RE2 writes them; tab, line feed and 
     "replacement": r"\x{fffd}",
     "private_use": r"\p{Co}",
 }
-WRITTEN: dict[Kind, str] = {
+TEXT_PATTERNS: dict[Kind, str] = {
     "integer": r"^[+-]?[0-9]+$",
     "number": r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$",
     "boolean": r"^(?i:true|false)$",
 }
-TYPED: dict[Kind, Callable[[pa.DataType], bool]] = {
+ARROW_TYPES: dict[Kind, Callable[[pa.DataType], bool]] = {
     "integer": pa.types.is_integer,
     "number": lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind),
     "boolean": pa.types.is_boolean,
@@ -35,19 +35,19 @@ TYPED: dict[Kind, Callable[[pa.DataType], bool]] = {
 
 
 def observe(raw: pa.Table, section: Params, personal: Mapping[int, str]) -> pd.DataFrame:
-    """One row for each raw row, with its id and what every row rule of the section asks for.
+    """One row for each raw row, with its id and the columns that the row rules of the section check.
 
     ``personal`` names the kinds of personal data by position. Raises ``UserError`` where a further column that the
     contract names is not there or has the wrong type as a whole.
     """
-    require(raw, section)
+    require_columns(raw, section)
     columns = {
         "id": raw["id"],
         "problem": raw["problem"],
         "label": _not_blank(raw["label"]),
         **(_of_text(raw["text"], section) if modality(raw.column_names) == "text" else _of_image(raw)),
         "time_outside": _time_outside(raw["timestamp"], section),
-        "columns_unlike": _names(raw, {name: _unlike(raw[name], kind) for name, kind in section.columns.items()}),
+        "columns_unlike": _names(raw, {name: _not_of_type(raw[name], kind) for name, kind in section.columns.items()}),
         "columns_empty": _names(raw, {name: pc.is_null(_not_blank(raw[name])) for name in section.required}),
         "personal_data": pa.array(_values(personal, len(raw)), pa.string()),
     }
@@ -58,7 +58,7 @@ def _of_text(texts: pa.ChunkedArray, section: Params) -> dict[str, pa.ChunkedArr
     return {
         "characters": pc.utf8_length(pc.utf8_trim_whitespace(texts)),
         "letters_outside": _letters_outside(texts, section.scripts or []),
-        "characters_held": _characters_held(texts, section.forbidden_characters),
+        "characters_held": _forbidden_characters(texts, section.forbidden_characters),
     }
 
 
@@ -66,7 +66,7 @@ def _of_image(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
     return {name: rows[name] for name in SEEN.names}
 
 
-def require(raw: pa.Table, section: Params) -> None:
+def require_columns(raw: pa.Table, section: Params) -> None:
     """Refuse a table without the further columns that the contract names, or with one of another type."""
     ours = {*BASE[modality(raw.column_names)].names, *SEEN.names}
     others = [name for name in raw.column_names if name not in ours]
@@ -79,8 +79,8 @@ def require(raw: pa.Table, section: Params) -> None:
                 )
     for name, kind in section.columns.items():
         found = raw[name].type
-        if not (_text(found) or pa.types.is_null(found) or (kind in TYPED and TYPED[kind](found))):
-            raise UserError(f"validate.columns: {name} is {found} in the source, where {kind} is agreed")
+        if not (_text(found) or pa.types.is_null(found) or (kind in ARROW_TYPES and ARROW_TYPES[kind](found))):
+            raise UserError(f"validate.columns: {name} is {found} in the source, but must be {kind}")
 
 
 def _text(kind: pa.DataType) -> bool:
@@ -97,40 +97,42 @@ def _not_blank(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.equal(pc.utf8_trim_whitespace(values), ""), pa.scalar(None, pa.string()), values)
 
 
-def _said(wrong: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
-    """The words where something is wrong, else null."""
-    return pc.if_else(pc.fill_null(wrong, False), pa.scalar(what), pa.scalar(None, pa.string()))
+def _message_where(wrong: pa.ChunkedArray, message: str) -> pa.ChunkedArray:
+    """The message where something is wrong, else null."""
+    return pc.if_else(pc.fill_null(wrong, False), pa.scalar(message), pa.scalar(None, pa.string()))
 
 
 def _letters_outside(texts: pa.ChunkedArray, scripts: Iterable[str]) -> pa.ChunkedArray:
     inside = "".join(rf"\p{{{script}}}" for script in scripts)
     if not inside:
         return pa.chunked_array([pa.nulls(len(texts), pa.string())])
-    return _said(pc.match_substring_regex(texts, rf"[^\P{{L}}{inside}\p{{Common}}\p{{Inherited}}]"), "a letter")
+    return _message_where(
+        pc.match_substring_regex(texts, rf"[^\P{{L}}{inside}\p{{Common}}\p{{Inherited}}]"), "a letter"
+    )
 
 
-def _characters_held(texts: pa.ChunkedArray, kinds: Iterable[Characters]) -> pa.ChunkedArray:
-    held = [_said(pc.match_substring_regex(texts, CHARACTERS[kind]), kind) for kind in kinds]
-    return _joined(held, len(texts))
+def _forbidden_characters(texts: pa.ChunkedArray, kinds: Iterable[Characters]) -> pa.ChunkedArray:
+    found = [_message_where(pc.match_substring_regex(texts, CHARACTERS[kind]), kind) for kind in kinds]
+    return _joined(found, len(texts))
 
 
 def _time_outside(times: pa.ChunkedArray, section: Params) -> pa.ChunkedArray:
-    def said(compare: Callable[..., pa.ChunkedArray], limit: datetime | None, words: str) -> list[pa.ChunkedArray]:
+    def beyond(compare: Callable[..., pa.ChunkedArray], limit: datetime | None, words: str) -> list[pa.ChunkedArray]:
         if limit is None:
             return []
-        return [_said(compare(times, pa.scalar(limit, times.type)), f"{words} {limit:%Y-%m-%dT%H:%M:%SZ}")]
+        return [_message_where(compare(times, pa.scalar(limit, times.type)), f"{words} {limit:%Y-%m-%dT%H:%M:%SZ}")]
 
-    early, late = said(pc.less, section.earliest, "before"), said(pc.greater_equal, section.latest, "not before")
+    early, late = beyond(pc.less, section.earliest, "before"), beyond(pc.greater_equal, section.latest, "not before")
     return _joined([*early, *late], len(times))
 
 
-def _unlike(values: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
-    """Where a value that is written as text does not say what was agreed; one that is missing says nothing."""
+def _not_of_type(values: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
+    """Whether a value that is written as text is not of the type in the contract; false where it is missing."""
     if not _text(values.type) or kind == "text":
         return pa.chunked_array([pa.repeat(False, len(values))])
     values = _not_blank(values)
-    if kind in WRITTEN:
-        return pc.invert(pc.match_substring_regex(values, WRITTEN[kind]))
+    if kind in TEXT_PATTERNS:
+        return pc.invert(pc.match_substring_regex(values, TEXT_PATTERNS[kind]))
     return pa.chunked_array([pa.array([value is not None and not _is_time(value) for value in values.to_pylist()])])
 
 
@@ -144,13 +146,13 @@ def _is_time(value: str) -> bool:
 
 def _names(raw: pa.Table, wrong: Mapping[str, pa.ChunkedArray]) -> pa.ChunkedArray:
     """The names of the columns in which a row has something wrong."""
-    return _joined([_said(values, name) for name, values in wrong.items()], len(raw))
+    return _joined([_message_where(values, name) for name, values in wrong.items()], len(raw))
 
 
-def _joined(said: list[pa.ChunkedArray], count: int) -> pa.ChunkedArray:
-    """What was said of each row, with commas between; null where nothing was."""
+def _joined(messages: list[pa.ChunkedArray], count: int) -> pa.ChunkedArray:
+    """The messages of each row, with commas between; null where there is none."""
     joined = pa.chunked_array([pa.nulls(count, pa.string())])
-    for words in said:
-        both = pc.binary_join_element_wise(joined, words, ", ")  # null where either is: to skip nulls it drops rows
-        joined = pc.coalesce(both, joined, words)
+    for message in messages:
+        both = pc.binary_join_element_wise(joined, message, ", ")  # null where either is: to skip nulls it drops rows
+        joined = pc.coalesce(both, joined, message)
     return joined

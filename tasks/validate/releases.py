@@ -1,6 +1,6 @@
-"""Rows that somebody let out of quarantine after looking at them: ``data/released.csv``, versioned with git.
+"""Rows that somebody released from quarantine after review: ``data/released.csv``, versioned with git.
 
-A line names a row, one reason, and why it may pass all the same. It holds for that reason only: when the row breaks
+A line names a row, one reason, and why it may pass. It counts for that reason only: when the row breaks
 another rule, now or after the contract has changed, it stays in quarantine.
 ``driftline quarantine release`` adds lines.
 """
@@ -49,10 +49,10 @@ class Release(NamedTuple):
 
 
 Released = frozenset[tuple[str, str]]
-"""Pairs of a row's id and the reason that no longer holds it."""
+"""Pairs of a row's id and the reason it is no longer quarantined for."""
 
 
-def read(file: Path) -> list[Release]:
+def read_releases(file: Path) -> list[Release]:
     """The lines of the file in order; none where there is no file."""
     if not file.exists():
         return []
@@ -62,8 +62,8 @@ def read(file: Path) -> list[Release]:
     return [_release(file, number, line) for number, line in enumerate(table.to_pylist(), 2)]
 
 
-def pairs(releases: Iterable[Release]) -> Released:
-    """What ``validate`` needs of them."""
+def released_reasons(releases: Iterable[Release]) -> Released:
+    """The releases as pairs of id and reason, as ``validate`` takes them."""
     return frozenset((release.id, release.reason) for release in releases)
 
 
@@ -76,9 +76,9 @@ def _release(file: Path, number: int, line: dict[str, str]) -> Release:
     return release
 
 
-def add(releases: Iterable[Release], file: Path) -> None:
+def add_releases(releases: Iterable[Release], file: Path) -> None:
     """Append lines to the file; it is made where it is missing."""
-    old = read(file)
+    old = read_releases(file)
     fresh = [release for release in releases if release[:2] not in {known[:2] for known in old}]
     new = not file.exists()
     with file.open("a", newline="", encoding="utf-8") as lines:

@@ -1,6 +1,6 @@
 """The contract as rules: which expectation, on which column, and what its failure is called.
 
-Rules look at what is derived from a text (its length, the id of its first copy), never at the text itself, so that no
+Rules check what is derived from a text (its length, the id of its first copy), never the text itself, so that no
 page of results shows what somebody wrote.
 """
 
@@ -28,19 +28,19 @@ class Rule:
 
 def row_rules(params: Params, window: WindowName, kind: Modality = "text") -> list[Rule]:
     """What each row must meet by itself."""
-    asked = [
-        Rule("unreadable", "ExpectColumnValuesToBeNull", "problem"),  # its value says what was wrong, and is the reason
+    rules = [
+        Rule("unreadable", "ExpectColumnValuesToBeNull", "problem"),  # its value is the reason
         *(_of_text(params) if kind == "text" else _of_image(params)),
         Rule("label_missing", "ExpectColumnValuesToNotBeNull", "label"),
     ]
     if window == "current":
-        asked.pop()  # labels may come later
-    asked += [Rule(reason, "ExpectColumnValuesToBeNull", column) for reason, column in _asked_for(params)]
+        rules.pop()  # labels may come later
+    rules += [Rule(reason, "ExpectColumnValuesToBeNull", column) for reason, column in _optional_rules(params)]
     if params.max_characters is not None:
-        asked.append(_between("text_too_long", "characters", None, params.max_characters))
+        rules.append(_between("text_too_long", "characters", None, params.max_characters))
     if params.labels is not None:
-        asked.append(Rule("label_not_allowed", "ExpectColumnValuesToBeInSet", "label", {"value_set": params.labels}))
-    return asked
+        rules.append(Rule("label_not_allowed", "ExpectColumnValuesToBeInSet", "label", {"value_set": params.labels}))
+    return rules
 
 
 def _of_text(params: Params) -> list[Rule]:
@@ -59,9 +59,9 @@ def _of_image(params: Params) -> list[Rule]:
     ]
 
 
-def _asked_for(params: Params) -> list[tuple[str, str]]:
-    """The reasons, and the columns that say why, of those rules that only some contracts have."""
-    asked = {
+def _optional_rules(params: Params) -> list[tuple[str, str]]:
+    """The reasons, and the columns that say why, of the rules that the section switches on."""
+    optional = {
         ("script_not_allowed", "letters_outside"): params.scripts is not None,
         ("character_not_allowed", "characters_held"): params.forbidden_characters,
         ("time_outside", "time_outside"): params.earliest or params.latest,
@@ -69,7 +69,7 @@ def _asked_for(params: Params) -> list[tuple[str, str]]:
         ("value_missing", "columns_empty"): params.required,
         ("personal_data", "personal_data"): params.privacy == "quarantine",
     }
-    return [names for names, whether in asked.items() if whether]
+    return [names for names, is_on in optional.items() if is_on]
 
 
 def copy_rules(params: Params, kind: Modality = "text") -> list[Rule]:

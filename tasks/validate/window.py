@@ -1,4 +1,4 @@
-"""What a window must meet as a whole: table rules stop the run."""
+"""The rules that a window must meet as a whole: one that is broken stops the run."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import pyarrow as pa
 
 from tasks.core.paths import WindowName
 from tasks.validate import Params
-from tasks.validate.expectations import Judge
+from tasks.validate.expectations import RuleChecker
 from tasks.validate.rules import Rule, class_rules, table_rules
 
 UNDATED = "timestamp_unreadable"
 
 
 def broken_rules(
-    figures: Mapping[str, Any], passed: pa.Table, section: Params, window: WindowName, judging: Judge
+    figures: Mapping[str, Any], passed: pa.Table, section: Params, window: WindowName, checker: RuleChecker
 ) -> list[str]:
-    """What to say of each table rule that the window breaks."""
+    """A message for each table rule that the window breaks."""
     counts = Counter(label for label in passed["label"].to_pylist() if label is not None)
     summary = pd.DataFrame(
         {
@@ -36,7 +36,7 @@ def broken_rules(
         ("table", summary, table_rules(section, window)),
         ("classes", shares, class_rules(section)),
     ):
-        failed = judging.failures(name, table, rules)
+        failed = checker.failures(name, table, rules)
         for rule in rules:
             observed = table.set_index("id")[rule.column]
             broken += [_explain(rule, observed[key], key) for key in failed.get(rule.reason, [])]

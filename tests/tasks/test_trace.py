@@ -16,7 +16,7 @@ from tasks.split import Params
 from tasks.split.__main__ import split, write
 from tasks.trace import trace
 from tasks.validate import RELEASED
-from tasks.validate.releases import Release, add
+from tasks.validate.releases import Release, add_releases
 from tests.support.raw_rows import raw_table, texts_with_copies
 
 LIKE = " ".join(f"word{i}" for i in range(30))
@@ -62,7 +62,7 @@ def test_a_row_that_passed_is_followed_to_its_split_its_company_and_the_model(to
 
 
 def test_a_row_that_is_held_is_told_with_its_reasons_and_what_says_the_same(told):
-    add([Release("r63", "personal_data", "nobody's")], RELEASED)
+    add_releases([Release("r63", "personal_data", "nobody's")], RELEASED)
     life = words("r63")
     assert life["validate"] == ["quarantined: duplicate_text"]
     assert life["says the same"] == ["r62, label a"]
@@ -73,7 +73,7 @@ def test_a_row_that_is_held_is_told_with_its_reasons_and_what_says_the_same(told
 def test_a_row_that_no_stage_has_judged_yet_says_so(told):
     told.validated.unlink()
     rmtree(layout.SPLITS)
-    assert words("r62")["validate"] == ["not judged: run `dvc repro validate@reference`"]
+    assert words("r62")["validate"] == ["not validated yet: run `dvc repro validate@reference`"]
 
 
 @pytest.mark.parametrize(

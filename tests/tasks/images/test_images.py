@@ -242,12 +242,12 @@ def test_the_contract_on_an_images_properties(judged):
 
 
 def test_rules_for_images_are_refused_for_texts():
-    from tasks.validate.image_checks import refuse_other
+    from tasks.validate.image_checks import refuse_inapplicable_rules
 
     with pytest.raises(UserError, match=r"validate\.image is set, but the rows are texts"):
-        refuse_other(Validate(image={"min_width": 2}), "text")
-    refuse_other(Validate(), "text")
-    refuse_other(Validate(image={"min_width": 2}), "image")
+        refuse_inapplicable_rules(Validate(image={"min_width": 2}), "text")
+    refuse_inapplicable_rules(Validate(), "text")
+    refuse_inapplicable_rules(Validate(image={"min_width": 2}), "image")
 
 
 # what the stages after it see

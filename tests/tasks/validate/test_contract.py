@@ -14,8 +14,8 @@ from tasks.core.tables import read_table
 from tasks.dataset.layout import WindowPaths
 from tasks.release import releases
 from tasks.validate import Params, profile
-from tasks.validate.duplicates import copies, normalised, taken
-from tasks.validate.releases import HEADER, RELEASABLE, Release, add, pairs, read
+from tasks.validate.duplicates import find_copies, is_repeated, normalised
+from tasks.validate.releases import HEADER, RELEASABLE, Release, add_releases, read_releases, released_reasons
 from tests.support.raw_rows import with_problems
 
 COLUMNS = {"n": "integer", "x": "number", "yes": "boolean", "on": "time", "word": "text"}
@@ -52,7 +52,7 @@ def test_a_column_may_be_typed_by_the_source_but_not_otherwise():
     typed = {"n": [1, 2, 3, None, 5], "x": [1.5, None, 2.0, 1.0, 0.0], "yes": [True] * 5, "on": [datetime.now(UTC)] * 5}
     rows = with_columns(typed | {"word": ["w"] * 5})
     assert profile.observe(rows, Params(columns=COLUMNS), {})["columns_unlike"].isna().all()
-    with pytest.raises(UserError, match=r"validate\.columns: x is double in the source, where integer is agreed"):
+    with pytest.raises(UserError, match=r"validate\.columns: x is double in the source, but must be integer"):
         profile.observe(rows, Params(columns={"x": "integer"}), {})
     for key in ("columns", "required", "unique"):
         values = {"gone": "text"} if key == "columns" else ["gone"]
@@ -98,7 +98,7 @@ def test_the_range_of_time_is_half_open():
 
 @given(st.lists(st.sampled_from([None, "", "x", "y", "z"])))
 def test_the_first_of_equal_values_keeps_its_place_and_missing_ones_are_not_equal(values):
-    found = list(taken(pa.array(values, pa.string()).to_pandas()))
+    found = list(is_repeated(pa.array(values, pa.string()).to_pandas()))
     assert found == [bool(value) and value in values[:place] for place, value in enumerate(values)]
 
 
@@ -111,8 +111,8 @@ def test_one_row_that_was_settled_stands_for_its_text(rows):
     ids = [f"r{i}" for i in range(len(rows))]
     texts, labels = [text for text, _, _ in rows], [label for _, label, _ in rows]
     settled = {name for name, (_, _, mine) in zip(ids, rows, strict=True) if mine}
-    plain = copies(ids, texts, labels).where(lambda found: found.notna(), None)
-    found = copies(ids, texts, labels, settled).where(lambda found: found.notna(), None)
+    plain = find_copies(ids, texts, labels).where(lambda found: found.notna(), None)
+    found = find_copies(ids, texts, labels, settled).where(lambda found: found.notna(), None)
     for place, name in enumerate(ids):
         disputed = plain["labelled_otherwise"][place] is not None
         same = [i for i, text in enumerate(texts) if normalised(text) == normalised(texts[place]) and ids[i] in settled]
@@ -133,10 +133,10 @@ def judged(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
 
-    def judge(rows, let_out=(), **params):
+    def judge(rows, released=(), **params):
         where = WindowPaths(tmp_path / "reference")
         section = Params(**{"max_quarantined": 1.0, "min_rows": 0, "min_classes": 0, **params})
-        figures = validate(with_problems(rows), section, "reference", where, frozenset(let_out))
+        figures = validate(with_problems(rows), section, "reference", where, frozenset(released))
         left = read_table(where.quarantine)
         return (
             read_table(where.validated),
@@ -156,16 +156,16 @@ def test_a_release_holds_for_its_reason_only(judged):
         ("ONE", "b"),
         ("two", None, "id_duplicate"),
     ]
-    held = {"r0": ["text_too_long"], "r1": ["text_too_long", "label_not_allowed"]}
-    held |= {"r2": ["conflicting_label"], "r3": ["conflicting_label"], "r4": ["id_duplicate"]}
+    quarantined = {"r0": ["text_too_long"], "r1": ["text_too_long", "label_not_allowed"]}
+    quarantined |= {"r2": ["conflicting_label"], "r3": ["conflicting_label"], "r4": ["id_duplicate"]}
     contract = {"labels": ["a", "b"], "max_characters": 10}
-    assert judged(rows, **contract)[1] == held
-    let_out = [("r0", "text_too_long"), ("r1", "text_too_long"), ("r3", "conflicting_label"), ("r4", "id_duplicate")]
-    passed, left, figures = judged(rows, let_out, **contract)
+    assert judged(rows, **contract)[1] == quarantined
+    released = [("r0", "text_too_long"), ("r1", "text_too_long"), ("r3", "conflicting_label"), ("r4", "id_duplicate")]
+    passed, left, figures = judged(rows, released, **contract)
     assert left == {"r1": ["label_not_allowed"], "r2": ["conflicting_label"], "r4": ["label_missing"]}
     assert passed["id"].to_pylist() == ["r0", "r3"]
     assert figures["released"] == 2
-    assert judged(rows, [("r0", "personal_data")], **contract)[1] == held
+    assert judged(rows, [("r0", "personal_data")], **contract)[1] == quarantined
 
 
 @pytest.mark.slow
@@ -183,12 +183,16 @@ def test_masking_changes_the_texts_that_pass_and_nothing_else(judged, tmp_path):
 
 def test_what_is_released_is_written_down_once_and_read_back(tmp_path):
     file = tmp_path / "released.csv"
-    assert read(file) == []
+    assert read_releases(file) == []
     lines = [Release("a,b", "text_too_long", 'a "fine" row'), Release("c", "personal_data", "no person")]
-    add(lines, file)
-    add([lines[1], Release("c", "text_too_short", "short, but so are all")], file)
-    assert read(file)[:2] == lines
-    assert pairs(read(file)) == {("a,b", "text_too_long"), ("c", "personal_data"), ("c", "text_too_short")}
+    add_releases(lines, file)
+    add_releases([lines[1], Release("c", "text_too_short", "short, but so are all")], file)
+    assert read_releases(file)[:2] == lines
+    assert released_reasons(read_releases(file)) == {
+        ("a,b", "text_too_long"),
+        ("c", "personal_data"),
+        ("c", "text_too_short"),
+    }
     assert file.read_text(encoding="utf-8").splitlines()[0] == ",".join(HEADER)
 
 
@@ -206,20 +210,20 @@ def test_what_is_released_is_written_down_once_and_read_back(tmp_path):
 def test_a_file_of_releases_that_says_something_else_is_refused(tmp_path, content, message):
     (tmp_path / "released.csv").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=message):
-        read(tmp_path / "released.csv")
+        read_releases(tmp_path / "released.csv")
 
 
 def test_only_rows_in_quarantine_are_released_and_only_from_what_holds_them():
-    held = {"r1": ["text_too_long", "personal_data"], "r2": ["text_missing"], "r3": ["label_not_allowed"]}
-    assert releases(["r1"], " seen ", held) == [Release("r1", reason, "seen") for reason in held["r1"]]
-    assert releases(["r1"], "seen", held, "personal_data") == [Release("r1", "personal_data", "seen")]
+    quarantined = {"r1": ["text_too_long", "personal_data"], "r2": ["text_missing"], "r3": ["label_not_allowed"]}
+    assert releases(["r1"], " seen ", quarantined) == [Release("r1", reason, "seen") for reason in quarantined["r1"]]
+    assert releases(["r1"], "seen", quarantined, "personal_data") == [Release("r1", "personal_data", "seen")]
     for name, why, reason, message in (
         ("r9", "x", None, "no row of that id is in quarantine"),
         ("r1", " ", None, "--why"),
-        ("r1", "x", "id_duplicate", "not held for id_duplicate, but for text_too_long, personal_data"),
+        ("r1", "x", "id_duplicate", "not quarantined for id_duplicate, but for text_too_long, personal_data"),
         ("r2", "x", None, "text_missing cannot be released: have the row corrected"),
         ("r3", "x", None, "add the label to validate.labels"),
     ):
         with pytest.raises(UserError, match=message):
-            releases([name], why, held, reason)
+            releases([name], why, quarantined, reason)
     assert set(RELEASABLE) & {"text_missing", "label_missing", "record_unparseable", "text_undecodable"} == set()

@@ -19,11 +19,11 @@ def judged(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
 
-    def judge(rows, *rules, let_out=()):
+    def judge(rows, *rules, released=()):
         monkeypatch.setattr(own_rules, "RULES", rules)
         where = WindowPaths(tmp_path / "reference")
         section = Params(max_quarantined=1.0, min_rows=0, min_classes=0)
-        validate(rows, section, "reference", where, frozenset(let_out))
+        validate(rows, section, "reference", where, frozenset(released))
         left = read_table(where.quarantine)
         reasons = dict(zip(left["id"].to_pylist(), left["reasons"].to_pylist(), strict=True))
         return read_table(where.validated)["id"].to_pylist(), reasons
@@ -40,8 +40,8 @@ SHOUTED = Rule("subject_shouted", "ExpectColumnValuesToNotMatchRegex", "subject"
 def test_rows_that_break_an_own_rule_are_quarantined_and_can_be_released(judged):
     assert judged(ROWS) == (["r0", "r1", "r2"], {})
     assert judged(ROWS, MISSING, SHOUTED) == (["r0"], {"r1": ["subject_missing"], "r2": ["subject_shouted"]})
-    let_out = [("r1", "subject_missing")]
-    assert judged(ROWS, MISSING, SHOUTED, let_out=let_out) == (["r0", "r1"], {"r2": ["subject_shouted"]})
+    released = [("r1", "subject_missing")]
+    assert judged(ROWS, MISSING, SHOUTED, released=released) == (["r0", "r1"], {"r2": ["subject_shouted"]})
 
 
 @pytest.mark.parametrize(

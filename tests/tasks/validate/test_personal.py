@@ -12,7 +12,7 @@ import pytest
 from tasks.core.errors import UserError
 from tasks.redaction import redact
 from tasks.validate import Params, personal
-from tasks.validate.personal import STEP, Span, find, mask, masked
+from tasks.validate.personal import SEGMENT, Span, find_personal_data, mask, masked
 from tasks.validate.recognisers import recognisers
 
 REGIONS = tuple(Params().phone_regions)
@@ -57,7 +57,7 @@ def test_what_is_planted_in_long_texts_is_found_and_nothing_else():
     texts, expected = [], []
     for _ in range(12):
         parts, spans, length = [], [], 0
-        while length < 2.5 * STEP:
+        while length < 2.5 * SEGMENT:
             item = random.choice([*PLANTED, *PLAIN])
             words = " and then ".join(["word"] * random.randrange(2, 9)) + " "
             start = length + len(words)
@@ -67,20 +67,20 @@ def test_what_is_planted_in_long_texts_is_found_and_nothing_else():
             length += len(parts[-1])
         texts.append("".join(parts))
         expected.append(spans)
-    found = find(column([None, *texts, "nothing here"]), REGIONS)
+    found = find_personal_data(column([None, *texts, "nothing here"]), REGIONS)
     assert found == dict(enumerate(expected, 1))
 
 
 @pytest.mark.slow
 def test_no_text_is_passed_over_for_what_it_lacks_and_none_is_left_when_masked(mails, monkeypatch):
     texts = pa.chunked_array([pa.concat_arrays([mails, pa.array([*PLANTED, *PLAIN])])])
-    found = find(texts, REGIONS)
+    found = find_personal_data(texts, REGIONS)
     everything = dict.fromkeys(personal._CONDITIONS, lambda texts: pa.chunked_array([pa.repeat(True, len(texts))]))
     monkeypatch.setattr(personal, "_CONDITIONS", everything)
-    assert find(texts, REGIONS) == found
+    assert find_personal_data(texts, REGIONS) == found
     assert len(found) > 20
     clean = masked(texts, found)
-    assert not find(clean, REGIONS)
+    assert not find_personal_data(clean, REGIONS)
     for place, text in enumerate(texts.to_pylist()):
         assert clean[place].as_py() == mask(text, found.get(place, []))
 
@@ -88,7 +88,7 @@ def test_no_text_is_passed_over_for_what_it_lacks_and_none_is_left_when_masked(m
 @pytest.mark.slow
 def test_pages_show_nothing_that_would_be_found(mails):
     texts = [*mails.to_pylist(), *PLANTED, *(f"x{item}y, <{item}>; {item}" for item in PLANTED)]
-    assert not find(column([redact(text) for text in texts]), REGIONS)
+    assert not find_personal_data(column([redact(text) for text in texts]), REGIONS)
     assert redact("see http://x.org/a?b=1 at 10:30, write <a@b.org>; (c@d)") == (
         "see [link] at ##:##, write <[mail]>; ([mail])"
     )
@@ -102,15 +102,15 @@ def test_nothing_asks_the_network(monkeypatch):
     recognisers.cache_clear()
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    assert find(column(["to a@example.museum"]), REGIONS) == {0: [Span(3, 19, "mail")]}
+    assert find_personal_data(column(["to a@example.museum"]), REGIONS) == {0: [Span(3, 19, "mail")]}
 
 
 def test_overlapping_finds_become_one():
     spans = [Span(0, 5, "phone"), Span(3, 20, "card"), Span(20, 22, "ip"), Span(30, 31, "ip")]
-    assert personal._apart(spans) == [Span(0, 20, "card"), Span(20, 22, "ip"), Span(30, 31, "ip")]
+    assert personal._merge_overlaps(spans) == [Span(0, 20, "card"), Span(20, 22, "ip"), Span(30, 31, "ip")]
 
 
 @pytest.mark.slow
 def test_a_country_nobody_knows_is_refused_by_name():
     with pytest.raises(UserError, match=r"phone_regions: 'UK' is no country's code"):
-        find(column(["call 12345678"]), ["UK"])
+        find_personal_data(column(["call 12345678"]), ["UK"])

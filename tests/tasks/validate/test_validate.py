@@ -13,7 +13,7 @@ from tasks.core.errors import UserError
 from tasks.core.tables import read_table
 from tasks.dataset.layout import WindowPaths
 from tasks.validate import Params
-from tasks.validate.duplicates import copies, normalised
+from tasks.validate.duplicates import find_copies, normalised
 from tasks.validate.pages import POLICY
 from tests.support.raw_rows import with_problems
 
@@ -153,7 +153,7 @@ def test_the_same_rows_give_the_same_bytes(judged, tmp_path):
 )
 def test_copies_are_what_comparing_all_pairs_says(rows):
     ids = [f"r{i}" for i in range(len(rows))]
-    found = copies(ids, [text for text, _ in rows], [label for _, label in rows])
+    found = find_copies(ids, [text for text, _ in rows], [label for _, label in rows])
     found = {name: [None if pd.isna(v) else v for v in column] for name, column in found.items()}
     for i, (text, label) in enumerate(rows):
         same = [j for j, (other, _) in enumerate(rows) if normalised(other) == normalised(text)]
