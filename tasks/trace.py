@@ -25,7 +25,7 @@ from tasks.images import digest, opened
 from tasks.redaction import excerpt
 from tasks.split import NAMES
 from tasks.split import Params as Split
-from tasks.split.neighbours import resembling
+from tasks.split.neighbours import find_similar
 from tasks.validate import RELEASED
 from tasks.validate.duplicates import normalised
 from tasks.validate.releases import read_releases
@@ -142,7 +142,7 @@ def _related(row: Record) -> Iterator[Line]:
     if section.similarity is None or "text" not in row:
         return
     rows = read_table(layout.window("reference").validated, ["id", "text"]).filter(pc.field("id") != row["id"])
-    near = resembling(row["text"], rows["text"].to_pylist(), section.similarity)
+    near = find_similar(row["text"], rows["text"].to_pylist(), section.similarity)
     more = f" and {len(near) - MAX_SHOWN} more" if len(near) > MAX_SHOWN else ""
     names = rows["id"].take(pa.array(near[:MAX_SHOWN], pa.int64())).to_pylist()
     yield "resembles", ", ".join(names) + more if near else "no other row"

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from tasks.core.errors import UserError
 from tasks.ingest.decoding import Opening
-from tasks.ingest.parts import RECORDS, Part, refuse_many_columns
-from tasks.ingest.streams import refuse_bomb, steady
+from tasks.ingest.parts import MAX_RECORDS, Part, refuse_many_columns
+from tasks.ingest.streams import refuse_bomb, unchanged_while_read
 
 PLAIN = {
     pa.large_string(): pa.string(),
@@ -24,17 +24,19 @@ PLAIN = {
 }
 
 
-def read(path: Path, opening: Opening) -> Iterator[Part]:
-    """The file's records; strings that are not UTF-8 are null and their places told. The first part may be empty."""
-    with steady(path) as found:
+def read_parquet_parts(path: Path, opening: Opening) -> Iterator[Part]:
+    """The file's records; strings that are not UTF-8 are null, their positions in ``undecodable``.
+
+    The first part may be empty."""
+    with unchanged_while_read(path) as found:
         unpacked = first = 0
         try:
             file = pq.ParquetFile(path)
-            file = pq.ParquetFile(path, read_dictionary=_texts(file))  # a text that is said often is then held once
+            file = pq.ParquetFile(path, read_dictionary=_texts(file))  # a text that occurs often is then in memory once
             names = file.schema_arrow.names
-            _refuse_twice(path, names)
+            _refuse_duplicate_names(path, names)
             yield _part(path, file.schema_arrow.empty_table(), 0)
-            for batch in file.iter_batches(RECORDS):
+            for batch in file.iter_batches(MAX_RECORDS):
                 size = sum(map(_size, batch.columns))
                 opening.budget.spend(size, path)
                 unpacked += size
@@ -46,12 +48,12 @@ def read(path: Path, opening: Opening) -> Iterator[Part]:
 
 
 def _texts(file: pq.ParquetFile) -> list[str]:
-    """Columns whose values may each be long and be said often."""
+    """Columns whose values may be long and repeated."""
     kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     return [field.name for field in file.schema_arrow if any(kind(field.type) for kind in kinds)]
 
 
-def _refuse_twice(path: Path, names: list[str]) -> None:
+def _refuse_duplicate_names(path: Path, names: list[str]) -> None:
     refuse_many_columns(len(names), path)
     twice = [name for i, name in enumerate(names) if name in names[:i]]
     if twice:
@@ -59,7 +61,7 @@ def _refuse_twice(path: Path, names: list[str]) -> None:
 
 
 def _size(column: pa.Array) -> int:
-    """Bytes of the values once each stands for itself."""
+    """Bytes of the values without a dictionary."""
     if not pa.types.is_dictionary(column.type):
         return int(column.nbytes)
     lengths = pc.binary_length(column.dictionary.cast(pa.large_binary()))

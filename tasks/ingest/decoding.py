@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.errors import UserError
-from tasks.ingest.streams import Budget, opened
+from tasks.ingest.streams import Budget, open_unpacked
 
 MARKS = {  # the longer ones first: UTF-32's begins like UTF-16's
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -44,9 +44,9 @@ class Text:
 
 
 @contextmanager
-def text(path: Path, opening: Opening, newline: str) -> Iterator[Text]:
+def open_text(path: Path, opening: Opening, newline: str) -> Iterator[Text]:
     """The file as text; what is not text in its encoding is a lone surrogate in it (PEP 383)."""
-    with opened(path, opening.budget) as file:
+    with open_unpacked(path, opening.budget) as file:
         head = file.peek(4)[:4]
         mark = next((mark for mark in MARKS if head.startswith(mark)), b"")
         file.read(len(mark))
@@ -65,7 +65,7 @@ def text(path: Path, opening: Opening, newline: str) -> Iterator[Text]:
             raise UserError(f"{path} cannot be read as {encoding}: {error.reason}: name its encoding") from None
 
 
-def valid(text: str) -> bool:
+def is_valid(text: str) -> bool:
     """Whether a string is text: lone surrogates, the traces of undecodable bytes, are not."""
     try:
         text.encode()

@@ -16,12 +16,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from tasks.core.errors import UserError
-from tasks.ingest.decoding import Opening, Text, text, valid
+from tasks.ingest.decoding import Opening, Text, is_valid, open_text
 from tasks.ingest.parts import Part, batches, refuse_many_columns, strings
 
-LONGEST = 1 << 28  # characters of a record; csv's own buffer takes four bytes for each
-LONG = 1 << 22  # characters from which that buffer is worth giving back
-TOGETHER = 10_000  # lines of a record that are held one by one
+MAX_RECORD_CHARACTERS = 1 << 28  # csv's own buffer takes four bytes for each
+MAX_BUFFER_CHARACTERS = 1 << 22  # after a longer record that buffer is released
+MAX_SEPARATE_LINES = 10_000  # of one record, before they are joined
 Record = tuple[list[str] | None, str]
 """The cells, None where the quotes do not match up, and the record as it stood."""
 
@@ -44,10 +44,10 @@ class Lines:
         self.count += 1
         self.length += len(line)
         self.last.append(line)
-        if len(self.last) > TOGETHER:  # lines take less as one string than as many
+        if len(self.last) > MAX_SEPARATE_LINES:  # lines take less as one string than as many
             self.packed.append("".join(self.last))
             self.last.clear()
-        if self.length > LONGEST:
+        if self.length > MAX_RECORD_CHARACTERS:
             raise csv.Error("the record is too long")
         return line
 
@@ -57,15 +57,15 @@ class Lines:
         self.last: list[str] = []
         self.count = self.length = 0
 
-    def taken(self) -> str:
+    def record(self) -> str:
         """The record so far."""
         return "".join([*self.packed, *self.last])
 
-    def back(self) -> str:
+    def give_back(self) -> str:
         """Give back all lines of the record but the first, which is the answer."""
         if self.count == 1:
             return self.last[0]
-        again = io.StringIO(self.taken(), newline="")
+        again = io.StringIO(self.record(), newline="")
         first = next(again)
         self.files.append(again)
         return first
@@ -91,21 +91,21 @@ def records(file: Iterable[str], delimiter: str) -> Iterator[Record]:
             return
         except csv.Error:
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            yield None, lines.back()
+            yield None, lines.give_back()
             continue
-        if lines.length > LONG:
+        if lines.length > MAX_BUFFER_CHARACTERS:
             reader = csv.reader(lines, delimiter=delimiter, strict=True)  # the old one keeps its buffer
         if cells:
             width = width or len(cells)
-            yield cells, lines.taken()
+            yield cells, lines.record()
 
 
-def read(path: Path, opening: Opening, delimiter: str) -> Iterator[Part]:
+def read_delimited_parts(path: Path, opening: Opening, delimiter: str) -> Iterator[Part]:
     """The file's records, all columns text; a record with more or fewer cells than the header is unparseable.
 
-    The first part may be empty: it tells the columns of a file that has no records.
+    The first part may be empty: it holds the columns of a file that has no records.
     """
-    with text(path, opening, newline="") as file:
+    with open_text(path, opening, newline="") as file:
         found = records(file.lines, delimiter)
         header = _header(path, next(found, (None, ""))[0])
         first = 0
@@ -134,7 +134,7 @@ def _part(path: Path, header: list[str], batch: list[Record], first: int, file: 
 def _header(path: Path, names: list[str] | None) -> list[str]:
     if names is None:
         raise UserError(f"{path} has no header that can be read: its first record must name the columns")
-    if not all(map(valid, names)):
+    if not all(map(is_valid, names)):
         raise UserError(f"{path}: the header is not text in the encoding of the file: save the file as UTF-8")
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:

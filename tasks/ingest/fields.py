@@ -26,8 +26,8 @@ NONE = pa.scalar(None, pa.string())
 def rows(part: Part, columns: Columns) -> pa.Table:
     """One row for each record of the part, in its order: the columns of ``RAW``, then the source's others untouched.
 
-    An id is null where the source has none: ``ids.complete`` makes one when all rows of the window are together.
-    ``problem`` names the first thing that is wrong with a record, in the order of the codes above. An empty label, time
+    An id is null where the source has none: ``ids.fill_ids`` makes one when all rows of the window are together.
+    ``problem`` names the first fault of a record, in the order of the codes above. An empty label, time
     or id is none: csv has no other way to say so.
     """
     keys = _empty_is_none(strings(part, columns.id))
@@ -35,7 +35,7 @@ def rows(part: Part, columns: Columns) -> pa.Table:
     moments = pa.nulls(part.records, RAW.field("timestamp").type)
     absent: pa.ChunkedArray | None = None
     if columns.timestamp:
-        moments, absent = times.read(dates, part.file), times.missing(dates)
+        moments, absent = times.parse_times(dates, part.file), times.missing(dates)
     problems, lost = _problems(part, columns, moments, absent)
     if columns.id:
         _mark(problems, _places(pc.is_null(keys)), ID_MISSING)
@@ -72,7 +72,7 @@ def extras(part: Part, columns: Columns) -> list[str]:
     return names
 
 
-def require(file: str, columns: Columns, known: Iterable[str], key: str) -> None:
+def require_columns(file: str, columns: Columns, known: Iterable[str], key: str) -> None:
     """Refuse a file without a column that ``params.yaml`` names (``key`` says where); ``known`` are those it has."""
     has = list(dict.fromkeys(known))
     for role in ("text", "image", "label", "timestamp", "id"):

@@ -1,4 +1,4 @@
-"""Names for rows: each row has one of its own, and keeps it however the source grows."""
+"""Ids of rows: unique, and the same however the source grows."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ DIGITS = 32
 DUPLICATE = "id_duplicate"
 
 
-def complete(rows: pa.Table) -> pa.Table:
+def fill_ids(rows: pa.Table) -> pa.Table:
     """Give each row an id of its own.
 
-    One without any is named by a hash of what it says, and how many such rows stand before it: rows that say the same
-    have the same time, so they meet in one window, and the count is that of the whole source. A row whose id was taken
-    before is named by that and its turn, and has a problem unless it has one already.
+    A row without an id gets a hash of its values and the number of equal rows before it: equal rows have the same time,
+    so they are in one window, and the number is that of the whole source. A row whose id occurs before gets that id
+    with a number, and the problem ``id_duplicate`` unless it has another.
     """
-    said = [modality(rows.column_names), "label", "timestamp", "source_bytes"]
-    nameless = rows.filter(pc.is_null(rows["id"])).select(said)
-    made = _made(nameless)
+    columns = [modality(rows.column_names), "label", "timestamp", "source_bytes"]
+    nameless = rows.filter(pc.is_null(rows["id"])).select(columns)
+    made = _generated_ids(nameless)
     keys = rows["id"].combine_chunks()
     keys = pc.replace_with_mask(keys, pc.is_null(keys), pa.array(made, pa.string())) if made else keys
-    twins = _twins(keys)
-    if twins:
+    renamed = _renamed_duplicates(keys)
+    if renamed:
         names, problems = keys.to_pylist(), rows["problem"].to_pylist()
-        for place, name in twins.items():
+        for place, name in renamed.items():
             names[place] = name
             problems[place] = problems[place] or DUPLICATE
         keys = pa.array(names, pa.string())
@@ -40,26 +40,26 @@ def complete(rows: pa.Table) -> pa.Table:
     return rows.set_column(0, rows.schema.field("id"), keys)
 
 
-def _made(rows: pa.Table) -> list[str]:
-    seen: Counter[str] = Counter()
+def _generated_ids(rows: pa.Table) -> list[str]:
+    counts: Counter[str] = Counter()
     names = []
     for batch in rows.to_batches():
-        for said in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            digest = _digest(*said)
-            names.append(f"{digest}-{seen[digest]}")
-            seen[digest] += 1
+        for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            digest = _digest(*values)
+            names.append(f"{digest}-{counts[digest]}")
+            counts[digest] += 1
     return names
 
 
 def _digest(what: str | bytes | None, label: str | None, moment: datetime | None, source: bytes | None) -> str:
     if isinstance(what, bytes):
         what = sha256(what).hexdigest()
-    said = [what, label, moment.isoformat() if moment else None, *([source.hex()] if source else [])]
-    return sha256(json.dumps(said).encode()).hexdigest()[:DIGITS]
+    values = [what, label, moment.isoformat() if moment else None, *([source.hex()] if source else [])]
+    return sha256(json.dumps(values).encode()).hexdigest()[:DIGITS]
 
 
-def _twins(keys: pa.Array) -> dict[int, str]:
-    """A new name for each place whose name stands at an earlier one."""
+def _renamed_duplicates(keys: pa.Array) -> dict[int, str]:
+    """A new id for each position whose id occurs at an earlier one."""
     counts = pc.value_counts(keys)
     twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     if not len(twice):

@@ -1,7 +1,7 @@
-"""Records of a source of images: as bytes in a table, named by a table that lies beside them, or in folders that bear
-their labels (``imagefolder`` of Hugging Face's datasets).
+"""Records of a source of images: as bytes in a table, named by a table that lies beside them, or in folders named
+after their labels (``imagefolder`` of Hugging Face's datasets).
 
-Bytes are carried over as they are; what they hold is for ``validate`` to say.
+Bytes are carried over as they are; ``validate`` is what decodes them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tasks.core.errors import UserError
 from tasks.ingest import sources
 from tasks.ingest.decoding import Opening
 from tasks.ingest.parts import Part, batches
-from tasks.ingest.streams import steady
+from tasks.ingest.streams import unchanged_while_read
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 NAME = "image_source"
@@ -43,7 +43,7 @@ class _Folder:
         return _bytes(Path(path), self.opening)
 
 
-def records(source: Path, files: Sequence[Path], column: str, opening: Opening, key: str) -> Iterator[Part]:
+def read_image_parts(source: Path, files: Sequence[Path], column: str, opening: Opening, key: str) -> Iterator[Part]:
     """The source's records, ``column`` holding the bytes of their images; ``key`` is where ``params.yaml`` names it."""
     images = [file for file in files if file.suffix.lower() in SUFFIXES]
     tables = [file for file in files if file.suffix.lower() not in SUFFIXES]
@@ -52,7 +52,7 @@ def records(source: Path, files: Sequence[Path], column: str, opening: Opening, 
         return
     folder = _Folder(frozenset(os.path.normpath(file) for file in images), opening)
     for file in tables:
-        for part in sources.read(file, opening):
+        for part in sources.read_parts(file, opening):
             yield _with_bytes(part, column, folder)
     if left := sorted(folder.files - folder.named):
         raise UserError(
@@ -87,23 +87,23 @@ def _with_bytes(part: Part, column: str, folder: _Folder) -> Part:
         return part
     if NAME in part.table.column_names:
         raise UserError(f"{part.file} has a column {NAME!r}, and Driftline writes one of that name: rename it")
-    names, data = _apart(found, part, column)
+    names, data = _names_and_bytes(found, part, column)
     if not folder.files and not any(data) and part.records:
         raise UserError(
             f"{part.file}: column {column!r} names images: let the source be the folder that holds them too"
         )
     beside = Path(part.file).parent
     pairs = zip(data, names.to_pylist(), strict=True)
-    read = [folder.bytes(name, beside) if its is None else its for its, name in pairs]
-    table = part.table.set_column(part.table.column_names.index(column), column, pa.array(read, pa.binary()))
+    images = [folder.bytes(name, beside) if image is None else image for image, name in pairs]
+    table = part.table.set_column(part.table.column_names.index(column), column, pa.array(images, pa.binary()))
     return replace(part, table=table.append_column(NAME, names))
 
 
-def _apart(found: pa.ChunkedArray, part: Part, column: str) -> tuple[pa.ChunkedArray, list[bytes | None]]:
+def _names_and_bytes(found: pa.ChunkedArray, part: Part, column: str) -> tuple[pa.ChunkedArray, list[bytes | None]]:
     """Names and bytes of a column of names, or of ``{bytes, path}`` as the datasets library writes images."""
     if pa.types.is_string(found.type) or pa.types.is_null(found.type):
         return found.cast(pa.string()), [None] * len(found)
-    kinds = [its.name for its in found.type] if pa.types.is_struct(found.type) else []
+    kinds = [field.name for field in found.type] if pa.types.is_struct(found.type) else []
     if "bytes" not in kinds:
         raise UserError(
             f"{part.file}: column {column!r} is {found.type}, which is neither an image's bytes nor its name"
@@ -113,7 +113,7 @@ def _apart(found: pa.ChunkedArray, part: Part, column: str) -> tuple[pa.ChunkedA
 
 
 def _bytes(path: Path, opening: Opening) -> bytes:
-    with steady(path) as found:
+    with unchanged_while_read(path) as found:
         opening.budget.spend(found.st_size, path)
         try:
             return path.read_bytes()

@@ -12,11 +12,11 @@ from tasks.ingest.decoding import Opening
 from tasks.ingest.parts import Part
 
 
-def labels(late: LateLabels, key: str, opening: Opening) -> dict[str, str]:
+def read_labels(late: LateLabels, key: str, opening: Opening) -> dict[str, str]:
     """The label of each id; ``key`` is where ``params.yaml`` names the table. UserError: two labels for one id."""
     found: dict[str, str] = {}
-    for file in sources.files(late.source, f"{key}.source"):
-        for part in sources.read(file, opening):
+    for file in sources.list_files(late.source, f"{key}.source"):
+        for part in sources.read_parts(file, opening):
             for name in (late.id, late.label) if part.records else ():
                 if name not in part.table.column_names:
                     has = ", ".join(part.table.column_names)
@@ -32,7 +32,7 @@ def _add(part: Part, late: LateLabels, found: dict[str, str], key: str) -> None:
             raise UserError(f"{key}: {part.file} gives {name!r} two labels, {found[name]!r} and {label!r}")
 
 
-def join(rows: pa.Table, late: dict[str, str]) -> tuple[pa.Table, dict[str, int]]:
+def join_labels(rows: pa.Table, late: dict[str, str]) -> tuple[pa.Table, dict[str, int]]:
     """The rows with the labels that came later, which win over those they had, and what became of them."""
     ids, old = rows["id"].to_pylist(), rows["label"].to_pylist()
     new = [late.get(name, label) for name, label in zip(ids, old, strict=True)]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.ingest.decoding import Opening, Text, text, valid
+from tasks.ingest.decoding import Opening, Text, is_valid, open_text
 from tasks.ingest.parts import Part, batches, refuse_many_columns, strings
 
 BLANK = " \t\r\n"
@@ -25,7 +25,7 @@ class _Number(str):
     __slots__ = ()
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key is named twice")
@@ -33,13 +33,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _decode = json.JSONDecoder(
-    object_pairs_hook=_once, parse_float=_Number, parse_int=_Number, parse_constant=_Number
+    object_pairs_hook=_unique_keys, parse_float=_Number, parse_int=_Number, parse_constant=_Number
 ).decode
 
 
-def read(path: Path, opening: Opening) -> Iterator[Part]:
+def read_jsonl_parts(path: Path, opening: Opening) -> Iterator[Part]:
     """The file's records, all columns text; a line that is not a JSON object is unparseable."""
-    with text(path, opening, newline="\n") as file:
+    with open_text(path, opening, newline="\n") as file:
         first = 0
         for batch in batches((line for line in file.lines if line.strip(BLANK)), len):
             yield _part(path, batch, first, file)
@@ -78,7 +78,7 @@ def _object(line: str) -> dict[str, Any] | None:
     """The object, its values strings, numbers as they were written, or anything that ``_written`` takes."""
     try:
         found = _decode(line)
-        if not isinstance(found, dict) or not all(map(valid, found)):
+        if not isinstance(found, dict) or not all(map(is_valid, found)):
             return None
         for value in found.values():
             if isinstance(value, dict | list):

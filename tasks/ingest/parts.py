@@ -1,4 +1,4 @@
-"""Some records of one file of the source as they were read, before anyone knows which column means what."""
+"""Some records of one file of the source as they were read, before columns are given their parts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TypeVar
 import pyarrow as pa
 
 from tasks.core.errors import UserError
-from tasks.ingest.decoding import valid
+from tasks.ingest.decoding import is_valid
 
 Places = Mapping[str, frozenset[int]]
 """By column, the positions of rows."""
-RECORDS = 20_000  # in one part, at most
-CHARACTERS = 1 << 24  # after as many no further record is added to a part
+MAX_RECORDS = 20_000  # of one part
+MAX_CHARACTERS = 1 << 24  # of one part, before its last record
 MAX_COLUMNS = 1_000  # beyond that it is not a table of texts, but a mistake that costs rows x columns of memory
 R = TypeVar("R")
 
@@ -33,7 +33,7 @@ class Part:
     record: Callable[[int], bytes]
     """The record at a position, as it stood."""
     first: int = 0
-    """How many records of the file stand before these."""
+    """How many records of the file come before these."""
     unparseable: frozenset[int] = frozenset()
     """Records that could not be split into columns; all their values are null."""
     undecodable: Places = field(default_factory=dict)
@@ -49,15 +49,15 @@ def strings(values: Sequence[str | None]) -> tuple[pa.Array, frozenset[int]]:
     try:
         return pa.array(values, pa.string()), frozenset()
     except UnicodeEncodeError:
-        bad = frozenset(i for i, value in enumerate(values) if value is not None and not valid(value))
+        bad = frozenset(i for i, value in enumerate(values) if value is not None and not is_valid(value))
         return pa.array([None if i in bad else value for i, value in enumerate(values)], pa.string()), bad
 
 
 def batches(found: Iterator[R], size: Callable[[R], int]) -> Iterator[list[R]]:
-    """Records in handfuls that fit into memory; ``size`` is the length of one."""
+    """Records in batches that fit into memory; ``size`` is the length of one."""
     while batch := list(islice(found, 1)):
         total = size(batch[0])
-        while total < CHARACTERS and len(batch) < RECORDS and (more := next(found, None)) is not None:
+        while total < MAX_CHARACTERS and len(batch) < MAX_RECORDS and (more := next(found, None)) is not None:
             batch.append(more)
             total += size(more)
         yield batch

@@ -10,21 +10,21 @@ from pathlib import Path
 
 from tasks.core.errors import UserError
 from tasks.ingest import columnar, delimited, lines
-from tasks.ingest.decoding import Opening, valid
+from tasks.ingest.decoding import Opening, is_valid
 from tasks.ingest.parts import Part
 from tasks.ingest.streams import PACKED
 from tasks.ingest.watched_source import refuse_unwatched
 
 READERS: dict[str, Callable[[Path, Opening], Iterator[Part]]] = {
-    ".csv": partial(delimited.read, delimiter=","),
-    ".tsv": partial(delimited.read, delimiter="\t"),
-    ".jsonl": lines.read,
-    ".parquet": columnar.read,
+    ".csv": partial(delimited.read_delimited_parts, delimiter=","),
+    ".tsv": partial(delimited.read_delimited_parts, delimiter="\t"),
+    ".jsonl": lines.read_jsonl_parts,
+    ".parquet": columnar.read_parquet_parts,
 }
 FORMATS = "a .csv, .tsv, .jsonl or .parquet file, nor one of the first three packed as .gz or .zst"
 
 
-def files(source: str, key: str, besides: Collection[str] = ()) -> list[Path]:
+def list_files(source: str, key: str, besides: Collection[str] = ()) -> list[Path]:
     """The files of a source in name order; ``key`` is where ``params.yaml`` names it, ``besides`` are endings of other
     files that it may hold.
 
@@ -37,21 +37,21 @@ def files(source: str, key: str, besides: Collection[str] = ()) -> list[Path]:
         raise UserError(f"{key}: {source} is outside the repository: copy it to data/, or land it there")
     if not os.path.lexists(path):
         raise UserError(f"{key}: {source} does not exist")
-    found = sorted(_below(path, key), key=Path.as_posix) if path.is_dir() else [path]
+    found = sorted(_files_below(path, key), key=Path.as_posix) if path.is_dir() else [path]
     if not found:
         raise UserError(f"{key}: the folder {source} holds no files")
     for file in found:
-        _refuse_strange(file, key, besides)
+        _refuse_unreadable(file, key, besides)
     _refuse_untracked(path, found, key)
     return found
 
 
-def read(file: Path, opening: Opening) -> Iterator[Part]:
+def read_parts(file: Path, opening: Opening) -> Iterator[Part]:
     """The records of one file, some at a time."""
     return READERS[_format(file)](file, opening)
 
 
-def _below(folder: Path, key: str) -> Iterator[Path]:
+def _files_below(folder: Path, key: str) -> Iterator[Path]:
     """Everything in a folder that is not hidden. DVC's note about a file is not data, but says that the file is."""
     try:
         entries = sorted(folder.iterdir())
@@ -64,7 +64,7 @@ def _below(folder: Path, key: str) -> Iterator[Path]:
             if not os.path.lexists(path.with_suffix("")):
                 raise UserError(f"{key}: {path.with_suffix('')} is not here, only {path.name}: run `dvc pull`")
         elif path.is_dir() and not path.is_symlink():
-            yield from _below(path, key)
+            yield from _files_below(path, key)
         else:
             yield path
 
@@ -74,9 +74,9 @@ def _format(file: Path) -> str:
     return "" if name is not file and name.suffix.lower() == ".parquet" else name.suffix.lower()
 
 
-def _refuse_strange(file: Path, key: str, besides: Collection[str]) -> None:
+def _refuse_unreadable(file: Path, key: str, besides: Collection[str]) -> None:
     shown = file.as_posix()
-    if not valid(shown):
+    if not is_valid(shown):
         raise UserError(f"{key}: the name of {shown!r} is not UTF-8: rename the file")
     if _format(file) not in READERS and file.suffix.lower() not in besides:
         others = " (nor an image: " + ", ".join(besides) + ")" if besides else ""

@@ -23,8 +23,8 @@ from tasks.core.errors import UserError
 
 PACKED = {".gz": "gzip", ".zst": "zstd"}
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PAR1": "parquet", b"BZh": "bzip2"}
-RATIO = 200  # how many bytes one packed byte may become
-SMALL = 1 << 20  # bytes below which no ratio hurts
+MAX_RATIO = 200  # unpacked bytes per packed byte
+MIN_BOMB_BYTES = 1 << 20  # unpacked; a smaller file may have any ratio
 BUFFER = 1 << 18
 
 
@@ -32,28 +32,28 @@ BUFFER = 1 << 18
 class Budget:
     """How many bytes of a source may be unpacked, over all of its files."""
 
-    most: int
+    max_bytes: int
     spent: int = 0
 
     def spend(self, count: int, path: Path) -> None:
         """Refuse what goes beyond the limit."""
         self.spent += count
-        if self.spent > self.most:
+        if self.spent > self.max_bytes:
             raise UserError(
-                f"{path}: the source has more than {self.most} bytes (unpacked), the limit that ingest.max_bytes sets: "
+                f"{path}: the source has more than {self.max_bytes} bytes (unpacked), the limit of ingest.max_bytes: "
                 "raise it if the source is meant to be that large"
             )
 
 
 def refuse_bomb(unpacked: int, packed: int, path: Path) -> None:
     """Refuse a file that unpacks to far more than it is."""
-    if unpacked > max(SMALL, RATIO * packed):
-        raise UserError(f"{path}: {packed} bytes unpack to more than {RATIO} times as many: this looks like a bomb")
+    if unpacked > max(MIN_BOMB_BYTES, MAX_RATIO * packed):
+        raise UserError(f"{path}: {packed} bytes unpack to more than {MAX_RATIO} times as many: this looks like a bomb")
 
 
 @contextmanager
-def steady(path: Path) -> Iterator[os.stat_result]:
-    """A regular file that can be opened and is the same afterwards."""
+def unchanged_while_read(path: Path) -> Iterator[os.stat_result]:
+    """The status of a regular file. UserError: it cannot be read, or is another one afterwards."""
     try:
         before = path.stat()
     except OSError as error:
@@ -67,11 +67,11 @@ def steady(path: Path) -> Iterator[os.stat_result]:
 
 
 class _Counted(io.RawIOBase):
-    """What ``stream`` gives, counted."""
+    """The bytes of ``stream``, counted against the budget."""
 
     def __init__(self, path: Path, stream: IO[bytes], size: int, packed: bool, budget: Budget) -> None:
         self.path, self.stream, self.size, self.packed, self.budget = path, stream, size, packed, budget
-        self.seen = 0
+        self.bytes_read = 0
 
     def readable(self) -> bool:
         return True
@@ -80,23 +80,23 @@ class _Counted(io.RawIOBase):
         try:
             found = self.stream.read(len(buffer))
         except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
-            raise UserError(f"{self.path} cannot be unpacked, after {self.seen} bytes: {error}") from None
-        self.seen += len(found)
+            raise UserError(f"{self.path} cannot be unpacked, after {self.bytes_read} bytes: {error}") from None
+        self.bytes_read += len(found)
         self.budget.spend(len(found), self.path)
         if self.packed:
-            refuse_bomb(self.seen, self.size, self.path)
-        elif self.seen > self.size:
+            refuse_bomb(self.bytes_read, self.size, self.path)
+        elif self.bytes_read > self.size:
             raise UserError(f"{self.path} grows while it is read: run again when whoever writes it is done")
         buffer[: len(found)] = found
         return len(found)
 
 
 @contextmanager
-def opened(path: Path, budget: Budget) -> Iterator[io.BufferedReader]:
+def open_unpacked(path: Path, budget: Budget) -> Iterator[io.BufferedReader]:
     """The unpacked bytes of a file."""
-    with steady(path) as found:
+    with unchanged_while_read(path) as found:
         kind = PACKED.get(path.suffix.lower())
-        if kind is None and budget.spent + found.st_size > budget.most:
+        if kind is None and budget.spent + found.st_size > budget.max_bytes:
             budget.spend(found.st_size, path)
         with _open(path) as file:
             _refuse_other(path, file, kind)

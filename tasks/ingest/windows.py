@@ -1,4 +1,4 @@
-"""Which rows of a source belong to a window, and the account of all of them."""
+"""Which rows of a source belong to a window, and how many records went where."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Plan:
 
     @property
     def takes_undated(self) -> bool:
-        """Rows without a time go to current, so that the reference stays as it is; or to whoever alone reads them."""
+        """Rows without a time go to current, so that the reference is stable; or to the only window that reads them."""
         return self.window == "current" or self.other is None
 
     @property
@@ -59,7 +59,7 @@ class Plan:
 
 
 def plan(window: WindowName, windows: Windows, section: Params) -> Plan:
-    """Resolve what the window says itself and what it takes from ``ingest``."""
+    """Resolve the keys of the window and those that it takes from ``ingest``."""
     own = getattr(windows, window)
     other = windows.current if window == "reference" else windows.reference
     source = own.source or section.source
@@ -73,10 +73,10 @@ def plan(window: WindowName, windows: Windows, section: Params) -> Plan:
 
 
 def refuse_undated_range(plan: Plan) -> None:
-    """Refuse a range of time where no column tells the time."""
+    """Refuse a time range where no column holds the time."""
     if not plan.dated and (plan.range.from_ or plan.range.until):
         raise UserError(
-            f"windows.{plan.window} names a range of time, but {plan.columns_key}.timestamp names no column: "
+            f"windows.{plan.window} has a time range, but {plan.columns_key}.timestamp names no column: "
             f"name one, or take from and until out of windows.{plan.window}"
         )
 
@@ -92,7 +92,7 @@ def within(times: pa.ChunkedArray, window: WindowRange) -> pa.ChunkedArray:
 
 
 @dataclass
-class Account:
+class RecordCounts:
     """How many records of the source went where; every one is counted once."""
 
     records: int = 0
@@ -103,8 +103,8 @@ class Account:
     earliest: datetime | None = None
     latest: datetime | None = None
 
-    def settle(self, plan: Plan) -> None:
-        """Refuse a window without rows, and make sure that nothing is unaccounted for."""
+    def check(self, plan: Plan) -> None:
+        """Refuse a window without rows, and check that every record is counted."""
         if self.records != self.inside + self.undated + self.other + self.outside:
             raise AssertionError(f"records of {plan.source} are lost: {self}")
         if self.inside or not plan.has_data:
@@ -113,13 +113,14 @@ class Account:
             raise UserError(f"{plan.source_key}: {plan.source} holds no records")
         raise UserError(
             f"windows.{plan.window} is empty: of {self.records} records of {plan.source} none falls in "
-            f"[{_shown(plan.range.from_)}, {_shown(plan.range.until)}); its times run from {_shown(self.earliest)} to "
-            f"{_shown(self.latest)}, and {self.undated} records have none that can be read (ISO 8601)"
+            f"[{_format_time(plan.range.from_)}, {_format_time(plan.range.until)}); its times run from "
+            f"{_format_time(self.earliest)} to {_format_time(self.latest)}, and {self.undated} records have none "
+            "that can be read (ISO 8601)"
         )
 
 
-def take(rows: pa.Table, plan: Plan, account: Account) -> pa.Table:
-    """The rows that the window keeps, in their order; all are entered into the account."""
+def select_rows(rows: pa.Table, plan: Plan, counts: RecordCounts) -> pa.Table:
+    """The rows that the window keeps, in their order; every row is counted."""
     everything = pa.chunked_array([pa.repeat(pa.scalar(True), len(rows))])
     nothing = pc.invert(everything)
     times = rows["timestamp"]
@@ -134,20 +135,20 @@ def take(rows: pa.Table, plan: Plan, account: Account) -> pa.Table:
         raise UserError(
             f"windows.reference and windows.current overlap in {plan.source}: let one end where the other begins"
         )
-    account.records += len(rows)
-    account.inside += _count(inside)
-    account.undated += _count(undated)
-    account.other += _count(other)
-    account.outside += _count(pc.invert(pc.or_(pc.or_(inside, undated), other)))
-    account.earliest = min(filter(None, (account.earliest, pc.min(times).as_py())), default=None)
-    account.latest = max(filter(None, (account.latest, pc.max(times).as_py())), default=None)
-    mine = pc.or_(inside, undated) if plan.takes_undated else inside
-    return rows if _count(mine) == len(rows) else rows.filter(mine)  # to filter is to copy
+    counts.records += len(rows)
+    counts.inside += _count(inside)
+    counts.undated += _count(undated)
+    counts.other += _count(other)
+    counts.outside += _count(pc.invert(pc.or_(pc.or_(inside, undated), other)))
+    counts.earliest = min(filter(None, (counts.earliest, pc.min(times).as_py())), default=None)
+    counts.latest = max(filter(None, (counts.latest, pc.max(times).as_py())), default=None)
+    selected = pc.or_(inside, undated) if plan.takes_undated else inside
+    return rows if _count(selected) == len(rows) else rows.filter(selected)  # to filter is to copy
 
 
 def _count(mask: pa.ChunkedArray) -> int:
     return int(pc.sum(mask).as_py() or 0)
 
 
-def _shown(moment: datetime | None) -> str:
+def _format_time(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M}" if moment else "…"

@@ -1,10 +1,10 @@
-"""Split the validated reference rows into train, validation and test, so that nothing leaks and nothing ever moves.
+"""Split the validated reference rows into train, validation and test, without leakage and reproducibly.
 
 ``python -m tasks.split`` reads ``data/reference/validated.parquet`` and writes ``data/splits/``. Rows are taken in the
 order of the source. A row with no earlier near-duplicate and no earlier member of its group is placed by ``by``; any
-other joins the split of those it resembles, so that none of them stand on two sides. One that resembles rows of two
-splits is quarantined (``bridges_splits``). Because a row is placed by what came before it, rows appended to the source
-never move an old one.
+other joins the split of its near-duplicates or group, so that none of them are in two splits. One that
+resembles rows of two splits is quarantined (``bridges_splits``). Because a row is placed by what came before it, rows
+appended to the source never move an old one.
 
 Not covered: texts with the same meaning in other words. Near-duplicates share their words, not their sense. Of images
 only those with the same pixels count as copies, and ``validate`` has taken them out; several shots of one thing stay in
@@ -40,9 +40,9 @@ class Params(Section):
     given: str | None = None
     """With ``by: given``: the column that says train, validation or test."""
     group: str | None = None
-    """A column of the source; rows that share its value never stand in two splits."""
+    """A column of the source; rows that share its value are never in two splits."""
     similarity: float | None = Field(default=0.7, gt=0, le=1)
-    """Jaccard similarity of two texts' word pairs from which they count as near-duplicates; null: do not look."""
+    """Jaccard similarity of two texts' word pairs from which they are near-duplicates; null: no search for them."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

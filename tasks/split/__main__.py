@@ -16,20 +16,20 @@ from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.schema import REASONS
 from tasks.split import NAMES, Params
-from tasks.split.assignment import column_of, own_places, settle
-from tasks.split.neighbours import Pairs, earlier, near_duplicates
+from tasks.split.assignment import assign, assign_alone, column_of
+from tasks.split.neighbours import Pairs, earlier_by_row, near_duplicates
 
 
 def split(rows: pa.Table, section: Params, seed: int) -> tuple[dict[str, pa.Table], dict[str, object]]:
     """The tables train, validation, test and quarantine (with ``reasons``) in source order, and their figures."""
     pairs = _near_duplicates(rows, section)
     groups = column_of(rows, section.group, "group") if section.group else None
-    places = settle(own_places(rows, section, seed), earlier(pairs), groups, joins=section.by == "hash")
-    tables: dict[str, pa.Table] = {name: rows.filter(pa.array([place == name for place in places])) for name in NAMES}
+    splits = assign(assign_alone(rows, section, seed), earlier_by_row(pairs), groups, joins=section.by == "hash")
+    tables: dict[str, pa.Table] = {name: rows.filter(pa.array([split == name for split in splits])) for name in NAMES}
     _refuse_empty(tables, len(rows))
-    left_out = rows.filter(pa.array([place is None for place in places]))
-    reasons = pa.array([["bridges_splits"]] * len(left_out), REASONS.type)
-    tables["quarantine"] = left_out.append_column(REASONS, reasons)
+    quarantined = rows.filter(pa.array([split is None for split in splits]))
+    reasons = pa.array([["bridges_splits"]] * len(quarantined), REASONS.type)
+    tables["quarantine"] = quarantined.append_column(REASONS, reasons)
     return tables, _figures(tables, pairs)
 
 
@@ -43,7 +43,7 @@ def _refuse_empty(tables: dict[str, pa.Table], rows: int) -> None:
     empty = [name for name, table in tables.items() if not len(table)]
     if empty:
         raise UserError(
-            f"split: nothing fell to {' and '.join(empty)} of {rows} reference rows: widen windows.reference, "
+            f"split: no row was assigned to {' and '.join(empty)} of {rows} reference rows: widen windows.reference, "
             "add data, or change split.validation and split.test"
         )
 
@@ -61,7 +61,7 @@ def _counts(column: pa.ChunkedArray) -> dict[str, int]:
     return {str(entry["values"]): entry["counts"] for entry in sorted(column.value_counts().to_pylist(), key=str)}
 
 
-def write(tables: dict[str, pa.Table], folder: Path) -> None:
+def write_splits(tables: dict[str, pa.Table], folder: Path) -> None:
     """One parquet file for each table."""
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet")
@@ -71,7 +71,7 @@ def main() -> None:
     """Run the stage on the repository's paths."""
     rows = read_table(layout.window("reference").validated)
     tables, figures = split(rows, params.load(Params, "split"), params.general().seed)
-    write(tables, layout.SPLITS)
+    write_splits(tables, layout.SPLITS)
     write_json(figures, paths.metrics("split"))
     print("  ".join(f"{name} {len(table)}" for name, table in tables.items()))
 

@@ -1,4 +1,4 @@
-"""Where a row goes that resembles no earlier one, and where the others follow."""
+"""Which split each row belongs to: its own where it has no earlier near-duplicate, else theirs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pyarrow as pa
 from tasks.core.errors import UserError
 from tasks.split import NAMES, Name, Params
 
-GOLDEN = 0.6180339887498949  # its multiples, modulo 1, fill [0, 1) most evenly at every length
+GOLDEN_RATIO = 0.6180339887498949  # its multiples, modulo 1, fill [0, 1) most evenly at every length
 
 
-def own_places(rows: pa.Table, params: Params, seed: int) -> list[Name]:
+def assign_alone(rows: pa.Table, params: Params, seed: int) -> list[Name]:
     """The split each row would have by itself."""
     if params.by == "given":
         return _given(rows, params)
@@ -24,42 +24,42 @@ def own_places(rows: pa.Table, params: Params, seed: int) -> list[Name]:
     return [_by_share(point, params) for point in _points(rows, params, seed)]
 
 
-def settle(
+def assign(
     own: Sequence[Name],
     earlier: Mapping[int, Sequence[int]],
     groups: Sequence[object] | None = None,
     *,
     joins: bool = True,
 ) -> list[Name | None]:
-    """The split of every row, in order; None for one that would stand between two.
+    """The split of every row, in order; None for one that would join two splits.
 
-    ``earlier`` names the earlier rows that a row resembles, ``groups`` the declared group of each row (None: none).
-    With ``joins`` a row follows those it belongs with. Without, its own place is fixed (a date, a given split), and
-    it is left out when they stand elsewhere.
+    ``earlier`` names the earlier near-duplicates of a row, ``groups`` the declared group of each row (None: none).
+    With ``joins`` a row joins the split of its near-duplicates and group. Without, its own split is fixed (a date, a
+    given split), and it is left out when theirs is another.
     """
-    placed: list[Name | None] = list(own)
-    home: dict[object, Name] = {}  # where a declared group lives
+    assigned: list[Name | None] = list(own)
+    group_splits: dict[object, Name] = {}
     for row in sorted(earlier) if groups is None else range(len(own)):
         group = groups[row] if groups else None
-        around = {placed[before] for before in earlier.get(row, ())} | {home.get(group)}
+        linked = {assigned[before] for before in earlier.get(row, ())} | {group_splits.get(group)}
         if not joins:
-            around.add(own[row])
-        splits = [split for split in around if split]
-        placed[row] = own[row] if not splits else splits[0] if len(splits) == 1 else None
-        if group is not None and (place := placed[row]):
-            home.setdefault(group, place)
-    return placed
+            linked.add(own[row])
+        splits = [split for split in linked if split]
+        assigned[row] = own[row] if not splits else splits[0] if len(splits) == 1 else None
+        if group is not None and (split := assigned[row]):
+            group_splits.setdefault(group, split)
+    return assigned
 
 
 def _points(rows: pa.Table, params: Params, seed: int) -> list[float]:
-    """A number in [0, 1) for each row: of its id alone, or of its turn within its label."""
+    """A number in [0, 1) for each row: of its id alone, or of its rank within its label."""
     if not params.stratify:
         return [_uniform(f"{seed}\0{key}") for key in rows["id"].to_pylist()]
-    turn: Counter[str] = Counter()
+    rank: Counter[str] = Counter()
     points = []
     for label in rows["label"].to_pylist():
-        points.append(turn[label] * GOLDEN % 1.0)
-        turn[label] += 1
+        points.append(rank[label] * GOLDEN_RATIO % 1.0)
+        rank[label] += 1
     return points
 
 
@@ -87,9 +87,9 @@ def _by_time(rows: pa.Table, params: Params) -> list[Name]:
 
 def _given(rows: pa.Table, params: Params) -> list[Name]:
     column = column_of(rows, params.given or "", "given")
-    strange = sorted(set(column) - set(NAMES), key=str)
-    if strange:
-        raise UserError(f"split.given: column {params.given} holds {strange[:5]}; it takes {', '.join(NAMES)} only")
+    unknown = sorted(set(column) - set(NAMES), key=str)
+    if unknown:
+        raise UserError(f"split.given: column {params.given} holds {unknown[:5]}; it takes {', '.join(NAMES)} only")
     return column
 
 

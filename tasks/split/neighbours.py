@@ -1,4 +1,4 @@
-"""Which earlier rows a row resembles: near-duplicate texts.
+"""Near-duplicate texts among the earlier rows.
 
 MinHash signatures (Broder 1997) banded for locality-sensitive hashing propose pairs; the exact Jaccard similarity of
 their word pairs decides. At the default bands a pair of similarity 0.7 is proposed with probability 0.92, one of 0.8
@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 ROWS_PER_BAND, BANDS = 6, 21
 SIGNATURE = ROWS_PER_BAND * BANDS
-CHUNK = 20_000  # texts whose shingles are held at once
-REACH = 32  # how many earlier members of a bucket a row is compared with, so that one huge bucket stays affordable
-SEED = 1  # of the signatures; not a knob, so that a change of seed moves no group
+CHUNK = 20_000  # texts whose shingles are in memory at once
+MAX_COMPARED = 32  # earlier members of a bucket that a row is compared with; bounds the cost of a huge bucket
+SEED = 1  # of the signatures; fixed, so that another ``seed`` moves no group
 
 MIXER = np.uint64(0x9E3779B97F4A7C15)
 
@@ -49,12 +49,12 @@ def candidates(signature: npt.NDArray[np.uint32]) -> Pairs:
 
 
 def _in_one_band(signature: npt.NDArray[np.uint32], band: int) -> Iterator[Pairs]:
-    keys = np.zeros(len(signature), np.uint64)  # two bands with one key are compared for nothing, and that is all
+    keys = np.zeros(len(signature), np.uint64)  # two bands with one key only cost a needless comparison
     for column in range(band * ROWS_PER_BAND, (band + 1) * ROWS_PER_BAND):
         keys = (keys ^ signature[:, column]) * MIXER
     order = np.argsort(keys, kind="stable")  # stable: within a bucket, rows stay in order of arrival
     bucket = np.cumsum(np.r_[False, keys[order][1:] != keys[order][:-1]])
-    for lag in range(1, REACH + 1):
+    for lag in range(1, MAX_COMPARED + 1):
         same = np.flatnonzero(bucket[lag:] == bucket[:-lag])
         if not same.size:
             return
@@ -70,7 +70,7 @@ def near_duplicates(texts: Sequence[str], similarity: float) -> Pairs:
     return agreed
 
 
-def resembling(text: str, others: Sequence[str], similarity: float) -> list[int]:
+def find_similar(text: str, others: Sequence[str], similarity: float) -> list[int]:
     """Which of the others have at least this Jaccard similarity with the text, all of them compared."""
     own = frozenset(shingles(text))
     return [row for row, other in enumerate(others) if _jaccard(own, frozenset(shingles(other))) >= similarity]
@@ -81,8 +81,8 @@ def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     return shared / (len(a) + len(b) - shared) if shared else float(a == b)
 
 
-def earlier(pairs: Pairs) -> dict[int, list[int]]:
-    """The same by row: for each that has any, the earlier rows it resembles."""
+def earlier_by_row(pairs: Pairs) -> dict[int, list[int]]:
+    """The pairs by row: the earlier near-duplicates of each row that has any."""
     found: defaultdict[int, list[int]] = defaultdict(list)
     for row, before in pairs.tolist():
         found[row].append(before)

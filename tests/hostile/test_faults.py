@@ -11,7 +11,7 @@ import pytest
 from tasks.dataset.layout import WindowPaths
 from tasks.dataset.windows import Columns, Windows
 from tasks.ingest import Params as IngestParams
-from tasks.ingest.__main__ import read
+from tasks.ingest.__main__ import read_window
 from tasks.ingest.windows import plan
 from tasks.validate import Params
 from tests.hostile.faults import CONTRACT, HEADER, KINDS, clean
@@ -53,7 +53,7 @@ def test_every_planted_fault_is_found_and_no_clean_row_is_held(tmp_path, monkeyp
     source = plan(
         "reference", Windows.model_validate({"reference": {"source": "rows.csv"}}), IngestParams(columns=columns)
     )
-    raw, _ = read(source)
+    raw, _ = read_window(source)
     assert len(raw) == ROWS
     where = WindowPaths(tmp_path / "reference")
     validate(raw, Params.model_validate(CONTRACT), "reference", where)

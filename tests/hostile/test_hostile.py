@@ -16,7 +16,7 @@ from tasks.core.tables import write_table
 from tasks.dataset.layout import WindowPaths
 from tasks.dataset.windows import Columns, Windows
 from tasks.ingest import Params as IngestParams
-from tasks.ingest.__main__ import read
+from tasks.ingest.__main__ import read_window
 from tasks.ingest.windows import plan
 from tasks.validate import Params as ValidateParams
 from tests.hostile import columnar, delimited, lines, places, texts
@@ -36,7 +36,7 @@ def through(expect):
 
     windows = Windows.model_validate({"reference": {"source": expect.source}})
     section = IngestParams(columns=Columns(**expect.columns), **expect.ingest)
-    rows, _ = read(plan("reference", windows, section))
+    rows, _ = read_window(plan("reference", windows, section))
     write_table(rows, WHERE.raw)
     params = ValidateParams(**{"max_quarantined": 1.0, "min_classes": 1, **expect.validate})
     return validate(pq.read_table(WHERE.raw), params, "reference", WHERE)

@@ -27,7 +27,7 @@ from tasks.dataset.windows import Columns, Windows
 from tasks.evaluate.baseline import baseline_probabilities
 from tasks.explain import EXPLAINED
 from tasks.ingest import Params
-from tasks.ingest.__main__ import read
+from tasks.ingest.__main__ import read_window
 from tasks.ingest.windows import plan
 from tasks.report.tables import _example
 from tasks.split import Params as Split
@@ -126,7 +126,7 @@ def judged():
 
 
 def ingest(source, **columns):
-    return read(plan("reference", Windows(), Params(source=source, columns=Columns(**columns))))[0]
+    return read_window(plan("reference", Windows(), Params(source=source, columns=Columns(**columns))))[0]
 
 
 def folder():

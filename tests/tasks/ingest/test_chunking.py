@@ -27,8 +27,8 @@ def read_in(pieces, read, path):
     found = []
     with (
         patch.object(streams, "BUFFER", size),
-        patch.object(parts, "RECORDS", count),
-        patch.object(parts, "CHARACTERS", characters),
+        patch.object(parts, "MAX_RECORDS", count),
+        patch.object(parts, "MAX_CHARACTERS", characters),
     ):
         for part in read(path, Opening(Budget(10**9))):
             assert part.first == len(found), "a part says how many records stand before it"
@@ -48,9 +48,9 @@ def written(folder, rows, ending, packed):
 @given(rows=records, ending=st.sampled_from(["\n", "\r\n", "\n\n", " \n"]), packed=st.booleans(), pieces=pieces)
 def test_lines_are_the_same_under_any_chunking(tmp_path_factory, rows, ending, packed, pieces):
     path = written(tmp_path_factory.mktemp("lines"), rows, ending, packed)
-    found = read_in(pieces, lines.read, path)
+    found = read_in(pieces, lines.read_jsonl_parts, path)
     assert [row for row, _ in found] == rows
-    assert found == read_in(WHOLE, lines.read, path)
+    assert found == read_in(WHOLE, lines.read_jsonl_parts, path)
     assert [json.loads(record) for _, record in found] == rows
 
 
@@ -63,8 +63,8 @@ lines_of_any_kind = st.lists(
 def test_what_is_no_record_stays_where_it_is_under_any_chunking(tmp_path_factory, content, pieces):
     path = tmp_path_factory.mktemp("lines") / "rows.jsonl"
     path.write_bytes("".join(content).encode())
-    found = read_in(pieces, lines.read, path)
-    assert found == read_in(WHOLE, lines.read, path)
+    found = read_in(pieces, lines.read_jsonl_parts, path)
+    assert found == read_in(WHOLE, lines.read_jsonl_parts, path)
     expected = [line for line in path.read_bytes().split(b"\n") if line.strip(b" \t\r\n")]
     assert [record for _, record in found] == [line.rstrip(b"\r\n") for line in expected]
 
@@ -75,5 +75,5 @@ def test_delimited_records_are_the_same_under_any_chunking(tmp_path_factory, end
     quoted = (",".join('"' + row[name].replace('"', '""') + '"' for name in ("text", "label")) for row in rows)
     path = tmp_path_factory.mktemp("delimited") / "rows.csv"
     path.write_bytes(ending.join(["text,label", *quoted, ""]).encode())
-    found = read_in(pieces, partial(delimited.read, delimiter=","), path)
+    found = read_in(pieces, partial(delimited.read_delimited_parts, delimiter=","), path)
     assert [row for row, _ in found] == rows

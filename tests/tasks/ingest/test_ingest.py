@@ -25,7 +25,7 @@ from tasks.core.tables import write_table
 from tasks.dataset.schema import RAW
 from tasks.dataset.windows import Columns, Windows
 from tasks.ingest import Params, delimited
-from tasks.ingest.__main__ import read
+from tasks.ingest.__main__ import read_window
 from tasks.ingest.watched_source import refuse_unwatched
 from tasks.ingest.windows import plan
 
@@ -42,7 +42,7 @@ def here(tmp_path, monkeypatch):
 
 
 def ingest(source="data.csv", window="reference", columns=DATED, windows=SPLIT):
-    return read(plan(window, Windows.model_validate(windows), Params(source=source, columns=columns)))
+    return read_window(plan(window, Windows.model_validate(windows), Params(source=source, columns=columns)))
 
 
 def values(rows, *names):

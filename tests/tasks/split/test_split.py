@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tasks.core.errors import UserError
 from tasks.split import NAMES, Params
-from tasks.split.__main__ import split, write
+from tasks.split.__main__ import split, write_splits
 from tasks.split.neighbours import near_duplicates, shingles, signatures
 from tests.support.raw_rows import START, VOCABULARY, raw_table, texts_with_copies
 
@@ -63,7 +63,7 @@ def test_appended_rows_never_move_an_old_row(seed, kind):
         try:
             found.append(places(split(some, params, 3)[0]))
         except UserError as refused:
-            assert kind != "time" and re.search("nothing fell to (validation|test)", str(refused))
+            assert kind != "time" and re.search("no row was assigned to (validation|test)", str(refused))
             return
     before, after = found
     assert {key: after[key] for key in before} == before
@@ -126,7 +126,7 @@ def test_signatures_estimate_the_jaccard_similarity():
 def test_the_same_rows_give_the_same_bytes(tmp_path):
     rows = raw_table(texts_with_copies(6, 200))
     for name in ("one", "two"):
-        write(split(rows, Params(), 7)[0], tmp_path / name)
+        write_splits(split(rows, Params(), 7)[0], tmp_path / name)
     for name in (*NAMES, "quarantine"):
         assert (tmp_path / f"one/{name}.parquet").read_bytes() == (tmp_path / f"two/{name}.parquet").read_bytes()
 
@@ -136,7 +136,10 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
     [
         (Params(group="nosuch"), "no column 'nosuch'"),
         (Params(by="given", given="text"), "takes train, validation, test only"),
-        (Params(by="time", validation_from=START, test_from=START + timedelta(days=900)), "nothing fell to train and"),
+        (
+            Params(by="time", validation_from=START, test_from=START + timedelta(days=900)),
+            "no row was assigned to train and",
+        ),
     ],
 )
 def test_what_cannot_be_split_is_refused_by_name(params, message):
