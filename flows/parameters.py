@@ -8,17 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field
 
 from flows.machine.home import CLONES_KEPT
 from flows.machine.locks import Overlap
 from tasks.core.params import Section
+from tasks.core.paths import WindowName
 from tasks.gate import Rule
 
 RefitOn = Literal["never", "schedule", "alarm", "estimated_loss"]
 Refits = Literal["probe", "full"]
 Labels = Literal["late", "at_once"]
 Action = Literal["nothing", "train", "promote"]
+WindowSetting = str | None | Mapping[str, str | None]
+WindowSettings = Mapping[WindowName, Mapping[str, WindowSetting]]
+"""What is to be laid over ``windows`` of ``params.yaml``: by window, its keys and values."""
 
 
 class Group(Section):
@@ -81,7 +85,7 @@ class Publish(Group):
 class Request(Group):
     """What another run asks a training for. Left empty by a schedule."""
 
-    windows: Mapping[str, Mapping[str, JsonValue]] | None = None
+    windows: WindowSettings | None = None
     """Takes the place of `windows` in params.yaml."""
     because: str | None = None
     """The run that asked for it, for the record."""

@@ -7,7 +7,7 @@ experiment under the run's name to that repository, whose working tree it never 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap, holding
 from flows.monitoring import labelling
 from flows.notify.artifacts import publish as show
-from flows.parameters import LIMITS, PUBLISH, REQUEST, Limits, Publish, Request
+from flows.parameters import LIMITS, PUBLISH, REQUEST, Limits, Publish, Request, WindowSettings
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import ending, prune, record, workspace
@@ -32,7 +32,7 @@ from flows.runs.publish import publish_record, refuse_secrets
 from flows.runs.record import Asked
 from flows.runs.renamed import SCHEDULED_TRAINING
 from flows.training import as_task, in_order
-from flows.windows.ranges import WindowSettings, set_windows
+from flows.windows.ranges import set_windows
 from tasks.core import paths
 
 log = logging.getLogger(__name__)
@@ -72,11 +72,11 @@ def scheduled_training(
     refuse_secrets(home, publish.upstream)
     asked = Asked(name, FLOW, home.origin, record.now(), revision, request.because)
 
-    def work(folder: Path, results: list[Result]) -> None:
-        _train(home, folder, stages, request.windows, limits.stage_minutes, results)
+    def train(folder: Path) -> Iterator[Result]:
+        return _train(home, folder, stages, request.windows, limits.stage_minutes)
 
     with liveness_lock(home, str(runtime.flow_run.id)), alone(home, name, limits.overlap):
-        done = attempt(home, asked, workspace.pinned(home, revision), work)
+        done = attempt(home, asked, workspace.pinned(home, revision), train)
         before = record.latest(home.origin, flow=FLOW)
         other_models = beside.others(home, *((before.commit, f"last run, {before.name}") if before else (None, "")))
         show(done.results, done.folder, other_models)
@@ -102,9 +102,8 @@ def _train(
     folder: Path,
     stages: list[str] | None,
     windows: WindowSettings | None,
-    minutes: dict[str, float],
-    results: list[Result],
-) -> None:
+    minutes: Mapping[str, float],
+) -> Iterator[Result]:
     before = record.latest(home.origin, flow=FLOW)
     if before:
         log.info(f"continues from what {before.name} made")
@@ -117,7 +116,6 @@ def _train(
     dag = Dag()
     order = dag.order(stages)
     try:
-        for result in in_order(dag, order, as_task(dag, minutes)):
-            results.append(result)  # one by one: what was done before a failure belongs to the record
+        yield from in_order(dag, order, as_task(dag, minutes))
     finally:
         workspace.claim_only(folder, order)

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
-from pydantic import JsonValue
 
 from flows.backtest.history import History, prepare, reproduce
 from flows.backtest.replay import Training, WindowResult
@@ -19,7 +18,7 @@ from flows.champion import comparison
 from flows.champion.verdict import Judged
 from flows.machine.git import git
 from flows.machine.home import Home
-from flows.parameters import Labels
+from flows.parameters import Labels, WindowSetting
 from flows.runs import workspace
 from flows.runs.metrics import DriftVerdict
 from flows.windows.ranges import TimeRange, reaching, written
@@ -73,7 +72,7 @@ class Pipelines:
     def evaluate(self, until: datetime, window: TimeRange) -> WindowResult:
         """The current branch on the window in the model's clone; where labels are ``late`` it does not see them."""
         folder = self._clone_of(until)
-        current: dict[str, JsonValue] = {"from": written(window.since), "until": written(window.until)}
+        current: dict[str, WindowSetting] = {"from": written(window.since), "until": written(window.until)}
         if not len(self.history.within(window)):
             return WindowResult(0, "", None, None, "no rows", None, None)
         if self.labels == "late":
@@ -82,7 +81,7 @@ class Pipelines:
         reproduce(folder, ["drift"])
         return self._result(folder)
 
-    def _unlabelled(self, folder: Path, window: TimeRange) -> dict[str, JsonValue]:
+    def _unlabelled(self, folder: Path, window: TimeRange) -> dict[str, WindowSetting]:
         """The window's rows without their labels as a source of its own in a clone: what ``windows.current`` says."""
         file = UNLABELLED_FOLDER / f"{window.since:%Y%m%dT%H%M%S}-{window.until:%Y%m%dT%H%M%S}.parquet"
         rows = self.history.rows.take(pa.array(self.history.within(window)))

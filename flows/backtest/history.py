@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from flows.machine.home import Home
 from flows.monitoring import labelling
+from flows.parameters import WindowSettings
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import workspace
 from flows.training import as_task, in_order
-from flows.windows.ranges import TimeRange, WindowSettings, coming, moment, reaching, set_windows, written
+from flows.windows.ranges import TimeRange, coming, moment, reaching, set_windows, written
 from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.core.tables import read_table
@@ -88,7 +89,7 @@ def read(home: Home, commit: str, folder: Path, until: datetime | None) -> Histo
     windows = load_windows(folder / paths.PARAMS)
     _refuse_without_history(windows, params.load(Ingest, "ingest", folder / paths.PARAMS))
     end = written(until) or FAR_FUTURE
-    whole = {"reference": {"from": None, "until": end}, "current": {"from": end, "until": None}}
+    whole: WindowSettings = {"reference": {"from": None, "until": end}, "current": {"from": end, "until": None}}
     prepare(home, folder, whole)
     reproduce(folder, [STAGE])
     rows = read_table(folder / layout.window("reference").validated)

@@ -84,7 +84,7 @@ def play(home: Home, stream: Stream, api: str, wait: bool) -> None:
         log.info(f"Prefect's page: {prefect}")
         story = Story(home)
         try:
-            story.tell()
+            story.play()
         finally:
             APILogHandler().flush()  # while the server is there to take them
         report = f"report     {(story.newest / INDEX).as_uri()}"

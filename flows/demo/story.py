@@ -85,8 +85,8 @@ class Story:
     newest: Path = Path()
     """The clone of the newest run: its pages are the ones to open."""
 
-    def tell(self) -> None:
-        """All of it, in order."""
+    def play(self) -> None:
+        """Train, promote and watch every week, in order."""
         self._train()
         for week in self.weeks:
             self._watch(week)
@@ -94,22 +94,24 @@ class Story:
 
     def _train(self) -> None:
         log.info(f"weeks 1 to {LEARNT}: the first training (flows.scheduled_training)")
-        _well(scheduled_training(str(self.home.origin), stages=list(self.stages), limits=KEEP_ALL, return_state=True))
+        _completed(
+            scheduled_training(str(self.home.origin), stages=list(self.stages), limits=KEEP_ALL, return_state=True)
+        )
         first = next(iter(record.records(self.home.origin)))
         self.newest = self.home.clones / first.name
         log.info("\n".join(["trained:", *(line for line in closing_lines(self.newest) if line.startswith(_MODEL))]))
-        _well(promotion(str(self.home.origin), commit=first.commit, promote=True, return_state=True))
+        _completed(promotion(str(self.home.origin), commit=first.commit, promote=True, return_state=True))
         log.info(f"promoted (flows.promotion): {registry.champion(self.home.origin)} is the champion")
 
     def _watch(self, week: int) -> None:
         before = registry.champion(self.home.origin)
         log.info(f"week {week}, from {beginning(week):%d %B}: the window has closed (flows.monitoring)")
         policy = Policy(refit_on="alarm", action="promote", cooldown_days=COOLDOWN_DAYS)
-        state = _well(monitoring(str(self.home.origin), policy=policy, limits=KEEP_ALL, return_state=True))
+        state = _completed(monitoring(str(self.home.origin), policy=policy, limits=KEEP_ALL, return_state=True))
         run = watch.last(self.home)
         assert run and run.watched
         self.newest = self.home.clones / run.name
-        log.info(f"{'ALARM' if run.watched.drifted else 'quiet'}, {run.watched.rows} mails\n{_told(state)}")
+        log.info(f"{'ALARM' if run.watched.drifted else 'quiet'}, {run.watched.rows} mails\n{_message(state)}")
         if registry.champion(self.home.origin) == before:
             self._second_look()
 
@@ -128,13 +130,13 @@ class Story:
 _MODEL = ("model", "baseline")
 
 
-def _well(state: State[Any]) -> State[Any]:
+def _completed(state: State[Any]) -> State[Any]:
     if not state.is_completed():
         raise UserError(f"a flow of the demo failed: {state.message}")
     return state
 
 
-def _told(state: State[Any]) -> str:
+def _message(state: State[Any]) -> str:
     """The flow's own words, without its headline and what is said of remotes."""
     lines = (line.removeprefix("drift ") for line in (state.message or "").splitlines()[1:])
     return "\n".join(line for line in lines if not line.startswith("the model lies"))

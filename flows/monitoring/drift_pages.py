@@ -51,7 +51,7 @@ class Added(TypedDict):
 
 @dataclass(frozen=True)
 class Pages:
-    """The workspace of one deployment. ``added.json`` in it says which snapshots it holds, by their content."""
+    """The workspace of one deployment. ``added.json`` in it says which snapshots it holds, by their md5."""
 
     folder: Path
 
@@ -69,23 +69,23 @@ class Pages:
         ``when``, an ISO time, is where it stands on the curves if its rows have no times. Importing Evidently takes
         some 10 s. The caller sees to it that only one process adds.
         """
-        said = json.loads(snapshot.read_text(encoding="utf-8")) if snapshot.exists() else {}
-        content = hashlib.md5(snapshot.read_bytes(), usedforsecurity=False).hexdigest() if said else ""
+        content = json.loads(snapshot.read_text(encoding="utf-8")) if snapshot.exists() else {}
+        md5 = hashlib.md5(snapshot.read_bytes(), usedforsecurity=False).hexdigest() if content else ""
         known = self.runs()
-        if not said or content in known:
+        if not content or md5 in known:
             return False
         from evidently.core.report import Snapshot
         from evidently.ui.workspace import Workspace
 
-        if said["timestamp"].startswith(UNDATED):
-            said["timestamp"] = when
+        if content["timestamp"].startswith(UNDATED):
+            content["timestamp"] = when
         workspace = Workspace.create(str(self.folder))
         project = next(iter(workspace.list_projects()), None) or workspace.create_project(PROJECT)
-        workspace.add_run(project.id, Snapshot.load_dict(said), name=name)
+        workspace.add_run(project.id, Snapshot.load_dict(content), name=name)
         before = {figure for run in known.values() for figure in run["figures"]}
-        known[content] = {"run": name, "figures": _figures(said)}
-        if not before.issuperset(known[content]["figures"]):
-            _draw(project.dashboard, sorted(before.union(known[content]["figures"])))
+        known[md5] = {"run": name, "figures": _figures(content)}
+        if not before.issuperset(known[md5]["figures"]):
+            _draw(project.dashboard, sorted(before.union(known[md5]["figures"])))
         write_json(known, self.added)
         return True
 
@@ -94,9 +94,9 @@ class Pages:
         return read_json(self.added) if self.added.exists() else {}
 
 
-def _figures(said: dict[str, Any]) -> list[str]:
+def _figures(content: dict[str, Any]) -> list[str]:
     """The names of the verdict's figures in a snapshot."""
-    metrics = [result["metric_value_location"]["metric"]["params"] for result in said["metric_results"].values()]
+    metrics = [result["metric_value_location"]["metric"]["params"] for result in content["metric_results"].values()]
     return [params["column"] for params in metrics if params["type"].endswith(f":{MEAN}")]
 
 

@@ -24,7 +24,6 @@ from flows.notify import notifications
 from flows.notify.artifacts import links
 from flows.notify.artifacts import publish as show
 from flows.parameters import LIMITS, POLICY, PUBLISH, WINDOW, Limits, Policy, Publish, Window
-from flows.pipeline.stage import Result
 from flows.retraining import refit
 from flows.runs import ending, prune
 from flows.runs.attempt import Attempt, attempt
@@ -77,11 +76,13 @@ def monitoring(
             if planned.window and planned.window.until > datetime.now(UTC):
                 return Completed(name="Skipped", message=f"skipped: the next window, {planned.window}, is still open")
 
-            def work(folder: Path, results: list[Result]) -> Watched:
-                watch.run_branch(home, planned, folder, limits.stage_minutes, results)
-                return watch.conclude(home, planned, folder, policy, to_label)
-
-            done = attempt(home, asked, planned.champion.commit, work)
+            done = attempt(
+                home,
+                asked,
+                planned.champion.commit,
+                lambda folder: watch.run_branch(home, planned, folder, limits.stage_minutes),
+                lambda folder: watch.conclude(home, planned, folder, policy, to_label),
+            )
             show(done.results, done.folder)
             publish_record(home, done.folder, done.experiment, publish.upstream)
             _add_to_pages(home, name, done.folder)

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue
-
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.runs.run_record import Measured
@@ -163,7 +161,7 @@ def bring(home: Home, folder: Path, windows: Iterable[paths.WindowName]) -> None
     with replacing(target) as part:
         part.write_bytes(_file(home).read_bytes())
     git(folder, "add", "--force", "--", str(target))
-    source: dict[str, JsonValue] = {"source": str(FOLDER), "id": "id", "label": "label"}
+    source: dict[str, str | None] = {"source": str(FOLDER), "id": "id", "label": "label"}
     set_windows(folder / paths.PARAMS, {window: {"labels": source} for window in windows})
 
 

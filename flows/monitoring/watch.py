@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def _refuse_trained_on(windows: Windows, window: TimeRange) -> None:
         )
 
 
-def run_branch(home: Home, planned: Plan, folder: Path, minutes: dict[str, float], results: list[Result]) -> None:
+def run_branch(home: Home, planned: Plan, folder: Path, minutes: Mapping[str, float]) -> Iterator[Result]:
     """Run the current branch on the window in a clone at the champion's commit, which is the current folder."""
     bring(folder, planned.champion.commit, [paths.CLASSIFIER])  # refused where the model is not to be had
     if planned.window:
@@ -105,8 +105,7 @@ def run_branch(home: Home, planned: Plan, folder: Path, minutes: dict[str, float
     workspace.land(home, folder)
     workspace.materialise(folder)
     dag = Dag()
-    for result in in_order(dag, [REFERENCE, *dag.after(FIRST)], as_task(dag, minutes)):
-        results.append(result)
+    yield from in_order(dag, [REFERENCE, *dag.after(FIRST)], as_task(dag, minutes))
 
 
 def conclude(home: Home, planned: Plan, folder: Path, policy: Policy, to_label: int) -> Watched:

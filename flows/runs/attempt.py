@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,8 @@ from flows.runs.run_record import COMPLETED, RunRecord, Watched
 from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
-Work = Callable[[Path, list[Result]], Watched | None]
+Stages = Callable[[Path], Iterator[Result]]
+Conclude = Callable[[Path], Watched]
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,11 @@ class Attempt:
         return self.run.watched
 
 
-def attempt(home: Home, asked: Asked, commit: str, work: Work) -> Attempt:
-    """Clone at the commit, do the work there and save the record; pushing it and raising the error are the caller's.
+def attempt(home: Home, asked: Asked, commit: str, stages: Stages, conclude: Conclude | None = None) -> Attempt:
+    """Clone at the commit, run there and save the record; pushing it and raising the error are the caller's.
 
-    ``work`` gets the folder, which is the current one, and a list to put each stage's result into as it comes.
+    ``stages`` gives each stage's result as it comes: what was done before a failure belongs to the record. Then
+    ``conclude`` says what was found. Both get the clone's folder, which is the current one.
     """
     folder = home.clones / asked.name
     log.info(f"{asked.name} runs at commit {commit[:12]} in {folder}")
@@ -61,7 +63,9 @@ def attempt(home: Home, asked: Asked, commit: str, work: Work) -> Attempt:
     watched, error = None, None
     with chdir(folder):
         try:
-            watched = work(folder, results)
+            for result in stages(folder):
+                results.append(result)
+            watched = conclude(folder) if conclude else None
         except Exception as failure:  # noqa: BLE001  whatever it is belongs in the record; raise_error raises it again
             error = failure
     run = record.describe(folder, asked, outcome_of(error), results, watched)

@@ -64,8 +64,8 @@ class Comparison:
         if not self.differences:
             return f"{self.run}: nothing to compare: it ended before any stage had"
         stages = list(dict.fromkeys(one.stage for one in self.differences))
-        said = [f"{self.run}: differs from {stages[0]} on ({', '.join(stages)})", f"first: {self.differences[0]}"]
-        return "\n".join([*said, *(f"note: {note}" for note in self.notes)])
+        lines = [f"{self.run}: differs from {stages[0]} on ({', '.join(stages)})", f"first: {self.differences[0]}"]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
 def rebuild(home: Home, past: Experiment, keep: bool = False) -> Comparison:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, JsonValue, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer
 from ruamel.yaml import YAML
 
+from flows.parameters import WindowSettings
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
 from tasks.dataset.windows import WindowRange, Windows, load
@@ -41,10 +41,6 @@ UtcMoment = Annotated[
     PlainSerializer(written, return_type=str, when_used="json"),
 ]
 """A moment that JSON holds as ``params.yaml`` would."""
-
-
-WindowSettings = Mapping[str, Mapping[str, JsonValue]]
-"""What is to be laid over ``windows`` of ``params.yaml``: by window, its keys and values."""
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def test_a_quiet_month_an_alarm_over_wrong_labels_a_promotion_and_its_rollback(a
     mislabel(folder)
     home = Home.of(folder)
     played = story.Story(home, weeks=(8, 9, 10), stages=["evaluate", "drift"])
-    played.tell()
+    played.play()
     said = [one.getMessage() for one in caplog.records if one.name == story.log.name]
 
     weeks = [line.splitlines()[0].split(",")[0] for line in said if line.startswith(("quiet", "ALARM"))]
