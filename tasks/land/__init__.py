@@ -1,7 +1,7 @@
-"""Landing: what is not a file of this repository is fetched into ``data/landing/`` before the pipeline runs.
+"""Landing: data from outside the repository is fetched into ``data/landing/`` before the pipeline runs.
 
 ``landing.yaml`` names the sources, ``python -m tasks.land`` fetches what is new in them. What has landed is never
-changed: a landing only adds parts, so a run's record holds exactly what it saw. See docs/landing.md.
+changed: a landing only adds parts, so that a run can be repeated with the data it read. See docs/landing.md.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SECRET_KEY = re.compile(r"pass|pwd|token|secret|signature|credential|api_?key|(
 
 
 class Transient(UserError):
-    """A fault of the network: worth another try."""
+    """A fault of the network, to be retried."""
 
 
 class Source(Section):
@@ -61,7 +61,7 @@ class Source(Section):
     @model_validator(mode="before")
     @classmethod
     def _no_secret(cls, values: Any) -> Any:
-        """Checked before any field is, because a field's fault is explained with its value."""
+        """Checked before the fields, because the error of a field quotes its value."""
         for key, value in values.items() if isinstance(values, dict) else ():
             if _WITH_PASSWORD.search(str(value)):
                 raise ValueError(f"{key} holds a password: take it out, and name it under secret (docs/landing.md)")
@@ -103,10 +103,10 @@ def kind_of(url: str) -> Kind:
 
 
 def _refuse_secret_parts(url: str) -> None:
-    """What the drivers themselves would take for a password, and keys of the query that carry one."""
+    """Refuse what a driver would take for a password, and query keys that carry one."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # its own words quote the address
+    except ValueError:  # its message quotes the address
         raise ValueError("source is not an address") from None
     login = url.partition("://")[2].rpartition("@")[0]
     in_web = parts.scheme in ("http", "https") and "@" in parts.netloc

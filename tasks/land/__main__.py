@@ -10,7 +10,7 @@ from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.dataset.layout import LANDING
 from tasks.land import Address, Kind, Source, Transient, command, resolve
-from tasks.land.declared import declared
+from tasks.land.declared import read_landing_file
 from tasks.land.download import land_url
 from tasks.land.files import land_files
 from tasks.land.hub import land_hub
@@ -20,26 +20,26 @@ from tasks.land.tracked import restore, track
 
 Land = Callable[[str, Source, Address, Parts, bool], list[str]]
 KINDS: dict[Kind, Land] = {"sql": land_sql, "hub": land_hub, "url": land_url, "files": land_files}
-TRIES = 4
+MAX_ATTEMPTS = 4
 WAIT = wait_random_exponential(multiplier=1, max=30)
 
 
 def land(name: str, source: Source, dry: bool = False, full: bool = False) -> tuple[Parts, list[str]]:
-    """Land what is new in one source: its parts, and what to tell the user. No secret is in any message."""
+    """Land what is new in one source: its parts and notes for the user. No secret is in any message."""
     address = resolve(name, source)
     folder = LANDING / name
-    tries = stop_after_attempt(1 if dry else TRIES)
-    again = Retrying(stop=tries, wait=WAIT, retry=retry_if_exception_type(Transient), reraise=True)
+    attempts = stop_after_attempt(1 if dry else MAX_ATTEMPTS)
+    retrying = Retrying(stop=attempts, wait=WAIT, retry=retry_if_exception_type(Transient), reraise=True)
     try:
         with locked(folder):
             restore(folder)
-            parts = Parts(folder, dry)  # what one try has landed is where the next one goes on
-            return parts, again(KINDS[address.kind], name, source, address, parts, full)
-    except UserError as refusal:
-        raise UserError(address.hide(str(refusal))) from None
+            parts = Parts(folder, dry)  # an attempt continues from what the one before landed
+            return parts, retrying(KINDS[address.kind], name, source, address, parts, full)
+    except UserError as error:
+        raise UserError(address.hide(str(error))) from None
     except OSError as error:
         raise UserError(
-            f"{name}: {address.hide(str(error))}: nothing half-written is left; mend it and land again"
+            f"{name}: {address.hide(str(error))}: no partial part is left; correct it and land again"
         ) from None
 
 
@@ -54,31 +54,31 @@ def _report(name: str, parts: Parts, notes: list[str]) -> None:
         print(f"  note: {note}")
 
 
-def _next(names: list[str]) -> None:
+def _print_next_steps(names: list[str]) -> None:
     files = " ".join(f"{LANDING / name}.dvc" for name in names)
     print(f"to use it, in params.yaml:  ingest: {{source: {LANDING / names[0]}}}")
     print(f"to keep it, with git:       git add {files} {LANDING}/.gitignore")
 
 
 def land_all(names: Sequence[str], dry: bool, full: bool) -> None:
-    """Land the sources named, or all of them; a source that is refused holds none of the others up."""
-    sources = declared()
+    """Land the sources named, or all of them; a source that fails does not stop the others."""
+    sources = read_landing_file()
     if unknown := [name for name in names if name not in sources]:
         raise UserError(f"landing.yaml names no {', '.join(unknown)}; it has {', '.join(sources)}")
-    refusals, there = [], []
+    errors, landed = [], []
     for name in names or sources:
         try:
             parts, notes = land(name, sources[name], dry, full)
-        except UserError as refusal:
-            refusals.append(str(refusal))
+        except UserError as error:
+            errors.append(str(error))
             continue
         _report(name, parts, notes)
-        there += [name] if parts.files else []
-    if there and not dry:
-        track([LANDING / name for name in there])
-        _next(there)
-    if refusals:
-        raise UserError("\n".join(refusals))
+        landed += [name] if parts.files else []
+    if landed and not dry:
+        track([LANDING / name for name in landed])
+        _print_next_steps(landed)
+    if errors:
+        raise UserError("\n".join(errors))
 
 
 if __name__ == "__main__":

@@ -21,13 +21,13 @@ tickets:
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
-def declared(file: Path = LANDING_FILE) -> dict[str, Source]:
-    """Every source by its name. A fault is named with its key and place; values that may be secret are not shown."""
+def read_landing_file(file: Path = LANDING_FILE) -> dict[str, Source]:
+    """Every source by its name. UserError: the key and line of a fault; values that may be secret are not shown."""
     try:
         entries = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{file} does not exist: write one at the top of the repository, such as\n{EXAMPLE}") from None
-    except YAMLError as error:  # its own words quote the line, which may hold what should not be shown
+    except YAMLError as error:  # its message quotes the line, which may hold a secret
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         raise UserError(f"{file}: line {mark.line + 1 if mark else '?'} is not valid YAML") from None
     if not entries:

@@ -1,6 +1,6 @@
-"""Land what an http(s) address answers with, as its own bytes; a download that was cut off goes on where it stopped.
+"""Land the bytes of an http(s) address; a download that was interrupted is resumed.
 
-It goes on only where the server says that the file is still the same one (``ETag`` and ``If-Range``).
+It is resumed only where the server says that the file is still the same one (``ETag`` and ``If-Range``).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tasks.land import Address, Source, Transient
 from tasks.land.files import format_of, land_bytes
 from tasks.land.parts import Parts
 
-SECONDS = 30.0
-_AGAIN = {408, 425, 429, 502, 503, 504}
+TIMEOUT_SECONDS = 30.0
+_TRANSIENT_STATUSES = {408, 425, 429, 502, 503, 504}
 
 
 def land_url(name: str, source: Source, address: Address, parts: Parts, _: bool = False) -> list[str]:
-    """Land what is new behind the address; what to tell the user."""
+    """Land what is new at the address. Returns notes for the user."""
     file = Path(urlsplit(address.url).path).name
     extension = source.format or format_of(file, f"{name} (say `format: csv` or the like where the address does not)")
     copy = parts.scratch.with_name(f"{name}.download")
@@ -34,17 +34,19 @@ def land_url(name: str, source: Source, address: Address, parts: Parts, _: bool 
         return land_bytes(copy, extension, parts, name, alone=True)
     finally:
         copy.unlink(missing_ok=True)
-        _tag_of(copy).unlink(missing_ok=True)
+        _etag_file(copy).unlink(missing_ok=True)
 
 
 def fetch(name: str, address: Address, copy: Path) -> None:
-    """Bring the whole answer into ``copy``, from where an earlier try of the same version left off."""
+    """Download the whole file into ``copy``, resuming an earlier download of the same version."""
     copy.parent.mkdir(parents=True, exist_ok=True)
-    headers = {"Accept-Encoding": "identity"} | _onwards(copy, address)
+    headers = {"Accept-Encoding": "identity"} | _resume_headers(copy, address)
     if address.secret:
         headers["Authorization"] = f"Bearer {address.secret}"
     try:
-        with httpx.stream("GET", address.url, headers=headers, follow_redirects=True, timeout=SECONDS) as answer:
+        with httpx.stream(
+            "GET", address.url, headers=headers, follow_redirects=True, timeout=TIMEOUT_SECONDS
+        ) as answer:
             _refuse_status(name, answer)
             _receive(name, address, answer, copy)
     except httpx.TransportError as error:
@@ -54,15 +56,15 @@ def fetch(name: str, address: Address, copy: Path) -> None:
         raise UserError(f"{name}: not an address that can be fetched ({type(error).__name__})") from None
 
 
-def _tag_of(copy: Path) -> Path:
+def _etag_file(copy: Path) -> Path:
     return copy.with_suffix(".version")
 
 
-def _onwards(copy: Path, address: Address) -> dict[str, str]:
+def _resume_headers(copy: Path, address: Address) -> dict[str, str]:
     """The headers that ask for the rest of an interrupted download."""
-    if not (copy.exists() and copy.stat().st_size and _tag_of(copy).exists()):
+    if not (copy.exists() and copy.stat().st_size and _etag_file(copy).exists()):
         return {}
-    version = read_json(_tag_of(copy))
+    version = read_json(_etag_file(copy))
     if version["address"] != _fingerprint(address):
         return {}
     return {"Range": f"bytes={copy.stat().st_size}-", "If-Range": version["etag"]}
@@ -74,35 +76,37 @@ def _fingerprint(address: Address) -> str:
 
 def _refuse_status(name: str, answer: httpx.Response) -> None:
     code = answer.status_code
-    said = f"{name}: the server answered {code} {answer.reason_phrase}"
+    status = f"{name}: the server answered {code} {answer.reason_phrase}"
     if code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise UserError(f"{said}: name a secret that may read it")
-    if code in _AGAIN:
-        raise Transient(f"{said}: try again later")
+        raise UserError(f"{status}: name a secret that may read it")
+    if code in _TRANSIENT_STATUSES:
+        raise Transient(f"{status}: try again later")
     if code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
-        raise UserError(f"{said}: see whether the address is right")
+        raise UserError(f"{status}: check the address")
     if answer.headers.get("content-type", "").startswith("text/html"):
-        raise UserError(f"{name}: the server answered with a web page, not with data: see whether it asks for a login")
+        raise UserError(
+            f"{name}: the server answered with a web page, not with data: check whether it asks for a login"
+        )
 
 
 def _receive(name: str, address: Address, answer: httpx.Response, copy: Path) -> None:
-    """Write the answer down: appended where it is the rest of what is there, from the start otherwise."""
-    here = copy.stat().st_size if copy.exists() else 0
+    """Write the answer to ``copy``: appended where it is the rest of the file, from the start otherwise."""
+    size = copy.stat().st_size if copy.exists() else 0
     if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        if answer.headers.get("content-range") == f"bytes */{here}":
+        if answer.headers.get("content-range") == f"bytes */{size}":
             return
-        _tag_of(copy).unlink(missing_ok=True)
-        raise Transient(f"{name}: what was left of an earlier download fits no more: it begins anew")
+        _etag_file(copy).unlink(missing_ok=True)
+        raise Transient(f"{name}: the partial file of an earlier download is outdated: it starts again")
     rest = answer.status_code == HTTPStatus.PARTIAL_CONTENT
-    if rest and not re.match(rf"bytes {here}-", answer.headers.get("content-range", "")):
+    if rest and not re.match(rf"bytes {size}-", answer.headers.get("content-range", "")):
         raise UserError(f"{name}: the server sent another range of bytes than it was asked for")
-    _tag_of(copy).unlink(missing_ok=True)
+    _etag_file(copy).unlink(missing_ok=True)
     etag = answer.headers.get("etag", "")
     with copy.open("ab" if rest else "wb") as target:
         if etag.startswith('"') and "content-encoding" not in answer.headers:  # W/"…" promises no equal bytes
-            write_json({"address": _fingerprint(address), "etag": etag}, _tag_of(copy))
+            write_json({"address": _fingerprint(address), "etag": etag}, _etag_file(copy))
         length = int(answer.headers.get("content-length", 0)) or None
         with tqdm(total=length, desc=name, unit="B", unit_scale=True, delay=1, disable=None) as bar:
-            for chunk in answer.iter_bytes():  # as they come, so that all that came is there to go on from
+            for chunk in answer.iter_bytes():  # of any size: all that arrived is there to resume from
                 target.write(chunk)
                 bar.update(len(chunk))

@@ -1,6 +1,6 @@
-"""Land files as their own bytes: ``ingest`` reads these formats itself and is the one who judges their rows.
+"""Land files byte for byte: ``ingest`` reads these formats, and ``validate`` checks the rows.
 
-A file whose bytes have landed is left alone. A source of one file that has only grown (csv, tsv, jsonl, not
+A file whose bytes have landed is skipped. A source of one file that has only grown (csv, tsv, jsonl, not
 compressed) lands what was appended, under the header it had. One that changed in any other way lands whole.
 """
 
@@ -20,14 +20,14 @@ from tasks.land import FORMATS, Address, Source
 from tasks.land.parts import Parts, digest
 
 CHUNK = 2**20
-TWICE = "it has landed whole, so rows landed before are there twice, and validate quarantines them as duplicates"
+DUPLICATES_NOTE = "all of it has landed, so rows landed before occur twice, and validate quarantines them as duplicates"
 _FORMAT = re.compile(rf"\.({FORMATS})$", re.I)
 
 
 def land_files(name: str, _source: Source, address: Address, parts: Parts, _: bool = False) -> list[str]:
-    """Land what is new among the files of a path, a folder or a glob, in name order; what to tell the user."""
+    """Land what is new among the files of a path, a folder or a glob, in name order. Returns notes for the user."""
     files = _matching(name, address.url)
-    for file in files:  # all of them are looked at before the first one lands
+    for file in files:  # all of them are checked before the first one lands
         format_of(file.name, name)
         _refuse_special(file, name)
     alone = Path(address.url).expanduser().is_file()
@@ -76,7 +76,7 @@ def _refuse_special(file: Path, where: str) -> os.stat_result:
 def _copy(file: Path, copy: Path, where: str) -> None:
     before = _refuse_special(file, where)
     copy.parent.mkdir(parents=True, exist_ok=True)
-    # Not to wait at a pipe that has taken the file's place since.
+    # O_NONBLOCK: a pipe that has replaced the file since must not block.
     with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target, CHUNK)
     after = _refuse_special(file, where)
@@ -86,26 +86,29 @@ def _copy(file: Path, copy: Path, where: str) -> None:
 
 
 def land_bytes(copy: Path, extension: str, parts: Parts, file: str, alone: bool) -> list[str]:
-    """Land a copy of a file, or what it has grown by; ``alone``: every part is of this one file."""
+    """Land a copy of a file, or what was appended to it; ``alone``: every part is of this one file."""
     if copy.stat().st_size == 0:
         return [f"{file} is empty"]
     if digest(copy) in parts.digests():
         return []
     chains = [parts.files[i:] if alone else [parts.files[i]] for i in range(len(parts.files))]
-    end = next((end for chain in chains if (end := _grown_from(copy, chain, extension)) is not None), None)
+    end = next((end for chain in chains if (end := _appended_from(copy, chain, extension)) is not None), None)
     if alone and end is not None:
         if end < copy.stat().st_size:
-            _cut(copy, end, extension)
+            _keep_header_and_tail(copy, end, extension)
             parts.add_file(copy, extension)
         return []
     parts.add_file(copy, extension)
     if end is not None:
-        return [f"{file} begins with all of an earlier part, as if it grew: {TWICE}; better name it alone"]
-    return [f"{file} has changed, not only grown: {TWICE}"] if alone and len(chains) else []
+        return [
+            f"{file} begins with all of an earlier part, as if lines were appended: {DUPLICATES_NOTE}; "
+            "name it as a source of its own"
+        ]
+    return [f"{file} has changed in more than appended lines: {DUPLICATES_NOTE}"] if alone and len(chains) else []
 
 
-def _grown_from(copy: Path, chain: list[Path], extension: str) -> int | None:
-    """Where a file's new bytes begin, if it begins with the records of these parts, whole lines of text each."""
+def _appended_from(copy: Path, chain: list[Path], extension: str) -> int | None:
+    """Where a file's new bytes begin; None unless it begins with the records of these parts, whole lines each."""
     if extension not in ("csv", "tsv", "jsonl") or any(part.name.partition(".")[2] != extension for part in chain):
         return None
     with copy.open("rb") as file:
@@ -133,8 +136,8 @@ def _header(file: Path, extension: str) -> bytes:
         return b"" if extension == "jsonl" else lines.readline()
 
 
-def _cut(copy: Path, start: int, extension: str) -> None:
-    """Leave of a file its header and what stands from ``start`` on."""
+def _keep_header_and_tail(copy: Path, start: int, extension: str) -> None:
+    """Reduce a file to its header and the bytes from ``start`` on."""
     tail = copy.with_suffix(".tail")
     with copy.open("rb") as file, tail.open("wb") as target:
         target.write(_header(copy, extension))

@@ -11,9 +11,9 @@ import pyarrow as pa
 from tasks.core.errors import UserError
 from tasks.land import Address, Source, Transient
 from tasks.land.parts import Parts
-from tasks.land.rows import gone, land_rows, landed_rows, landed_schema, same_columns
+from tasks.land.rows import land_rows, landed_rows, landed_schema, missing_rows_note, require_same_columns
 
-BATCH = 2_000
+BATCH_ROWS = 2_000
 _ADDRESS = re.compile(r"hf://(?P<path>[^@:]+)@(?P<revision>[^/:@]+)(/(?P<config>[^:]+))?(:(?P<split>\w+))?")
 
 
@@ -25,11 +25,11 @@ def land_hub(name: str, source: Source, address: Address, parts: Parts, _: bool 
         raise UserError(f"{name}: no column {', '.join(missing)}; there are {', '.join(dataset.column_names)}")
     before = landed_schema(parts)
     if before is not None:
-        same_columns(columns, before, name)
+        require_same_columns(columns, before, name)
         columns = before.names
     known = landed_rows(parts)
     land_rows(parts, _batches(dataset.select_columns(columns), before, name), known, len(dataset))
-    return gone(known)
+    return missing_rows_note(known)
 
 
 def _load(name: str, address: Address) -> Any:
@@ -57,7 +57,7 @@ def _load(name: str, address: Address) -> Any:
 
 def _batches(dataset: Any, before: pa.Schema | None, where: str) -> Iterator[pa.Table]:
     labels = {name: feature.names for name, feature in dataset.features.items() if hasattr(feature, "names")}
-    for batch in dataset.with_format("arrow").iter(BATCH):
+    for batch in dataset.with_format("arrow").iter(BATCH_ROWS):
         table = pa.table({name: _plain(batch[name], labels.get(name)) for name in batch.column_names})
         for field in before or ():
             if (found := table.schema.field(field.name).type) != field.type:
@@ -68,7 +68,7 @@ def _batches(dataset: Any, before: pa.Schema | None, where: str) -> Iterator[pa.
 
 
 def _plain(column: pa.ChunkedArray, labels: list[str] | None) -> pa.ChunkedArray:
-    if labels is not None:  # -1 is the hub's way to say: no label
+    if labels is not None:  # -1: no label
         indices = pa.array([None if one is None or one < 0 else one for one in column.to_pylist()], pa.int64())
         return pa.array(labels, pa.string()).take(indices)
     return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column

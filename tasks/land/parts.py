@@ -1,7 +1,7 @@
 """The parts of one landing: immutable files ``<sequence>-<hash>.<format>``, so that name order is order of arrival.
 
-The parts are the only record of what has landed; there is no other state that could disagree with them. Their names
-hold the beginning of the sha256 of their bytes, and every landing checks them against it.
+The parts are the only state of a landing. Their names hold the beginning of the sha256 of their bytes, and every
+landing checks it.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ class Parts:
     def __init__(self, folder: Path, dry: bool = False) -> None:
         self.folder, self.dry = folder, dry
         self.scratch = folder.parent / ".partial" / folder.name
-        """Where a part grows before it takes its place: the folder itself never holds anything but whole parts."""
-        self.files = self._whole()
+        """Where a part is written before it is moved: the folder itself holds complete parts only."""
+        self.files = self._verified()
         self._before = len(self.files)
         self.added: list[str] = []
         self.rows = 0
 
-    def _whole(self) -> list[Path]:
+    def _verified(self) -> list[Path]:
         files = sorted(self.folder.iterdir()) if self.folder.exists() else []
         again = f"restore it with `dvc checkout {self.folder}`, or land under another name"
         for number, file in enumerate(files, 1):
             match = _NAME.fullmatch(file.name)
             if match is None:
-                raise UserError(f"{file} is not a part that was landed: the folder holds nothing else, so take it away")
+                raise UserError(f"{file} is not a part that was landed: the folder holds nothing else, so remove it")
             if int(match[1]) != number:
                 raise UserError(f"{self.folder}: part {number:06d} is missing or there twice: {again}")
             if digest(file) != match[2]:
@@ -67,7 +67,7 @@ class Parts:
         self.add_file(path, "parquet", len(table))
 
     def add_file(self, path: Path, extension: str, rows: int = 0) -> None:
-        """Land a file of the scratch folder as the next part; it is whole in its place or not there at all."""
+        """Land a file of the scratch folder as the next part; the move is atomic."""
         if not self.dry:
             self.folder.mkdir(parents=True, exist_ok=True)
             with path.open("rb") as file:
@@ -84,7 +84,7 @@ class Parts:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the landing of that folder; a crash lets go of it. Raises UserError while another process holds it."""
+    """Lock the landing of that folder; a crash releases it. UserError: another process has the lock."""
     lock = folder.parent / ".partial" / f"{folder.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:

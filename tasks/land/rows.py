@@ -1,4 +1,4 @@
-"""Land rows: each row of a source that has not landed yet is added, rows that have landed are left alone.
+"""Land rows: each row of a source that has not landed yet is added, rows that have landed are skipped.
 
 Rows are compared as multisets of hashes of their values, so two equal rows upstream are two rows here, whatever the
 order they arrive in and wherever an earlier landing was killed.
@@ -20,8 +20,8 @@ from tqdm import tqdm
 from tasks.core.errors import UserError
 from tasks.land.parts import Parts
 
-PART_ROWS = 100_000
-PART_BYTES = 64 * 2**20
+MAX_PART_ROWS = 100_000
+MAX_PART_BYTES = 64 * 2**20
 
 
 def row_hashes(table: pa.Table) -> Iterator[bytes]:
@@ -47,8 +47,8 @@ def landed_rows(parts: Parts) -> Counter[bytes]:
 
 
 @dataclass(frozen=True)
-class Position:
-    """How far a cursor column has come."""
+class CursorPosition:
+    """How far a cursor column has landed."""
 
     last: Any
     """The greatest value landed."""
@@ -58,8 +58,8 @@ class Position:
     """The rows landed with exactly that one."""
 
 
-def position(parts: Parts, cursor: str) -> Position | None:
-    """Where the cursor stands, from the parts themselves; None before the first landing."""
+def landed_position(parts: Parts, cursor: str) -> CursorPosition | None:
+    """The position of the cursor, from the parts; None before the first landing."""
     values = [(file, pq.read_table(file, columns=[cursor])[cursor]) for file in parts.files]
     if not values:
         return None
@@ -70,13 +70,13 @@ def position(parts: Parts, cursor: str) -> Position | None:
     for file in (file for file, column in values if pc.max(column).as_py() == last):
         table = pq.read_table(file)
         at.update(row_hashes(table.filter(pc.equal(table[cursor], pa.scalar(last, table[cursor].type)))))
-    return Position(last, sum(len(column) - column.null_count for _, column in values) - at.total(), at)
+    return CursorPosition(last, sum(len(column) - column.null_count for _, column in values) - at.total(), at)
 
 
-def same_columns(found: list[str], landed: pa.Schema, where: str) -> None:
-    """Raise UserError unless a source has exactly the columns that landed before."""
-    if gone := [name for name in landed.names if name not in found]:
-        raise UserError(f"{where}: landed before with the column {', '.join(gone)}, which is gone: select it again")
+def require_same_columns(found: list[str], landed: pa.Schema, where: str) -> None:
+    """UserError: a source has other columns than those that landed before."""
+    if missing := [name for name in landed.names if name not in found]:
+        raise UserError(f"{where}: landed before with the column {', '.join(missing)}, which is gone: select it again")
     if new := [name for name in found if name not in landed.names]:
         raise UserError(
             f"{where}: new column {', '.join(new)}: name in the query only the columns landed until now "
@@ -85,17 +85,17 @@ def same_columns(found: list[str], landed: pa.Schema, where: str) -> None:
 
 
 def land_rows(parts: Parts, batches: Iterable[pa.Table], known: Counter[bytes], total: int | None = None) -> None:
-    """Add the rows that are not in ``known``, in order, and take those that are out of it.
+    """Add the rows that are not in ``known``, in order, and remove the others from it.
 
     What is left in ``known`` afterwards has landed before and is not among the batches. A part is complete as soon as
-    it is there, so a landing that is killed is continued by the next.
+    it is there, so the next landing continues one that is killed.
     """
     pending: list[pa.Table] = []
     with tqdm(total=total, desc=parts.folder.name, unit=" rows", unit_scale=True, delay=1, disable=None) as bar:
         for batch in batches:
             pending.append(_without(batch, known))
             bar.update(len(batch))
-            if sum(map(len, pending)) >= PART_ROWS or sum(table.nbytes for table in pending) >= PART_BYTES:
+            if sum(map(len, pending)) >= MAX_PART_ROWS or sum(table.nbytes for table in pending) >= MAX_PART_BYTES:
                 _flush(parts, pending)
         _flush(parts, pending)
 
@@ -116,8 +116,8 @@ def _without(batch: pa.Table, known: Counter[bytes]) -> pa.Table:
     return batch.take(pa.array(fresh, pa.int64()))
 
 
-def gone(known: Counter[bytes]) -> list[str]:
-    """What to say of rows that landed before and were not found again."""
+def missing_rows_note(known: Counter[bytes]) -> list[str]:
+    """A note on rows that landed before and were not found again."""
     if not (number := known.total()):
         return []
     return [

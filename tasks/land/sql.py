@@ -26,9 +26,17 @@ from tasks.core.extras import require_extra
 from tasks.core.rows import TIMESTAMP
 from tasks.land import Address, Source, Transient
 from tasks.land.parts import Parts
-from tasks.land.rows import Position, gone, land_rows, landed_rows, landed_schema, position, same_columns
+from tasks.land.rows import (
+    CursorPosition,
+    land_rows,
+    landed_position,
+    landed_rows,
+    landed_schema,
+    missing_rows_note,
+    require_same_columns,
+)
 
-BATCH = 2_000
+BATCH_ROWS = 2_000
 CONNECT_SECONDS = 15
 TYPES: dict[type, pa.DataType] = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), bytes: pa.binary()}
 TYPES |= {str: pa.string(), Decimal: pa.string(), UUID: pa.string(), date: pa.date32()}
@@ -36,43 +44,43 @@ CURSOR_TYPES = (int, str, date, datetime)
 
 
 def land_sql(name: str, source: Source, address: Address, parts: Parts, full: bool) -> list[str]:
-    """Land what is new in the query's rows; what to tell the user beside the figures."""
-    with _refusing(name), _connection(address) as connection:
+    """Land the new rows of the query. Returns notes for the user."""
+    with _database_errors(name), _connection(address) as connection:
         query = _Query(connection, source, name)
         before = landed_schema(parts)
         if before is not None:
-            same_columns(query.columns, before, name)
+            require_same_columns(query.columns, before, name)
         schema = before or query.schema()
         if source.cursor is None:
             return _land_all(query, schema, parts)
-        return _land_onwards(query, schema, parts, source.cursor, full)
+        return _land_from_cursor(query, schema, parts, source.cursor, full)
 
 
 def _land_all(query: _Query, schema: pa.Schema, parts: Parts) -> list[str]:
     known = landed_rows(parts)
     land_rows(parts, query.batches("", schema), known)
-    return gone(known)
+    return missing_rows_note(known)
 
 
-def _land_onwards(query: _Query, schema: pa.Schema, parts: Parts, cursor: str, full: bool) -> list[str]:
+def _land_from_cursor(query: _Query, schema: pa.Schema, parts: Parts, cursor: str, full: bool) -> list[str]:
     key = query.ordered(cursor)
-    since = position(parts, cursor)
+    since = landed_position(parts, cursor)
     rows, undated, below = query.count(cursor, key, since)
     if undated:
         raise UserError(
-            f"{query.where}: {undated:,} rows have no {cursor}, so they can be put nowhere: leave them out in the "
+            f"{query.where}: {undated:,} rows have no {cursor}, and cannot be placed: exclude them in the "
             "query, or land without a cursor"
         )
     if full or since is None:
         known = landed_rows(parts)
         land_rows(parts, query.batches(f"ORDER BY {key}", schema), known, rows)
-        return gone(known)
+        return missing_rows_note(known)
     land_rows(parts, query.batches(f"WHERE {key} >= :last ORDER BY {key}", schema, since.last), since.at, rows - below)
-    return gone(since.at) + _moved(query.where, cursor, since, below)
+    return missing_rows_note(since.at) + _changed_before_cursor_note(query.where, cursor, since, below)
 
 
-def _moved(name: str, cursor: str, since: Position, below: int) -> list[str]:
-    """Whether rows came or went behind the cursor's back."""
+def _changed_before_cursor_note(name: str, cursor: str, since: CursorPosition, below: int) -> list[str]:
+    """A note where rows before the cursor were added or deleted since they landed."""
     if below == since.below:
         return []
     words = f"{below - since.below:,} more" if below > since.below else f"{since.below - below:,} fewer"
@@ -93,7 +101,7 @@ class _Query:
         else:
             self.sql = (source.query or "").strip().rstrip(";")
         self.columns = list(self._run("WHERE 1 = 0").keys())
-        names = Counter(re.sub(r":\d+$", "", name) for name in self.columns)  # SQLite tells twins apart as id and id:1
+        names = Counter(re.sub(r":\d+$", "", name) for name in self.columns)  # SQLite names duplicates id and id:1
         if twice := [name for name, times in names.items() if times > 1]:
             raise UserError(f"{where}: the query selects {', '.join(twice)} more than once: give each its own name")
         if source.cursor is not None and source.cursor not in self.columns:
@@ -102,7 +110,7 @@ class _Query:
     def _run(self, clause: str, select: str = "*", stream: bool = False, **values: Any) -> sa.CursorResult[Any]:
         # The query is the user's own, so nothing in it is a parameter of ours; its last line may be a comment.
         sql = f"SELECT {select} FROM (\n{_verbatim(self.sql)}\n) AS landed {clause}"
-        options = {"stream_results": True, "max_row_buffer": BATCH} if stream else {}
+        options = {"stream_results": True, "max_row_buffer": BATCH_ROWS} if stream else {}
         return self.connection.execute(sa.text(sql), values, execution_options=options)
 
     def schema(self) -> pa.Schema:
@@ -132,7 +140,7 @@ class _Query:
         quoted = _verbatim(self.quoted(cursor))
         return f"({quoted} COLLATE {collation})" if isinstance(value, str) else quoted
 
-    def count(self, cursor: str, key: str, since: Position | None) -> tuple[int, int, int]:
+    def count(self, cursor: str, key: str, since: CursorPosition | None) -> tuple[int, int, int]:
         """How many rows there are, without a cursor value, and before the position."""
         before = f"SUM(CASE WHEN {key} < :last THEN 1 ELSE 0 END)" if since else "0"
         values = {"last": since.last} if since else {}
@@ -144,7 +152,7 @@ class _Query:
         """The rows as tables of the schema, in its order of columns."""
         result = self._run(clause, stream=True, **({} if last is None else {"last": last}))
         order = [self.columns.index(name) for name in schema.names]
-        for rows in result.partitions(BATCH):
+        for rows in result.partitions(BATCH_ROWS):
             columns = list(zip(*rows, strict=True))
             yield pa.table([_array(columns[i], schema.field(n), self.where) for n, i in enumerate(order)], schema)
 
@@ -163,7 +171,7 @@ def _array(values: tuple[Any, ...], field: pa.Field, where: str) -> pa.Array:
         return pa.array(values, field.type)
     except (pa.ArrowInvalid, OverflowError) as error:
         raise UserError(
-            f"{where}: column {field.name} cannot be held as {field.type}: {error}; cast it to text"
+            f"{where}: column {field.name} cannot be stored as {field.type}: {error}; cast it to text"
         ) from None
 
 
@@ -182,10 +190,10 @@ def _verbatim(sql: str) -> str:
 
 @contextmanager
 def _connection(address: Address) -> Iterator[sa.Connection]:
-    """A read-only transaction that sees one state of the database."""
+    """A connection in a read-only transaction on one snapshot of the database."""
     try:
         url = sa.make_url(address.url)
-    except ValueError:  # its own words quote what may be a piece of a password
+    except ValueError:  # its message may quote a part of a password
         raise sa.exc.ArgumentError("it cannot be parsed") from None
     if url.get_backend_name() == "sqlite":
         path = f"file:{quote(url.database or '')}?mode=ro"
@@ -209,8 +217,8 @@ def _connection(address: Address) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def _refusing(where: str) -> Iterator[None]:
-    """The database's own words, as a refusal; a lost or unreachable server is worth another try."""
+def _database_errors(where: str) -> Iterator[None]:
+    """Raise the database's errors as UserError, those of a lost or unreachable server as Transient."""
     try:
         yield
     except DBAPIError as error:

@@ -1,4 +1,4 @@
-"""DVC's side of a landing: its parts are restored before anything is added, and tracked afterwards."""
+"""Landings and DVC: parts are restored before a landing adds to them, and tracked afterwards."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tasks.core.errors import UserError
 
 
 def restore(folder: Path) -> None:
-    """Check a tracked landing out where it is not there, so that none begins anew beside its own history."""
+    """Check out a tracked landing that is missing, so that it does not start again from its first part."""
     pointer = folder.with_name(f"{folder.name}.dvc")
     if not pointer.exists():
         return
     if not folder.exists():
         _dvc(["checkout", str(pointer)], f"{folder} is tracked but not here: run `dvc pull {folder}` first")
     recorded = YAML(typ="safe").load(pointer.read_text(encoding="utf-8"))["outs"][0].get("nfiles", 0)
-    if (there := len(list(folder.iterdir()))) < recorded:
-        raise UserError(f"{folder} holds {there} of its {recorded} parts: run `dvc pull {folder}` first")
+    if (present := len(list(folder.iterdir()))) < recorded:
+        raise UserError(f"{folder} holds {present} of its {recorded} parts: run `dvc pull {folder}` first")
 
 
 def track(folders: list[Path]) -> None:

@@ -18,7 +18,7 @@ from tasks.land.__main__ import land
 KILLED = """
 import sys, time
 from tasks.land import Source, __main__, parts, rows, sql
-rows.PART_ROWS, sql.BATCH = 100, 50
+rows.MAX_PART_ROWS, sql.BATCH_ROWS = 100, 50
 old = parts.Parts.add_rows
 def slow(self, table):
     old(self, table)

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.core.errors import UserError
 from tasks.land import Source, resolve
-from tasks.land.declared import EXAMPLE, declared
+from tasks.land.declared import EXAMPLE, read_landing_file
 from tests.support.landing import database, landed, serving
 
 SECRET = "p:ä/ss w@rd%"
@@ -21,18 +21,18 @@ def write(text):
 def refusal_of(text):
     write(text)
     with pytest.raises(UserError) as refusal:
-        declared()
+        read_landing_file()
     return str(refusal.value)
 
 
 def test_the_example_that_is_shown_can_be_used():
     write(EXAMPLE)
-    assert declared()["tickets"].cursor == "id"
+    assert read_landing_file()["tickets"].cursor == "id"
 
 
 def test_without_a_file_it_says_what_to_write():
     with pytest.raises(UserError, match=r"landing\.yaml does not exist: write one") as refusal:
-        declared()
+        read_landing_file()
     assert EXAMPLE in str(refusal.value)
     assert EXAMPLE in refusal_of("# nothing yet\n")
 
@@ -91,7 +91,7 @@ def test_a_password_in_the_file_is_refused_and_not_repeated(text):
 
 def test_what_only_looks_like_a_password_is_taken():
     write("x: {source: 'http://127.0.0.1:80/a@b.csv?page=2'}\ny: {source: 'sqlite:////srv/a:b@c.db', table: a}")
-    assert set(declared()) == {"x", "y"}
+    assert set(read_landing_file()) == {"x", "y"}
 
 
 def test_a_secret_that_is_not_set_is_named():
@@ -159,4 +159,4 @@ def test_no_secret_in_anything_that_is_written(monkeypatch, tmp_path):
 def test_every_entry_of_the_documentation_can_be_used():
     text = (Path(__file__).parents[3] / "docs" / "landing.md").read_text(encoding="utf-8")
     write(text.partition("```yaml\n")[2].partition("```")[0])
-    assert set(declared()) == {"tickets", "archive", "reviews", "weekly", "warehouse", "drops"}
+    assert set(read_landing_file()) == {"tickets", "archive", "reviews", "weekly", "warehouse", "drops"}

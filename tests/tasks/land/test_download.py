@@ -64,7 +64,7 @@ def test_without_a_strong_etag_it_begins_anew(web, etag):
 def test_a_file_that_is_another_one_by_then_is_not_patched_together(web, monkeypatch):
     server, url = web
     server.body, server.cuts, server.cut_after = BODY, 1, 600_000
-    monkeypatch.setattr("tasks.land.__main__.TRIES", 1)
+    monkeypatch.setattr("tasks.land.__main__.MAX_ATTEMPTS", 1)
     with pytest.raises(UserError, match="broke off"):
         landed(source=f"{url}/export.csv")
     server.body, server.etag = b"text,label\nother,ham\n", '"2"'
@@ -105,7 +105,7 @@ def test_killed_in_mid_download_the_next_landing_goes_on(web):
 @pytest.mark.parametrize(
     ("status", "words", "tries"),
     [
-        (404, "404 Not Found: see whether the address is right", 1),
+        (404, "404 Not Found: check the address", 1),
         (500, "500 Internal Server Error", 1),
         (401, "401 Unauthorized: name a secret", 1),
         (503, "503 Service Unavailable: try again later", 4),
@@ -133,7 +133,7 @@ def test_a_server_that_is_away_or_silent_is_refused(monkeypatch):
         with pytest.raises(UserError, match=r"cannot be reached or broke off: .*refused"):
             landed(source=f"http://127.0.0.1:{port.getsockname()[1]}/a.csv")
         port.listen(8)
-        monkeypatch.setattr(download, "SECONDS", 0.2)
+        monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.2)
         with pytest.raises(UserError, match="cannot be reached or broke off: timed out"):
             landed(source=f"http://127.0.0.1:{port.getsockname()[1]}/a.csv")
 

@@ -96,7 +96,7 @@ def test_a_file_that_changed_in_another_way_lands_whole_and_says_so(outside, fir
     file.write_bytes(second)
     _, notes = landed(source=str(file))
     assert parts() == [first, second]
-    assert "changed, not only grown" in notes[0]
+    assert "changed in more than appended lines" in notes[0]
     file.write_bytes(first)
     assert landed(source=str(file))[1] == []
     assert parts() == [first, second]

@@ -165,7 +165,7 @@ def test_a_text_cursor_goes_by_code_point_whatever_the_collation(server, table):
 
 def test_nothing_is_held_in_memory_but_a_batch(server, table, monkeypatch):
     """The rows come through a cursor of the server, which holds them, not all at once."""
-    monkeypatch.setattr(sql, "BATCH", 50)
+    monkeypatch.setattr(sql, "BATCH_ROWS", 50)
     seen = []
     old = sql._array
     monkeypatch.setattr(sql, "_array", lambda values, *rest: (seen.append(len(values)), old(values, *rest))[1])
@@ -209,8 +209,8 @@ def test_what_cannot_be_reached_is_refused_without_the_secret(server, table, mon
 
 
 def test_a_server_that_goes_down_in_mid_fetch_is_tried_again(server, table, monkeypatch):
-    monkeypatch.setattr(sql, "BATCH", 20)
-    monkeypatch.setattr(rows, "PART_ROWS", 40)
+    monkeypatch.setattr(sql, "BATCH_ROWS", 20)
+    monkeypatch.setattr(rows, "MAX_PART_ROWS", 40)
     server.execute("INSERT INTO mail VALUES (%s, %s, %s)", numbered(500, 5000))
     old, calls = rows._without, []
 

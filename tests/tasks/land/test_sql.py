@@ -67,8 +67,8 @@ def test_every_row_lands_exactly_once_with_equal_rows_and_ties_across_parts(
 ):
     top = tmp_path_factory.mktemp("night")
     monkeypatch.chdir(top)
-    monkeypatch.setattr(rows, "PART_ROWS", at_a_time)
-    monkeypatch.setattr(sql, "BATCH", at_a_time)
+    monkeypatch.setattr(rows, "MAX_PART_ROWS", at_a_time)
+    monkeypatch.setattr(sql, "BATCH_ROWS", at_a_time)
     everything, last = [], 0
     for night in nights:
         new = sorted(((last + step, text, label) for step, text, label in night), key=lambda row: row[0])
