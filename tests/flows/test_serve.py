@@ -245,7 +245,7 @@ def test_a_cancelled_training_leaves_a_checkpoint_from_which_the_next_run_goes_o
     print(f"training was cancelled in {time.monotonic() - start:.1f} s")
     served.until(lambda: served.state(run)["type"] == "CANCELLED", 60, "cancelled")
     run = served.trigger()
-    served.until(lambda: re.search(r"going on from step [1-9]\d* of", served.log.read_text()), 120, "going on")
+    served.until(lambda: re.search(r"resuming at step [1-9]\d* of", served.log.read_text()), 120, "going on")
     served.ask(f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
     served.until(lambda: served.state(run)["type"] == "CANCELLED", 60, "cancelled")
 

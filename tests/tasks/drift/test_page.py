@@ -12,10 +12,11 @@ import pytest
 
 from tasks.drift import Params
 from tasks.drift.distributions import _frame
-from tasks.drift.examples import mask, what_changed
+from tasks.drift.examples import what_changed
 from tasks.drift.page import write_page
 from tasks.drift.rows import Rows, rows_from_table
 from tasks.drift.verdict import drift_verdict
+from tasks.redaction import redact
 
 CALM = [
     "the",
@@ -152,7 +153,7 @@ def test_columns_that_are_not_text_are_enough_for_a_page(tmp_path):
 
 def test_what_is_personal_is_masked():
     text = "call +353 1 555 0199 or write to jane.doe+x@mail.example.ie, see https://a.b/c?user=jane now"
-    assert mask(text) == "call +### # ### #### or write to [mail], see [link] now"
+    assert redact(text) == "call +### # ### #### or write to [mail], see [link] now"
 
 
 def test_the_words_and_texts_that_changed_are_found_and_shown_once():
