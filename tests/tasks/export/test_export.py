@@ -62,7 +62,7 @@ def test_the_graph_gives_the_trained_models_probabilities_for_any_rows_and_lengt
 
 def test_without_onnx_its_install_command_is_given(monkeypatch):
     monkeypatch.setattr("tasks.export.graph.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"needs onnx, onnxscript, onnxruntime: pip install 'driftline\[onnx\]'"):
+    with pytest.raises(UserError, match=r"onnxruntime: pip install -c requirements.lock -e '.\[onnx\]'"):
         require_onnx()
 
 

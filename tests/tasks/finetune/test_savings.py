@@ -459,7 +459,7 @@ def test_speed_counts_the_multiplications_that_run(bert):
 
 def test_without_dvclive_its_install_command_is_given(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "dvclive", None)
-    with pytest.raises(UserError, match=r"pip install 'driftline\[dvclive\]'"):
+    with pytest.raises(UserError, match=r"pip install -c requirements.lock -e '.\[dvclive\]'"):
         DvcLiveCallback(tmp_path)
 
 
