@@ -73,7 +73,7 @@ def backtest(
         with liveness_lock(home, str(runtime.flow_run.id)), alone(home, name, overlap):
             commit, work = workspace.pinned(home, replay.revision), home.folder / "backtests"
             rows = history.read(home, commit, work / "history", span[1])
-            windows = history.spans(rows, *span, window.days)
+            windows = history.closed_windows(rows, *span, window.days)
             history.refuse_one_class(rows, windows[0])
             policies = [policy.model_copy(update={"refit_on": one}) for one in dict.fromkeys(replay.policies)]
             cache = _cached_models(home, commit, rows, work, replay.refit, replay.labels, policy.rule)

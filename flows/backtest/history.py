@@ -108,7 +108,9 @@ def _refuse_without_history(windows: Windows, ingest: Ingest) -> None:
             raise UserError(f"ingest.columns.{name} names no column: without it there is no history to replay")
 
 
-def spans(history: History, since: datetime | None, until: datetime | None, days: float | None) -> list[TimeRange]:
+def closed_windows(
+    history: History, since: datetime | None, until: datetime | None, days: float | None
+) -> list[TimeRange]:
     """The windows of the schedule, one after the other, that have closed by ``until`` or by the newest row.
 
     UserError: none has.

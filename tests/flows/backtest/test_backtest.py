@@ -16,7 +16,7 @@ import pytest
 
 from flows.backtest import page
 from flows.backtest.flow import backtest
-from flows.backtest.history import History, refuse_one_class, spans
+from flows.backtest.history import History, closed_windows, refuse_one_class
 from flows.backtest.probe import Probes, Settings, embedded
 from flows.backtest.replay import ResultCache, Training, WindowResult, facts, replay_policy, summary
 from flows.machine.home import Home
@@ -185,12 +185,12 @@ def test_windows_follow_one_another_while_they_have_closed_and_what_cannot_be_re
         {"reference": {"until": "2026-01-01"}, "current": {"from": "2026-01-01", "until": "2026-01-08"}}
     )
     found = History(rows, windows)
-    assert spans(found, None, None, None) == WEEKS[:3]
-    assert spans(found, moment("2026-01-08"), moment("2026-01-29"), 7) == WEEKS[1:]
+    assert closed_windows(found, None, None, None) == WEEKS[:3]
+    assert closed_windows(found, moment("2026-01-08"), moment("2026-01-29"), 7) == WEEKS[1:]
     with pytest.raises(UserError, match="no window closes by 2026-01-03"):
-        spans(found, None, moment("2026-01-03"), None)
+        closed_windows(found, None, moment("2026-01-03"), None)
     with pytest.raises(UserError, match="name --since and --days"):
-        spans(History(rows, Windows()), None, None, None)
+        closed_windows(History(rows, Windows()), None, None, None)
     with pytest.raises(UserError, match="there is no row to learn from"):
         refuse_one_class(found, ranges.TimeRange(moment("2025-01-01"), moment("2025-01-08")))
     one = rows.set_column(2, "label", pa.array(["ham"] * len(rows)))
