@@ -125,7 +125,7 @@ def training(folder: Path, kill_after: float | None = None) -> Ended:
 
     def act() -> None:
         os.chdir(folder)
-        run(stage.main)
+        run(stage.main, [])
 
     return in_a_child(act, folder / "log", kill_after)
 
