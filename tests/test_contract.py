@@ -138,7 +138,7 @@ def test_every_artefact_path_is_named_once(name):
     metrics = {str(paths.metrics(stage, window or None))}
     assert outs <= known_paths(stage) | metrics
     made = {str(Path(out.fs_path).relative_to(TOP)) for other in stages().values() for out in other.outs}
-    sources = ("tasks", "data/samples", "data/landing", "data/labels")
+    sources = ("tasks", "data/samples", "data/landing", "data/sources", "data/labels")
     artefacts = {dep for dep in deps_of(stages()[name]) if not dep.startswith(sources)}
     within = {dep for dep in artefacts if any(dep.startswith(f"{folder}/") for folder in made)}
     assert artefacts - within <= made | {"environment.json", "behaviour.yaml", "measures.py", str(RELEASED)}  # git's

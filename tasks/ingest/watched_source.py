@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ruamel.yaml import YAML
 
 from tasks.core.errors import UserError
 
 PIPELINE = Path("dvc.yaml")
-LABELS = "data/labels"
+SOURCES, LABELS = "data/sources", "data/labels"
+"""Folders that the stage depends on as shipped: windows' own sources, and labels that came after their rows."""
 
 
 def refuse_unwatched(key: str, source: str) -> None:
     """DVC runs a stage again for the deps that ``dvc.yaml`` names; a file it does not name would change unseen.
 
-    ``key`` is where ``params.yaml`` names the file. ``ingest.source`` is a dep as shipped, and so is the folder of late
-    labels; a window's own source is not.
+    ``key`` is where ``params.yaml`` names the file. ``ingest.source`` is a dep, and so are two folders; any other file
+    must be written into ``dvc.yaml``, which is read as data: a comment makes nothing a dep.
     """
-    if key == "ingest.source" or source == LABELS or not PIPELINE.exists():
+    watched = key == "ingest.source" or any(PurePosixPath(source).is_relative_to(top) for top in (SOURCES, LABELS))
+    if watched or not PIPELINE.exists() or f"${{{key}}}" in _deps(key.split(".")[1]):
         return
-    if f"${{{key}}}" not in PIPELINE.read_text(encoding="utf-8"):
-        raise UserError(
-            f"{key} is set, but DVC does not watch it, so that its changes would go unseen: "
-            f'in {PIPELINE}, under ingest, write "${{{key}}}" as that window\'s source, or among its deps'
-        )
+    name = PurePosixPath(source).name
+    raise UserError(
+        f"{key}: DVC does not watch {source}, and its changes would go unseen: move it into the folder that DVC "
+        f'watches (`git mv {source} {SOURCES}/{name}`), or write "${{{key}}}" among the deps of ingest in {PIPELINE}'
+    )
+
+
+def _deps(window: str) -> set[str]:
+    """What the stage of the window depends on as ``dvc.yaml`` writes it, before DVC resolves it."""
+    stage = (YAML(typ="safe").load(PIPELINE.read_text(encoding="utf-8")) or {}).get("stages", {}).get("ingest", {})
+    deps = set(_strings(stage.get("do", stage).get("deps", [])))
+    item = stage.get("foreach", {})
+    item = item.get(window, {}) if isinstance(item, dict) else {}
+    return deps | {value for name, value in item.items() if f"${{item.{name}}}" in deps}
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """The names in a list of deps; one with options is a mapping of its name to them."""
+    for one in value:
+        yield from one if isinstance(one, dict) else [one]

@@ -403,13 +403,25 @@ def test_the_command_writes_two_files_or_none(here):
 def test_a_windows_own_source_must_be_watched_by_dvc(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     refuse_unwatched("windows.current.source", "mine.csv")  # without a pipeline nobody relies on deps
-    (tmp_path / "dvc.yaml").write_text('current: {source: "${ingest.source}"}')
+    pipeline = tmp_path / "dvc.yaml"
+    pipeline.write_text(OWN_SOURCE.format("ingest") + '# current: {source: "${windows.current.source}"}')
     refuse_unwatched("ingest.source", "mine.csv")
     refuse_unwatched("windows.current.labels.source", "data/labels")  # a dep as shipped
-    with pytest.raises(UserError, match=r"\$\{windows.current.source\}"):
+    refuse_unwatched("windows.current.source", "data/sources/mine.csv")
+    with pytest.raises(UserError, match=r"git mv mine.csv data/sources/mine.csv.*\$\{windows.current.source\}"):
         refuse_unwatched("windows.current.source", "mine.csv")
-    (tmp_path / "dvc.yaml").write_text('current: {source: "${windows.current.source}"}')
+    pipeline.write_text(OWN_SOURCE.format("windows.current"))
     refuse_unwatched("windows.current.source", "mine.csv")
+    with pytest.raises(UserError, match="does not watch"):  # current's, not reference's
+        refuse_unwatched("windows.reference.source", "mine.csv")
+
+
+OWN_SOURCE = """
+stages:
+  ingest:
+    foreach: {{current: {{source: "${{{}.source}}"}}}}
+    do: {{deps: ["${{item.source}}", {{tasks: {{}}}}]}}
+"""
 
 
 def test_a_quote_that_is_never_closed_costs_its_line_and_no_other():
