@@ -9,14 +9,14 @@ import pyarrow as pa
 
 from tasks.core import params, paths
 from tasks.core.cli import run
-from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.core.rows import modality
 from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.schema import REASONS
 from tasks.split import NAMES, Params
-from tasks.split.assignment import assign, assign_alone, column_of
+from tasks.split.assignment import assign, column_of, own_splits
+from tasks.split.empty import refuse_empty
 from tasks.split.neighbours import Pairs, earlier_by_row, near_duplicates
 
 
@@ -24,12 +24,13 @@ def split(rows: pa.Table, section: Params, seed: int) -> tuple[dict[str, pa.Tabl
     """The tables train, validation, test and quarantine (with ``reasons``) in source order, and their figures."""
     pairs = _near_duplicates(rows, section)
     groups = column_of(rows, section.group, "group") if section.group else None
-    splits = assign(assign_alone(rows, section, seed), earlier_by_row(pairs), groups, joins=section.by == "hash")
+    own = own_splits(rows, section, seed)
+    splits = assign(own, earlier_by_row(pairs), len(rows), groups, joins=section.by == "hash")
     tables: dict[str, pa.Table] = {name: rows.filter(pa.array([split == name for split in splits])) for name in NAMES}
-    _refuse_empty(tables, len(rows))
     quarantined = rows.filter(pa.array([split is None for split in splits]))
     reasons = pa.array([["bridges_splits"]] * len(quarantined), REASONS.type)
     tables["quarantine"] = quarantined.append_column(REASONS, reasons)
+    refuse_empty(tables, rows, section)
     return tables, _figures(tables, pairs)
 
 
@@ -37,15 +38,6 @@ def _near_duplicates(rows: pa.Table, section: Params) -> Pairs:
     if section.similarity is None or modality(rows.column_names) == "image":
         return np.empty((0, 2), np.int64)
     return near_duplicates([text or "" for text in rows["text"].to_pylist()], section.similarity)
-
-
-def _refuse_empty(tables: dict[str, pa.Table], rows: int) -> None:
-    empty = [name for name, table in tables.items() if not len(table)]
-    if empty:
-        raise UserError(
-            f"split: no row was assigned to {' and '.join(empty)} of {rows} reference rows: widen windows.reference, "
-            "add data, or change split.validation and split.test"
-        )
 
 
 def _figures(tables: dict[str, pa.Table], pairs: Pairs) -> dict[str, object]:

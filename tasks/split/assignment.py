@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
@@ -11,56 +10,54 @@ import pyarrow as pa
 
 from tasks.core.errors import UserError
 from tasks.split import NAMES, Name, Params
+from tasks.split.balance import Balance
 
-GOLDEN_RATIO = 0.6180339887498949  # its multiples, modulo 1, fill [0, 1) most evenly at every length
 
-
-def assign_alone(rows: pa.Table, params: Params, seed: int) -> list[Name]:
-    """The split each row would have by itself."""
+def own_splits(rows: pa.Table, params: Params, seed: int) -> list[Name] | Balance:
+    """The split each row would have by itself, or what places the rows one after the other."""
     if params.by == "given":
         return _given(rows, params)
     if params.by == "time":
         return _by_time(rows, params)
-    return [_by_share(point, params) for point in _points(rows, params, seed)]
+    if params.group or params.stratify:
+        labels = rows["label"].to_pylist() if params.stratify else None
+        return Balance(params.shares(), labels, empty_first=params.group is not None)
+    return [_by_share(_uniform(f"{seed}\0{key}"), params) for key in rows["id"].to_pylist()]
 
 
 def assign(
-    own: Sequence[Name],
+    own: Sequence[Name] | Balance,
     earlier: Mapping[int, Sequence[int]],
+    count: int,
     groups: Sequence[object] | None = None,
     *,
     joins: bool = True,
 ) -> list[Name | None]:
-    """The split of every row, in order; None for one that would join two splits.
+    """The split of every one of ``count`` rows, in order; None for one that would join two splits.
 
     ``earlier`` names the earlier near-duplicates of a row, ``groups`` the declared group of each row (None: none).
     With ``joins`` a row joins the split of its near-duplicates and group. Without, its own split is fixed (a date, a
     given split), and it is left out when theirs is another.
     """
-    assigned: list[Name | None] = list(own)
+    balance = own if isinstance(own, Balance) else None
+    assigned: list[Name | None] = [None] * count if isinstance(own, Balance) else list(own)
     group_splits: dict[object, Name] = {}
-    for row in sorted(earlier) if groups is None else range(len(own)):
+    for row in sorted(earlier) if groups is None and balance is None else range(count):
         group = groups[row] if groups else None
         linked = {assigned[before] for before in earlier.get(row, ())} | {group_splits.get(group)}
         if not joins:
-            linked.add(own[row])
+            linked.add(assigned[row])
         splits = [split for split in linked if split]
-        assigned[row] = own[row] if not splits else splits[0] if len(splits) == 1 else None
-        if group is not None and (split := assigned[row]):
-            group_splits.setdefault(group, split)
+        if len(splits) > 1:
+            assigned[row] = None
+        elif splits or balance:
+            assigned[row] = splits[0] if splits else balance.furthest_below(row)
+        if split := assigned[row]:
+            if balance:
+                balance.add(row, split)
+            if group is not None:
+                group_splits.setdefault(group, split)
     return assigned
-
-
-def _points(rows: pa.Table, params: Params, seed: int) -> list[float]:
-    """A number in [0, 1) for each row: of its id alone, or of its rank within its label."""
-    if not params.stratify:
-        return [_uniform(f"{seed}\0{key}") for key in rows["id"].to_pylist()]
-    rank: Counter[str] = Counter()
-    points = []
-    for label in rows["label"].to_pylist():
-        points.append(rank[label] * GOLDEN_RATIO % 1.0)
-        rank[label] += 1
-    return points
 
 
 def _uniform(key: str) -> float:
@@ -68,7 +65,7 @@ def _uniform(key: str) -> float:
 
 
 def _by_share(point: float, params: Params) -> Name:
-    """Train comes first, so that the first row of every label is trained on when stratified."""
+    """The split of a point in [0, 1)."""
     if point < 1 - params.validation - params.test:
         return "train"
     return "validation" if point < 1 - params.test else "test"

@@ -1,0 +1,35 @@
+"""Why a split has no rows, and which key settles it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from tasks.core.errors import UserError
+from tasks.split import NAMES, Params
+
+
+def refuse_empty(tables: Mapping[str, pa.Table], rows: pa.Table, params: Params) -> None:
+    """UserError where a split has no rows: the figures, and the key that settles it."""
+    empty = [name for name in NAMES if not len(tables[name])]
+    if empty:
+        has = ", ".join(f"{name} {len(tables[name])}" for name in (*NAMES, "quarantine"))
+        raise UserError(
+            f"split: no row was assigned to {' and '.join(empty)} of {len(rows)} reference rows ({has}): "
+            + _remedy(rows, params)
+        )
+
+
+def _remedy(rows: pa.Table, params: Params) -> str:
+    if params.by == "time":
+        return "move split.validation_from or split.test_from, or widen windows.reference"
+    if params.by == "given":
+        return f"the column {params.given!r} that split.given names must hold all three, or choose another split.by"
+    if params.group:
+        values = len(rows[params.group].unique().drop_null())
+        return f"split.group {params.group!r} has {values} values, three are needed; add rows or set split.group: null"
+    shares = f"split.validation is {params.validation:g} and split.test {params.test:g} of {len(rows)} rows"
+    if params.stratify:
+        return f"{shares} with {len(rows['label'].unique())} labels (split.stratify): raise them, or add rows"
+    return f"{shares}: raise them, add rows, or set split.stratify: true, which leaves less to chance"
