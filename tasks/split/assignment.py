@@ -50,8 +50,10 @@ def assign(
         splits = [split for split in linked if split]
         if len(splits) > 1:
             assigned[row] = None
-        elif splits or balance:
-            assigned[row] = splits[0] if splits else balance.furthest_below(row)
+        elif splits:
+            assigned[row] = splits[0]
+        elif balance:
+            assigned[row] = balance.furthest_below(row)
         if split := assigned[row]:
             if balance:
                 balance.add(row, split)
