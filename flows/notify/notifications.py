@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, cast
 
 from prefect.artifacts import create_markdown_artifact
@@ -22,6 +24,8 @@ from tasks.core.errors import UserError
 log = logging.getLogger(__name__)
 
 DRIFT = "driftline.drift.detected"
+OWN_BLOCKS = "notification_blocks"
+"""A module of yours beside flows/, with block classes that Prefect has not; a process knows only those it imported."""
 
 
 def title(watched: Watched) -> str:
@@ -95,6 +99,8 @@ def notify(block: str, subject: str, body: str) -> None:
     """
 
     def send() -> None:
+        if find_spec(OWN_BLOCKS):
+            import_module(OWN_BLOCKS)
         loaded = Block.load(block)
         if not isinstance(loaded, NotificationBlock):
             raise UserError(f"{block} is a {type(loaded).__name__}, which sends no notifications")

@@ -17,7 +17,10 @@ from flows.upgrade import code, documents, keys, pipeline, release
 from flows.upgrade.outcome import Outcome
 
 PARAMS, PIPELINE, LOCK, README = "params.yaml", "dvc.yaml", "dvc.lock", "README.md"
-OWN = ("behaviour.yaml", "measures.py", "tasks/validate/own_rules.py", "landing.yaml", "data/released.csv")
+OWN = (
+    "behaviour.yaml", "measures.py", "notification_blocks.py", "tasks/validate/own_rules.py", "landing.yaml",
+    "data/released.csv",
+)  # fmt: skip
 """What a team's own data decide: theirs stays, unless they never changed it."""
 SECTION_LIST = re.compile(r"^(?:BESIDE|STAGES) = .*\n", re.M)
 ADVICE = {
