@@ -20,6 +20,8 @@ INSTEAD = {
     "label_not_allowed": "add the label to validate.labels, or have it corrected in the source",
     "duplicate_image": "its first copy passes already",
     "duplicate_text": "its first copy passes already",
+    "landed_again": "the row that landed first passes already",
+    "superseded": "land the row again, as it should be",
     "timestamp_unreadable": "have the time corrected in the source",
 }
 

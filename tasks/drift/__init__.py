@@ -21,6 +21,8 @@ NO_EVIDENCE = (  # their shares differ between two windows of the same rows
     "conflicting_label",  # the longer a window, the more copies it holds
     "duplicate_image",
     "duplicate_text",
+    "landed_again",  # how often the same rows land says nothing of new ones
+    "superseded",
     "label_missing",  # the reference needs labels, current does not
     "timestamp_unreadable",  # rows without a time all go to current
 )

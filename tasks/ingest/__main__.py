@@ -18,15 +18,18 @@ from tasks.core.tables import write_table
 from tasks.dataset import layout
 from tasks.dataset.windows import Columns
 from tasks.dataset.windows import load as load_windows
-from tasks.ingest import fields, ids, images, late_labels, sources, windows
+from tasks.ingest import fields, ids, images, late_labels, repeated, sources, windows
 from tasks.ingest.decoding import Opening
+from tasks.ingest.notes import repeated_notes
 from tasks.ingest.parts import Part, refuse_many_columns
 
 
 def read_window(plan: windows.Plan) -> tuple[pa.Table, dict[str, Any]]:
     """The window's rows, in the order of the source, and its figures."""
     counts, opening = windows.RecordCounts(), plan.opening()
-    rows = ids.fill_ids(_concatenated(_rows_by_part(plan, opening, counts), plan.columns)).combine_chunks()
+    later: dict[str, str] = {}
+    found = _concatenated(_rows_by_part(plan, opening, counts, later), plan.columns)
+    rows = ids.fill_ids(found, later).combine_chunks()
     joined = None
     if plan.labels:
         rows, joined = late_labels.join_labels(
@@ -35,11 +38,20 @@ def read_window(plan: windows.Plan) -> tuple[pa.Table, dict[str, Any]]:
     return rows, _figures(rows, plan, counts) | ({"late_labels": joined} if joined else {})
 
 
-def _rows_by_part(plan: windows.Plan, opening: Opening, counts: windows.RecordCounts) -> list[pa.Table]:
-    """The window's rows of each part that has any; the parts themselves are freed when the call returns."""
+def _rows_by_part(
+    plan: windows.Plan, opening: Opening, counts: windows.RecordCounts, later: dict[str, str]
+) -> list[pa.Table]:
+    """The window's rows of each part that has any; the parts themselves are freed when the call returns.
+
+    ``later`` takes, by id, the latest landed part with a row in another window.
+    """
     kept = []
     for part in _checked_parts(plan, opening):
-        rows = windows.select_rows(fields.rows(part, plan.columns), plan, counts)
+        every = fields.rows(part, plan.columns)
+        rows = windows.select_rows(every, plan, counts)
+        if len(rows) < len(every) and plan.columns.id and repeated.landing_of(part.file):
+            elsewhere = set(every["id"].to_pylist()) - set(rows["id"].to_pylist()) - {None}
+            later.update(dict.fromkeys(elsewhere, part.file))
         if len(rows):
             kept.append(_without_unused(rows, plan.columns) if part.sparse else rows)
     counts.check(plan)
@@ -109,6 +121,8 @@ def main(window: WindowOption) -> None:
     write_table(rows, layout.window(window).raw)
     write_json(figures, paths.metrics("ingest", window))
     print(f"{window}: {len(rows)} rows of {plan.source}, {sum(figures['problems'].values())} with a problem")
+    for note in repeated_notes(rows):
+        print(f"  {note}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from hashlib import sha256
 
@@ -11,44 +12,79 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.rows import modality
+from tasks.ingest import repeated
 
 DIGITS = 32
 """Hexadecimal digits of the sha256 that are used: 128 bits."""
-DUPLICATE = "id_duplicate"
 
 
-def fill_ids(rows: pa.Table) -> pa.Table:
+def fill_ids(rows: pa.Table, later: Mapping[str, str] | None = None) -> pa.Table:
     """Give each row an id of its own.
 
     A row without an id gets a hash of its values and the number of equal rows before it: equal rows have the same time,
-    so they are in one window, and the number is that of the whole source. A row whose id occurs before gets that id
-    with a number, and the problem ``id_duplicate`` unless it has another.
+    so they are in one window, and the number is that of the whole source. Of rows that share an id one counts and keeps
+    it (``repeated.py``); the others get that id with a number, and the problem that says why they do not count.
+    ``later``: by id, the latest landed part that has a row of it in another window.
     """
-    columns = [modality(rows.column_names), "label", "timestamp", "source_bytes"]
-    nameless = rows.filter(pc.is_null(rows["id"])).select(columns)
-    made = _generated_ids(nameless)
     keys = rows["id"].combine_chunks()
-    keys = pc.replace_with_mask(keys, pc.is_null(keys), pa.array(made, pa.string())) if made else keys
-    renamed = _renamed_duplicates(keys)
-    if renamed:
-        names, problems = keys.to_pylist(), rows["problem"].to_pylist()
-        for place, name in renamed.items():
-            names[place] = name
-            problems[place] = problems[place] or DUPLICATE
-        keys = pa.array(names, pa.string())
-        rows = rows.set_column(rows.column_names.index("problem"), "problem", pa.array(problems, pa.string()))
-    return rows.set_column(0, rows.schema.field("id"), keys)
+    problems: dict[int, str] = {}
+    nameless = pc.indices_nonzero(pc.is_null(keys)).to_pylist()
+    if nameless:
+        made, again = _generated_ids(rows.filter(pc.is_null(rows["id"])))
+        keys = pc.replace_with_mask(keys, pc.is_null(keys), pa.array(made, pa.string()))
+        problems = {nameless[place]: repeated.LANDED_AGAIN for place in again}
+    groups = _groups(keys, later or {})
+    if not (groups or problems):
+        return rows.set_column(0, rows.schema.field("id"), keys)
+    verdict = repeated.judge(rows, groups, later or {})
+    problems |= verdict.problems
+    names = _renamed(keys.to_pylist(), groups, verdict.keeps_id)
+    rows = rows.set_column(0, rows.schema.field("id"), pa.array(names, pa.string()))
+    return _moved(_with_problems(rows, problems), verdict.moved)
 
 
-def _generated_ids(rows: pa.Table) -> list[str]:
+OVERRIDDEN = (repeated.SUPERSEDED, repeated.LANDED_AGAIN)
+"""Problems of a row that does not matter any more, whatever else is wrong with it."""
+
+
+def _with_problems(rows: pa.Table, found: Mapping[int, str]) -> pa.Table:
+    problems = rows["problem"].to_pylist()
+    for place, problem in found.items():
+        if problem in OVERRIDDEN or problems[place] is None:
+            problems[place] = problem
+    return rows.set_column(rows.column_names.index("problem"), "problem", pa.array(problems, pa.string()))
+
+
+def _moved(rows: pa.Table, moved: Mapping[int, int]) -> pa.Table:
+    """The rows, each one that counts in the place of the first that it replaces."""
+    if not moved:
+        return rows
+    order = list(range(len(rows)))
+    for counts, first in moved.items():
+        order[counts], order[first] = order[first], order[counts]
+    return rows.take(pa.array(order, pa.int64()))
+
+
+def _generated_ids(rows: pa.Table) -> tuple[list[str], list[int]]:
+    """An id for each row, and the positions of those that an earlier part of their landing has too."""
+    columns = [modality(rows.column_names), "label", "timestamp", "source_bytes", "source_file"]
     counts: Counter[str] = Counter()
-    names = []
-    for batch in rows.to_batches():
-        for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+    first: dict[str, str] = {}
+    names: list[str] = []
+    again = []
+    for batch in rows.select(columns).to_batches():
+        for *values, file in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             digest = _digest(*values)
+            if first.setdefault(digest, file) != file and _one_landing(first[digest], file):
+                again.append(len(names))
             names.append(f"{digest}-{counts[digest]}")
             counts[digest] += 1
-    return names
+    return names, again
+
+
+def _one_landing(one: str, other: str) -> bool:
+    landing = repeated.landing_of(one)
+    return landing is not None and landing == repeated.landing_of(other)
 
 
 def _digest(what: str | bytes | None, label: str | None, moment: datetime | None, source: bytes | None) -> str:
@@ -58,19 +94,28 @@ def _digest(what: str | bytes | None, label: str | None, moment: datetime | None
     return sha256(json.dumps(values).encode()).hexdigest()[:DIGITS]
 
 
-def _renamed_duplicates(keys: pa.Array) -> dict[int, str]:
-    """A new id for each position whose id occurs at an earlier one."""
+def _groups(keys: pa.Array, later: Mapping[str, str]) -> dict[str, list[int]]:
+    """The positions of each id that is there twice, or in a later part."""
     counts = pc.value_counts(keys)
     twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    if not len(twice):
-        return {}
-    taken, turn, renamed = set(keys.to_pylist()), Counter[str](), {}
-    for place in pc.indices_nonzero(pc.is_in(keys, value_set=twice)).to_pylist():
-        name = keys[place].as_py()
-        turn[name] += 1
-        while turn[name] > 1 and (new := f"{name}#{turn[name]}") in taken:
-            turn[name] += 1
-        if turn[name] > 1:
-            taken.add(new)
-            renamed[place] = new
-    return renamed
+    if later:
+        twice = pa.concat_arrays([twice, pa.array(list(later), pa.string())])
+    groups: dict[str, list[int]] = {}
+    for place in pc.indices_nonzero(pc.is_in(keys, value_set=twice)).to_pylist() if len(twice) else ():
+        groups.setdefault(keys[place].as_py(), []).append(place)
+    return groups
+
+
+def _renamed(names: list[str], groups: Mapping[str, list[int]], keeps_id: Collection[int]) -> list[str]:
+    """The ids, with a number for each row of a group that does not keep its own."""
+    taken = set(names)
+    for name, group in groups.items():
+        turn = 1
+        for place in group:
+            if place not in keeps_id:
+                turn += 1
+                while (new := f"{name}#{turn}") in taken:
+                    turn += 1
+                taken.add(new)
+                names[place] = new
+    return names

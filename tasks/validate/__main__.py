@@ -18,6 +18,7 @@ from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.layout import WindowPaths
 from tasks.validate import RELEASED, Params, image_checks, personal, releases
+from tasks.validate.corrections import write_corrections
 from tasks.validate.expectations import rule_checker
 from tasks.validate.reasons import failing, passing, row_reasons
 from tasks.validate.releases import Released
@@ -50,6 +51,7 @@ def validate(
         }
         broken = broken_rules(figures, passed, section, window, checker) if len(raw) else []
         checker.write_docs(where.data_docs, quarantined)
+        write_corrections(raw, where.data_docs)
     del raw, rows  # writing takes four times a long text
     pa.default_memory_pool().release_unused()
     write_table(quarantined, where.quarantine)

@@ -19,6 +19,7 @@ HEADER = ("id", "reason", "why")
 RELEASABLE = (
     "character_not_allowed",
     "conflicting_label",
+    "id_conflict",
     "id_duplicate",
     "image_brightness_outside",
     "image_bytes_outside",

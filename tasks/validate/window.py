@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tasks.core.paths import WindowName
 from tasks.validate import Params
+from tasks.validate.corrections import UNCOUNTED
 from tasks.validate.expectations import RuleChecker
 from tasks.validate.rules import Rule, class_rules, table_rules
 
@@ -44,13 +45,14 @@ def broken_rules(
 
 
 def _share(figures: Mapping[str, Any]) -> float:
-    """The share quarantined of the rows that fall into the window.
+    """The share quarantined of the rows that fall into the window and that no other row of it stands for.
 
-    Rows without a time fall into none. They come with every current window; a short one they would outnumber.
+    Rows without a time fall into none. They come with every current window; a short one they would outnumber. Rows that
+    landed again, as they were or corrected, are counted once.
     """
-    undated = figures["reasons"].get(UNDATED, 0)
-    placed = figures["rows"] - undated
-    return (figures["quarantined"] - undated) / placed if placed else 0.0
+    left_out = sum(figures["reasons"].get(reason, 0) for reason in (UNDATED, *UNCOUNTED))
+    placed = figures["rows"] - left_out
+    return (figures["quarantined"] - left_out) / placed if placed else 0.0
 
 
 def _explain(rule: Rule, observed: float, key: str) -> str:

@@ -281,15 +281,15 @@ def copies(*rows, **more):
 
 
 ROWS = {
-    "id_twice": named("k", "j", "k", reasons=[None, None, "id_duplicate"]),
-    "id_all_the_same": named("k", "k", "k", "j", reasons=[None, "id_duplicate", "id_duplicate"]),
+    "id_twice": named("k", "j", "k", reasons=["id_conflict", None, "id_conflict"]),
+    "id_all_the_same": named("k", "k", "k", "j", reasons=["id_conflict"] * 3),
     "id_missing": named("k", "j", "", reasons=[None, None, "id_missing"]),
     "id_space": named("k", "j", " "),
     "id_nfc_and_nfd": named("\u00e9", "e\u0301", "E"),
     "id_html": named("<script>alert(1)</script>", "&amp;", "&"),
     "id_nul": named("k", "k\x00", "k\x00\x00"),
     "id_long": named("k", "k" * 100_000, "j"),
-    "id_like_ours": named("k", "k#2", "k", reasons=[None, None, "id_duplicate"]),
+    "id_like_ours": named("k", "k#2", "k", reasons=["id_conflict", None, "id_conflict"]),
     "copy": copies(*GOOD, Row("x", "a"), Row("x", "a", "duplicate_text")),
     "copy_in_case": copies(*GOOD, Row("x y", "a"), Row("X  Y", "a", "duplicate_text")),
     "copy_in_form": copies(*GOOD, Row("fine", "a"), Row("ﬁne", "a", "duplicate_text")),

@@ -30,7 +30,10 @@ def planted():
     for kind, (_, change) in KINDS.items():
         for _ in range(EACH):
             place = free.pop()
-            rows[place], done[place] = change(rows[place], rows[next(donors)]), kind
+            donor = next(donors)
+            rows[place], done[place] = change(rows[place], rows[donor]), kind
+            if kind == "id again":  # nobody knows which of the two has the right one
+                done[donor] = kind
     for _ in range(EACH):
         one, other = free.pop(), free.pop()
         rows[one] = clean(one + ROWS, random)
