@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.exceptions import FlowPauseTimeout
@@ -25,7 +24,6 @@ from flows.notify import notifications
 from flows.parameters import PUBLISH, Publish
 from flows.promotion import markdown
 from flows.runs import ending, record
-from flows.runs.names import run_name
 from flows.runs.renamed import APPROVAL
 from tasks.core.errors import UserError
 from tasks.gate import Rule
@@ -44,15 +42,7 @@ class Approval(RunInput):
     """For the log."""
 
 
-@flow(
-    name=FLOW,
-    flow_run_name=lambda: run_name("approval"),
-    persist_result=False,
-    on_failure=[ending.failed],
-    on_crashed=[ending.failed],
-    on_completion=[ending.completed],
-)
-@ending.ends_recorded
+@ending.deployed(FLOW, "approval")
 def approval(
     repository: str | None = None,
     run: str | None = None,
@@ -72,7 +62,7 @@ def approval(
         publish: Who hears that it waits, and the git remote that gets the tags.
     """
     home = Home.of(repository)
-    with liveness_lock(home, str(runtime.flow_run.id)):
+    with liveness_lock(home):
         commit, champion = proposal.candidate(home, run) if run else _newest(home), registry.champion(home.origin)
         if champion and champion.commit == commit:
             return Completed(name="Nothing", message=f"the newest model is the champion already: {champion}")

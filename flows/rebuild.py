@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -16,20 +15,11 @@ from flows.machine.locks import Overlap, holding
 from flows.runs import ending, verify
 from flows.runs.names import run_name
 from flows.runs.renamed import REBUILD
-from flows.runs.verify import past_run
 
 FLOW = REBUILD
 
 
-@flow(
-    name=FLOW,
-    flow_run_name=lambda: run_name("verify"),
-    persist_result=False,
-    on_failure=[ending.failed],
-    on_crashed=[ending.failed],
-    on_completion=[ending.completed],
-)
-@ending.ends_recorded
+@ending.deployed(FLOW, "verify")
 def rebuild(
     repository: str | None = None, run: str | None = None, overlap: Overlap = "wait", notify: str | None = None
 ) -> State[Any]:
@@ -42,8 +32,8 @@ def rebuild(
         notify: A notification block, as slack-webhook/team, told of a failure once.
     """
     home, name = Home.of(repository), run_name("verify")
-    with liveness_lock(home, str(runtime.flow_run.id)), holding(home.workspace_lock, name, overlap):
-        found = verify.rebuild(home, past_run(home, run))
+    with liveness_lock(home), holding(home.workspace_lock, name, overlap):
+        found = verify.rebuild(home, verify.past_run(home, run))
     create_markdown_artifact(key="verify", markdown=f"```\n{found}\n```", description="A past run, rebuilt")
     if not found.same:
         raise FlowError(str(found))

@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -41,15 +40,7 @@ FLOW = SCHEDULED_TRAINING
 GPU = Path("/dev/nvidiactl")
 
 
-@flow(
-    name=FLOW,
-    flow_run_name=run_name,
-    persist_result=False,
-    on_failure=[ending.failed],
-    on_crashed=[ending.failed],
-    on_completion=[ending.completed],
-)
-@ending.ends_recorded
+@ending.deployed(FLOW, "training")
 def scheduled_training(
     repository: str | None = None,
     revision: str = "HEAD",
@@ -68,14 +59,14 @@ def scheduled_training(
         publish: Who else hears of the run.
         request: What another run asks for; left empty by a schedule.
     """
-    home, name = Home.of(repository), run_name()
+    home, name = Home.of(repository), run_name("training")
     refuse_secrets(home, publish.upstream)
     asked = Asked(name, FLOW, home.origin, record.now(), revision, request.because)
 
     def train(folder: Path) -> Iterator[Result]:
         return _train(home, folder, stages, request.windows, limits.stage_minutes)
 
-    with liveness_lock(home, str(runtime.flow_run.id)), alone(home, name, limits.overlap):
+    with liveness_lock(home), alone(home, name, limits.overlap):
         done = attempt(home, asked, workspace.pinned(home, revision), train)
         before = record.latest(home.origin, flow=FLOW)
         other_models = beside.others(home, *((before.commit, f"last run, {before.name}") if before else (None, "")))

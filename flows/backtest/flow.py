@@ -9,27 +9,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, runtime, task
+from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
 from flows.backtest import history, page
 from flows.backtest.history import History
 from flows.backtest.replay import ResultCache, Step, as_json, replay_policy
-from flows.errors import Busy
 from flows.machine.git import git
 from flows.machine.home import HERE, Home
 from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap
-from flows.parameters import POLICY, REPLAY, WINDOW, Labels, Policy, Refits, Replay, Window
-from flows.runs import workspace
+from flows.parameters import POLICY, REPLAY, WINDOW, Labels, Policy, Replay, Window
+from flows.runs import ending, workspace
 from flows.runs.names import run_name
 from flows.scheduled_training import alone
 from flows.windows import ranges
 from tasks.core import paths
-from tasks.core.errors import UserError
 from tasks.core.files import replacing, write_json
 from tasks.dataset import layout
 from tasks.gate import Rule
@@ -46,6 +44,7 @@ HOW = {
 
 
 @flow(name="backtest", flow_run_name=lambda: run_name("backtest"), persist_result=False)
+@ending.ends_recorded
 def backtest(
     repository: str | None = None,
     window: Window = WINDOW,
@@ -67,42 +66,34 @@ def backtest(
         overlap: When another run of the repository is at work: wait for it, or skip this run.
         output: The page. Default: reports/backtest.html of the repository.
     """
-    name = run_name("backtest")
-    try:
-        home, span = Home.of(repository), (history.optional_date(window.since), history.optional_date(window.until))
-        with liveness_lock(home, str(runtime.flow_run.id)), alone(home, name, overlap):
-            commit, work = workspace.pinned(home, replay.revision), home.folder / "backtests"
-            rows = history.read(home, commit, work / "history", span[1])
-            windows = history.closed_windows(rows, *span, window.days)
-            history.refuse_one_class(rows, windows[0])
-            policies = [policy.model_copy(update={"refit_on": one}) for one in dict.fromkeys(replay.policies)]
-            cache = _cached_models(home, commit, rows, work, replay.refit, replay.labels, policy.rule)
-            steps = _replayed(cache, windows, policies, replay.labels)
-            shutil.rmtree(work / "models", ignore_errors=True)
-    except Busy as busy:
-        return Completed(name="Skipped", message=f"skipped: {busy}")
-    except UserError as failure:
-        return Failed(message=str(failure))
+    home, span = Home.of(repository), (history.optional_date(window.since), history.optional_date(window.until))
+    with liveness_lock(home), alone(home, run_name("backtest"), overlap):
+        commit, work = workspace.pinned(home, replay.revision), home.folder / "backtests"
+        rows = history.read(home, commit, work / "history", span[1])
+        windows = history.closed_windows(rows, *span, window.days)
+        history.refuse_one_class(rows, windows[0])
+        policies = [policy.model_copy(update={"refit_on": one}) for one in dict.fromkeys(replay.policies)]
+        cache = _cached_models(home, commit, rows, work, replay, policy.rule)
+        steps = _replayed(cache, windows, policies, replay.labels)
+        shutil.rmtree(work / "models", ignore_errors=True)
     training_rows = len(rows.before(windows[0].since))
     found = page.Replayed(home.origin.name, f"{HOW[replay.refit]} {HOW[replay.labels]}", policies, steps, training_rows)
     return _publish(found, Path(output).absolute() if output else home.origin / PAGE, cache.made)
 
 
-def _cached_models(
-    home: Home, commit: str, rows: History, work: Path, refit: Refits, labels: Labels, rule: Rule
-) -> ResultCache:
+def _cached_models(home: Home, commit: str, rows: History, work: Path, replay: Replay, rule: Rule) -> ResultCache:
     """The models, with what is known of them already."""
     clone = work / "history"
-    folder = work / _key(home, commit, clone, refit, labels, rule)
+    folder = work / _key(home, commit, clone, replay.refit, replay.labels, rule)
     log.info(f"{len(rows.rows):,} rows of history; finished results are cached in {folder}")
-    if refit == "full":
+    if replay.refit == "full":
         from flows.backtest.full import Pipelines
 
-        return ResultCache(Pipelines(home, commit, rows, work / "models", labels, rule), folder)
+        return ResultCache(Pipelines(home, commit, rows, work / "models", replay.labels, rule), folder)
     from flows.backtest.probe import Probes, Settings, embedded
 
     settings = Settings.of(clone / paths.PARAMS, rule)
-    return ResultCache(Probes(rows, settings, embedded(rows, settings, work), labels), folder)
+    return ResultCache(Probes(rows, settings, embedded(rows, settings, work), replay.labels), folder)
 
 
 def _key(home: Home, commit: str, clone: Path, *how: str) -> str:

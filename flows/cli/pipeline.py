@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import Annotated
 
 import typer
 
+from flows.cli.endings import interruptible
 from flows.cli.options import examples
+from flows.pipeline import guard
 from tasks.core.cli import FAILED
 from tasks.land.command import land
 
@@ -27,20 +28,13 @@ def run(
 
     Ctrl-C stops the running stage; the next run goes on from there.
     """
-    import flows.pipeline.guard
-
-    dvc = [sys.executable, "-m", "dvc", "repro", *(stages or [])]
-    guard = [sys.executable, "-P", flows.pipeline.guard.__file__, *dvc]
-    with subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True) as running:
+    running = guard.start([sys.executable, "-m", "dvc", "repro", *(stages or [])])
+    with interruptible("the running stage was stopped; run again to go on"):
         try:
-            code = running.wait()
-        except KeyboardInterrupt:
-            assert running.stdin
-            running.stdin.close()  # which has the guard end DVC and its stage
             running.wait()
-            print("interrupted: the running stage was stopped; run again to go on", file=sys.stderr)
-            raise typer.Exit(130) from None
-    if code:
+        finally:
+            guard.stop(running)
+    if running.returncode:
         raise typer.Exit(FAILED)
     if not stages:
         report()

@@ -6,27 +6,21 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-import httpx
-
-import flows.pipeline.guard
 from flows.demo import place
 from flows.demo.stream import Stream
 from flows.machine.home import Home
-from flows.machine.server import server
+from flows.machine.server import server, start_logged, wait_until_up
+from flows.pipeline import guard
 from tasks.core.errors import UserError
 from tasks.report import INDEX
 
 log = logging.getLogger("flows.demo")
-START_SECONDS = 60.0
 KEPT = (  # flows/__init__.py
     "PREFECT_SERVER_ANALYTICS_ENABLED",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS",
@@ -113,28 +107,13 @@ def drift_pages(home: Home) -> Iterator[str]:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     pages = [sys.executable, "-m", "driftline", "drift-pages", "--repository", str(home.origin), "--port", str(port)]
-    with (home.folder / "drift_pages.log").open("ab") as log:
-        kinds: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": log, "stderr": log, "start_new_session": True}
-        guard = subprocess.Popen([sys.executable, "-P", flows.pipeline.guard.__file__, *pages], **kinds)
+    log = home.folder / "drift_pages.log"
+    process = start_logged(pages, log)
     try:
-        wait_for(address, guard, Path(log.name))
+        wait_until_up("the drift pages", address, process, log)
         yield address
     finally:
-        assert guard.stdin
-        guard.stdin.close()
-        guard.wait()
-
-
-def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until a page answers. UserError when it does not."""
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            httpx.get(address, timeout=5)
-            return
-        except httpx.HTTPError:
-            time.sleep(0.5)
-    raise UserError(f"the drift pages did not start: see {log}")
+        guard.stop(process)
 
 
 def demo(repository: Path | None, wanted: Path | None, no_wait: bool) -> None:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from prefect import runtime
+
 from flows.machine.home import Home
 from flows.machine.locks import holding
 
@@ -16,8 +18,9 @@ STARTED_BY_A_RUNNER = "PREFECT__FLOW_RUN_ID"
 
 
 @contextmanager
-def liveness_lock(home: Home, run: str) -> Iterator[None]:
+def liveness_lock(home: Home) -> Iterator[None]:
     """Hold the run's own lock for the length of the block, and end with the runner or worker that started this."""
+    run = str(runtime.flow_run.id)
     if STARTED_BY_A_RUNNER in os.environ:
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     file = home.run_lock(run)

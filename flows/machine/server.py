@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-import flows.pipeline.guard
 from flows.machine.home import root
+from flows.pipeline import guard
 from tasks.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,8 +34,12 @@ LOOK_SECONDS = 2.0
 
 def answers(api: str) -> bool:
     """Whether a server is well at the API's address."""
+    return _is_there(f"{api}/health")
+
+
+def _is_there(page: str) -> bool:
     try:
-        return httpx.get(f"{api}/health", timeout=10).status_code == 200
+        return httpx.get(page, timeout=10).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -81,7 +85,7 @@ def server(api: str, host: str | None = None) -> Iterator[None]:
     file = root() / "server.log"
     ours = _Server(host or address.hostname, address.port or 4200, file)
     try:
-        ours.wait_for(api)
+        wait_until_up("Prefect's server", f"{api}/health", ours.process, file)
         log.info(f"Prefect's server is up: {api.removesuffix('/api')} (log: {file})")
         threading.Thread(target=ours.keep_up, daemon=True).start()
         yield
@@ -93,34 +97,34 @@ class _Server:
     """A server under a guard, which ends it when this process is gone."""
 
     def __init__(self, host: str, port: int, log: Path) -> None:
-        prefect = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
-        self.command = [sys.executable, "-P", flows.pipeline.guard.__file__, *prefect]
+        self.command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
         self.log = log
         self.over = threading.Event()
-        self.process = self._start()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            return subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
-
-    def wait_for(self, api: str) -> None:
-        """Until it answers. Raises UserError when it does not."""
-        deadline = time.monotonic() + START_SECONDS
-        while not answers(api):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise UserError(f"Prefect's server did not start: see {self.log}")
-            time.sleep(0.5)
+        self.process = start_logged(self.command, log)
 
     def keep_up(self) -> None:
         """Start it again whenever it has ended, until this process wants no more of it."""
         while not self.over.wait(LOOK_SECONDS):
             if self.process.poll() is not None:
-                self.process = self._start()
+                self.process = start_logged(self.command, self.log)
 
     def end(self) -> None:
         """Have the guard end it."""
         self.over.set()
-        assert self.process.stdin
-        self.process.stdin.close()
-        self.process.wait()
+        guard.stop(self.process)
+
+
+def start_logged(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a server under a guard; what it prints goes to the end of ``log``."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        return guard.start(command, stdout=file, stderr=file)
+
+
+def wait_until_up(what: str, page: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until the server answers at the address of a page. UserError when it does not."""
+    deadline = time.monotonic() + START_SECONDS
+    while not _is_there(page):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise UserError(f"{what} did not start: see {log}")
+        time.sleep(0.5)

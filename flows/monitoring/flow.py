@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -40,15 +39,7 @@ log = logging.getLogger(__name__)
 TO_LABEL = 200
 
 
-@flow(
-    name=watch.FLOW,
-    flow_run_name=lambda: run_name("monitoring"),
-    persist_result=False,
-    on_failure=[ending.failed],
-    on_crashed=[ending.failed],
-    on_completion=[ending.completed],
-)
-@ending.ends_recorded
+@ending.deployed(watch.FLOW, "monitoring")
 def monitoring(
     repository: str | None = None,
     window: Window = WINDOW,
@@ -70,7 +61,7 @@ def monitoring(
     home, name = Home.of(repository), run_name("monitoring")
     refuse_secrets(home, publish.upstream)
     asked = Asked(name, watch.FLOW, home.origin, now())
-    with liveness_lock(home, str(runtime.flow_run.id)):
+    with liveness_lock(home):
         with alone(home, name, limits.overlap):
             planned = watch.plan(home, window.since, window.until, window.days)
             if planned.window and planned.window.until > datetime.now(UTC):

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from typing import Any
 
 GRACE_SECONDS = 7.0  # so that a cancelled run is over within 10 s, whatever its stage does
 
@@ -40,6 +42,20 @@ def _end_when_input_closes(group: int) -> None:
     while os.read(0, 4096):
         continue
     end(group)
+
+
+def start(command: Sequence[str], **pipes: Any) -> subprocess.Popen[bytes]:
+    """A process that guards the command; by this file's path, since the working folder may be another's clone."""
+    guard = [sys.executable, "-P", __file__, *command]
+    # in a session of its own: a Ctrl-C must reach the guard as a closed pipe, not as a signal
+    return subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True, **pipes)
+
+
+def stop(guard: subprocess.Popen[bytes]) -> int:
+    """Close the guard's pipe, which ends its command if it still runs: the exit code."""
+    assert guard.stdin
+    guard.stdin.close()
+    return guard.wait()
 
 
 def main() -> None:

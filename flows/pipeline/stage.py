@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -21,8 +22,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-import flows.pipeline.guard
 from flows.errors import StageFailed, TookTooLong, TooLittleSpace
+from flows.pipeline import guard
 from flows.pipeline.disk import enough
 from flows.pipeline.missing import install_hints
 
@@ -71,35 +72,23 @@ def guarded(command: list[str], seconds: float | None = None) -> tuple[int, list
 
     After ``seconds`` it is ended, and TookTooLong is raised.
     """
-    guard = subprocess.Popen(
-        [
-            sys.executable,
-            "-P",
-            flows.pipeline.guard.__file__,
-            *command,
-        ],  # by its path: the working tree may be another's clone
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # a Ctrl-C must reach the guard as a closed pipe, not as a signal
-    )
-    assert guard.stdin and guard.stdout
-    timer = threading.Timer(seconds or 0, guard.stdin.close)  # which has the guard end the command
+    process = guard.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdin and process.stdout
+    timer = threading.Timer(seconds or 0, process.stdin.close)  # which has the guard end the command
     timer.daemon = True
     if seconds:
         timer.start()
     last: deque[str] = deque(maxlen=KEPT_LINES)
     try:
-        for line in lines(iter(lambda: os.read(guard.stdout.fileno(), 65536), b""), _redraw):  # type: ignore[union-attr]
+        for line in lines(iter(partial(os.read, process.stdout.fileno(), 65536), b""), _redraw):
             if not CHATTER.fullmatch(line):  # DVC's hints on what to type next, at every stage
                 last.append(line)
                 log.info(line)
     finally:
-        timed_out = seconds is not None and guard.stdin.closed
+        timed_out = seconds is not None and process.stdin.closed
         timer.cancel()
-        guard.stdin.close()
-        code = guard.wait()
-        guard.stdout.close()
+        code = guard.stop(process)
+        process.stdout.close()
     if timed_out:
         raise TookTooLong(f"it was ended after its limit of {seconds:g} s")
     return code, list(last)

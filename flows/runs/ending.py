@@ -1,7 +1,8 @@
 """The one place where a deployed flow ends: whatever ends it early is recorded, and told once per incident.
 
-``ends_recorded`` turns an error into the state of the run; Prefect's hooks, which also see what never reached the
-flow's body, leave a record where there is none yet and notify. What is killed has no hooks: ``flows.reaper`` finds it.
+``deployed`` makes a flow of a function, and ``ends_recorded`` turns its errors into the state of the run. Prefect's
+hooks, which also see what never reached the flow's body, leave a record where there is none yet and notify. What is
+killed has no hooks: ``flows.reaper`` finds it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
+from prefect import flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 from prefect.states import Completed, Failed
@@ -21,6 +23,7 @@ from flows.machine.home import Home
 from flows.notify import incidents
 from flows.runs import record
 from flows.runs.attempt import outcome_of
+from flows.runs.names import run_name
 from flows.runs.record import Asked
 from tasks.core.errors import UserError
 
@@ -47,6 +50,22 @@ def ends_recorded(body: Callable[P, State[Any]]) -> Callable[P, State[Any]]:
     run.__annotations__ = {name: given.annotation for name, given in signature.parameters.items()}
     vars(run)["__signature__"] = signature
     return run
+
+
+def deployed(name: str, kind: str) -> Callable[[Callable[P, State[Any]]], Flow[P, State[Any]]]:
+    """A flow of that name whose runs are called by their kind, and are recorded and told of however they end."""
+
+    def as_flow(body: Callable[P, State[Any]]) -> Flow[P, State[Any]]:
+        return flow(
+            name=name,
+            flow_run_name=lambda: run_name(kind),
+            persist_result=False,
+            on_failure=[failed],
+            on_crashed=[failed],
+            on_completion=[completed],
+        )(ends_recorded(body))
+
+    return as_flow
 
 
 def failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

@@ -86,12 +86,7 @@ def _for_runner(one: Deployment, home: Home, file: Path) -> RunnerDeployment:
     return RunnerDeployment.from_entrypoint(
         one.entrypoint,
         one.name,
-        schedules=[
-            DeploymentScheduleCreate(
-                schedule=each.rule(), active=each.active, parameters=each.parameters, slug=each.slug
-            )
-            for each in one.schedules
-        ],
+        schedules=[_schedule(each) for each in one.schedules],
         parameters=given,
         description=one.description,
         tags=one.tags,
