@@ -12,7 +12,6 @@ import os
 import sys
 import threading
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.errors import Busy
@@ -66,10 +65,9 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
         over.set()
 
 
-def serve(repository: Path | None, host: str, port: int) -> None:
+def serve(home: Home, host: str, port: int) -> None:
     """Serve the repository until a signal comes. UserError: it is served already, or prefect.yaml is refused."""
     plainly()
-    home = Home.of(repository)
     os.chdir(HERE)  # the runs import the flows from where they were deployed
     api = os.environ.setdefault(API, f"http://127.0.0.1:{port}/api")
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", str(int(CANCEL_SECONDS)))

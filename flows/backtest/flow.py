@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from prefect.states import Completed
 
 from flows.backtest import history, page
 from flows.backtest.history import History
-from flows.backtest.replay import ResultCache, Step, as_json, replay_policy
+from flows.backtest.replay import ResultCache, Step, replay_policy
 from flows.machine.git import git
 from flows.machine.home import HERE, Home
 from flows.machine.liveness import liveness_lock
@@ -124,7 +125,7 @@ def _publish(found: page.Replayed, target: Path, made: int) -> State[Any]:
     """The page, its figures beside it, and the artifact."""
     with replacing(target) as part:
         part.write_text(page.page(found), encoding="utf-8")
-    windows = {policy: as_json(of) for policy, of in found.steps.items()}
+    windows = {policy: _as_json(of) for policy, of in found.steps.items()}
     policies = {one.policy: asdict(one) for one in found.summaries}
     table, link = page.markdown(found), f"[the page]({target.as_uri()})"
     figures = {"how": found.how, "table": table, "policies": policies, "windows": windows}
@@ -133,3 +134,20 @@ def _publish(found: page.Replayed, target: Path, made: int) -> State[Any]:
     return Completed(
         message=f"{table}\n{made} results were computed, the others were cached\nopen      {target.as_uri()}"
     )
+
+
+def _as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """The windows of one policy, for other programs."""
+    return [
+        {
+            "since": step.window.since.isoformat(),
+            "until": step.window.until.isoformat(),
+            "trained_until": step.trained_until.isoformat(),
+            "accuracy": step.result.accuracy,
+            "interval": step.result.interval,
+            **{key: value for key, value in asdict(step.result).items() if key != "right"},
+            "decision": asdict(step.decision),
+            "refit": asdict(step.refit) if step.refit else None,
+        }
+        for step in steps
+    ]

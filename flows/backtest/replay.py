@@ -262,20 +262,3 @@ def describe_policy(policy: Policy) -> str:
         "alarm": f", cooldown {policy.cooldown_days:g} days",
     }
     return policy.refit_on.replace("_", " ") + looked_at.get(policy.refit_on, "")
-
-
-def as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """The windows of one policy, for other programs."""
-    return [
-        {
-            "since": step.window.since.isoformat(),
-            "until": step.window.until.isoformat(),
-            "trained_until": step.trained_until.isoformat(),
-            "accuracy": step.result.accuracy,
-            "interval": step.result.interval,
-            **{key: value for key, value in asdict(step.result).items() if key != "right"},
-            "decision": asdict(step.decision),
-            "refit": asdict(step.refit) if step.refit else None,
-        }
-        for step in steps
-    ]

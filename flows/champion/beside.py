@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from flows.champion import registry
+from flows.champion.comparison import in_order_of
 from flows.machine.home import Home
 from flows.runs import record
 from flows.runs.metrics import Evaluation
@@ -87,7 +88,7 @@ def difference(folder: Path, other: Model) -> str:
         unseen = set(test["id"]) - set(theirs["id"])
         if unseen:
             return f"not on the same rows: {len(unseen)} of {len(test['id'])} were not held out from it"
-        rows = pair(_answers(theirs, test), _answers(ours, test), test, [])
+        rows = pair(in_order_of(theirs, test["id"]), in_order_of(ours, test["id"]), test, [])
         found = gate_verdict(rows, SECTION, seed_of(folder / paths.PARAMS))["difference"]
     except (UserError, pa.ArrowException) as why:  # a table for people: whatever is wrong with it, the run is well
         return str(why)
@@ -97,9 +98,3 @@ def difference(folder: Path, other: Model) -> str:
 
 def _table(file: Path, column: str) -> Table:
     return dict(read_table(file, ["id", column]).to_pydict())
-
-
-def _answers(scored: Table, test: Table) -> Table:
-    """Predictions for the test rows, in their order."""
-    place = {key: i for i, key in enumerate(scored["id"])}
-    return {name: [scored[name][place[key]] for key in test["id"]] for name in ("id", "prediction")}

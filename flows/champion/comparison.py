@@ -116,11 +116,16 @@ def _own_answers(clone: Path) -> Table:
     """What the challenger said of its test rows, in their order."""
     test = read_predictions(clone / layout.split("test"))
     scored = read_predictions(clone / layout.window("reference").scored)
-    place = {key: i for i, key in enumerate(scored["id"])}
-    unknown = set(test["id"]) - place.keys()
+    unknown = set(test["id"]) - set(scored["id"])
     if unknown:
         raise UserError(f"{len(unknown)} test rows have no score, {min(unknown)!r} for one: run `dvc repro`")
-    return {name: [values[place[key]] for key in test["id"]] for name, values in scored.items()}
+    return in_order_of(scored, test["id"])
+
+
+def in_order_of(table: Table, ids: list[str]) -> Table:
+    """The rows with these ids, in their order."""
+    place = {key: i for i, key in enumerate(table["id"])}
+    return {name: [values[place[key]] for key in ids] for name, values in table.items()}
 
 
 def add_note(repository: Path, verdict: Verdict) -> None:

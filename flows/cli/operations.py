@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from flows.cli.endings import interruptible
-from flows.cli.options import RepositoryOption, examples
+from flows.cli.options import HomeOption, examples
 from flows.errors import FlowError
 from flows.machine.home import CLONES_KEPT
 from tasks.core.cli import FAILED, file_option, from_caller
@@ -22,12 +22,11 @@ commands = typer.Typer()
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("status"))
-def status(repository: RepositoryOption = None) -> None:
+def status(home: HomeOption) -> None:
     """Show what runs, what is due, recent results, champion and disk."""
-    from flows.machine.home import Home
     from flows.status import lines
 
-    for line in lines(Home.of(repository)):
+    for line in lines(home):
         print(line, flush=True)
 
 
@@ -35,9 +34,10 @@ def status(repository: RepositoryOption = None) -> None:
     rich_help_panel=PANEL, epilog=examples("serve", "serve --repository ../mails --port 4300   # of another folder")
 )
 def serve(
-    repository: RepositoryOption = None,
     host: Annotated[str, typer.Option(help="Where its server listens; others need authentication.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Of its server.")] = 4200,
+    *,
+    home: HomeOption,
 ) -> None:
     """Run the schedules of prefect.yaml, until Ctrl-C.
 
@@ -45,7 +45,7 @@ def serve(
     """
     from flows.serve import serve
 
-    serve(repository, host, port)
+    serve(home, host, port)
 
 
 @commands.command(
@@ -79,17 +79,16 @@ def train(
 def verify(
     run: Annotated[str | None, typer.Argument(metavar="RUN", help="As `dvc exp show` and Prefect name it.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the clone, for a look at what differs.")] = False,
-    repository: RepositoryOption = None,
+    *,
+    home: HomeOption,
 ) -> None:
     """Rebuild a past run and compare every byte.
 
     Exit code 0: the same bytes; 1: not, or it could not be rebuilt.
     """
     from flows.logs import plainly
-    from flows.machine.home import Home
     from flows.runs.verify import past_run, rebuild
 
-    home = Home.of(repository)
     plainly()
     found = rebuild(home, past_run(home, run), keep)
     print(found)
@@ -102,21 +101,21 @@ def prune(
     keep: Annotated[int, typer.Option(min=0, help="The newest clones that stay.")] = CLONES_KEPT,
     keep_checkpoints: Annotated[int, typer.Option(min=0, help="The newest checkpoints that stay.")] = 3,
     days: Annotated[float, typer.Option(help="Checkpoints older than this go.")] = 30.0,
-    repository: RepositoryOption = None,
+    *,
+    home: HomeOption,
 ) -> None:
     """Delete clones of old runs and abandoned checkpoints.
 
     Records and data stay. Refused while a run is at work.
     """
-    from flows.machine.home import Home
     from flows.runs.prune import prune
 
-    gone = prune(Home.of(repository), keep, keep_checkpoints, days)
+    gone = prune(home, keep, keep_checkpoints, days)
     print("\n".join(f"deleted {folder}" for folder in gone) or "nothing to delete")
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("reaper"))
-def reaper(repository: RepositoryOption = None) -> None:
+def reaper(home: HomeOption) -> None:
     """Mark runs crashed whose process is gone.
 
     `driftline serve` does it by itself. Where a worker runs instead, run this from cron; PREFECT_API_URL names the
@@ -124,10 +123,8 @@ def reaper(repository: RepositoryOption = None) -> None:
     """
     import os
 
-    from flows.machine.home import Home
     from flows.reaper import reap
 
-    home = Home.of(repository)
     if not os.environ.get("PREFECT_API_URL"):
         raise UserError("PREFECT_API_URL is not set: name the server whose runs are to be looked at")
     print("\n".join(reap(home)) or "nothing to do")
@@ -137,7 +134,8 @@ def reaper(repository: RepositoryOption = None) -> None:
 def demo(
     folder: Annotated[Path | None, file_option("A new folder for all files; by default a temporary.", "FOLDER")] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="End after the last week, keep no pages up.")] = False,
-    repository: RepositoryOption = None,
+    *,
+    home: HomeOption,
 ) -> None:
     """Play three months of mail in some five minutes.
 
@@ -146,7 +144,7 @@ def demo(
     from flows.demo.play import demo
 
     with interruptible("what ran was ended"):
-        demo(repository, folder, no_wait)
+        demo(home, folder, no_wait)
 
 
 @commands.command(

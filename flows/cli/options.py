@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flows.machine.home import Home
 from tasks.core.cli import from_caller
 
-RepositoryOption = Annotated[
-    Path | None,
+
+def _home(typed: str | Home) -> Home:
+    """Of the repository that was typed; the default comes as a home."""
+    return typed if isinstance(typed, Home) else Home.of(from_caller(typed))
+
+
+HomeOption = Annotated[
+    Home,
     typer.Option(
-        "--repository", metavar="FOLDER", parser=from_caller, help="The deployed repository; by default this one."
+        "--repository",
+        metavar="FOLDER",
+        parser=_home,
+        default_factory=Home.of,
+        show_default=False,
+        help="The deployed repository; by default this one.",
     ),
 ]
 SinceOption = Annotated[str | None, typer.Option("--since", metavar="DATE", help="Where the time range begins, UTC.")]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from flows.cli.options import PushOption, RepositoryOption, examples
+from flows.cli.options import HomeOption, PushOption, examples
 from flows.errors import FlowError
 from tasks.core.cli import FAILED
 from tasks.core.errors import UserError
@@ -38,53 +38,49 @@ def promote(
     force: ForceOption = False,
     rule: RuleOption = None,
     push: PushOption = None,
-    repository: RepositoryOption = None,
+    *,
+    home: HomeOption,
 ) -> None:
     """Judge a model against the champion and promote it.
 
     The champion is a commit with a tag; the verdict is in the tag's message. Exit code 1: the gate says no.
     """
     from flows.champion import proposal
-    from flows.machine.home import Home
     from flows.promotion import promotion
 
-    home, promotes = Home.of(repository), not dry_run
     proposal.candidate(home, commit)  # what is refused at once is so before a server starts
-    state = promotion(str(home.origin), commit, promotes, force, rule, push, return_state=True)
+    state = promotion(str(home.origin), commit, not dry_run, force, rule, push, return_state=True)
     if not state.is_completed():
         raise FlowError(str(state.message))
     outcome = cast("Outcome", state.result())
     print(outcome.words)
-    if promotes and not outcome.promoted:
+    if not dry_run and not outcome.promoted:
         raise typer.Exit(FAILED)
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("champion"))
-def champion(repository: RepositoryOption = None) -> None:
+def champion(home: HomeOption) -> None:
     """Show the champion's version and commit."""
     from flows.champion import registry
-    from flows.machine.home import Home
 
-    found = registry.champion(Home.of(repository).origin)
+    found = registry.champion(home.origin)
     print(f"{found.name} {found.commit}" if found else "none yet")
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("history"))
-def history(repository: RepositoryOption = None) -> None:
+def history(home: HomeOption) -> None:
     """List every version, and who was champion since when."""
-    from flows.machine.home import Home
     from flows.promotion import history
 
-    print("\n".join(history(Home.of(repository))) or "no version is registered yet")
+    print("\n".join(history(home)) or "no version is registered yet")
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("rollback", "rollback v0.0.1 --push origin"))
-def rollback(version: VersionArgument = None, push: PushOption = None, repository: RepositoryOption = None) -> None:
+def rollback(version: VersionArgument = None, push: PushOption = None, *, home: HomeOption) -> None:
     """Make the champion's predecessor champion again, or a version."""
     from flows.champion import proposal
-    from flows.machine.home import Home
 
-    print("\n".join(proposal.rollback(Home.of(repository), version, push)))
+    print("\n".join(proposal.rollback(home, version, push)))
 
 
 @commands.command(
@@ -95,13 +91,13 @@ def approve(
     run: Annotated[str | None, typer.Argument(metavar="RUN", help="The waiting run, if there are several.")] = None,
     decline: Annotated[bool, typer.Option("--decline", help="Answer no.")] = False,
     why: Annotated[str, typer.Option(help="For the log.")] = "",
-    repository: RepositoryOption = None,
+    *,
+    home: HomeOption,
 ) -> None:
     """Answer a run that waits for a person's approval of a model."""
     from flows.answer import answer
-    from flows.machine.home import Home
 
-    name, words = answer(Home.of(repository), run, not decline, why)
+    name, words = answer(home, run, not decline, why)
     print(f"{words}\n\n{name}: {'declined' if decline else 'approved'}")
 
 
@@ -113,16 +109,17 @@ def promotion(
     force: ForceOption = False,
     rule: RuleOption = None,
     push: PushOption = None,
-    repository: RepositoryOption = None,
+    *,
+    home: HomeOption,
 ) -> None:
     """`python -m flows.promotion`: promote, champion, history and rollback of `driftline` under one name."""
     if version and act != "rollback":
         raise UserError(f"{act} takes no version; only rollback does")
     if act == "champion":
-        champion(repository)
+        champion(home)
     elif act == "history":
-        history(repository)
+        history(home)
     elif act == "rollback":
-        rollback(version, push, repository)
+        rollback(version, push, home=home)
     else:
-        promote(commit, not promote_ and not force, force, rule, push, repository)
+        promote(commit, not promote_ and not force, force, rule, push, home=home)

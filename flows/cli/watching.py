@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
 from flows.cli.endings import finish, interruptible
-from flows.cli.options import PushOption, RepositoryOption, SinceOption, UntilOption, examples
-from flows.parameters import REPLAY, Action, Labels, RefitOn, Refits
+from flows.cli.options import HomeOption, PushOption, SinceOption, UntilOption, examples
+from flows.machine.home import Home
+from flows.parameters import REPLAY, Action, Labels, RefitOn, Refits, Replay, Window
 from tasks.core.cli import file_option, from_caller
 from tasks.core.errors import UserError
 from tasks.gate import Rule
@@ -52,18 +53,17 @@ def monitor(
     notify: Annotated[str | None, typer.Option(metavar="BLOCK", help="A notification block on the server.")] = None,
     push: PushOption = None,
     labels: Annotated[Path | None, file_option("A to_label.csv that came back; see `driftline label`.")] = None,
-    repository: RepositoryOption = None,
+    *,
+    home: HomeOption,
 ) -> None:
     """Watch the champion on the next window, or on the one named.
 
     Runs in a clone at the champion's commit. What no option says is as prefect.yaml has it for monitoring.
     """
-    from flows.machine.home import Home
     from flows.monitoring import watch
     from flows.monitoring.flow import monitoring
     from flows.schedule.by_hand import Declared, changed
 
-    home = Home.of(repository)
     declared = Declared.of(home)
     named = changed(declared.window, since=since, until=until, days=days)
     watch.plan(home, named.since, named.until, named.days)  # what is refused at once is so before a server starts
@@ -84,10 +84,9 @@ def monitor(
             finish(monitoring(str(home.origin), window, how, rows, declared.limits, publish, return_state=True))
 
 
-def _labelled(home: Any, file: Path, named: Any) -> list[Any]:
+def _labelled(home: Home, file: Path, named: Window) -> list[Window]:
     """Keep the labels of a file: the windows that asked for them, or the one named."""
     from flows.monitoring import labelling
-    from flows.parameters import Window
     from flows.windows.ranges import written
 
     asked_for = [labelling.window_of(asked) for asked in labelling.keep(home, file)]
@@ -102,13 +101,14 @@ def label(
     file: Annotated[Path, typer.Argument(metavar="FILE", parser=from_caller, help="A filled-in to_label.csv.")],
     since: SinceOption = None,
     until: UntilOption = None,
-    repository: RepositoryOption = None,
+    *,
+    home: HomeOption,
 ) -> None:
     """Keep the labels of a filled-in to_label.csv and watch its windows again.
 
     `driftline monitor` writes such a file for each window, with rows whose labels tell most.
     """
-    monitor(since=since, until=until, labels=file, repository=repository)
+    monitor(since=since, until=until, labels=file, home=home)
 
 
 def known_policy(name: str) -> str:
@@ -140,7 +140,8 @@ def backtest(
     rule: RuleOption = None,
     revision: Annotated[str, typer.Option(help="Whose data, parameters and pipeline.")] = REPLAY.revision,
     output: Annotated[Path | None, file_option("The page; by default reports/backtest.html.")] = None,
-    repository: RepositoryOption = None,
+    *,
+    home: HomeOption,
 ) -> None:
     """Replay refit policies over the repository's history.
 
@@ -151,11 +152,8 @@ def backtest(
 
     from flows.backtest import history
     from flows.backtest.flow import backtest
-    from flows.machine.home import Home
-    from flows.parameters import Replay
     from flows.schedule.by_hand import Declared, changed
 
-    home = Home.of(repository)
     declared = Declared.of(home)
     options = {"every_days": every_days, "cooldown_days": cooldown_days, "max_loss": max_loss, "rule": rule}
     for date in (since, until):
@@ -182,10 +180,10 @@ def backtest(
 def drift_pages(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the pages anew from the records first.")] = False,
     port: Annotated[int, typer.Option(help="Of the pages' server.")] = 8000,
-    repository: RepositoryOption = None,
+    *,
+    home: HomeOption,
 ) -> None:
     """Open Evidently's pages of all windows, until Ctrl-C."""
-    from flows.machine.home import Home
     from flows.monitoring.drift_pages import serve_pages
 
-    serve_pages(Home.of(repository), rebuild, port)
+    serve_pages(home, rebuild, port)

@@ -116,14 +116,13 @@ def drift_pages(home: Home) -> Iterator[str]:
         guard.stop(process)
 
 
-def demo(repository: Path | None, wanted: Path | None, no_wait: bool) -> None:
+def demo(home: Home, wanted: Path | None, no_wait: bool) -> None:
     """Play the demo in a folder of its own, and say what is left there."""
-    origin = Home.of(repository).origin
     folder = new_folder(wanted)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended like by Ctrl-C, so that nothing stays behind
     api = own(folder)
     try:
-        stream = place.make(origin, folder / "repository", place.PARAMS.read_text(encoding="utf-8"))
+        stream = place.make(home.origin, folder / "repository", place.PARAMS.read_text(encoding="utf-8"))
         at_a_terminal = sys.stdin.isatty() and sys.stdout.isatty()
         play(Home.of(folder / "repository"), stream, api, wait=at_a_terminal and not no_wait)
     finally:

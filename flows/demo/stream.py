@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Final, TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from tasks.core.errors import UserError
 
 SAMPLE = Path("data/samples/spamassassin.parquet")
-TIME = "received_at"
+TIME: Final = "received_at"
 LIST = "[zzzzteana]"  # news of the odd, as the corpus' redaction calls it: unlike the programmers' lists beside it
 START, WEEK = datetime(2002, 7, 1, tzinfo=UTC), timedelta(days=7)
 WEEKS, LEARNT = 13, 7
@@ -31,11 +31,21 @@ JOINS = 11
 EVERY, SEED = 2, 7
 
 
+class Mail(TypedDict):
+    """A row of the sample."""
+
+    id: str
+    text: str
+    label: str
+    received_at: datetime
+    group: str | None
+
+
 @dataclass(frozen=True)
 class Stream:
     """Rows in the order in which they arrive, and how many are of the list."""
 
-    rows: list[dict[str, Any]]
+    rows: list[Mail]
     mislabelled: int
     labelled: int
 
@@ -57,11 +67,11 @@ def beginning(week: int) -> datetime:
     return START + (week - 1) * WEEK
 
 
-def deal(sample: list[dict[str, Any]], every: int = EVERY, seed: int = SEED) -> Stream:
+def deal(sample: list[Mail], every: int = EVERY, seed: int = SEED) -> Stream:
     """Give each mail a time at random; the same seed deals the same."""
     dice = random.Random(seed)
-    mails: list[dict[str, Any]] = []
-    listed: list[dict[str, Any]] = []
+    mails: list[Mail] = []
+    listed: list[Mail] = []
     for mail in sample:
         (listed if LIST in mail["text"].lower() and mail["label"] == "ham" else mails).append(mail)
     dice.shuffle(mails)
@@ -73,6 +83,6 @@ def deal(sample: list[dict[str, Any]], every: int = EVERY, seed: int = SEED) -> 
     return Stream(sorted(rows, key=lambda row: (row[TIME], row["id"])), len(wrong), len(right))
 
 
-def _at(mails: list[dict[str, Any]], dice: random.Random, since: datetime, weeks: int) -> Iterator[dict[str, Any]]:
+def _at(mails: list[Mail], dice: random.Random, since: datetime, weeks: int) -> Iterator[Mail]:
     for mail in mails:
         yield {**mail, TIME: since + weeks * WEEK * dice.random()}

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flows.machine.git import git
 from flows.machine.home import Home
@@ -21,7 +20,7 @@ from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
 from tasks.core.rows import modality
-from tasks.core.tables import columns_of, read_table
+from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout
 from tasks.tables.delimited import read_delimited, text_table, write_delimited
 
@@ -43,21 +42,20 @@ class Row:
 
 
 def answered(folder: Path) -> list[Row]:
-    """The current window's rows of a clone in which ``score@current`` has run."""
+    """The current window's rows of a clone in which ``score@current`` has run.
+
+    An image's text is its place in the source, where the labeller finds it.
+    """
     window = layout.window("current")
-    rows = _rows(folder / window.validated)
-    scores = read_table(folder / window.scored, ["id", "prediction", "confidence"]).to_pylist()
-    known = {score["id"]: score for score in scores}
-    return [Row(**row, **{name: known[row["id"]][name] for name in ("prediction", "confidence")}) for row in rows]
-
-
-def _rows(file: Path) -> list[dict[str, Any]]:
-    """Id, text and label; an image's text is its place in the source, where the labeller finds it."""
-    if modality(columns_of(file)) == "text":
-        found: list[dict[str, Any]] = read_table(file, ["id", "text", "label"]).to_pylist()
-        return found
-    rows = read_table(file, ["id", "source_file", "source_row", "label"]).to_pylist()
-    return [{"text": f"{its.pop('source_file')}, row {its.pop('source_row')}", **its} for its in rows]
+    file = folder / window.validated
+    shown = ["text"] if modality(columns_of(file)) == "text" else ["source_file", "source_row"]
+    rows = read_table(file, ["id", "label", *shown])
+    scored = in_order_of(read_table(folder / window.scored, ["id", "prediction", "confidence"]), rows["id"])
+    columns = [*(rows[name] for name in ("id", "label", *shown)), scored["prediction"], scored["confidence"]]
+    return [
+        Row(key, ", row ".join(map(str, text)), label, prediction, confidence)
+        for key, label, *text, prediction, confidence in zip(*(of.to_pylist() for of in columns), strict=True)
+    ]
 
 
 def choose(rows: list[Row], seed: int, count: int) -> list[tuple[Row, str]]:

@@ -12,13 +12,13 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.blocks.abstract import NotificationBlock
 from prefect.blocks.core import Block
 from prefect.events import emit_event
-from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt
 
 from flows.machine.home import Home
-from flows.machine.retry import TRIES, WAIT
+from flows.machine.retry import retried
 from flows.runs.metrics import DriftVerdict
 from flows.runs.run_record import Watched
 from flows.runs.summary import drift_line
+from flows.windows.policy import DRIFT_WORDS
 from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -30,10 +30,7 @@ OWN_BLOCKS = "notification_blocks"
 
 def title(watched: Watched) -> str:
     """In a few words."""
-    return f"{watched.window or 'all there is'}: {_NAMES[watched.drifted]}"
-
-
-_NAMES = {True: "drift", False: "no drift", None: "no verdict on drift"}
+    return f"{watched.window or 'all there is'}: {DRIFT_WORDS[watched.drifted]}"
 
 
 def describe(watched: Watched, drift: DriftVerdict) -> str:
@@ -106,6 +103,4 @@ def notify(block: str, subject: str, body: str) -> None:
             raise UserError(f"{block} is a {type(loaded).__name__}, which sends no notifications")
         cast("Any", loaded).notify(body=body, subject=subject)
 
-    Retrying(stop=stop_after_attempt(TRIES), wait=WAIT, retry=retry_if_not_exception_type(UserError), reraise=True)(
-        send
-    )
+    retried(send, Exception, but=(UserError,))

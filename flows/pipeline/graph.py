@@ -72,7 +72,7 @@ class Dag:
 
     def stale(self, name: str | None = None) -> dict[str, list[str]]:
         """The stages that are not up to date, each with its reasons in words; of all, or of one."""
-        found: dict[str, Any] = self._repo.status(targets=[name] if name else None)
+        found: Mapping[str, list[Any]] = self._repo.status(targets=[name] if name else None)
         return {stage: list(self._reasons(stage, changes)) for stage, changes in found.items() if stage in self._stages}
 
     def _reasons(self, name: str, changes: list[Any]) -> Iterator[str]:
@@ -102,16 +102,16 @@ class Dag:
                 yield from (f"{key} {_show(old, key)} → {_show(new, key)}" for key in changed)
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Nested values by their dotted names."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
         found |= flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
     return found
 
 
-def _show(values: Mapping[str, Any], key: str) -> str:
+def _show(values: Mapping[str, object], key: str) -> str:
     return repr(values[key]) if key in values else "(none)"
 
 

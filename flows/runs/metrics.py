@@ -3,59 +3,61 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from flows.errors import FlowError, GitFailed
 from flows.machine.git import git
 from flows.runs.renamed import metrics_today
+from flows.windows.policy import DRIFT_WORDS
 from tasks.core import paths
 from tasks.core.files import read_json
 
 Interval = tuple[float, float]
 
 
-class Metrics(BaseModel):
+class Part(BaseModel):
     """Base: frozen; what flows do not use is left out."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    @classmethod
-    def stage(cls) -> str:
-        """Whose metrics these are."""
-        raise NotImplementedError
+
+class Metrics(Part):
+    """The content of one metrics file."""
+
+    STAGE: ClassVar[str]
+    """Whose metrics these are."""
 
     @classmethod
     def in_folder(cls, folder: Path) -> Self:
         """Of a working tree. UserError where the stage did not run."""
-        file = folder / paths.metrics(cls.stage())
+        file = folder / paths.metrics(cls.STAGE)
         return cls.of(read_json(file), str(file))
 
     @classmethod
     def at(cls, repository: Path, commit: str) -> Self | None:
         """Of a commit; None where it has none."""
-        place = f"{commit}:{paths.metrics(cls.stage())}"
+        place = f"{commit}:{paths.metrics(cls.STAGE)}"
         try:
             return cls.of(json.loads(git(repository, "show", place)), place)
         except GitFailed:
             return None
 
     @classmethod
-    def of(cls, content: dict[str, Any], where: str) -> Self:
+    def of(cls, content: Mapping[str, JsonValue], where: str) -> Self:
         """The content of a metrics file of any release. FlowError where a value is missing."""
         try:
-            return cls.model_validate(metrics_today(cls.stage(), content))
+            return cls.model_validate(metrics_today(cls.STAGE, content))
         except ValidationError as error:
             fault = error.errors()[0]
             raise FlowError(f"{where}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
 
 
-class Intervals(BaseModel):
+class Intervals(Part):
     """95 % intervals of an evaluation's figures."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     macro_f1: Interval | None = None
     accuracy: Interval | None = None
@@ -63,16 +65,16 @@ class Intervals(BaseModel):
     difference: Interval | None = None
 
 
-class Baseline(BaseModel):
+class Baseline(Part):
     """The evaluation of a logistic regression on words."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     macro_f1: float
 
 
 class Evaluation(Metrics):
     """``metrics/evaluate.json``."""
+
+    STAGE: ClassVar = "evaluate"
 
     rows: int
     macro_f1: float | None = None
@@ -83,15 +85,9 @@ class Evaluation(Metrics):
     baseline: Baseline | None = None
     intervals: Intervals = Intervals()
 
-    @classmethod
-    def stage(cls) -> str:
-        return "evaluate"
 
-
-class Signal(BaseModel):
+class Signal(Part):
     """One drift signal."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     effect: float | None = None
     """The largest change in a share of rows."""
@@ -99,10 +95,8 @@ class Signal(BaseModel):
     alarm: bool = False
 
 
-class Performance(BaseModel):
+class Performance(Part):
     """Accuracy in the current window, estimated without labels."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     estimated_accuracy: float | None = None
     reference_accuracy: float | None = None
@@ -111,14 +105,12 @@ class Performance(BaseModel):
 class DriftVerdict(Metrics):
     """``metrics/drift.json``."""
 
+    STAGE: ClassVar = "drift"
+
     drifted: bool | None
     reason: str
     signals: dict[str, Signal] = {}
     performance: Performance = Performance()
-
-    @classmethod
-    def stage(cls) -> str:
-        return "drift"
 
     @property
     def alarms(self) -> list[str]:
@@ -131,4 +123,4 @@ class DriftVerdict(Metrics):
         return {name: signal.effect for name, signal in self.signals.items() if signal.effect is not None}
 
     def __str__(self) -> str:
-        return {True: "drift", False: "no drift", None: "no verdict on drift"}[self.drifted]
+        return DRIFT_WORDS[self.drifted]

@@ -5,6 +5,7 @@ In the working tree they are refused, with their new name: whoever edits that fi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,7 +37,7 @@ def _content(file: Path) -> dict[str, Any]:
     return found
 
 
-def _renamed(cls: type[Section], values: dict[str, Any]) -> dict[str, Any]:
+def _renamed(cls: type[Section], values: Mapping[str, object]) -> dict[str, object]:
     """The values under today's names; what stands under a new name already stays."""
     old = {cls.RENAMED[key]: value for key, value in values.items() if key in cls.RENAMED}
     return {**old, **{key: value for key, value in values.items() if key not in cls.RENAMED}}

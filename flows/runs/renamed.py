@@ -7,8 +7,10 @@ A champion or a record may be older than the code that reads it. Whoever renames
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, cast
+
+from pydantic import JsonValue
 
 
 class Renamed(NamedTuple):
@@ -59,16 +61,18 @@ def flow_ever(name: str) -> list[str]:
     return [name, *(old for old, new in FLOWS.items() if new == name)]
 
 
-def metrics_today(stage: str, metrics: dict[str, Any], renamed: Iterable[Renamed] = METRICS) -> dict[str, Any]:
+def metrics_today(
+    stage: str, metrics: Mapping[str, JsonValue], renamed: Iterable[Renamed] = METRICS
+) -> dict[str, JsonValue]:
     """The content of ``metrics/<stage>.json`` of any commit, under today's keys; the argument is not changed."""
-    found = copy.deepcopy(metrics)
+    found = copy.deepcopy(dict(metrics))
     for row in renamed:
         if row.stage == stage:
             _move(found, row.old.split("."), row.new.split("."))
     return found
 
 
-def _move(values: dict[str, Any], old: list[str], new: list[str]) -> None:
+def _move(values: dict[str, JsonValue], old: list[str], new: list[str]) -> None:
     """Take the value at one path to another; what stands at the new one already is newer and stays."""
     if old[0] == new[0] and len(old) > 1 and len(new) > 1:
         below = values.get(old[0])
@@ -76,7 +80,7 @@ def _move(values: dict[str, Any], old: list[str], new: list[str]) -> None:
             if isinstance(each, dict):
                 _move(each, old[1:], new[1:])
         return
-    holder: Any = values
+    holder: JsonValue = values
     for name in old[:-1]:
         holder = holder.get(name) if isinstance(holder, dict) else None
     if not isinstance(holder, dict) or old[-1] not in holder:
@@ -84,5 +88,5 @@ def _move(values: dict[str, Any], old: list[str], new: list[str]) -> None:
     value = holder.pop(old[-1])
     target = values
     for name in new[:-1]:
-        target = target.setdefault(name, {})
+        target = cast("dict[str, JsonValue]", target.setdefault(name, {}))
     target.setdefault(new[-1], value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def _flow(one: Deployment, file: Path) -> Flow[..., Any]:
         raise UserError(f"{file}: deployments.{one.name}.entrypoint: {error}") from None
 
 
-def _refuse_earlier(given: dict[str, Any], takes: type[Section], where: str) -> None:
+def _refuse_earlier(given: Mapping[str, object], takes: type[Section], where: str) -> None:
     """Name today's place of parameters that earlier releases had at the top."""
     if isinstance(given.get("policy"), str):
         raise UserError(f"{where}.policy is now {where.rpartition(' ')[2]}.policy.refit_on: rename it")
@@ -125,12 +126,12 @@ def _refuse_earlier(given: dict[str, Any], takes: type[Section], where: str) -> 
                 raise UserError(f"{where}.{key} is now {today}: rename it")
 
 
-def _with_repository(one: Deployment, takes: type[Section], home: Home, file: Path) -> dict[str, Any]:
+def _with_repository(one: Deployment, takes: type[Section], home: Home, file: Path) -> dict[str, object]:
     """The deployment's parameters; a flow that takes a repository gets the one that is served."""
     if REPOSITORY not in takes.model_fields:
         return one.parameters
     named = one.parameters.get(REPOSITORY)
-    if named is not None and Home.of(named) != home:
+    if named is not None and Home.of(str(named)) != home:
         raise UserError(
             f"{file}: deployments.{one.name}.parameters.{REPOSITORY} is {named}, but {home.origin} is served"
         )

@@ -43,7 +43,7 @@ class Schedule(Section):
     day_or: bool | None = None
     """Of a cron: whether day of month and day of week are joined by or, or by and."""
     active: bool = True
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: dict[str, object] = Field(default_factory=dict)
     """Take the place of the deployment's for the runs of this schedule."""
     slug: str | None = None
 
@@ -104,7 +104,7 @@ class Deployment(Section):
     """``path/to/file.py:function``."""
     description: str | None = None
     schedules: list[Schedule] = Field(default_factory=list)
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: dict[str, object] = Field(default_factory=dict)
     tags: list[str] = Field(default_factory=list)
     concurrency_limit: Annotated[ConcurrencyLimit | None, BeforeValidator(_limit)] = None
     """``1``, or a mapping."""

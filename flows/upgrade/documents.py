@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import StringIO
 from typing import Any
 
@@ -26,7 +27,7 @@ def parse(text: str) -> CommentedMap:
     return _yaml().load(text) or CommentedMap()
 
 
-def plain(text: str) -> dict[str, Any]:
+def plain(text: str) -> Mapping[str, object]:
     """The document as plain Python values, as the stages read it."""
     return YAML(typ="safe").load(text) or {}
 

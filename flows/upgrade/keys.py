@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -40,11 +40,11 @@ def migrate(document: CommentedMap) -> list[str]:
     return done
 
 
-def faults(document: dict[str, Any], own: Collection[str]) -> list[str]:
+def faults(document: Mapping[str, object], own: Collection[str]) -> list[str]:
     """What this release refuses in a ``params.yaml``; sections named in ``own`` are the team's."""
     classes, file = section_classes(), Path("params.yaml")
     general = {key: document[key] for key in params.General.model_fields if key in document}
-    parts: list[tuple[type[Section], Any, str]] = [(params.General, general, "")]
+    parts: list[tuple[type[Section], object, str]] = [(params.General, general, "")]
     parts += [(cls, document.get(name) or {}, name) for name, cls in classes.items()]
     known = {*params.General.model_fields, *classes, *own}
     found = [f"{file}: unknown section {name!r}" for name in document if name not in known]

@@ -11,6 +11,8 @@ from typing import Literal
 from flows.parameters import Policy
 from flows.windows.ranges import UtcMoment
 
+DRIFT_WORDS = {True: "drift", False: "no drift", None: "no verdict on drift"}
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -53,7 +55,7 @@ def _wanted(policy: Policy, facts: Facts) -> tuple[bool, str]:
     if policy.refit_on == "never":
         return False, "the policy is never to refit"
     if policy.refit_on == "alarm":
-        return facts.drifted is True, {True: "drift", False: "no drift", None: "no verdict on drift"}[facts.drifted]
+        return facts.drifted is True, DRIFT_WORDS[facts.drifted]
     if policy.refit_on == "schedule":
         return _overdue(policy, facts)
     return _lost(policy, facts)
