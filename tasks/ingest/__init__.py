@@ -16,11 +16,16 @@ Not covered: archives of several files; sources that do not fit into memory.
 from __future__ import annotations
 
 import codecs
+import re
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
 from tasks.core.params import Section
 from tasks.dataset.windows import Columns
+from tasks.ingest.time_formats import NAMED
 
 
 class Params(Section):
@@ -32,8 +37,38 @@ class Params(Section):
     """Which column of the source plays which part; a window may name its own."""
     encoding: str | None = None
     """Encoding of csv, tsv and jsonl files that begin with no byte order mark, such as cp1252; null: UTF-8."""
+    time_format: str | None = None
+    """Of the timestamp column: iso, rfc2822, epoch_s, epoch_ms, epoch_us, epoch_ns, or as strptime writes it
+    ("%d.%m.%Y %H:%M"); null: proposed from each file's values, and refused where they leave day and month open."""
+    time_zone: str | None = None
+    """Of times that name none, such as Europe/Berlin; null: UTC. Of an hour that occurs twice the first is taken."""
+    max_undated: float = Field(default=0.05, ge=0, le=1)
+    """Largest share of the source's records that may have no time that can be read."""
+    columns_differ: Literal["allow", "say", "hold", "stop"] = "say"
+    """What a new, missing or re-typed column of a later file means: nothing, a printed line, its rows are quarantined,
+    or the run stops."""
     max_bytes: int = Field(default=4 << 30, ge=1)
     """Most bytes, unpacked, of one source."""
+
+    @field_validator("time_format")
+    @classmethod
+    def _readable(cls, form: str | None) -> str | None:
+        try:
+            if form is not None and form not in NAMED:
+                datetime.strptime(datetime(2000, 12, 31).strftime(form), form)
+                if not re.search("%[YyscxGD]", form):
+                    raise ValueError
+        except ValueError:
+            raise ValueError(f"name one of {', '.join(NAMED)}, or a format of strptime with a year") from None
+        return form
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, name: str | None) -> str | None:
+        try:
+            return name and ZoneInfo(name).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("name a zone of the IANA database, such as Europe/Berlin") from None
 
     @field_validator("encoding")
     @classmethod

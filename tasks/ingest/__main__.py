@@ -12,49 +12,46 @@ import pyarrow.compute as pc
 from tasks import ingest
 from tasks.core import params, paths
 from tasks.core.cli import WindowOption, run
-from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.core.tables import write_table
 from tasks.dataset import layout
 from tasks.dataset.windows import Columns
 from tasks.dataset.windows import load as load_windows
-from tasks.ingest import fields, ids, images, late_labels, repeated, sources, windows
+from tasks.ingest import fields, ids, images, late_labels, repeated, sources, summary, windows
+from tasks.ingest.column_changes import with_one_type
 from tasks.ingest.decoding import Opening
 from tasks.ingest.notes import repeated_notes
 from tasks.ingest.parts import Part, refuse_many_columns
+from tasks.ingest.reading import Reading
 
 
-def read_window(plan: windows.Plan) -> tuple[pa.Table, dict[str, Any]]:
-    """The window's rows, in the order of the source, and its figures."""
-    counts, opening = windows.RecordCounts(), plan.opening()
-    later: dict[str, str] = {}
-    found = _concatenated(_rows_by_part(plan, opening, counts, later), plan.columns)
-    rows = ids.fill_ids(found, later).combine_chunks()
+def read_window(plan: windows.Plan, reading: Reading | None = None) -> tuple[pa.Table, dict[str, Any]]:
+    """The window's rows, in the order of the source, and its figures; ``reading`` is told what else was found."""
+    opening, reading = plan.opening(), reading or Reading(plan)
+    found = _concatenated(_rows_by_part(reading, opening), plan.columns)
+    rows = ids.fill_ids(found, reading.later).combine_chunks()
     joined = None
     if plan.labels:
         rows, joined = late_labels.join_labels(
             rows, late_labels.read_labels(plan.labels, f"windows.{plan.window}.labels", opening)
         )
-    return rows, _figures(rows, plan, counts) | ({"late_labels": joined} if joined else {})
+    return rows, _figures(rows, reading) | ({"late_labels": joined} if joined else {})
 
 
-def _rows_by_part(
-    plan: windows.Plan, opening: Opening, counts: windows.RecordCounts, later: dict[str, str]
-) -> list[pa.Table]:
-    """The window's rows of each part that has any; the parts themselves are freed when the call returns.
-
-    ``later`` takes, by id, the latest landed part with a row in another window.
-    """
-    kept = []
+def _rows_by_part(reading: Reading, opening: Opening) -> list[pa.Table]:
+    """The window's rows of each part that has any; the parts themselves are freed when the call returns."""
+    kept, plan = [], reading.plan
     for part in _checked_parts(plan, opening):
-        every = fields.rows(part, plan.columns)
-        rows = windows.select_rows(every, plan, counts)
+        reading.compare(part)
+        every = fields.rows(part, plan.columns, reading.clock)
+        rows = windows.select_rows(every, plan, reading.counts)
         if len(rows) < len(every) and plan.columns.id and repeated.landing_of(part.file):
             elsewhere = set(every["id"].to_pylist()) - set(rows["id"].to_pylist()) - {None}
-            later.update(dict.fromkeys(elsewhere, part.file))
+            reading.later.update(dict.fromkeys(elsewhere, part.file))
         if len(rows):
+            rows = reading.note(part, rows)
             kept.append(_without_unused(rows, plan.columns) if part.sparse else rows)
-    counts.check(plan)
+    reading.counts.check(plan, reading.clock)
     return kept
 
 
@@ -94,17 +91,20 @@ def _without_unused(rows: pa.Table, columns: Columns) -> pa.Table:
 
 
 def _concatenated(tables: list[pa.Table], columns: Columns) -> pa.Table:
+    tables = [fields.base(columns).empty_table(), *tables]
     try:
-        return pa.concat_tables([fields.base(columns).empty_table(), *tables], promote_options="default")
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise UserError(f"ingest.source: its files do not agree on the type of a column: {error}") from None
+        return pa.concat_tables(tables, promote_options="default")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.concat_tables(with_one_type(tables), promote_options="default")
 
 
-def _figures(rows: pa.Table, plan: windows.Plan, counts: windows.RecordCounts) -> dict[str, Any]:
+def _figures(rows: pa.Table, reading: Reading) -> dict[str, Any]:
     """What the window holds; the reference's figures say nothing of rows outside it, so that those can grow."""
+    plan, counts = reading.plan, reading.counts
     problems = {entry["values"]: entry["counts"] for entry in pc.value_counts(rows["problem"].drop_null()).to_pylist()}
     files = {entry["values"]: entry["counts"] for entry in pc.value_counts(rows["source_file"]).to_pylist()}
     figures = {"window": plan.window, "rows": len(rows), "files": files, "problems": dict(sorted(problems.items()))}
+    figures |= reading.findings()
     if plan.window == "reference":
         return figures
     by_window = {"reference": counts.other} if plan.other else {}
@@ -116,13 +116,12 @@ def main(window: WindowOption) -> None:
     """Run the stage on the repository's paths."""
     section = params.load(ingest.Params, "ingest")
     plan = windows.plan(window, load_windows(), section)
-    rows, figures = read_window(plan)
+    reading = Reading(plan)
+    rows, figures = read_window(plan, reading)
     pa.default_memory_pool().release_unused()  # reading is done, and writing takes as much memory again
     write_table(rows, layout.window(window).raw)
     write_json(figures, paths.metrics("ingest", window))
-    print(f"{window}: {len(rows)} rows of {plan.source}, {sum(figures['problems'].values())} with a problem")
-    for note in repeated_notes(rows):
-        print(f"  {note}")
+    print("\n".join([*summary.lines(figures, reading), *repeated_notes(rows)]))
 
 
 if __name__ == "__main__":

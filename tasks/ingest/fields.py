@@ -11,46 +11,46 @@ from tasks.core.errors import UserError
 from tasks.core.rows import IMAGE
 from tasks.dataset.schema import BASE, RAW, REASONS, SEEN
 from tasks.dataset.windows import Columns
-from tasks.ingest import times
-from tasks.ingest.parts import Part
+from tasks.ingest.names import NONE, Names, read_names
+from tasks.ingest.parts import UNPARSEABLE, Part
+from tasks.ingest.times import TimeReader
 
-UNPARSEABLE = "record_unparseable"
 TEXT_UNDECODABLE = "text_undecodable"
 TEXT_NOT_A_STRING = "text_not_a_string"
+LABEL_MULTIPLE = "label_multiple"
+LABEL_NOT_A_STRING = "label_not_a_string"
+ID_NOT_A_STRING = "id_not_a_string"
 TIME_UNREADABLE = "timestamp_unreadable"
 VALUE_UNDECODABLE = "value_undecodable"
 ID_MISSING = "id_missing"
-NONE = pa.scalar(None, pa.string())
 
 
-def rows(part: Part, columns: Columns) -> pa.Table:
+def rows(part: Part, columns: Columns, clock: TimeReader) -> pa.Table:
     """One row for each record of the part, in its order: the columns of ``RAW``, then the source's others untouched.
 
     An id is null where the source has none: ``ids.fill_ids`` makes one when all rows of the window are together.
     ``problem`` names the first fault of a record, in the order of the codes above. An empty label, time
-    or id is none: csv has no other way to say so.
+    or id is none, and so is a number that is none (NaN).
     """
-    keys = _empty_is_none(strings(part, columns.id))
-    dates = column(part, columns.timestamp)
+    keys, labels = names(part, columns.id), names(part, columns.label)
     moments = pa.nulls(part.records, RAW.field("timestamp").type)
     absent: pa.ChunkedArray | None = None
     if columns.timestamp:
-        moments, absent = times.parse_times(dates, part.file), times.missing(dates)
-    problems, lost = _problems(part, columns, moments, absent)
-    if columns.id:
-        _mark(problems, _places(pc.is_null(keys)), ID_MISSING)
+        moments, absent = clock.read(column(part, columns.timestamp), part.file, part.first)
+    problems, lost = _problems(part, columns, labels, keys, moments, absent)
     values = [
-        keys,
+        keys.values,
         _images(part, columns) if columns.image else _texts(part, columns),
-        _empty_is_none(strings(part, columns.label)),
+        labels.values,
         moments,
         pa.repeat(pa.scalar(part.file), part.records),
         pa.array(range(part.first, part.first + part.records)),
         _sparse({i: part.record(i) for i in lost}, part.records, pa.binary()),
         _sparse(problems, part.records, pa.string()),
     ]
-    own = [pa.field(name, part.table.schema.field(name).type) for name in extras(part, columns)]
-    return pa.table([*values, *(part.table[field.name] for field in own)], schema=pa.schema([*base(columns), *own]))
+    own = extras(part, columns)
+    types = [pa.field(own[name], part.table.schema.field(name).type) for name in own]
+    return pa.table([*values, *(part.table[name] for name in own)], schema=pa.schema([*base(columns), *types]))
 
 
 def base(columns: Columns) -> pa.Schema:
@@ -58,18 +58,19 @@ def base(columns: Columns) -> pa.Schema:
     return BASE["image" if columns.image else "text"]
 
 
-def extras(part: Part, columns: Columns) -> list[str]:
-    """Columns of the source that play no part, checked not to bear the name of one of ours."""
+def extras(part: Part, columns: Columns) -> dict[str, str]:
+    """Columns of the source that play no part, and what rows call them: one with the name of a column of ours gets
+    ``source_`` before it. UserError: the source has a column of that name too."""
     used = {columns.text, columns.image, columns.label, columns.timestamp, columns.id}
     ours = {*RAW.names, REASONS.name, *((IMAGE, *SEEN.names) if columns.image else ())}
-    names = [name for name in part.table.column_names if name not in used]
-    for name in names:
-        if name in ours:
+    has = part.table.column_names
+    kept = {name: f"source_{name}" if name in ours else name for name in has if name not in used}
+    for name, new in kept.items():
+        if name != new and (new in ours or new in has):
             raise UserError(
-                f"{part.file} has a column {name!r} that ingest.columns gives no part, and Driftline writes one of "
-                f"that name: give it one ({name}: {name}) or rename it in the source"
+                f"{part.file} has the columns {name!r} and {new!r}, as which {name!r} would be kept: rename one"
             )
-    return names
+    return kept
 
 
 def require_columns(file: str, columns: Columns, known: Iterable[str], key: str) -> None:
@@ -89,23 +90,16 @@ def column(part: Part, name: str | None) -> pa.ChunkedArray:
     return pa.chunked_array([pa.nulls(part.records, pa.string())])
 
 
-def strings(part: Part, name: str | None) -> pa.ChunkedArray:
-    """The values as strings, numbers and truth values as they are written."""
-    found = column(part, name)
-    try:
-        return found.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise UserError(f"{part.file}: column {name!r} is {found.type}, which is no label or id") from None
-
-
-def _empty_is_none(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.if_else(pc.equal(values, ""), NONE, values)
+def names(part: Part, name: str | None) -> Names:
+    """Labels or ids: one name each, null where there is none."""
+    not_strings = part.not_strings.get(name or "", frozenset())
+    return read_names(column(part, name), not_strings, f"{part.file}: column {name!r}")
 
 
 def _texts(part: Part, columns: Columns) -> pa.ChunkedArray:
     found = column(part, columns.text)
-    if pa.types.is_null(found.type):
-        return found.cast(pa.string())
+    if pa.types.is_null(found.type) or _all_missing(found):
+        return pa.chunked_array([pa.nulls(part.records, pa.string())])
     if not pa.types.is_string(found.type):
         raise UserError(f"{part.file}: column {columns.text!r} is {found.type}, not text")
     others = part.not_strings.get(columns.text or "")
@@ -119,15 +113,28 @@ def _images(part: Part, columns: Columns) -> pa.ChunkedArray:
     return found.cast(pa.binary())
 
 
+def _all_missing(found: pa.ChunkedArray) -> bool:
+    """A column of numbers none of which is one: how pandas writes a file without any text."""
+    return bool(pa.types.is_floating(found.type) and pc.all(pc.is_null(found, nan_is_null=True), min_count=0).as_py())
+
+
 def _problems(
-    part: Part, columns: Columns, moments: pa.ChunkedArray, absent: pa.ChunkedArray | None
+    part: Part,
+    columns: Columns,
+    labels: Names,
+    keys: Names,
+    moments: pa.ChunkedArray,
+    absent: pa.ChunkedArray | None,
 ) -> tuple[dict[int, str], list[int]]:
     """The problem of each position that has one, and the positions whose record must be kept as it stood."""
     problems: dict[int, str] = {}
     text = columns.text or ""
     _mark(problems, part.unparseable, UNPARSEABLE)
     _mark(problems, part.undecodable.get(text, ()), TEXT_UNDECODABLE)
-    _mark(problems, part.not_strings.get(text, ()), TEXT_NOT_A_STRING)
+    _mark(problems, _texts_of_something_else(part, text), TEXT_NOT_A_STRING)
+    _mark(problems, labels.several, LABEL_MULTIPLE)
+    _mark(problems, labels.others, LABEL_NOT_A_STRING)
+    _mark(problems, {*keys.several, *keys.others}, ID_NOT_A_STRING)
     if absent is not None:
         _mark(problems, _places(pc.and_(pc.is_null(moments), pc.invert(absent))), TIME_UNREADABLE)
     for places in part.undecodable.values():
@@ -135,7 +142,15 @@ def _problems(
     lost = sorted(problems)
     if absent is not None:
         _mark(problems, _places(absent), TIME_UNREADABLE)
+    if columns.id:
+        _mark(problems, _places(pc.is_null(keys.values)), ID_MISSING)
     return problems, lost
+
+
+def _texts_of_something_else(part: Part, text: str) -> list[int]:
+    """Texts that are JSON of something else than a string; NaN is none."""
+    places = part.not_strings.get(text, frozenset())
+    return [place for place in places if part.table[text][place].as_py() != "NaN"]
 
 
 def _mark(problems: dict[int, str], places: Iterable[int], code: str) -> None:

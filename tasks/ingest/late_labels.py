@@ -11,6 +11,8 @@ from tasks.ingest import fields, sources
 from tasks.ingest.decoding import Opening
 from tasks.ingest.parts import Part
 
+MAX_SHOWN = 200  # characters of a record in a message
+
 
 def read_labels(late: LateLabels, key: str, opening: Opening) -> dict[str, str]:
     """The label of each id; ``key`` is where ``params.yaml`` names the table. UserError: two labels for one id."""
@@ -19,17 +21,21 @@ def read_labels(late: LateLabels, key: str, opening: Opening) -> dict[str, str]:
         for part in sources.read_parts(file, opening):
             for name in (late.id, late.label) if part.records else ():
                 if name not in part.table.column_names:
-                    has = ", ".join(part.table.column_names)
-                    raise UserError(f"{key}: {file} has no column {name!r}; it has {has}")
+                    has = ", ".join(map(repr, part.table.column_names))
+                    raise UserError(f"{key}: {file} has no column {name!r}; it has {has}: name one of them")
             _add(part, late, found, key)
     return found
 
 
 def _add(part: Part, late: LateLabels, found: dict[str, str], key: str) -> None:
-    ids, values = (fields.strings(part, name).to_pylist() for name in (late.id, late.label))
-    for name, label in zip(ids, values, strict=True):
+    ids, labels = fields.names(part, late.id), fields.names(part, late.label)
+    odd = ids.several | ids.others | labels.several | labels.others
+    if odd:
+        shown = part.record(min(odd)).decode(errors="backslashreplace")[:MAX_SHOWN]
+        raise UserError(f"{key}: {part.file}, row {part.first + min(odd)}, holds no one id and label: {shown}")
+    for name, label in zip(ids.values.to_pylist(), labels.values.to_pylist(), strict=True):
         if name and label and found.setdefault(name, label) != label:
-            raise UserError(f"{key}: {part.file} gives {name!r} two labels, {found[name]!r} and {label!r}")
+            raise UserError(f"{key}: {part.file} gives {name!r} two labels, {found[name]!r} and {label!r}: keep one")
 
 
 def join_labels(rows: pa.Table, late: dict[str, str]) -> tuple[pa.Table, dict[str, int]]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from tasks.core.errors import UserError
 from tasks.ingest.decoding import is_valid
 
+UNPARSEABLE = "record_unparseable"
 Places = Mapping[str, frozenset[int]]
 """By column, the positions of rows."""
 MAX_RECORDS = 20_000  # of one part

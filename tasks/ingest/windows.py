@@ -13,7 +13,10 @@ from tasks.core.paths import WindowName
 from tasks.dataset.windows import Columns, LateLabels, WindowRange, Windows
 from tasks.ingest import Params
 from tasks.ingest.decoding import Opening
+from tasks.ingest.parts import UNPARSEABLE
 from tasks.ingest.streams import Budget
+from tasks.ingest.time_formats import candidates
+from tasks.ingest.times import TimeReader
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,10 @@ class Plan:
     def opening(self) -> Opening:
         """How the source's files are opened."""
         return Opening(Budget(self.section.max_bytes), self.section.encoding)
+
+    def clock(self) -> TimeReader:
+        """How the source's times are read."""
+        return TimeReader(self.section.time_format, self.section.time_zone)
 
     @property
     def source_key(self) -> str:
@@ -98,15 +105,19 @@ class RecordCounts:
     records: int = 0
     inside: int = 0
     undated: int = 0
+    unparseable: int = 0
+    """Of those undated, how many could not be split into columns: their time is not what is wrong."""
     other: int = 0
     outside: int = 0
     earliest: datetime | None = None
     latest: datetime | None = None
 
-    def check(self, plan: Plan) -> None:
-        """Refuse a window without rows, and check that every record is counted."""
+    def check(self, plan: Plan, clock: TimeReader) -> None:
+        """Refuse a window without rows or a source with too many undated, and check that every record is counted."""
         if self.records != self.inside + self.undated + self.other + self.outside:
             raise AssertionError(f"records of {plan.source} are lost: {self}")
+        if plan.dated and self.undated - self.unparseable > plan.section.max_undated * self.records:
+            raise UserError(_too_many_undated(self, plan, clock))
         if self.inside or not plan.has_data:
             return
         if not plan.dated:
@@ -115,8 +126,22 @@ class RecordCounts:
             f"windows.{plan.window} is empty: of {self.records} records of {plan.source} none falls in "
             f"[{_format_time(plan.range.from_)}, {_format_time(plan.range.until)}); its times run from "
             f"{_format_time(self.earliest)} to {_format_time(self.latest)}, and {self.undated} records have none "
-            "that can be read (ISO 8601)"
+            f"that can be read: set windows.{plan.window} to a range that holds some"
         )
+
+
+def _too_many_undated(counts: RecordCounts, plan: Plan, clock: TimeReader) -> str:
+    """How many have no time, the first values that cannot be read, and the keys that settle it."""
+    values = [f"{value!r} ({file}, row {row})" for file, row, value in clock.unreadable]
+    format_ = next((form for *_, value in clock.unreadable for form in candidates(value)), "%d.%m.%Y %H:%M")
+    reasons = f"; the first that cannot be read: {', '.join(values)}" if values else ", all of them empty"
+    settle = f'say how times are written (ingest.time_format: "{format_}"), mend them, or ' if values else ""
+    undated = counts.undated - counts.unparseable
+    return (
+        f"{plan.columns_key}.timestamp: {undated} of {counts.records} records of {plan.source} have no time that can "
+        f"be read, more than ingest.max_undated ({plan.section.max_undated:g}) allows{reasons}: {settle}"
+        "raise ingest.max_undated"
+    )
 
 
 def select_rows(rows: pa.Table, plan: Plan, counts: RecordCounts) -> pa.Table:
@@ -138,6 +163,7 @@ def select_rows(rows: pa.Table, plan: Plan, counts: RecordCounts) -> pa.Table:
     counts.records += len(rows)
     counts.inside += _count(inside)
     counts.undated += _count(undated)
+    counts.unparseable += _count(pc.equal(rows["problem"], UNPARSEABLE)) if plan.dated else 0
     counts.other += _count(other)
     counts.outside += _count(pc.invert(pc.or_(pc.or_(inside, undated), other)))
     counts.earliest = min(filter(None, (counts.earliest, pc.min(times).as_py())), default=None)
