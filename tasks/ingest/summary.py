@@ -36,15 +36,18 @@ def _elsewhere(plan: Plan, counts: RecordCounts) -> str:
     """Of the source's records, how many are not in this window, and how many have no time."""
     if not plan.dated:
         return ""
-    whose = "with them" if plan.takes_undated else "which current takes"
     parts = [
         f"{counts.other} are in the other window" if counts.other else "",
         f"{counts.outside} in neither window" if counts.outside and plan.other else "",
         f"{counts.outside} outside the window" if counts.outside and not plan.other else "",
-        f"{counts.undated} have no time that can be read, {whose}" if counts.undated else "",
+        f"{counts.undated} have no time that can be read{_taken(plan)}" if counts.undated else "",
     ]
     said = ", ".join(filter(None, parts))
     return f"; of the source's {counts.records} records {said}" if said else ""
+
+
+def _taken(plan: Plan) -> str:
+    return " and are among these" if plan.takes_undated else ": current takes them"
 
 
 def _listed(files: list[str]) -> str:

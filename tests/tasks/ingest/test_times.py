@@ -242,7 +242,7 @@ def test_a_source_half_of_which_has_no_time_stops_the_run_with_values_and_the_ke
     assert 'ingest.time_format: "%d.%m.%Y %H:%M"' in said
     rows, told = ingest("reference", max_undated=0.5)
     assert len(rows) == 20
-    assert "20 have no time that can be read, which current takes" in told
+    assert "20 have no time that can be read: current takes them" in told
 
 
 def test_a_few_undated_records_are_said(here):
@@ -250,7 +250,7 @@ def test_a_few_undated_records_are_said(here):
     _, told = ingest("reference")
     assert told == (
         "reference: 30 rows of m.csv, with no problem; of the source's 40 records 9 are in the other window, "
-        "1 have no time that can be read, which current takes"
+        "1 have no time that can be read: current takes them"
     )
     _, told = ingest("current")
     assert "10 rows of m.csv, with a problem: 1 timestamp_unreadable" in told
