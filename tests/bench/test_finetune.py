@@ -18,6 +18,7 @@ from bench.finetune import table as table
 from bench.finetune.reach import time_to
 from bench.finetune.sets import drawn, fetched, half, mails
 from tasks.core.errors import UserError
+from tests.support.processes import process_id
 
 
 def test_no_text_is_in_two_parts_of_a_draw():
@@ -97,15 +98,11 @@ def test_a_run_that_was_ended_goes_on_where_it_was(results):
 
 
 def test_every_arm_is_measured_in_a_process_of_its_own(results, monkeypatch):
-    monkeypatch.setattr(bench, "one", where)
+    monkeypatch.setattr(bench, "one", process_id)  # its module is quickly imported
     keys = [("train", "mails", 7, arm) for arm in "aba"]
     bench.measure(results, keys, minutes=1)
     ids = [results.get(*key)["process"] for key in keys]
     assert ids[0] == ids[2] != ids[1] and os.getpid() not in ids
-
-
-def where(*_):
-    return {"process": os.getpid()}
 
 
 def test_settings_and_figures_come_from_other_texts():
@@ -153,6 +150,7 @@ print(sorted(gpu.measure(config, 64, 1)))
 """
 
 
+@pytest.mark.slow
 def test_the_path_for_a_gpu_asks_for_no_package_that_its_machine_may_lack():
     done = subprocess.run([sys.executable, "-c", LACKING], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1:] == ["['a', 'c', 'd', 'share']"], done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from pathlib import Path
@@ -25,3 +26,8 @@ def wait_for(condition, seconds):
             return True
         time.sleep(0.05)
     return False
+
+
+def process_id(*_):
+    """Which process this ran in, as a figure of a benchmark."""
+    return {"process": os.getpid()}

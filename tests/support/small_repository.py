@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from tests.support.processes import IDENTITY
 
 STAGES = """
 stages:
@@ -40,10 +49,20 @@ open(out, "w").write(text.lower() + " ".join(open(w).read() if w == "params.yaml
 
 
 def make(folder):
-    """Write and commit the repository."""
+    """Write and commit the repository in a folder that is there."""
+    shutil.copytree(_made(), folder, dirs_exist_ok=True)
+
+
+@cache
+def _made():
+    """One for all: git and DVC take seconds to make it, copying takes none."""
+    folder = Path(tempfile.mkdtemp(prefix="small-repository-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "dvc.yaml").write_text(STAGES)
     (folder / "step.py").write_text(STEP)
     (folder / "params.yaml").write_text("first: {word: red}\n")
     (folder / "source.txt").write_text("Text ")
+    environment = os.environ | IDENTITY | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for command in ("git init -q", "dvc init -q", "dvc config core.analytics false", "git add -A", "git commit -qm x"):
-        subprocess.run(command.split(), check=True, cwd=folder)
+        subprocess.run(command.split(), check=True, cwd=folder, env=environment)
+    return folder

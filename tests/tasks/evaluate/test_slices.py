@@ -56,7 +56,7 @@ def test_a_weakness_where_two_things_meet_or_a_word_stands_is_found_by_the_searc
 
 
 def test_where_all_slices_are_alike_an_alarm_is_as_rare_as_declared():
-    table, section, runs = rows(300), Slices(columns=("sender",), permutations=100, level=0.1, words=False), 60
+    table, section, runs = rows(300), Slices(columns=("sender",), permutations=100, level=0.1, words=False), 30
     alarms = {"declared": 0, "worst": 0}
     for seed in range(runs):
         wrong = np.random.default_rng(seed).random(300) < 0.1

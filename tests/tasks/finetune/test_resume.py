@@ -26,6 +26,25 @@ class Killed(BaseException):
     """Nothing catches it, as nothing catches SIGKILL."""
 
 
+@pytest.fixture(scope="module")
+def trained():
+    """What a training that nothing ended came to, by its section: each is trained once for all tests."""
+    return {}
+
+
+@pytest.fixture
+def uninterrupted(train, trained):
+    """The weights, figures and curves of the training that nothing ended."""
+
+    def once(**section):
+        key = tuple(sorted(section.items()))
+        if key not in trained:
+            trained[key] = train("whole", **section)
+        return trained[key]
+
+    return once
+
+
 @pytest.fixture
 def train(tokens, tiny_checkpoint, tmp_path, monkeypatch):
     """Train, with a checkpoint after every step; ``at_step`` is done when so many have ended and before the next."""
@@ -52,9 +71,9 @@ def die():
 
 
 @pytest.mark.parametrize(("depth", "moments"), [(0, (3, 6, 12, 17)), (4, (7,))])
-def test_killed_anywhere_it_ends_as_if_never_killed(train, tmp_path, capsys, depth, moments):
+def test_killed_anywhere_it_ends_as_if_never_killed(train, uninterrupted, tmp_path, capsys, depth, moments):
     """Within an epoch, between two, between two checks."""
-    whole = train("whole", frozen_layers=depth)
+    whole = uninterrupted(frozen_layers=depth)
     assert [row["step"] for row in whole[2]] == [2, 4, 6, 8, 10, 12, 14, 16, 18]
     for at in moments:
         keep = tmp_path / f"kept{at}"
@@ -99,8 +118,8 @@ def test_the_parts_that_memory_allowed_are_known_to_the_next(train, tmp_path, mo
     assert tries[0] == 4, "it was tried again"
 
 
-def test_killed_twice_and_after_the_last_step(train, tmp_path, monkeypatch):
-    whole, keep = train("whole"), tmp_path / "kept"
+def test_killed_twice_and_after_the_last_step(train, uninterrupted, tmp_path, monkeypatch):
+    whole, keep = uninterrupted(), tmp_path / "kept"
     for at in (2, 9):
         with pytest.raises(Killed):
             train("killed", keep, at, die)
@@ -113,29 +132,29 @@ def test_killed_twice_and_after_the_last_step(train, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_end_it_keeps_the_step_in_hand_and_leaves(train, tmp_path, number):
+def test_asked_to_end_it_keeps_the_step_in_hand_and_leaves(train, uninterrupted, tmp_path, number):
     keep, handler = tmp_path / "kept", signal.getsignal(number)
     with pytest.raises(SystemExit) as left:
         train("ended", keep, 8, lambda: os.kill(os.getpid(), number), checkpoint_seconds=1e6)
     assert left.value.code == 128 + number
     assert [folder.name for folder in keep.glob("step-*")] == ["step-000000009"]
     assert signal.getsignal(number) is handler
-    assert train("continued", keep, checkpoint_seconds=1e6) == train("whole")
+    assert train("continued", keep, checkpoint_seconds=1e6) == uninterrupted()
 
 
 @pytest.mark.parametrize("file", ["optimizer.pt", "complete.json"])
-def test_a_torn_checkpoint_is_ignored(train, tmp_path, capsys, file):
+def test_a_torn_checkpoint_is_ignored(train, uninterrupted, tmp_path, capsys, file):
     keep = tmp_path / "kept"
     with pytest.raises(Killed):
         train("killed", keep, 5, die)
     torn = keep / "step-000000005" / file
     torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
-    assert train("continued", keep) == train("whole")
+    assert train("continued", keep) == uninterrupted()
     assert "step-000000005 is incomplete" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("place", ["before it is complete", "before older ones are deleted"])
-def test_a_kill_within_a_checkpoint_leaves_a_whole_one(train, tmp_path, monkeypatch, capsys, place):
+def test_a_kill_within_a_checkpoint_leaves_a_whole_one(train, uninterrupted, tmp_path, monkeypatch, capsys, place):
     keep, complete, delete = (
         tmp_path / "kept",
         checkpoint_store.mark_complete,
@@ -152,12 +171,12 @@ def test_a_kill_within_a_checkpoint_leaves_a_whole_one(train, tmp_path, monkeypa
             patch.setattr(checkpoint_store.CheckpointStore, "_delete_all_but", dying(delete))
         train("killed", keep)
     assert len(list(keep.glob("step-*"))) == 2
-    assert train("continued", keep) == train("whole")
+    assert train("continued", keep) == uninterrupted()
     assert f"at step {4 if place == 'before it is complete' else 5} of 18" in capsys.readouterr().out
 
 
-def test_torn_activations_are_made_again(train, tmp_path):
-    keep, whole = tmp_path / "kept", train("whole", frozen_layers=4)
+def test_torn_activations_are_made_again(train, uninterrupted, tmp_path):
+    keep, whole = tmp_path / "kept", uninterrupted(frozen_layers=4)
     with pytest.raises(Killed):
         train("killed", keep, 5, die, frozen_layers=4)
     with (keep / "activations/train.npy").open("r+b") as file:
@@ -166,7 +185,7 @@ def test_torn_activations_are_made_again(train, tmp_path):
     assert train("continued", keep, frozen_layers=4) == whole
 
 
-def test_a_full_disk_costs_the_checkpoint_and_nothing_else(train, tmp_path, monkeypatch, capsys):
+def test_a_full_disk_costs_the_checkpoint_and_nothing_else(train, uninterrupted, tmp_path, monkeypatch, capsys):
     write, unlimited = ClassifierTrainer.write_checkpoint, resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def full(self, folder):
@@ -176,7 +195,7 @@ def test_a_full_disk_costs_the_checkpoint_and_nothing_else(train, tmp_path, monk
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
 
-    whole = train("whole")
+    whole = uninterrupted()
     monkeypatch.setattr(ClassifierTrainer, "write_checkpoint", full)
     assert train("full", tmp_path / "kept") == whole
     assert "checkpoint at step 1 not saved" in capsys.readouterr().out

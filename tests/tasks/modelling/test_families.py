@@ -77,6 +77,7 @@ def test_what_is_saved_is_what_was_trained_and_brings_no_code(recurrent):
     assert all(torch.equal(weight, loaded[name]) for name, weight in model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_the_pipeline_loads_it_once_its_module_is_imported_and_says_what_score_says(recurrent):
     folder, _, _ = recurrent
     code = (
