@@ -1,10 +1,12 @@
 """Ingest one window of the source, every record of it: ``python -m tasks.ingest --window reference|current``.
 
-Reads ``ingest.source`` (a file or a folder in name order: csv, tsv, jsonl, plain or packed as .gz or .zst, parquet) and
-writes ``data/<window>/raw.parquet`` and ``metrics/ingest_<window>.json``. Rows keep the order of the source. Text is
-kept code point for code point. A record that cannot be read in full is a row too, with the reason in ``problem`` and,
-where something could not be carried over, the record as it stood in ``source_bytes``. A row whose time is missing or
-unreadable goes to the current window, or to the only window that reads its source.
+Reads ``ingest.source`` (a file or a folder in name order: csv, tsv, json, jsonl, ndjson, plain or packed as .gz or
+.zst, parquet, xlsx, ods, xls; docs/formats.md) and writes ``data/<window>/raw.parquet`` and
+``metrics/ingest_<window>.json``. Rows keep the order of the source. Text is kept code point for code point. A record
+that cannot be read in full is a row too, with the reason in ``problem`` and, where something could not be carried over,
+the record as it stood in ``source_bytes``. A row whose time is missing or unreadable goes to the current window, or to
+the only window that reads its source. Records that ``where`` does not name, and answers that are no labels, are no
+rows; they are counted.
 
 With ``columns.image`` the rows are images (``images.py``): their encoded bytes, which nothing here decodes.
 
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -25,7 +28,10 @@ from pydantic import Field, field_validator
 
 from tasks.core.params import Section
 from tasks.dataset.windows import Columns
+from tasks.ingest.decoding import ExportFormat
 from tasks.ingest.time_formats import NAMED
+
+Value = str | bool | int | float | None
 
 
 class Params(Section):
@@ -47,6 +53,14 @@ class Params(Section):
     columns_differ: Literal["allow", "say", "hold", "stop"] = "say"
     """What a new, missing or re-typed column of a later file means: nothing, a printed line, its rows are quarantined,
     or the run stops."""
+    format: ExportFormat | None = None
+    """The annotation tool whose export the source is: label_studio, doccano or prodigy."""
+    records: str | None = None
+    """Where the records of a .json file are that is one object, such as data.items."""
+    sheet: str | None = None
+    """Which sheet of an .xlsx, .ods or .xls file; null: the first."""
+    where: Mapping[str, Value | list[Value]] = Field(default_factory=dict)
+    """Which rows are read, by column: the value it must have, or a list of them ({lang: en, split: [train, dev]})."""
     max_bytes: int = Field(default=4 << 30, ge=1)
     """Most bytes, unpacked, of one source."""
 

@@ -17,12 +17,13 @@ from tasks.core.tables import write_table
 from tasks.dataset import layout
 from tasks.dataset.windows import Columns
 from tasks.dataset.windows import load as load_windows
-from tasks.ingest import fields, ids, images, late_labels, repeated, sources, summary, windows
+from tasks.ingest import fields, ids, images, late_labels, left_out, repeated, sources, summary, windows
 from tasks.ingest.column_changes import with_one_type
 from tasks.ingest.decoding import Opening
 from tasks.ingest.notes import repeated_notes
 from tasks.ingest.parts import Part, refuse_many_columns
 from tasks.ingest.reading import Reading
+from tasks.ingest.selection import Selection
 
 
 def read_window(plan: windows.Plan, reading: Reading | None = None) -> tuple[pa.Table, dict[str, Any]]:
@@ -35,15 +36,17 @@ def read_window(plan: windows.Plan, reading: Reading | None = None) -> tuple[pa.
         rows, joined = late_labels.join_labels(
             rows, late_labels.read_labels(plan.labels, f"windows.{plan.window}.labels", opening)
         )
-    return rows, _figures(rows, reading) | ({"late_labels": joined} if joined else {})
+    figures = _figures(rows, reading) | ({"late_labels": joined} if joined else {})
+    return rows, figures | left_out.figures(reading.selection, sources.list_by_files(plan.source, plan.source_key))
 
 
 def _rows_by_part(reading: Reading, opening: Opening) -> list[pa.Table]:
     """The window's rows of each part that has any; the parts themselves are freed when the call returns."""
     kept, plan = [], reading.plan
-    for part in _checked_parts(plan, opening):
+    for part in map(reading.selection.mark, _checked_parts(plan, opening, reading.selection)):
         reading.compare(part)
         every = fields.rows(part, plan.columns, reading.clock)
+        every = reading.selection.leave_out(every, part, plan, reading.counts)
         rows = windows.select_rows(every, plan, reading.counts)
         if len(rows) < len(every) and plan.columns.id and repeated.landing_of(part.file):
             elsewhere = set(every["id"].to_pylist()) - set(rows["id"].to_pylist()) - {None}
@@ -51,11 +54,12 @@ def _rows_by_part(reading: Reading, opening: Opening) -> list[pa.Table]:
         if len(rows):
             rows = reading.note(part, rows)
             kept.append(_without_unused(rows, plan.columns) if part.sparse else rows)
+    reading.selection.refuse_nothing_left(kept, plan, reading.counts)
     reading.counts.check(plan, reading.clock)
     return kept
 
 
-def _checked_parts(plan: windows.Plan, opening: Opening) -> Iterator[Part]:
+def _checked_parts(plan: windows.Plan, opening: Opening, selection: Selection) -> Iterator[Part]:
     """The records of the source, the columns checked that ``params.yaml`` names.
 
     A file whose records each name their columns need not use all of them, but all such files together do.
@@ -67,6 +71,7 @@ def _checked_parts(plan: windows.Plan, opening: Opening) -> Iterator[Part]:
     for part in parts:
         if not part.sparse:
             fields.require_columns(part.file, plan.columns, part.table.column_names, plan.columns_key)
+            selection.require(part.file, part.table.column_names)
         elif part.records:
             used |= dict.fromkeys(part.table.column_names)
             sparse = sparse or part.file
@@ -74,6 +79,7 @@ def _checked_parts(plan: windows.Plan, opening: Opening) -> Iterator[Part]:
         yield part
     if sparse:
         fields.require_columns(sparse, plan.columns, used, plan.columns_key)
+        selection.require(sparse, used)
 
 
 def _read_parts(plan: windows.Plan, opening: Opening) -> Iterator[Part]:
@@ -82,7 +88,7 @@ def _read_parts(plan: windows.Plan, opening: Opening) -> Iterator[Part]:
     files = sources.list_files(plan.source, plan.source_key, images.SUFFIXES if column else ())
     if column:
         return images.read_image_parts(Path(plan.source), files, column, opening, plan.source_key)
-    return (part for file in files for part in sources.read_parts(file, opening))
+    return (part for file in files for part in sources.read_parts(file, opening, plan.source))
 
 
 def _without_unused(rows: pa.Table, columns: Columns) -> pa.Table:
@@ -109,6 +115,7 @@ def _figures(rows: pa.Table, reading: Reading) -> dict[str, Any]:
         return figures
     by_window = {"reference": counts.other} if plan.other else {}
     by_window |= {"current": counts.inside, "undated": counts.undated, "outside": counts.outside}
+    by_window |= {"left_out": counts.left_out} if counts.left_out else {}
     return figures | {"source": {"path": plan.source, "records": counts.records, **by_window}}
 
 
@@ -121,7 +128,7 @@ def main(window: WindowOption) -> None:
     pa.default_memory_pool().release_unused()  # reading is done, and writing takes as much memory again
     write_table(rows, layout.window(window).raw)
     write_json(figures, paths.metrics("ingest", window))
-    print("\n".join([*summary.lines(figures, reading), *repeated_notes(rows)]))
+    print("\n".join([*summary.lines(figures, reading), *left_out.lines(figures), *repeated_notes(rows)]))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tasks.core.errors import UserError
 from tasks.ingest.streams import Budget, open_unpacked
 
+ExportFormat = Literal["label_studio", "doccano", "prodigy"]
 MARKS = {  # the longer ones first: UTF-32's begins like UTF-16's
     codecs.BOM_UTF32_LE: "utf-32-le",
     codecs.BOM_UTF32_BE: "utf-32-be",
@@ -28,6 +30,16 @@ class Opening:
     budget: Budget
     encoding: str | None = None
     """The encoding of files without a byte order mark; None: UTF-8."""
+    names: tuple[str, ...] = ()
+    """The columns that play a part."""
+    label: str | None = None
+    """The column that holds the labels."""
+    records: str | None = None
+    """The path to the records in a .json file that is one object."""
+    sheet: str | None = None
+    """The sheet of a spreadsheet; None: its first."""
+    format: ExportFormat | None = None
+    """The tool whose export the files are."""
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,8 @@ def _problems(
     _mark(problems, labels.several, LABEL_MULTIPLE)
     _mark(problems, labels.others, LABEL_NOT_A_STRING)
     _mark(problems, {*keys.several, *keys.others}, ID_NOT_A_STRING)
+    for place, code in part.problems.items():
+        _mark(problems, [place], code)
     if absent is not None:
         _mark(problems, _places(pc.and_(pc.is_null(moments), pc.invert(absent))), TIME_UNREADABLE)
     for places in part.undecodable.values():

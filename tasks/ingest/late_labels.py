@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +19,7 @@ MAX_SHOWN = 200  # characters of a record in a message
 def read_labels(late: LateLabels, key: str, opening: Opening) -> dict[str, str]:
     """The label of each id; ``key`` is where ``params.yaml`` names the table. UserError: two labels for one id."""
     found: dict[str, str] = {}
+    opening = replace(opening, names=(late.id, late.label), label=late.label, format=None)
     for file in sources.list_files(late.source, f"{key}.source"):
         for part in sources.read_parts(file, opening):
             for name in (late.id, late.label) if part.records else ():

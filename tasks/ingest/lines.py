@@ -6,94 +6,45 @@ decides the type of another's, and no digit is lost. An object that names a key 
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+from tasks.ingest import json_array
+from tasks.ingest.decoding import Opening, Text, open_text
+from tasks.ingest.json_records import BLANK, Record, decode, part_of, refuse_odd
+from tasks.ingest.parts import Part, batches
 
-from tasks.ingest.decoding import Opening, Text, is_valid, open_text
-from tasks.ingest.parts import Part, batches, refuse_many_columns, strings
-
-BLANK = " \t\r\n"
-
-
-class _Number(str):
-    """A number as it was written."""
-
-    __slots__ = ()
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is named twice")
-    return found
-
-
-_decode = json.JSONDecoder(
-    object_pairs_hook=_unique_keys, parse_float=_Number, parse_int=_Number, parse_constant=_Number
-).decode
+HEAD = 1 << 16  # characters by which an array is known
 
 
 def read_jsonl_parts(path: Path, opening: Opening) -> Iterator[Part]:
-    """The file's records, all columns text; a line that is not a JSON object is unparseable."""
+    """The file's records, all columns text; a line that is not a JSON object is unparseable.
+
+    A file that is a JSON array is read as one.
+    """
     with open_text(path, opening, newline="\n") as file:
-        first = 0
-        for batch in batches((line for line in file.lines if line.strip(BLANK)), len):
-            yield _part(path, batch, first, file)
-            first += len(batch)
+        start = file.lines.read(HEAD)
+        if json_array.begins(start):
+            yield from json_array.read_array_parts(path, file, start, opening)
+        else:
+            yield from read_line_parts(path, file, start + file.lines.readline(), opening)
 
 
-def _part(path: Path, batch: list[str], first: int, file: Text) -> Part:
-    objects = list(map(_object, batch))
-    names = list(dict.fromkeys(key for found in objects if found for key in found))
-    refuse_many_columns(len(names), path)
-    columns, undecodable, not_strings = [], {}, {}
-    for name in names:
-        values = [found.get(name) if found else None for found in objects]
-        others = {i: _written(v) for i, v in enumerate(values) if v is not None and type(v) is not str}
-        if others:
-            not_strings[name] = frozenset(others)
-            values = [others.get(i, value) for i, value in enumerate(values)]
-        column, bad = strings(values)
-        columns.append(column)
-        if bad:
-            undecodable[name] = bad
-    return Part(
-        file=path.as_posix(),
-        table=pa.table(columns, names=names),
-        records=len(batch),
-        record=lambda i: file.as_bytes(batch[i].rstrip("\r\n")),
-        first=first,
-        unparseable=frozenset(i for i, found in enumerate(objects) if found is None),
-        undecodable=undecodable,
-        not_strings=not_strings,
-        sparse=True,
-    )
+def read_line_parts(path: Path, file: Text, start: str, opening: Opening) -> Iterator[Part]:
+    """The records of an opened file of which ``start``, whole lines, has been read."""
+    lines = chain(io.StringIO(start, newline="\n"), file.lines)
+    first = 0
+    for batch in batches((line for line in lines if line.strip(BLANK)), len):
+        yield part_of([Record(_object(line), line.rstrip("\r\n")) for line in batch], path, first, file, opening)
+        first += len(batch)
 
 
 def _object(line: str) -> dict[str, Any] | None:
-    """The object, its values strings, numbers as they were written, or anything that ``_written`` takes."""
+    """The object that a line holds; None where it holds none, names a key twice, or is nested too deep."""
     try:
-        found = _decode(line)
-        if not isinstance(found, dict) or not all(map(is_valid, found)):
-            return None
-        for value in found.values():
-            if isinstance(value, dict | list):
-                _written(value)  # what is nested too deep for that is not taken apart later
+        return refuse_odd(decode(line))
     except (ValueError, RecursionError):
         return None
-    return found
-
-
-def _written(value: Any) -> str:
-    """The JSON of a value."""
-    if isinstance(value, _Number):
-        return str(value)
-    if isinstance(value, dict):
-        return "{" + ", ".join([f"{_written(key)}: {_written(one)}" for key, one in value.items()]) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join([_written(one) for one in value]) + "]"
-    return json.dumps(value, ensure_ascii=False)

@@ -41,6 +41,10 @@ class Part:
     """Values that are null because they are not text in the encoding of the file."""
     not_strings: Places = field(default_factory=dict)
     """Values that are the JSON of something else than a string."""
+    problems: Mapping[int, str] = field(default_factory=dict)
+    """Records that are held, and the code why."""
+    left_out: Mapping[int, str] = field(default_factory=dict)
+    """Records that are no rows, such as rejected answers, and the word by which they are counted."""
     sparse: bool = False
     """Whether a column is there only for the rows that use it."""
 

@@ -10,6 +10,7 @@ from tasks.core.errors import UserError
 from tasks.ingest.column_changes import Change, ColumnChanges, held
 from tasks.ingest.fields import extras
 from tasks.ingest.parts import Part
+from tasks.ingest.selection import Selection
 from tasks.ingest.windows import Plan, RecordCounts
 
 
@@ -18,6 +19,7 @@ class Reading:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.counts, self.clock = plan, RecordCounts(), plan.clock()
+        self.selection = Selection(plan.section.where)
         self.renamed: dict[str, str] = {}
         """Columns that play no part and bear the name of one of ours, and what they are kept as."""
         self.changes: list[Change] = []

@@ -9,8 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from tasks.core.errors import UserError
-from tasks.ingest import columnar, delimited, lines
+from tasks.ingest import columnar, delimited, exports, json_documents, lines, sheets
+from tasks.ingest.by_files import is_by_file, is_worth_naming
 from tasks.ingest.decoding import Opening, is_valid
+from tasks.ingest.partitions import partitions, with_partitions
 from tasks.ingest.parts import Part
 from tasks.ingest.streams import PACKED
 from tasks.ingest.watched_source import refuse_unwatched
@@ -19,9 +21,25 @@ READERS: dict[str, Callable[[Path, Opening], Iterator[Part]]] = {
     ".csv": partial(delimited.read_delimited_parts, delimiter=","),
     ".tsv": partial(delimited.read_delimited_parts, delimiter="\t"),
     ".jsonl": lines.read_jsonl_parts,
+    ".ndjson": lines.read_jsonl_parts,
+    ".json": json_documents.read_json_parts,
     ".parquet": columnar.read_parquet_parts,
+    ".xlsx": sheets.read_sheet_parts,
+    ".ods": sheets.read_sheet_parts,
+    ".xls": sheets.read_sheet_parts,
 }
-FORMATS = "a .csv, .tsv, .jsonl or .parquet file, nor one of the first three packed as .gz or .zst"
+UNPACKED = (".parquet", ".xlsx", ".ods", ".xls")
+"""Formats that are never packed: they pack themselves."""
+FORMATS = (
+    "a .csv, .tsv, .json, .jsonl, .ndjson, .xlsx, .ods, .xls or .parquet file, nor one of the first five packed as "
+    ".gz or .zst"
+)
+
+
+UNFINISHED = {
+    "_delta_log": "a Delta table, whose log says which of its files count: export it as parquet",
+    "_temporary": "still being written by Spark, or its job was cut off: let it end, or remove _temporary",
+}
 
 
 def list_files(source: str, key: str, besides: Collection[str] = ()) -> list[Path]:
@@ -37,29 +55,44 @@ def list_files(source: str, key: str, besides: Collection[str] = ()) -> list[Pat
         raise UserError(f"{key}: {source} is outside the repository: copy it to data/, or land it there")
     if not os.path.lexists(path):
         raise UserError(f"{key}: {source} does not exist")
-    found = sorted(_files_below(path, key), key=Path.as_posix) if path.is_dir() else [path]
+    found = [path]
+    if path.is_dir():
+        found = sorted((file for file in _files_below(path, key) if not is_by_file(file)), key=Path.as_posix)
     if not found:
-        raise UserError(f"{key}: the folder {source} holds no files")
+        raise UserError(f"{key}: the folder {source} holds no files with records")
     for file in found:
         _refuse_unreadable(file, key, besides)
     _refuse_untracked(path, found, key)
     return found
 
 
-def read_parts(file: Path, opening: Opening) -> Iterator[Part]:
-    """The records of one file, some at a time."""
-    return READERS[_format(file)](file, opening)
+def list_by_files(source: str, key: str) -> list[str]:
+    """The files of a folder that are left out because they hold no records, but for git's and DVC's own."""
+    path = Path(source)
+    found = _files_below(path, key) if path.is_dir() else iter(())
+    return sorted(file.as_posix() for file in found if is_by_file(file) and is_worth_naming(file))
+
+
+def read_parts(file: Path, opening: Opening, source: str = "") -> Iterator[Part]:
+    """The records of one file of the source, some at a time; folders named key=value are columns."""
+    parts = READERS[_format(file)](file, opening)
+    if opening.format:
+        parts = exports.answered(parts, opening.format, opening.label)
+    found = partitions(file, Path(source)) if source and file != Path(source) else {}
+    return (with_partitions(part, found) for part in parts) if found else parts
 
 
 def _files_below(folder: Path, key: str) -> Iterator[Path]:
-    """Everything in a folder that is not hidden. DVC's note about a file is not data, but says that the file is."""
+    """Every file in a folder but those in hidden folders. DVC's note about a file says that the file is data."""
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise UserError(f"{key}: {folder} cannot be read: {error.strerror}") from None
     for path in entries:
-        if path.name.startswith("."):
+        if path.name.startswith(".") and (path.suffix == ".dvc" or path.is_dir()):
             continue
+        if path.name in UNFINISHED:
+            raise UserError(f"{key}: {folder} is {UNFINISHED[path.name]}")
         if path.suffix == ".dvc":
             if not os.path.lexists(path.with_suffix("")):
                 raise UserError(f"{key}: {path.with_suffix('')} is not here, only {path.name}: run `dvc pull`")
@@ -71,13 +104,17 @@ def _files_below(folder: Path, key: str) -> Iterator[Path]:
 
 def _format(file: Path) -> str:
     name = file.with_suffix("") if file.suffix.lower() in PACKED else file
-    return "" if name is not file and name.suffix.lower() == ".parquet" else name.suffix.lower()
+    return "" if name is not file and name.suffix.lower() in UNPACKED else name.suffix.lower()
 
 
 def _refuse_unreadable(file: Path, key: str, besides: Collection[str]) -> None:
     shown = file.as_posix()
     if not is_valid(shown):
         raise UserError(f"{key}: the name of {shown!r} is not UTF-8: rename the file")
+    if file.suffix.lower() == ".zip":
+        raise UserError(
+            f"{key}: {file} is a zip archive: run `unzip {file} -d {file.with_suffix('')}` and name what is in it"
+        )
     if _format(file) not in READERS and file.suffix.lower() not in besides:
         others = " (nor an image: " + ", ".join(besides) + ")" if besides else ""
         raise UserError(f"{key}: {file} is not {FORMATS}{others}: convert it or move it out of the source")

@@ -34,7 +34,17 @@ class Plan:
 
     def opening(self) -> Opening:
         """How the source's files are opened."""
-        return Opening(Budget(self.section.max_bytes), self.section.encoding)
+        section, columns = self.section, self.columns
+        roles = (columns.text, columns.image, columns.label, columns.timestamp, columns.id, *section.where)
+        return Opening(
+            Budget(section.max_bytes),
+            section.encoding,
+            names=tuple(name for name in roles if name is not None),
+            label=columns.label,
+            records=section.records,
+            sheet=section.sheet,
+            format=section.format,
+        )
 
     def clock(self) -> TimeReader:
         """How the source's times are read."""
@@ -109,14 +119,16 @@ class RecordCounts:
     """Of those undated, how many could not be split into columns: their time is not what is wrong."""
     other: int = 0
     outside: int = 0
+    left_out: int = 0
+    """By ``ingest.where``, or as answers that are no labels."""
     earliest: datetime | None = None
     latest: datetime | None = None
 
     def check(self, plan: Plan, clock: TimeReader) -> None:
         """Refuse a window without rows or a source with too many undated, and check that every record is counted."""
-        if self.records != self.inside + self.undated + self.other + self.outside:
+        if self.records != self.inside + self.undated + self.other + self.outside + self.left_out:
             raise AssertionError(f"records of {plan.source} are lost: {self}")
-        if plan.dated and self.undated - self.unparseable > plan.section.max_undated * self.records:
+        if plan.dated and self.undated - self.unparseable > plan.section.max_undated * (self.records - self.left_out):
             raise UserError(_too_many_undated(self, plan, clock))
         if self.inside or not plan.has_data:
             return

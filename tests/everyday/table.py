@@ -9,6 +9,7 @@ from tests.everyday.rows import ONE_LINE, PLAIN, ROWS, Row, numbered, undated
 
 PLAIN_COLUMNS = {"text": "text", "label": "label", "timestamp": "created_at"}
 NAMED = {**PLAIN_COLUMNS, "id": "id"}
+NUMBERED = {"text": "2", "label": "3", "timestamp": "4", "id": "1"}
 UNDATED = {"text": "text", "label": "label"}
 
 
@@ -44,7 +45,6 @@ DUCKDB = "DuckDB 2.0.1"
 POSTGRES = "PostgreSQL 15"
 MARIADB = "MariaDB 10.11"
 HAND = "documentation"
-COLUMN_NAMES = ["id", "text", "label", "created_at"]
 
 FILES: list[Everyday] = [
     *_of(PANDAS, "pandas.csv", "pandas_index.csv", "pandas_semicolon.csv", "pandas_tab.csv", "pandas_utf8_sig.csv"),
@@ -55,8 +55,14 @@ FILES: list[Everyday] = [
     *_of(PANDAS, "pandas_named_months.csv", param={"time_format": "%d %b %Y %H:%M:%S"}),
     *_of(PANDAS, "pandas_compact_times.csv", param={"time_format": "%Y%m%d%H%M%S"}),
     *_of(PANDAS, "pandas_zone.csv"),
-    *_of(PANDAS, "pandas_epoch_s.csv", "pandas_epoch_float.csv", "pandas_epoch_s.parquet", param={"time_format": "s"}),
-    *_of(PANDAS, "pandas_epoch_ms.csv", "pandas_records_epoch.json", param={"time_format": "ms"}),
+    *_of(
+        PANDAS,
+        "pandas_epoch_s.csv",
+        "pandas_epoch_float.csv",
+        "pandas_epoch_s.parquet",
+        param={"time_format": "epoch_s"},
+    ),
+    *_of(PANDAS, "pandas_epoch_ms.csv", "pandas_records_epoch.json", param={"time_format": "epoch_ms"}),
     *_of(PANDAS, "pandas_float_labels.csv", rows=[(t, f"{n}.0", at) for t, n, at in numbered(ROWS)]),
     *_of(PANDAS, "pandas.parquet", "pandas_time_index.parquet", "pandas_category.parquet", "pandas.feather"),
     *_of(PANDAS, "pandas_partitions"),
@@ -68,7 +74,7 @@ FILES: list[Everyday] = [
     *_of(DUCKDB, "duckdb.csv", "duckdb.csv.gz", "duckdb.tsv", "duckdb.json", "duckdb_array.json", "duckdb.parquet"),
     *_of(DUCKDB, "duckdb_partitions"),
     *_of("datasets 5.2.0", "datasets.parquet", "datasets.csv", "datasets_on_disk", rows=numbered(ROWS)),
-    *_of("datasets 5.2.0", "datasets.jsonl", rows=numbered(ROWS), param={"time_format": "ms"}),
+    *_of("datasets 5.2.0", "datasets.jsonl", rows=numbered(ROWS), param={"time_format": "epoch_ms"}),
     *_of("openpyxl 3.1.5", "openpyxl.xlsx", columns=NAMED),
     *_of("openpyxl 3.1.5", "openpyxl_second_sheet.xlsx", columns=NAMED, param={"sheet": "tickets"}),
     *_of("openpyxl 3.1.5", "openpyxl_numbers.xlsx", columns=NAMED, rows=numbered(ROWS)),
@@ -98,13 +104,24 @@ FILES: list[Everyday] = [
     *_of("SQLite 3.40", "sqlite.csv", "sqlite.json", "sqlite.db", columns=NAMED),
     *_of("SQLite 3.40", "sqlite_tabs.tsv", "sqlite_list.txt", columns=NAMED, rows=ONE_LINE),
     *_of(POSTGRES, "postgres.csv", "postgres_pipe.csv", "postgres_text.tsv", columns=NAMED),
-    *_of(POSTGRES, "postgres_text_no_header.tsv", columns=NAMED, param={"header": COLUMN_NAMES}),
+    *_of(POSTGRES, "postgres_text_no_header.tsv", columns=NUMBERED, param={"dialect": {"header": 0}}),
     *_of(MARIADB, "mariadb_batch.tsv", columns=NAMED),
-    *_of(MARIADB, "mariadb_outfile.tsv", "mariadb_outfile.csv", columns=NAMED, param={"header": COLUMN_NAMES}),
+    *_of(MARIADB, "mariadb_outfile.tsv", "mariadb_outfile.csv", columns=NUMBERED, param={"dialect": {"header": 0}}),
     *_of(SPARK, "spark_csv", "spark_csv_escaped", "spark_csv_gz", "spark_json", "spark_json_by_month"),
     *_of(SPARK, "spark_parquet", "spark_parquet_by_label"),
-    *_of(SPARK, "spark_csv_no_header", param={"header": ["text", "label", "created_at"]}),
-    *_of("label-studio-sdk 2.1.2", "label_studio.json", columns=NAMED, held=1, param={"format": "label_studio"}),
+    *_of(
+        SPARK,
+        "spark_csv_no_header",
+        columns={"text": "1", "label": "2", "timestamp": "3"},
+        param={"dialect": {"header": 0}},
+    ),
+    *_of(
+        "label-studio-sdk 2.1.2",
+        "label_studio.json",
+        columns=NAMED | {"label": "sentiment"},
+        held=1,
+        param={"format": "label_studio"},
+    ),
     *_of(
         "label-studio-sdk 2.1.2",
         "label_studio_min.json",
@@ -141,22 +158,22 @@ FILES: list[Everyday] = [
         "SMSSpamCollection",
         "sms_spam_collection.tsv",
         rows=undated(PLAIN),
-        columns=UNDATED,
-        param={"header": ["label", "text"]},
+        columns={"text": "2", "label": "1"},
+        param={"dialect": {"header": 0}},
     ),
     *_of(
         HAND,
         "sentiment140.csv",
         rows=numbered(PLAIN),
-        columns=NAMED,
-        param={"header": ["label", "id", "created_at", "flag", "user", "text"]},
+        columns={"text": "6", "label": "1", "timestamp": "3", "id": "2"},
+        param={"dialect": {"header": 0}},
     ),
     *_of(
         HAND,
         "ag_news.csv",
         rows=[(t, str(int(n) + 1), None) for t, n, _ in numbered(PLAIN)],
-        columns=UNDATED,
-        param={"header": ["label", "title", "text"]},
+        columns={"text": "3", "label": "1"},
+        param={"dialect": {"header": 0}},
     ),
     *_of(HAND, "fasttext.txt", rows=undated(PLAIN), columns=UNDATED),
     *_of(HAND, "imdb", rows=undated(ROWS), columns=UNDATED),
@@ -165,7 +182,7 @@ FILES: list[Everyday] = [
         "amazon_reviews.jsonl",
         rows=[(t, f"{n}.0", at) for t, n, at in numbered(ROWS)],
         columns={"text": "reviewText", "label": "overall", "timestamp": "unixReviewTime"},
-        param={"time_format": "s"},
+        param={"time_format": "epoch_s"},
     ),
     *_of(HAND, "yelp.json", rows=numbered(ROWS), columns={"text": "text", "label": "stars", "timestamp": "date"}),
     *_of(HAND, "bigquery.csv", "bigquery.json"),
@@ -185,12 +202,17 @@ FILES: list[Everyday] = [
     ),
     *_of(HAND, "github_issues.json", columns={"text": "body", "label": "milestone.title", "timestamp": "created_at"}),
     *_of(HAND, "jq_pretty.json"),
-    *_of(HAND, "slack.json", columns={"text": "text", "label": "kind", "timestamp": "ts"}, param={"time_format": "s"}),
+    *_of(
+        HAND,
+        "slack.json",
+        columns={"text": "text", "label": "kind", "timestamp": "ts"},
+        param={"time_format": "epoch_s"},
+    ),
     *_of(
         HAND,
         "reddit.ndjson",
         columns={"text": "selftext", "label": "link_flair_text", "timestamp": "created_utc"},
-        param={"time_format": "s"},
+        param={"time_format": "epoch_s"},
     ),
     *_of(
         HAND,
@@ -198,8 +220,8 @@ FILES: list[Everyday] = [
         columns={"text": "body", "label": "folder", "timestamp": "Date"},
         param={"time_format": "rfc2822"},
     ),
-    *_of(HAND, "comment_lines.csv", param={"comment": "#"}),
-    *_of(HAND, "title_lines.csv", param={"skip_lines": 2}),
+    *_of(HAND, "comment_lines.csv", param={"dialect": {"comment": "#"}}),
+    *_of(HAND, "title_lines.csv", param={"dialect": {"header": 3}}),
     *_of(
         HAND,
         "header_repeated.csv",
