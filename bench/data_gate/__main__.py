@@ -2,7 +2,7 @@
 
 Makes a csv with planted faults and copies, then runs ingest, validate and split on it, each in a process of its own as
 DVC does, and ``bench.data_gate.plain`` on the same file. Seconds are those beyond imports, memory a process's peak.
-Some of the rows, and the committed mails, go through ``validate`` with ``privacy: mask`` as well. Writes its section
+Some of the rows, and the committed mails, go through ``validate`` with ``privacy: redact`` as well. Writes its section
 of bench/RESULTS.md.
 """
 
@@ -122,17 +122,17 @@ def measure(folder: Path) -> dict[str, Cost]:
 
 
 def measure_mask(folder: Path, rows: int, labels: Sequence[str]) -> tuple[int, Cost]:
-    """What ``validate`` takes with ``privacy: mask`` over what it takes without, on the rows that ``ingest`` left."""
+    """What ``validate`` takes with ``privacy: redact`` over what it takes without, on the rows that ``ingest`` left."""
     raw = folder / "data/reference/raw.parquet"
     table = pq.read_table(raw).slice(0, rows)
     pq.write_table(table, raw)
     costs = {}
-    for privacy, first in (("off", "pass"), ("mask", RECOGNISERS)):
+    for privacy, first in (("off", "pass"), ("redact", RECOGNISERS)):
         write_params(folder, labels, privacy)
         costs[privacy] = run(folder, "tasks.validate.__main__", STAGES["validate"], first)
     print(costs, flush=True)
-    more = costs["mask"].seconds - costs["off"].seconds
-    return len(table), Cost(more, costs["mask"].imports, costs["mask"].megabytes)
+    more = costs["redact"].seconds - costs["off"].seconds
+    return len(table), Cost(more, costs["redact"].imports, costs["redact"].megabytes)
 
 
 def mails(folder: Path) -> None:
@@ -173,7 +173,7 @@ def text(rows: int, size: int, load: float, costs: dict[str, Cost], masks: dict[
             "it finds no near-duplicate and no conflicting label, and moves old rows when new ones come. Asked for are "
             "at most 90 s and 3,000 MB.",
             "",
-            "`privacy: mask`: what `validate` then takes over its time with `off` "
+            "`privacy: redact`: what `validate` then takes over its time with `off` "
             f"({masks[next(iter(masks))][1].imports:.1f} s with Great Expectations):",
             "",
             "| | rows | seconds more | rows/s |",

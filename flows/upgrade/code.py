@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-NAMES = {"Refused": "UserError"}
+NAMES = {"Refused": "UserError", "SEEN": "IMAGE_PROPERTIES"}
 """Names that own code imports and what each is called in this release."""
 OURS = ("tasks", "flows")
 SHARED = ("tasks.core.", "tasks.dataset.", "tasks.modelling.", "tasks.statistics.")

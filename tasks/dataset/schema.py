@@ -22,7 +22,7 @@ RAW = pa.schema(
     ]
 )
 RAW_IMAGES = RAW.set(RAW.get_field_index(TEXT), pa.field(IMAGE, pa.binary()))  # encoded, as the source has it
-SEEN = pa.schema(  # what validate saw when it decoded an image; the rows that pass keep it
+IMAGE_PROPERTIES = pa.schema(  # what validate saw when it decoded an image; the rows that pass keep it
     [
         pa.field("image_bytes", pa.int64()),
         pa.field("image_format", pa.string()),

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
 from tasks.core.rows import IMAGE
-from tasks.dataset.schema import BASE, RAW, REASONS, SEEN
+from tasks.dataset.schema import BASE, IMAGE_PROPERTIES, RAW, REASONS
 from tasks.dataset.windows import Columns
 from tasks.ingest.names import NONE, Names, read_names
 from tasks.ingest.parts import UNPARSEABLE, Part
@@ -62,7 +62,7 @@ def extras(part: Part, columns: Columns) -> dict[str, str]:
     """Columns of the source that play no part, and what rows call them: one with the name of a column of ours gets
     ``source_`` before it. UserError: the source has a column of that name too."""
     used = {columns.text, columns.image, columns.label, columns.timestamp, columns.id}
-    ours = {*RAW.names, REASONS.name, *((IMAGE, *SEEN.names) if columns.image else ())}
+    ours = {*RAW.names, REASONS.name, *((IMAGE, *IMAGE_PROPERTIES.names) if columns.image else ())}
     has = part.table.column_names
     kept = {name: f"source_{name}" if name in ours else name for name in has if name not in used}
     for name, new in kept.items():

@@ -3,17 +3,18 @@
 The section ``validate`` is the contract with whoever delivers the data (docs/data.md). It becomes Great Expectations
 suites: a row rule quarantines the rows that break it, with the reason; a table rule stops the run. Every raw row ends
 in exactly one of ``validated.parquet`` and ``quarantine.parquet``; nothing is repaired and nothing is dropped. Rows
-released from quarantine after review (``data/released.csv``) pass. With ``privacy: mask`` personal data in
+released from quarantine after review (``data/released.csv``) pass. With ``privacy: redact`` personal data in
 the text of rows that pass is replaced by placeholders such as [mail], and nothing else is ever changed. Images that
-pass gain columns that hold their properties (``tasks.dataset.schema.SEEN``).
+pass gain columns that hold their properties (``tasks.dataset.schema.IMAGE_PROPERTIES``).
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tasks.core.params import Section, UtcTime
 from tasks.images import FORMATS, MAX_PIXELS, Format
@@ -26,7 +27,23 @@ Script = Literal[
     "Arabic", "Armenian", "Bengali", "Cyrillic", "Devanagari", "Ethiopic", "Georgian", "Greek", "Han", "Hangul",
     "Hebrew", "Hiragana", "Katakana", "Latin", "Tamil", "Telugu", "Thai",
 ]  # fmt: skip
-Privacy = Literal["off", "mask", "quarantine"]
+Privacy = Literal["off", "redact", "quarantine"]
+
+
+def _names(labels: object) -> object:
+    """Whole numbers as labels are written; what YAML reads as another number or as a truth value is refused."""
+    if not isinstance(labels, list):
+        return labels
+    odd = [one for one in labels if isinstance(one, bool | float)]
+    if odd:
+        raise ValueError(f"write {json.dumps(str(odd[0]).lower())} in quotes, as the source writes the label")
+    return [str(one) if isinstance(one, int) else one for one in labels]
+
+
+def _old_privacy(privacy: object) -> object:
+    if privacy == "mask":
+        raise ValueError("mask is now called redact: write privacy: redact")
+    return privacy
 
 
 class Images(Section):
@@ -52,8 +69,10 @@ class Images(Section):
 class Params(Section):
     """Section ``validate``; every key has a default that asks for as little as possible."""
 
-    labels: list[str] | None = None
-    """The labels that are allowed; null: any that is not blank."""
+    labels: Annotated[list[str], BeforeValidator(_names)] | None = None
+    """The labels that are allowed; null: any that is not blank. A whole number is the label that writes it."""
+    merge_labels: dict[str, str | None] = Field(default={})
+    """Labels that are read as another one, {Spam: spam}, or as none, {"n/a": null}."""
     min_characters: int = Field(default=1, ge=0)
     max_characters: int | None = Field(default=None, ge=1)
     scripts: list[Script] | None = None
@@ -81,7 +100,7 @@ class Params(Section):
     max_class_share: float | None = Field(default=None, ge=0, le=1)
     max_quarantined: float = Field(default=0.2, ge=0, le=1)
     """Largest share of rows that may be quarantined, those without a time left out: they fall into no window."""
-    privacy: Privacy = "off"
+    privacy: Annotated[Privacy, BeforeValidator(_old_privacy)] = "off"
     """What becomes of personal data in a text: mail addresses, phone, card and bank numbers, network addresses."""
     phone_regions: list[str] = Field(default=["US", "GB", "DE", "FR", "IL", "IN", "CA", "BR"])
     """Countries whose phone numbers are known without a country code."""
@@ -92,6 +111,15 @@ class Params(Section):
             raise ValueError(f"max_characters is below min_characters ({self.min_characters})")
         if self.earliest and self.latest and self.earliest >= self.latest:
             raise ValueError("earliest is not before latest")
+        return self
+
+    @model_validator(mode="after")
+    def _merge_once(self) -> Self:
+        for old, new in self.merge_labels.items():
+            if new in self.merge_labels:
+                raise ValueError(f"merge_labels: {old!r} becomes {new!r}, which becomes another: name the last one")
+            if new is not None and self.labels is not None and new not in self.labels:
+                raise ValueError(f"merge_labels: {old!r} becomes {new!r}, which is none of labels: add it there")
         return self
 
     @field_validator("labels", "scripts", "forbidden_characters", "required", "unique", "phone_regions")

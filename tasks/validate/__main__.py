@@ -17,7 +17,7 @@ from tasks.core.rows import modality
 from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.layout import WindowPaths
-from tasks.validate import RELEASED, Params, image_checks, personal, releases
+from tasks.validate import RELEASED, Params, image_checks, labels, personal, releases
 from tasks.validate.corrections import write_corrections
 from tasks.validate.expectations import rule_checker
 from tasks.validate.reasons import failing, passing, row_reasons
@@ -34,13 +34,15 @@ def validate(
     the quarantine and Data Docs are there to look at, and no validated table is.
     """
     where.validated.unlink(missing_ok=True)
+    raw, merged = labels.merge_labels(raw, section.merge_labels)
+    look_alikes = labels.find_look_alikes(Counter(raw["label"].drop_null().to_pylist()), merged)
     kind = modality(raw.column_names)
     image_checks.refuse_inapplicable_rules(section, kind)
     found = {} if section.privacy == "off" else personal.find_personal_data(raw["text"], section.phone_regions)
     if kind == "image":
         rows = image_checks.with_properties(raw, section.image)
     else:
-        rows = _masked(raw, found) if section.privacy == "mask" else raw
+        rows = _redacted(raw, found) if section.privacy == "redact" else raw
     with rule_checker() as checker:
         pa.default_memory_pool().release_unused()  # what reading took; its threads are done with it only by now
         reasons = row_reasons(raw, rows, section, window, checker, personal.kinds(found), released)
@@ -49,19 +51,23 @@ def validate(
             "released": _count_released(passed, released),
             "personal_data": _counted(kind for spans in found.values() for kind in {span.kind for span in spans}),
         }
-        broken = broken_rules(figures, passed, section, window, checker) if len(raw) else []
-        checker.write_docs(where.data_docs, quarantined)
+        broken = broken_rules(figures, passed, quarantined, section, window, checker) if len(raw) else []
+        checker.write_docs(where.data_docs, quarantined, look_alikes.sentences())
         write_corrections(raw, where.data_docs)
     del raw, rows  # writing takes four times a long text
     pa.default_memory_pool().release_unused()
     write_table(quarantined, where.quarantine)
     if broken:
-        raise UserError("\n".join([*broken, f"Look at {where.data_docs}/index.html and {where.quarantine}."]))
+        raise UserError(
+            "\n".join(
+                [*broken, *look_alikes.sentences(), f"Look at {where.data_docs}/index.html and {where.quarantine}."]
+            )
+        )
     write_table(passed, where.validated)
-    return figures
+    return figures | look_alikes.figures()
 
 
-def _masked(raw: pa.Table, found: Mapping[int, list[personal.Span]]) -> pa.Table:
+def _redacted(raw: pa.Table, found: Mapping[int, list[personal.Span]]) -> pa.Table:
     place = raw.column_names.index("text")
     return raw.set_column(place, raw.schema.field("text"), personal.masked(raw["text"], found))
 
@@ -93,6 +99,8 @@ def main(window: WindowOption) -> None:
     released = releases.released_reasons(releases.read_releases(RELEASED))
     figures = validate(read_table(where.raw), params.load(Params, "validate"), window, where, released)
     write_json(figures, paths.metrics("validate", window))
+    for sentence in labels.findings_in(figures).sentences():
+        print(sentence)
     why = ", ".join(f"{reason} {count}" for reason, count in dict(figures["reasons"]).items())  # type: ignore[call-overload]
     print(f"{window}: {figures['validated']} of {figures['rows']} rows pass" + (f"; quarantined: {why}" if why else ""))
 

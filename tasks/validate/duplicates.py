@@ -44,16 +44,16 @@ def find_copies(
     key: Callable[[str], Hashable] = _key,
 ) -> pd.DataFrame:
     """For each row, in order: ``copy_of``, the id of the first row with the same normalised text (or ``key``), and
-    ``labelled_otherwise``, the id of one that has another label; null where there is none.
+    ``conflicts_with``, the id of one that has another label; null where there is none.
 
-    All copies of a text whose labels disagree have ``labelled_otherwise``: nobody knows which label is right. Rows
+    All copies of a text whose labels disagree have ``conflicts_with``: nobody knows which label is right. Rows
     whose ids are in ``released`` have been reviewed and conflict with none: the first of a text counts as its original.
     """
     rows = pd.DataFrame({"id": ids, "label": labels, "key": pd.factorize(pd.Series(map(key, texts)))[0]})
     first = rows.groupby("key", sort=False)["id"].transform("first")
-    found = pd.DataFrame({"copy_of": first.where(first != rows["id"]), "labelled_otherwise": _conflicting_ids(rows)})
+    found = pd.DataFrame({"copy_of": first.where(first != rows["id"]), "conflicts_with": _conflicting_ids(rows)})
     if released:
-        _accept_released(rows, found, rows["id"].isin(list(released)) & found["labelled_otherwise"].notna())
+        _accept_released(rows, found, rows["id"].isin(list(released)) & found["conflicts_with"].notna())
     return found.astype(object)
 
 
@@ -71,7 +71,7 @@ def _accept_released(rows: pd.DataFrame, found: pd.DataFrame, released: pd.Serie
     chosen = rows[released].drop_duplicates("key").set_index("key")["id"]
     mine = rows.loc[released, "key"].map(chosen)
     found.loc[released, "copy_of"] = mine.where(mine != rows.loc[released, "id"])
-    found.loc[released, "labelled_otherwise"] = None
+    found.loc[released, "conflicts_with"] = None
 
 
 def is_repeated(values: pd.Series) -> pd.Series:

@@ -54,10 +54,11 @@ class RuleChecker:
         self._failure_counts[name] = {rule.reason: len(found[rule.reason]) for rule in rules}
         return found
 
-    def write_docs(self, folder: Path, quarantined: pa.Table) -> None:
-        """Write Data Docs of all checks so far and of the quarantined rows; what was in ``folder`` is replaced."""
+    def write_docs(self, folder: Path, quarantined: pa.Table, findings: Sequence[str] = ()) -> None:
+        """Write Data Docs of all checks so far, of the quarantined rows and of what else was found; what was in
+        ``folder`` is replaced."""
         self._context.build_data_docs()
-        pages.make_self_contained(self._site, self._failure_counts, quarantined)
+        pages.make_self_contained(self._site, self._failure_counts, quarantined, findings)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._site, folder)
 

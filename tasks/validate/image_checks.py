@@ -12,7 +12,7 @@ from tqdm import tqdm
 from tasks import images
 from tasks.core.errors import UserError
 from tasks.core.rows import IMAGE, Modality
-from tasks.dataset.schema import SEEN
+from tasks.dataset.schema import IMAGE_PROPERTIES
 from tasks.validate import Images, Params
 
 MIN_FOR_PROGRESS_BAR = 1_000  # images
@@ -28,15 +28,17 @@ def refuse_inapplicable_rules(section: Params, kind: Modality) -> None:
 
 
 def with_properties(raw: pa.Table, section: Images) -> pa.Table:
-    """The rows with the columns ``SEEN``, null where an image cannot be used; ``problem`` then says why, unless it
-    already names another problem."""
+    """The rows with the columns ``IMAGE_PROPERTIES``, null where an image is unusable.
+
+    ``problem`` then says why, unless it already names another problem.
+    """
     column = raw[IMAGE]
     values = tqdm(column, desc="decode", unit=" images", mininterval=1, disable=len(column) < MIN_FOR_PROGRESS_BAR)
     properties = [_properties(value.as_py(), section) for value in values]
     faults = pa.array([one.pop("fault", None) for one in properties], pa.string())
     place = raw.column_names.index("problem")
     rows = raw.set_column(place, raw.schema.field("problem"), pc.coalesce(raw["problem"], faults))
-    for field in SEEN:
+    for field in IMAGE_PROPERTIES:
         rows = rows.append_column(field, pa.array([one.get(field.name) for one in properties], field.type))
     return rows
 

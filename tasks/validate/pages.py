@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,23 +31,25 @@ FailureCounts = Mapping[str, Mapping[str, int]]
 """By the name of a suite: how many rows break each of its rules."""
 
 
-def make_self_contained(site: Path, failures: FailureCounts, quarantined: pa.Table) -> None:
-    """Remove what the pages of ``site`` load from elsewhere; the index lists the failures and the quarantined rows."""
+def make_self_contained(
+    site: Path, failures: FailureCounts, quarantined: pa.Table, findings: Sequence[str] = ()
+) -> None:
+    """Remove what the pages of ``site`` load from elsewhere; the index lists failures, findings, quarantined rows."""
     style = f"<style>{CSS.read_text(encoding='utf-8')}</style>"
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         alone = text.replace("<head>", f"<head>{POLICY}", 1).replace("</head>", f"{style}</head>", 1)
         page.write_text(alone, encoding="utf-8")
     shutil.rmtree(site / "static", ignore_errors=True)  # 4 MB of fonts and pictures that the policy forbids
-    (site / "index.html").write_text(_index(site, failures, quarantined), encoding="utf-8")
+    (site / "index.html").write_text(_index(site, failures, quarantined, findings), encoding="utf-8")
 
 
-def _index(site: Path, failures: FailureCounts, quarantined: pa.Table) -> str:
+def _index(site: Path, failures: FailureCounts, quarantined: pa.Table, findings: Sequence[str]) -> str:
     rules = [
         (_page(site, suite), suite, rule, broken) for suite, rules in failures.items() for rule, broken in rules.items()
     ]
     template = environment(CSS.parent).get_template("data_docs.html")
-    return template.render(policy=POLICY, rules=rules, reasons=_reasons(quarantined))
+    return template.render(policy=POLICY, rules=rules, reasons=_reasons(quarantined), findings=findings)
 
 
 def _reasons(quarantined: pa.Table) -> list[tuple[str, int, list[dict[str, str | None]]]]:

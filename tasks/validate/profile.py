@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
 from tasks.core.rows import modality
-from tasks.dataset.schema import BASE, SEEN
+from tasks.dataset.schema import BASE, IMAGE_PROPERTIES
 from tasks.validate import Characters, Kind, Params
 
 CHARACTERS: dict[Characters, str] = {  # as RE2 writes them; tab, line feed and carriage return are text
@@ -47,8 +47,12 @@ def observe(raw: pa.Table, section: Params, personal: Mapping[int, str]) -> pd.D
         "label": _not_blank(raw["label"]),
         **(_of_text(raw["text"], section) if modality(raw.column_names) == "text" else _of_image(raw)),
         "time_outside": _time_outside(raw["timestamp"], section),
-        "columns_unlike": _names(raw, {name: _not_of_type(raw[name], kind) for name, kind in section.columns.items()}),
-        "columns_empty": _names(raw, {name: pc.is_null(_not_blank(raw[name])) for name in section.required}),
+        "mistyped_columns": _names(
+            raw, {name: _not_of_type(raw[name], kind) for name, kind in section.columns.items()}
+        ),
+        "columns_empty": _names(
+            raw, {name: _is_missing(raw[name], section.columns.get(name)) for name in section.required}
+        ),
         "personal_data": pa.array(_values(personal, len(raw)), pa.string()),
     }
     return pd.DataFrame({name: values.to_pandas() for name, values in columns.items()})
@@ -58,17 +62,17 @@ def _of_text(texts: pa.ChunkedArray, section: Params) -> dict[str, pa.ChunkedArr
     return {
         "characters": pc.utf8_length(pc.utf8_trim_whitespace(texts)),
         "letters_outside": _letters_outside(texts, section.scripts or []),
-        "characters_held": _forbidden_characters(texts, section.forbidden_characters),
+        "forbidden_characters": _forbidden_characters(texts, section.forbidden_characters),
     }
 
 
 def _of_image(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
-    return {name: rows[name] for name in SEEN.names}
+    return {name: rows[name] for name in IMAGE_PROPERTIES.names}
 
 
 def require_columns(raw: pa.Table, section: Params) -> None:
     """Refuse a table without the further columns that the contract names, or with one of another type."""
-    ours = {*BASE[modality(raw.column_names)].names, *SEEN.names}
+    ours = {*BASE[modality(raw.column_names)].names, *IMAGE_PROPERTIES.names}
     others = [name for name in raw.column_names if name not in ours]
     for key, names in (("columns", section.columns), ("required", section.required), ("unique", section.unique)):
         for name in names:
@@ -95,6 +99,17 @@ def _not_blank(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if not _text(values.type):
         return values
     return pc.if_else(pc.equal(pc.utf8_trim_whitespace(values), ""), pa.scalar(None, pa.string()), values)
+
+
+def _is_missing(values: pa.ChunkedArray, kind: Kind | None) -> pa.ChunkedArray:
+    """Whether there is no value; NaN is none, also where a number is written as text."""
+    return pc.is_null(_number_or_none(_not_blank(values), kind), nan_is_null=pa.types.is_floating(values.type))
+
+
+def _number_or_none(values: pa.ChunkedArray, kind: Kind | None) -> pa.ChunkedArray:
+    if kind not in ("integer", "number") or not _text(values.type):
+        return values
+    return pc.if_else(pc.equal(pc.utf8_lower(values), "nan"), pa.scalar(None, pa.string()), values)
 
 
 def _message_where(wrong: pa.ChunkedArray, message: str) -> pa.ChunkedArray:

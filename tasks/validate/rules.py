@@ -63,9 +63,9 @@ def _optional_rules(params: Params) -> list[tuple[str, str]]:
     """The reasons, and the columns that say why, of the rules that the section switches on."""
     optional = {
         ("script_not_allowed", "letters_outside"): params.scripts is not None,
-        ("character_not_allowed", "characters_held"): params.forbidden_characters,
+        ("character_not_allowed", "forbidden_characters"): params.forbidden_characters,
         ("time_outside", "time_outside"): params.earliest or params.latest,
-        ("value_unlike_type", "columns_unlike"): params.columns,
+        ("value_unlike_type", "mistyped_columns"): params.columns,
         ("value_missing", "columns_empty"): params.required,
         ("personal_data", "personal_data"): params.privacy == "quarantine",
     }
@@ -75,7 +75,7 @@ def _optional_rules(params: Params) -> list[tuple[str, str]]:
 def copy_rules(params: Params, kind: Modality = "text") -> list[Rule]:
     """What the rows that meet the row rules must meet among each other."""
     rules = [
-        Rule("conflicting_label", "ExpectColumnValuesToBeNull", "labelled_otherwise"),
+        Rule("conflicting_label", "ExpectColumnValuesToBeNull", "conflicts_with"),
         Rule(f"duplicate_{kind}", "ExpectColumnValuesToBeNull", "copy_of"),
     ]
     if params.unique:

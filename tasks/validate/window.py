@@ -13,15 +13,21 @@ from tasks.core.paths import WindowName
 from tasks.validate import Params
 from tasks.validate.corrections import UNCOUNTED
 from tasks.validate.expectations import RuleChecker
+from tasks.validate.largest_reasons import largest_reasons
 from tasks.validate.rules import Rule, class_rules, table_rules
 
 UNDATED = "timestamp_unreadable"
 
 
 def broken_rules(
-    figures: Mapping[str, Any], passed: pa.Table, section: Params, window: WindowName, checker: RuleChecker
+    figures: Mapping[str, Any],
+    passed: pa.Table,
+    quarantined: pa.Table,
+    section: Params,
+    window: WindowName,
+    checker: RuleChecker,
 ) -> list[str]:
-    """A message for each table rule that the window breaks."""
+    """A message for each table rule that the window breaks; where too much is quarantined, the reasons of most rows."""
     counts = Counter(label for label in passed["label"].to_pylist() if label is not None)
     summary = pd.DataFrame(
         {
@@ -40,7 +46,10 @@ def broken_rules(
         failed = checker.failures(name, table, rules)
         for rule in rules:
             observed = table.set_index("id")[rule.column]
-            broken += [_explain(rule, observed[key], key) for key in failed.get(rule.reason, [])]
+            keys = failed.get(rule.reason, [])
+            broken += [_explain(rule, observed[key], key) for key in keys]
+            if keys and rule.reason == "max_quarantined":
+                broken += largest_reasons(quarantined, frozenset((UNDATED, *UNCOUNTED)))
     return broken
 
 

@@ -308,7 +308,14 @@ ROWS = {
     ),
     "too_many_bad": lambda: Expect(
         put("data.csv", as_csv([*pairs(GOOD), ("", "a"), ("", "b")])),
-        refused=("max_quarantined", "0.5", "quarantine.parquet"),
+        refused=(
+            "max_quarantined",
+            "0.5",
+            "2 text_too_short",
+            "data.csv, row 2",
+            "min_characters",
+            "quarantine.parquet",
+        ),
         validate={"max_quarantined": 0.2},
     ),
 }

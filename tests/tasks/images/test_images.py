@@ -22,7 +22,7 @@ from tasks import images
 from tasks.core.errors import UserError
 from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
-from tasks.dataset.schema import RAW_IMAGES, SEEN
+from tasks.dataset.schema import IMAGE_PROPERTIES, RAW_IMAGES
 from tasks.dataset.windows import Columns, Windows
 from tasks.evaluate.baseline import baseline_probabilities
 from tasks.explain import EXPLAINED
@@ -238,7 +238,7 @@ def test_the_contract_on_an_images_properties(judged):
         "twice b": ["conflicting_label"],
     }
     with pytest.raises(UserError, match=r"validate.privacy is set, but the rows are images"):
-        judged(rows, privacy="mask")
+        judged(rows, privacy="redact")
 
 
 def test_rules_for_images_are_refused_for_texts():
@@ -277,7 +277,7 @@ def test_a_thumbnail_is_drawn_anew_and_small():
 
 
 def seen_rows(count, brightness=128, seed=0):
-    """Rows of SEEN with an id and scores."""
+    """Rows of IMAGE_PROPERTIES with an id and scores."""
     random = np.random.default_rng([seed, count])
     columns = {
         "image_bytes": random.integers(100, 200, count),
@@ -289,7 +289,7 @@ def seen_rows(count, brightness=128, seed=0):
         "image_contrast": random.normal(40, 5, count),
         "image_pixels": [f"{seed}-{i}" for i in range(count)],
     }
-    table = pa.table([columns[name] for name in SEEN.names], schema=SEEN)
+    table = pa.table([columns[name] for name in IMAGE_PROPERTIES.names], schema=IMAGE_PROPERTIES)
     return table.append_column("prediction", pa.array(random.choice(["a", "b"], count).tolist()))
 
 

@@ -44,14 +44,14 @@ def with_columns(values):
 
 def test_values_are_held_to_the_type_that_was_agreed():
     params = Params(columns=COLUMNS)
-    assert profile.observe(with_columns(GOOD), params, {})["columns_unlike"].isna().all()
-    assert set(profile.observe(with_columns(BAD), params, {})["columns_unlike"]) == {"n, x, yes, on"}
+    assert profile.observe(with_columns(GOOD), params, {})["mistyped_columns"].isna().all()
+    assert set(profile.observe(with_columns(BAD), params, {})["mistyped_columns"]) == {"n, x, yes, on"}
 
 
 def test_a_column_may_be_typed_by_the_source_but_not_otherwise():
     typed = {"n": [1, 2, 3, None, 5], "x": [1.5, None, 2.0, 1.0, 0.0], "yes": [True] * 5, "on": [datetime.now(UTC)] * 5}
     rows = with_columns(typed | {"word": ["w"] * 5})
-    assert profile.observe(rows, Params(columns=COLUMNS), {})["columns_unlike"].isna().all()
+    assert profile.observe(rows, Params(columns=COLUMNS), {})["mistyped_columns"].isna().all()
     with pytest.raises(UserError, match=r"validate\.columns: x is double in the source, but must be integer"):
         profile.observe(rows, Params(columns={"x": "integer"}), {})
     for key in ("columns", "required", "unique"):
@@ -77,7 +77,7 @@ def test_letters_of_other_scripts_and_forbidden_characters_are_seen_and_signs_ar
         {},
     )
     assert list(seen["letters_outside"].notna()) == [False, True, True, True, False, False, False, False]
-    assert [x if isinstance(x, str) else None for x in seen["characters_held"]] == [None] * 5 + [
+    assert [x if isinstance(x, str) else None for x in seen["forbidden_characters"]] == [None] * 5 + [
         "control, zero_width",
         None,
         None,
@@ -114,7 +114,7 @@ def test_one_row_that_was_settled_stands_for_its_text(rows):
     plain = find_copies(ids, texts, labels).where(lambda found: found.notna(), None)
     found = find_copies(ids, texts, labels, settled).where(lambda found: found.notna(), None)
     for place, name in enumerate(ids):
-        disputed = plain["labelled_otherwise"][place] is not None
+        disputed = plain["conflicts_with"][place] is not None
         same = [i for i, text in enumerate(texts) if normalised(text) == normalised(texts[place]) and ids[i] in settled]
         if not disputed or name not in settled:
             assert list(found.loc[place]) == list(plain.loc[place])
@@ -172,7 +172,7 @@ def test_a_release_holds_for_its_reason_only(judged):
 def test_masking_changes_the_texts_that_pass_and_nothing_else(judged, tmp_path):
     rows = [("call (212) 555-0123.", "a"), ("call (212) 555-0199.", "b"), ("from 192.0.2.17 only", "a"), ("plain", "c")]
     rows.append(("to x@example.com, from 192.0.2.17", "b"))
-    passed, left, figures = judged(rows, privacy="mask", labels=["a", "b"])
+    passed, left, figures = judged(rows, privacy="redact", labels=["a", "b"])
     assert passed["text"].to_pylist() == ["from [ip] only", "to [mail], from [ip]"]
     assert left == {"r0": ["conflicting_label"], "r1": ["conflicting_label"], "r3": ["label_not_allowed"]}
     assert read_table(tmp_path / "reference/quarantine.parquet")["text"].to_pylist() == [rows[i][0] for i in (0, 1, 3)]

@@ -159,8 +159,8 @@ def test_copies_are_what_comparing_all_pairs_says(rows):
         same = [j for j, (other, _) in enumerate(rows) if normalised(other) == normalised(text)]
         assert found["copy_of"][i] == (ids[same[0]] if same[0] != i else None)
         labels = {rows[j][1] for j in same} - {None}
-        assert (found["labelled_otherwise"][i] is not None) == (len(labels) > 1)
-        if (witness := found["labelled_otherwise"][i]) is not None:
+        assert (found["conflicts_with"][i] is not None) == (len(labels) > 1)
+        if (witness := found["conflicts_with"][i]) is not None:
             assert rows[ids.index(witness)][1] not in (label, None)
 
 

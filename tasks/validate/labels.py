@@ -1,0 +1,109 @@
+"""Labels that look alike, and the written rule that merges them."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?", re.ASCII)
+MISSING_WORDS = frozenset({"null", "none", "nan", "nat", "n/a", "#n/a", "na", "nil", "-", "?", "undefined", "<na>"})
+"""What programs and people write where there is no label."""
+MAX_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class LabelFindings:
+    """What looks wrong about a window's labels; empty where nothing does."""
+
+    look_alikes: Sequence[Mapping[str, int]] = ()
+    """Groups of labels that a person would read as one, with how many rows have each, the most frequent first."""
+    missing_words: Mapping[str, int] = field(default_factory=dict)
+    """Labels that look like a word for no label."""
+    merged: Mapping[str, int] = field(default_factory=dict)
+    """How many rows had each label that ``validate.merge_labels`` names."""
+
+    def figures(self) -> dict[str, object]:
+        """For the metrics: only what was found."""
+        found = {
+            "look_alike_labels": [dict(group) for group in self.look_alikes],
+            "missing_label_words": dict(self.missing_words),
+            "merged_labels": dict(self.merged),
+        }
+        return {name: value for name, value in found.items() if value}
+
+    def sentences(self) -> list[str]:
+        """One line for each kind of finding, with the key that settles it."""
+        said = []
+        if self.look_alikes:
+            first = self.look_alikes[0]
+            most, *others = first
+            rule = json.dumps(dict.fromkeys(others, most))
+            groups = "; ".join(_counted(group) for group in self.look_alikes[:MAX_SHOWN])
+            more = f"; and {len(self.look_alikes) - MAX_SHOWN} more" if len(self.look_alikes) > MAX_SHOWN else ""
+            said.append(f"labels that look alike: {groups}{more}: if they are one, say validate.merge_labels: {rule}")
+        if self.missing_words:
+            rule = json.dumps(dict.fromkeys(self.missing_words))
+            words = _counted(self.missing_words)
+            said.append(f"labels that look like none: {words}: if they are, say validate.merge_labels: {rule}")
+        if self.merged:
+            said.append(f"labels merged by validate.merge_labels: {_counted(self.merged)}")
+        return said
+
+
+def findings_in(figures: Mapping[str, Any]) -> LabelFindings:
+    """The findings that ``figures`` of a window hold."""
+    return LabelFindings(
+        figures.get("look_alike_labels", ()), figures.get("missing_label_words", {}), figures.get("merged_labels", {})
+    )
+
+
+def merge_labels(rows: pa.Table, rule: Mapping[str, str | None]) -> tuple[pa.Table, dict[str, int]]:
+    """The rows with the labels that the rule puts in the place of others, and how many had each."""
+    if not rule:
+        return rows, {}
+    labels = rows["label"]
+    counts = Counter(label for label in labels.to_pylist() if label in rule)
+    for old, new in rule.items():
+        labels = pc.if_else(pc.equal(labels, old), pa.scalar(new, pa.string()), labels)
+    place = rows.column_names.index("label")
+    return rows.set_column(place, rows.schema.field("label"), labels), dict(sorted(counts.items()))
+
+
+def find_look_alikes(counts: Mapping[str, int], merged: Mapping[str, int] | None = None) -> LabelFindings:
+    """What looks wrong about labels, by how many rows have each."""
+    groups: dict[str, list[str]] = {}
+    for label in sorted(counts, key=lambda label: (-counts[label], label)):
+        groups.setdefault(look(label), []).append(label)
+    alike = [{label: counts[label] for label in group} for group in groups.values() if len(group) > 1]
+    words = {label: counts[label] for label in sorted(counts) if look(label) in MISSING_WORDS}
+    return LabelFindings(alike, words, merged or {})
+
+
+def look(label: str) -> str:
+    """What a label looks like: without case, width, accents' composition, spaces around it, and signs nobody sees.
+
+    Numbers are written in one way, so that 1, 1.0 and 01 look the same.
+    """
+    spaced = "".join(" " if sign.isspace() else sign for sign in unicodedata.normalize("NFKC", label))
+    shown = "".join(sign for sign in spaced if not _is_unseen(sign))
+    folded = " ".join(unicodedata.normalize("NFKC", shown.casefold()).split())
+    return f"{Decimal(folded).normalize():f}" if NUMBER.fullmatch(folded) else folded
+
+
+def _is_unseen(sign: str) -> bool:
+    """Whether nobody sees a sign, or it only chooses how the one before it is drawn."""
+    return unicodedata.category(sign) in ("Cf", "Cc") or "\ufe00" <= sign <= "\ufe0f"
+
+
+def _counted(group: Mapping[str, int]) -> str:
+    """Labels as Python writes them, so that a sign nobody sees shows."""
+    return ", ".join(f"{label!r} {count}" for label, count in group.items())
