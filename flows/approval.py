@@ -1,7 +1,8 @@
 """Promotion on approval: the gate judges, a person decides on Prefect's page, and only then are tags made.
 
-Deployed by ``driftline serve`` and ``prefect.yaml`` as ``approval/approval``; started from Prefect's
-page or with ``prefect deployment run``. By hand, without waiting for anybody: ``driftline promote``.
+Deployed by ``driftline serve`` and ``prefect.yaml`` as ``approval/approval``; started from Prefect's page or with
+``prefect deployment run``, answered there or by ``driftline approve``. By hand, without waiting for anybody:
+``driftline promote``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import logging
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.schemas.objects import State
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
@@ -20,9 +22,11 @@ from flows import scheduled_training
 from flows.champion import proposal, registry
 from flows.machine.home import Home
 from flows.machine.liveness import liveness_lock
+from flows.machine.server import client
 from flows.notify import notifications
 from flows.parameters import PUBLISH, Publish
 from flows.promotion import markdown
+from flows.reaper import flow_runs
 from flows.runs import ending, record
 from flows.runs.renamed import APPROVAL
 from tasks.core.errors import UserError
@@ -96,3 +100,32 @@ def _ask(words: str, hours: float) -> Approval | None:
         return None
     assert isinstance(answer, Approval)
     return answer
+
+
+def reply(home: Home, name: str | None, approve: bool, why: str) -> tuple[str, str]:
+    """Answer the waiting run, or the one named: its name, and what the gate said. UserError when none waits."""
+    with client() as server:
+        run = _waiting(server, home, name)
+        words = _shown_to_a_person(server, run)
+        server.resume_flow_run(run.id, {"approve": approve, "why": why})
+    return str(run.name), words
+
+
+def _waiting(server: SyncPrefectClient, home: Home, name: str | None) -> FlowRun:
+    waiting = flow_runs(server, home, [StateType.PAUSED], [FLOW])
+    found = [run for run in waiting if name in (None, run.name)]
+    names = ", ".join(str(run.name) for run in waiting)
+    if not waiting:
+        raise UserError("no model waits for approval: start the deployment `approval` on Prefect's page to ask for one")
+    if not found:
+        raise UserError(f"{name} does not wait for approval; these do: {names}")
+    if len(found) > 1:
+        raise UserError(f"several models wait for approval, name one: {names}")
+    return found[0]
+
+
+def _shown_to_a_person(server: SyncPrefectClient, run: FlowRun) -> str:
+    """What the run shows the person who is to answer."""
+    details = run.state.state_details if run.state else None
+    keys = (details.run_input_keyset if details else None) or {}
+    return server.read_flow_run_input(run.id, keys["description"]) if "description" in keys else ""

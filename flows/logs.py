@@ -6,7 +6,7 @@ import logging
 import sys
 
 
-def plainly() -> None:
+def log_to_stdout() -> None:
     """Print the messages as they are on standard output."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -71,12 +71,12 @@ def reap(home: Home, *, starting: timedelta = STARTING) -> list[str]:
 
 def reap_with(client: SyncPrefectClient, home: Home, starting: timedelta = STARTING) -> list[str]:
     """The same through a client."""
-    buried = list(_bury(client, home, starting))
+    crashed = list(_mark_crashed(client, home, starting))
     _close_crashed(client, home)
-    return [*buried, *_skip_missed(client, home)]
+    return [*crashed, *_skip_missed(client, home)]
 
 
-def _bury(client: SyncPrefectClient, home: Home, starting: timedelta) -> Iterator[str]:
+def _mark_crashed(client: SyncPrefectClient, home: Home, starting: timedelta) -> Iterator[str]:
     for run in flow_runs(client, home, UNDER_WAY):
         since = run.state.timestamp if run.state else datetime.now(UTC)
         if is_held(home.run_lock(str(run.id))) or datetime.now(UTC) - since < starting:

@@ -15,7 +15,7 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.champion import beside
+from flows.champion import model_table
 from flows.machine.home import Home, gpu_lock
 from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap, holding
@@ -28,7 +28,7 @@ from flows.runs import ending, prune, record, workspace
 from flows.runs.attempt import attempt
 from flows.runs.names import run_name
 from flows.runs.publish import publish_record, refuse_secrets
-from flows.runs.record import Asked
+from flows.runs.record import RunInfo
 from flows.runs.renamed import SCHEDULED_TRAINING
 from flows.training import as_task, in_order
 from flows.windows.ranges import set_windows
@@ -61,15 +61,17 @@ def scheduled_training(
     """
     home, name = Home.of(repository), run_name("training")
     refuse_secrets(home, publish.upstream)
-    asked = Asked(name, FLOW, home.origin, record.now(), revision, request.because)
+    info = RunInfo(name, FLOW, home.origin, record.now(), revision, request.because)
 
     def train(folder: Path) -> Iterator[Result]:
         return _train(home, folder, stages, request.windows, limits.stage_minutes)
 
-    with liveness_lock(home), alone(home, name, limits.overlap):
-        done = attempt(home, asked, workspace.pinned(home, revision), train)
+    with liveness_lock(home), exclusive(home, name, limits.overlap):
+        done = attempt(home, info, workspace.pinned(home, revision), train)
         before = record.latest(home.origin, flow=FLOW)
-        other_models = beside.others(home, *((before.commit, f"last run, {before.name}") if before else (None, "")))
+        other_models = model_table.reference_models(
+            home, *((before.commit, f"last run, {before.name}") if before else (None, ""))
+        )
         show(done.results, done.folder, other_models)
         publish_record(home, done.folder, done.experiment, publish.upstream)
         prune.clones(home, limits.keep_clones)
@@ -79,7 +81,7 @@ def scheduled_training(
 
 
 @contextmanager
-def alone(home: Home, name: str, overlap: Overlap) -> Iterator[None]:
+def exclusive(home: Home, name: str, overlap: Overlap) -> Iterator[None]:
     """The repository's lock and, on a machine with a GPU, the GPU's; always in this order."""
     with ExitStack() as locks:
         locks.enter_context(holding(home.workspace_lock, name, overlap))
@@ -98,10 +100,10 @@ def _train(
     before = record.latest(home.origin, flow=FLOW)
     if before:
         log.info(f"continues from what {before.name} made")
-        workspace.take(folder, before)
+        workspace.take_over(folder, before)
     if windows:
         log.info("; ".join(set_windows(folder / paths.PARAMS, windows)))
-    labelling.bring(home, folder, paths.WINDOWS)
+    labelling.copy_labels(home, folder, paths.WINDOWS)
     workspace.land(home, folder)
     workspace.materialise(folder)
     dag = Dag()
@@ -109,4 +111,4 @@ def _train(
     try:
         yield from in_order(dag, order, as_task(dag, minutes))
     finally:
-        workspace.claim_only(folder, order)
+        workspace.forget_other_stages(folder, order)

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from flows.errors import Busy
-from flows.logs import plainly
+from flows.logs import log_to_stdout
 from flows.machine.home import HERE, Home
 from flows.machine.locks import holding
 from flows.machine.server import server
@@ -67,7 +67,7 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
 
 def serve(home: Home, host: str, port: int) -> None:
     """Serve the repository until a signal comes. UserError: it is served already, or prefect.yaml is refused."""
-    plainly()
+    log_to_stdout()
     os.chdir(HERE)  # the runs import the flows from where they were deployed
     api = os.environ.setdefault(API, f"http://127.0.0.1:{port}/api")
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", str(int(CANCEL_SECONDS)))

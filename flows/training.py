@@ -14,7 +14,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from flows.champion import beside
+from flows.champion import model_table
 from flows.errors import StageFailed
 from flows.machine.home import Home
 from flows.notify.artifacts import publish
@@ -37,14 +37,14 @@ def training(stages: list[str] | None = None) -> list[Result] | State[Any]:
         results += in_order(dag, dag.order(stages), as_task(dag))
     except UserError as failure:
         return Failed(message=str(failure))
-    publish(results, Path(), _beside())
+    publish(results, Path(), _reference_models())
     return results
 
 
-def _beside() -> list[beside.Model]:
+def _reference_models() -> list[model_table.Model]:
     """The models of the last commit and of the champion; none where this is no git repository."""
     try:
-        return beside.others(Home.of(Path()), "HEAD", "last commit")
+        return model_table.reference_models(Home.of(Path()), "HEAD", "last commit")
     except UserError:
         return []
 

@@ -26,7 +26,7 @@ from flows.machine.locks import Overlap
 from flows.parameters import POLICY, REPLAY, WINDOW, Labels, Policy, Replay, Window
 from flows.runs import ending, workspace
 from flows.runs.names import run_name
-from flows.scheduled_training import alone
+from flows.scheduled_training import exclusive
 from flows.windows import ranges
 from tasks.core import paths
 from tasks.core.files import replacing, write_json
@@ -68,7 +68,7 @@ def backtest(
         output: The page. Default: reports/backtest.html of the repository.
     """
     home, span = Home.of(repository), (history.optional_date(window.since), history.optional_date(window.until))
-    with liveness_lock(home), alone(home, run_name("backtest"), overlap):
+    with liveness_lock(home), exclusive(home, run_name("backtest"), overlap):
         commit, work = workspace.pinned(home, replay.revision), home.folder / "backtests"
         rows = history.read(home, commit, work / "history", span[1])
         windows = history.closed_windows(rows, *span, window.days)
@@ -79,7 +79,7 @@ def backtest(
         shutil.rmtree(work / "models", ignore_errors=True)
     training_rows = len(rows.before(windows[0].since))
     found = page.Replayed(home.origin.name, f"{HOW[replay.refit]} {HOW[replay.labels]}", policies, steps, training_rows)
-    return _publish(found, Path(output).absolute() if output else home.origin / PAGE, cache.made)
+    return _publish(found, Path(output).absolute() if output else home.origin / PAGE, cache.computed)
 
 
 def _cached_models(home: Home, commit: str, rows: History, work: Path, replay: Replay, rule: Rule) -> ResultCache:

@@ -100,10 +100,10 @@ class Pipelines:
 
     def gate(self, champion: datetime, challenger: datetime) -> tuple[bool, str]:
         """As promotion judges: both answer the challenger's test rows; one that cannot be judged is not promoted."""
-        theirs, mine = self._clone_of(champion), self._clone_of(challenger)
+        champion_clone, challenger_clone = self._clone_of(champion), self._clone_of(challenger)
         try:
             verdict = comparison.compare(
-                theirs, mine, self.rule, Judged(champion=str(champion), challenger=str(challenger))
+                champion_clone, challenger_clone, self.rule, Judged(champion=str(champion), challenger=str(challenger))
             )
         except UserError as refusal:
             return False, f"it could not be judged: {refusal}"

@@ -71,7 +71,7 @@ def prepare(home: Home, folder: Path, windows: WindowSettings) -> None:
     """Put these windows, the labels that came back, what landed, and what DVC tracks into a clone."""
     set_windows(folder / paths.PARAMS, windows)
     with chdir(folder):
-        labelling.bring(home, folder, ["reference"])
+        labelling.copy_labels(home, folder, ["reference"])
         workspace.land(home, folder)
         workspace.materialise(folder)
 

@@ -120,17 +120,17 @@ class ResultCache:
 
     models: Models
     folder: Path
-    made: int = 0
+    computed: int = 0
     """Results that were computed rather than read."""
 
     def train(self, until: datetime) -> Training:
         """As of Models."""
-        return self._once(Training, f"trained-{_stamp(until)}", lambda: self.models.train(until))
+        return self._cached(Training, f"trained-{_stamp(until)}", lambda: self.models.train(until))
 
     def evaluate(self, until: datetime, window: TimeRange) -> WindowResult:
         """As of Models."""
         name = f"result-{_stamp(until)}-{_stamp(window.since)}-{_stamp(window.until)}"
-        return self._once(WindowResult, name, lambda: self.models.evaluate(until, window))
+        return self._cached(WindowResult, name, lambda: self.models.evaluate(until, window))
 
     def refit(self, champion: datetime, challenger: datetime) -> Refit:
         """Training and the gate."""
@@ -139,13 +139,13 @@ class ResultCache:
         def judged() -> Refit:
             return Refit(*self.models.gate(champion, challenger), trained.rows, trained.seconds)
 
-        return self._once(Refit, f"refit-{_stamp(champion)}-{_stamp(challenger)}", judged)
+        return self._cached(Refit, f"refit-{_stamp(champion)}-{_stamp(challenger)}", judged)
 
-    def _once(self, kind: Callable[..., T], name: str, make: Callable[[], Any]) -> T:
+    def _cached(self, kind: Callable[..., T], name: str, make: Callable[[], Any]) -> T:
         file = self.folder / f"{name}.json"
         if not file.exists():
             write_json(asdict(make()), file)
-            self.made += 1
+            self.computed += 1
         return kind(**read_json(file))
 
 

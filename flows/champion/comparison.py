@@ -44,11 +44,11 @@ NOTES = "verdicts"  # git notes: every verdict on the commit it judged
 def clone_with(home: Home, commit: str, folder: Path, outputs: Iterable[Path]) -> Path:
     """A clone at the commit that holds these outputs, from the shared cache or a DVC remote. UserError without them."""
     workspace.clone(home, commit, folder, workspace.shared_cache(home))
-    bring(folder, commit, outputs)
+    fetch(folder, commit, outputs)
     return folder
 
 
-def bring(folder: Path, commit: str, outputs: Iterable[Path]) -> None:
+def fetch(folder: Path, commit: str, outputs: Iterable[Path]) -> None:
     """Bring these outputs into a clone at the commit, from its cache or a DVC remote. NotFetched without them."""
     targets = [str(folder / path) for path in outputs]
     with Repo(str(folder)) as repo:
@@ -73,24 +73,26 @@ def judge(home: Home, commit: str, champion: Version | None, rule: Rule | None) 
     judged = Judged(champion=champion.commit if champion else None, challenger=commit)
     with tempfile.TemporaryDirectory() as made:
         own = [layout.SPLITS, layout.window("reference").scored]
-        mine = clone_with(home, commit, Path(made) / "challenger", own)
+        challenger_clone = clone_with(home, commit, Path(made) / "challenger", own)
         if champion is None:
-            return _first(mine, judged)
-        theirs = clone_with(home, champion.commit, Path(made) / "champion", [paths.CLASSIFIER])
+            return _first(challenger_clone, judged)
+        champion_clone = clone_with(home, champion.commit, Path(made) / "champion", [paths.CLASSIFIER])
         log.info(f"the champion {champion} answers the test rows of {commit[:12]}")
         before = [one for one in verdicts(home.origin) if one.judged != judged]
-        return compare(theirs, mine, rule, judged, before)
+        return compare(champion_clone, challenger_clone, rule, judged, before)
 
 
-def compare(theirs: Path, mine: Path, rule: Rule | None, judged: Judged, before: Iterable[Verdict] = ()) -> Verdict:
+def compare(
+    champion_clone: Path, challenger_clone: Path, rule: Rule | None, judged: Judged, before: Iterable[Verdict] = ()
+) -> Verdict:
     """The gate's verdict on two clones: the champion's, with its model, and the challenger's, with its scored rows."""
     with tempfile.TemporaryDirectory() as made:
         answered = Path(made) / "champion.parquet"
-        score(theirs, mine / layout.split("test"), answered)
-        section = section_today(Params, "gate", mine / paths.PARAMS)
+        score(champion_clone, challenger_clone / layout.split("test"), answered)
+        section = section_today(Params, "gate", challenger_clone / paths.PARAMS)
         section = section.model_copy(update={"rule": rule}) if rule else section
-        rows = pair(read_predictions(answered), _own_answers(mine), None, extra_columns(section))
-    found = gate_verdict(rows, section, seed_of(mine / paths.PARAMS), [one.figures for one in before])
+        rows = pair(read_predictions(answered), _own_answers(challenger_clone), None, extra_columns(section))
+    found = gate_verdict(rows, section, seed_of(challenger_clone / paths.PARAMS), [one.figures for one in before])
     return Verdict.of(found, judged)
 
 

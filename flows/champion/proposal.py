@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +12,7 @@ from dvc.repo import Repo
 from flows.champion import comparison, registry
 from flows.champion.comparison import clone_with
 from flows.champion.verdict import Verdict
-from flows.errors import Busy
-from flows.machine.git import git, holds
+from flows.machine.git import git, succeeds
 from flows.machine.home import Home
 from flows.machine.locks import holding
 from flows.runs import record
@@ -42,7 +40,7 @@ def candidate(home: Home, revision: str) -> str:
             f"{len(changed)} tracked files differ from the last commit, {changed[0].split()[-1]!r} for one, and a "
             "champion is a commit: commit them (dvc.lock and metrics/ too), or name another with --commit"
         )
-    if holds(home.origin, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
+    if succeeds(home.origin, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
         return git(home.origin, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     return record.find(home.origin, revision).commit
 
@@ -70,7 +68,7 @@ def rollback(home: Home, name: str | None, remote: str | None) -> list[str]:
     """Make the champion's predecessor, or the version named, champion again: what is to be said of it."""
     with _alone(home):
         champion = registry.champion(home.origin)
-        version = registry.find(home.origin, name) if name else registry.before(home.origin)
+        version = registry.find(home.origin, name) if name else registry.predecessor(home.origin)
         if version == champion:
             raise UserError(f"{version} is the champion already")
         _, after = _take(home, version.commit, f"rolled back from {champion or 'none'}", remote)
@@ -81,7 +79,7 @@ def _take(home: Home, commit: str, message: str, remote: str | None) -> tuple[Ve
     """Tag, when what the tags will point at can be had; with what is to be said after."""
     with tempfile.TemporaryDirectory() as made:
         about_data = _data(clone_with(home, commit, Path(made) / "clone", [paths.CLASSIFIER]))
-    version, tags = registry.take_stage(home.origin, commit, message)
+    version, tags = registry.set_champion(home.origin, commit, message)
     if remote:
         git(home.origin, "push", "--quiet", remote, *(f"refs/tags/{tag}" for tag in tags))
         return version, [about_data, f"pushed to {remote}: {' '.join(tags)}"]
@@ -102,10 +100,5 @@ def _data(clone: Path) -> str:
     return ""
 
 
-@contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    try:
-        with holding(home.folder / "locks" / "promotion.lock", "driftline promote", "skip"):
-            yield
-    except Busy as busy:
-        raise UserError(f"{busy}: try again when it is done") from None
+def _alone(home: Home) -> AbstractContextManager[None]:
+    return holding(home.folder / "locks" / "promotion.lock", "driftline promote", "refuse")

@@ -63,7 +63,7 @@ def versions(repository: Path) -> list[Version]:
     return [event.version for event in history(repository) if event.what == "registration"]
 
 
-def line_of_succession(repository: Path) -> list[Version]:
+def champions(repository: Path) -> list[Version]:
     """The champions, each after the one it replaced; taking an old one back forgets those that came after it."""
     line: list[Version] = []
     for event in history(repository):
@@ -73,9 +73,9 @@ def line_of_succession(repository: Path) -> list[Version]:
     return line
 
 
-def before(repository: Path) -> Version:
+def predecessor(repository: Path) -> Version:
     """Whom the champion replaced. UserError where there is none."""
-    line = line_of_succession(repository)
+    line = champions(repository)
     if len(line) < 2:
         raise UserError("no champion came before this one; name the version to take, from `driftline history`")
     return line[-2]
@@ -90,7 +90,7 @@ def find(repository: Path, name: str) -> Version:
     raise UserError(f"no version {name!r} is registered; these are: {', '.join(v.name for v in known) or 'none'}")
 
 
-def take_stage(repository: Path, commit: str, message: str) -> tuple[Version, list[str]]:
+def set_champion(repository: Path, commit: str, message: str) -> tuple[Version, list[str]]:
     """Register the commit, where it is not yet, and make it the champion: its version, and the tags this made.
 
     The message stands in each of them.

@@ -48,8 +48,8 @@ class Verdict(BaseModel):
     @classmethod
     def lines(cls, text: str) -> list[Verdict]:
         """All verdicts of a note or of a tag's message, of any release."""
-        kept = [json.loads(line.removeprefix(MARK)) for line in text.splitlines() if line.startswith(MARK)]
-        return [cls.of(one, Judged.model_validate(one["judged"])) for one in kept if "judged" in one]
+        decoded = [json.loads(line.removeprefix(MARK)) for line in text.splitlines() if line.startswith(MARK)]
+        return [cls.of(one, Judged.model_validate(one["judged"])) for one in decoded if "judged" in one]
 
     def __str__(self) -> str:
         return f"{'promote' if self.promote else 'do not promote'}: {self.reason}"

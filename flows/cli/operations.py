@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from flows.cli.endings import interruptible
-from flows.cli.options import HomeOption, examples
+from flows.cli.options import HomeOption, examples, interruptible
 from flows.errors import FlowError
 from flows.machine.home import CLONES_KEPT
 from tasks.core.cli import FAILED, file_option, from_caller
@@ -86,10 +85,10 @@ def verify(
 
     Exit code 0: the same bytes; 1: not, or it could not be rebuilt.
     """
-    from flows.logs import plainly
+    from flows.logs import log_to_stdout
     from flows.runs.verify import past_run, rebuild
 
-    plainly()
+    log_to_stdout()
     found = rebuild(home, past_run(home, run), keep)
     print(found)
     if not found.same:

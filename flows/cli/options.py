@@ -1,13 +1,20 @@
-"""What the commands share: options of one meaning have one name, and examples one form."""
+"""What the commands share: options of one meaning have one name, examples one form, and runs of a flow one end."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.errors import FlowError
 from flows.machine.home import Home
-from tasks.core.cli import from_caller
+from tasks.core.cli import INTERRUPTED, from_caller
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
 
 
 def _home(typed: str | Home) -> Home:
@@ -36,3 +43,20 @@ PushOption = Annotated[
 def examples(*lines: str) -> str:
     """The end of a command's help: a line each, what it does behind the sign #."""
     return "\n".join(["\b", "Examples:", *(f"  driftline {line}" for line in lines)])
+
+
+def finish(state: State[Any]) -> None:
+    """Print what the run came to. FlowError when it did not end well."""
+    if not state.is_completed():
+        raise FlowError(str(state.message))
+    print(state.message)
+
+
+@contextmanager
+def interruptible(what_now: str) -> Iterator[None]:
+    """Say on Ctrl-C what became of the work, and exit with 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"interrupted: {what_now}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.endings import interruptible
-from flows.cli.options import examples
+from flows.cli.options import examples, interruptible
 from flows.pipeline import guard
 from tasks.core.cli import FAILED
 from tasks.land.command import land

@@ -95,9 +95,9 @@ def approve(
     home: HomeOption,
 ) -> None:
     """Answer a run that waits for a person's approval of a model."""
-    from flows.answer import answer
+    from flows.approval import reply
 
-    name, words = answer(home, run, not decline, why)
+    name, words = reply(home, run, not decline, why)
     print(f"{words}\n\n{name}: {'declined' if decline else 'approved'}")
 
 

@@ -7,8 +7,7 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from flows.cli.endings import finish, interruptible
-from flows.cli.options import HomeOption, PushOption, SinceOption, UntilOption, examples
+from flows.cli.options import HomeOption, PushOption, SinceOption, UntilOption, examples, finish, interruptible
 from flows.machine.home import Home
 from flows.parameters import REPLAY, Action, Labels, RefitOn, Refits, Replay, Window
 from tasks.core.cli import file_option, from_caller
@@ -89,7 +88,7 @@ def _labelled(home: Home, file: Path, named: Window) -> list[Window]:
     from flows.monitoring import labelling
     from flows.windows.ranges import written
 
-    asked_for = [labelling.window_of(asked) for asked in labelling.keep(home, file)]
+    asked_for = [labelling.window_of(asked) for asked in labelling.store(home, file)]
     windows = [Window(since=written(span.since), until=written(span.until)) for span in asked_for if span]
     if not windows and not named.since:
         raise UserError(f"no to_label.csv of this machine holds an id of {file}: name the window, --since and --until")

@@ -117,10 +117,10 @@ class Story:
 
     def _second_look(self) -> None:
         """What a person does about a new champion: would the one before have done better in the week just seen?"""
-        line = registry.line_of_succession(self.home.origin)
+        line = registry.champions(self.home.origin)
         if len(line) < 2:
             return
-        verdict = beside(self.home, line[-2], line[-1], self.newest)
+        verdict = verdict_on_window(self.home, line[-2], line[-1], self.newest)
         asked = f"a person asks the gate whether {line[-2].name} had done better in this week than {line[-1].name}"
         log.info(f"{asked} (tasks.gate): {'yes' if verdict.promote else 'no'}\n{verdict.reason}")
         if verdict.promote:
@@ -142,7 +142,7 @@ def _message(state: State[Any]) -> str:
     return "\n".join(line for line in lines if not line.startswith("the model lies"))
 
 
-def beside(home: Home, other: Version, champion: Version, window: Path) -> Verdict:
+def verdict_on_window(home: Home, other: Version, champion: Version, window: Path) -> Verdict:
     """The gate's verdict on another version as the challenger of the champion, on the rows of a watched window."""
     current = layout.window("current")
     with tempfile.TemporaryDirectory() as made:

@@ -27,7 +27,7 @@ def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = N
     return done.stdout.rstrip("\n")
 
 
-def holds(folder: Path, *arguments: str) -> bool:
+def succeeds(folder: Path, *arguments: str) -> bool:
     """Whether a git command that asks something answers yes."""
     try:
         git(folder, *arguments)
@@ -38,7 +38,7 @@ def holds(folder: Path, *arguments: str) -> bool:
 
 def identity(folder: Path) -> dict[str, str]:
     """Who commits a record: whoever git knows here, else Driftline; a service account often has no identity."""
-    if holds(folder, "var", "GIT_COMMITTER_IDENT") and holds(folder, "config", "user.email"):
+    if succeeds(folder, "var", "GIT_COMMITTER_IDENT") and succeeds(folder, "config", "user.email"):
         return {}
     known = {f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     return {name: NAME if name.endswith("NAME") else EMAIL for name in known if name not in os.environ}

@@ -11,6 +11,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from flows.errors import Busy
+from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -18,10 +19,11 @@ Overlap = Literal["wait", "skip"]
 
 
 @contextmanager
-def holding(file: Path, who: str, overlap: Overlap = "wait") -> Iterator[None]:
+def holding(file: Path, who: str, overlap: Overlap | Literal["refuse"] = "wait") -> Iterator[None]:
     """Hold the lock for the length of the block.
 
-    ``wait`` waits for as long as it takes, ``skip`` raises Busy. The file beside it names the holder, for people only.
+    ``wait`` waits for as long as it takes, ``skip`` raises Busy, ``refuse`` UserError, for a command typed by a person.
+    The file beside it names the holder, for people only.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     lock, name = FileLock(file, thread_local=False), file.with_suffix(".holder")
@@ -31,6 +33,8 @@ def holding(file: Path, who: str, overlap: Overlap = "wait") -> Iterator[None]:
         other = name.read_text(encoding="utf-8") if name.exists() else "another run"
         if overlap == "skip":
             raise Busy(f"{other} holds {file}") from None
+        if overlap == "refuse":
+            raise UserError(f"{other} holds {file}: try again when it is done") from None
         log.info(f"waiting for {other}, which holds {file}")
         lock.acquire(timeout=-1, poll_interval=0.5)
     try:

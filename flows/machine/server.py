@@ -44,7 +44,7 @@ def _is_there(page: str) -> bool:
         return False
 
 
-def allowed(host: str) -> None:
+def require_authentication(host: str) -> None:
     """Refuse to listen on other addresses than loopback without authentication; with it, this process may ask too."""
     secret = os.environ.get(SERVER_AUTH)
     if host not in LOOPBACK and not secret:
@@ -81,7 +81,7 @@ def server(api: str, host: str | None = None) -> Iterator[None]:
     address = urlsplit(api)
     if address.hostname not in LOOPBACK:
         raise UserError(f"no Prefect server answers at {api}: start it, or unset PREFECT_API_URL to have one here")
-    allowed(host or address.hostname)
+    require_authentication(host or address.hostname)
     file = root() / "server.log"
     ours = _Server(host or address.hostname, address.port or 4200, file)
     try:

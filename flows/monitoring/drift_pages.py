@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from flows.errors import Busy
 from flows.machine.home import Home
 from flows.machine.locks import holding
 from flows.runs import record
@@ -120,38 +119,26 @@ def rebuild(home: Home, pages: Pages) -> tuple[int, int]:
     shutil.rmtree(pages.folder, ignore_errors=True)
     lost = 0
     for past in reversed(record.records(home.origin)):
-        for md5 in _made(home, past):
-            file = cached(home, md5)
-            if file is None:
+        if md5 := record.made(home.origin, past.commit, DRIFT_SNAPSHOT):
+            if file := cached(home, md5):
+                pages.add(file, past.name, record.read_record(home.origin, past).started.isoformat())
+            else:
                 lost += 1
-                continue
-            pages.add(file, past.name, record.read_record(home.origin, past).started.isoformat())
     return len(pages.runs()), lost
-
-
-def _made(home: Home, past: record.Experiment) -> list[str]:
-    """The md5 of the snapshot that a recorded run made, if it did."""
-    md5 = record.made(home.origin, past.commit, DRIFT_SNAPSHOT)
-    return [md5] if md5 else []
 
 
 def serve_pages(home: Home, again: bool, port: int) -> None:
     """Show them on a port of this machine until Ctrl-C, made ``again`` from the records where that is asked for."""
     pages = Pages.of(home)
     if again:
-        _rebuild(home, pages)
+        with holding(home.workspace_lock, "driftline drift-pages", "refuse"):
+            held, lost = rebuild(home, pages)
+        print(
+            f"{held} windows from the records" + (f"; {lost} are no longer in DVC's cache" if lost else ""), flush=True
+        )
     if not pages.runs():
         raise UserError(f"{pages.folder} holds no window yet: `driftline monitor` adds one, --rebuild the recorded")
     show = [sys.executable, "-m", "evidently.cli", "ui", "--workspace", str(pages.folder), "--port", str(port)]
     print(f"{len(pages.runs())} windows at http://127.0.0.1:{port}; Ctrl-C ends it", flush=True)
     with suppress(KeyboardInterrupt):
         subprocess.run(show, check=True)
-
-
-def _rebuild(home: Home, pages: Pages) -> None:
-    try:
-        with holding(home.workspace_lock, "driftline drift-pages", "skip"):
-            held, lost = rebuild(home, pages)
-    except Busy as busy:
-        raise UserError(str(busy)) from None
-    print(f"{held} windows from the records" + (f"; {lost} are no longer in DVC's cache" if lost else ""), flush=True)

@@ -29,9 +29,9 @@ from flows.runs.attempt import Attempt, attempt
 from flows.runs.metrics import DriftVerdict
 from flows.runs.names import run_name
 from flows.runs.publish import publish_record, refuse_secrets
-from flows.runs.record import Asked, now
+from flows.runs.record import RunInfo, now
 from flows.runs.run_record import Watched
-from flows.scheduled_training import alone
+from flows.scheduled_training import exclusive
 from tasks.drift import DRIFT_SNAPSHOT
 
 log = logging.getLogger(__name__)
@@ -60,16 +60,16 @@ def monitoring(
     """
     home, name = Home.of(repository), run_name("monitoring")
     refuse_secrets(home, publish.upstream)
-    asked = Asked(name, watch.FLOW, home.origin, now())
+    info = RunInfo(name, watch.FLOW, home.origin, now())
     with liveness_lock(home):
-        with alone(home, name, limits.overlap):
+        with exclusive(home, name, limits.overlap):
             planned = watch.plan(home, window.since, window.until, window.days)
             if planned.window and planned.window.until > datetime.now(UTC):
                 return Completed(name="Skipped", message=f"skipped: the next window, {planned.window}, is still open")
 
             done = attempt(
                 home,
-                asked,
+                info,
                 planned.champion.commit,
                 lambda folder: watch.run_branch(home, planned, folder, limits.stage_minutes),
                 lambda folder: watch.conclude(home, planned, folder, policy, to_label),

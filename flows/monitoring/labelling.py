@@ -72,7 +72,7 @@ def file_of(home: Home, span: TimeRange | None) -> Path:
     return home.folder / "to_label" / name / "to_label.csv"
 
 
-def ask(home: Home, span: TimeRange | None, rows: list[Row], seed: int, count: int) -> Path | None:
+def offer(home: Home, span: TimeRange | None, rows: list[Row], seed: int, count: int) -> Path | None:
     """Write the window's ``to_label.csv``; None where all rows have a label. One that is there is somebody's work."""
     file = file_of(home, span)
     if file.exists():
@@ -119,7 +119,7 @@ def _lines(file: Path) -> list[dict[str, str]]:
     return lines
 
 
-def given(file: Path) -> dict[str, str]:
+def labels_in(file: Path) -> dict[str, str]:
     """The labels of a returned file by id; lines without a label are still open. UserError: two labels for one id."""
     found: dict[str, str] = {}
     for line in _lines(file):
@@ -131,12 +131,12 @@ def given(file: Path) -> dict[str, str]:
     return found
 
 
-def keep(home: Home, file: Path) -> list[Path]:
+def store(home: Home, file: Path) -> list[Path]:
     """Keep the labels for every later run of this machine: the ``to_label.csv`` files that asked for them.
 
     The newest label of an id counts.
     """
-    new = given(file)
+    new = labels_in(file)
     labels = _kept(home) | new
     write_delimited(text_table(("id", "label"), sorted(labels.items())), _file(home))  # ingest reads it: no guard
     asked = sorted((home.folder / "to_label").glob("*/to_label.csv"))
@@ -148,10 +148,10 @@ def _file(home: Home) -> Path:
 
 
 def _kept(home: Home) -> dict[str, str]:
-    return given(_file(home)) if _file(home).exists() else {}
+    return labels_in(_file(home)) if _file(home).exists() else {}
 
 
-def bring(home: Home, folder: Path, windows: Iterable[paths.WindowName]) -> None:
+def copy_labels(home: Home, folder: Path, windows: Iterable[paths.WindowName]) -> None:
     """Put the labels that came back into a clone, where the windows join them by id, and its record keeps them."""
     if not _file(home).exists():
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.champion import registry
-from flows.champion.comparison import bring
+from flows.champion.comparison import fetch
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.monitoring import labelling
@@ -97,11 +97,11 @@ def _refuse_trained_on(windows: Windows, window: TimeRange) -> None:
 
 def run_branch(home: Home, planned: Plan, folder: Path, minutes: Mapping[str, float]) -> Iterator[Result]:
     """Run the current branch on the window in a clone at the champion's commit, which is the current folder."""
-    bring(folder, planned.champion.commit, [paths.CLASSIFIER])  # refused where the model is not to be had
+    fetch(folder, planned.champion.commit, [paths.CLASSIFIER])  # refused where the model is not to be had
     if planned.window:
         window = {"from": written(planned.window.since), "until": written(planned.window.until)}
         set_windows(folder / paths.PARAMS, {"current": window})
-    labelling.bring(home, folder, ["current"])
+    labelling.copy_labels(home, folder, ["current"])
     workspace.land(home, folder)
     workspace.materialise(folder)
     dag = Dag()
@@ -111,7 +111,7 @@ def run_branch(home: Home, planned: Plan, folder: Path, minutes: Mapping[str, fl
 def conclude(home: Home, planned: Plan, folder: Path, policy: Policy, to_label: int) -> Watched:
     """The decision on a window that has been watched, and all it rests on."""
     rows, window, drift = labelling.answered(folder), planned.window, DriftVerdict.in_folder(folder)
-    asked = labelling.ask(home, window, rows, seed_of(folder / paths.PARAMS), to_label)
+    asked = labelling.offer(home, window, rows, seed_of(folder / paths.PARAMS), to_label)
     measured = labelling.measured(rows, labelling.file_of(home, window))
     facts = _facts(folder, planned, rows, measured)
     decision = decide(policy, facts)

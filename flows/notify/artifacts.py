@@ -7,8 +7,8 @@ from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.champion import beside as beside_of
-from flows.champion.beside import Model
+from flows.champion import model_table
+from flows.champion.model_table import Model
 from flows.pipeline.stage import Result
 from flows.runs.summary import closing_lines, rows
 from tasks.core import paths
@@ -31,14 +31,14 @@ def links(folder: Path, stages: Collection[str] | None = None) -> list[str]:
     return [f"- [{name}]({page.resolve().as_uri()})" for name, page in asked.items() if page.exists()]
 
 
-def publish(results: Sequence[Result], folder: Path, beside: Sequence[Model] | None = None) -> None:
-    """What the stages did, what came of it and, where a model was trained, its figures ``beside`` those of others.
+def publish(results: Sequence[Result], folder: Path, others: Sequence[Model] | None = None) -> None:
+    """What the stages did, what came of it and, where a model was trained, its figures beside those of ``others``.
 
     A training of some stages tells of these alone: its clone still holds what an earlier run made of the rest.
     """
-    stages = None if beside is None else {result.stage for result in results}
+    stages = None if others is None else {result.stage for result in results}
     create_table_artifact(key="stages", table=rows(results), description="What each stage did, and why")
-    figures = beside_of.table(folder, beside) if beside is not None else []
+    figures = model_table.table(folder, others) if others is not None else []
     if figures:
         create_table_artifact(key="metrics", table=figures, description="The model beside the last and the champion")
     verdict = "\n".join(["```", *closing_lines(folder, stages), "```", *links(folder, stages)])

@@ -21,7 +21,7 @@ def failed(home: Home, flow: str, name: str, words: str, notify: str | None) -> 
         file.write_text(first, encoding="utf-8")
 
 
-def over(home: Home, flow: str) -> None:
+def resolved(home: Home, flow: str) -> None:
     """The flow has ended well: the next failure is a new incident."""
     _file(home, flow).unlink(missing_ok=True)
 

@@ -16,7 +16,7 @@ def free(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def enough(folder: Path, outputs: int) -> None:
+def require_space(folder: Path, outputs: int) -> None:
     """Raise TooLittleSpace unless outputs of so many bytes fit, in the working tree and in the cache."""
     need, there = RESERVE + COPIES * outputs, free(folder)
     if there < need:

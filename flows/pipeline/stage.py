@@ -24,7 +24,7 @@ from prefect.states import Failed
 
 from flows.errors import StageFailed, TookTooLong, TooLittleSpace
 from flows.pipeline import guard
-from flows.pipeline.disk import enough
+from flows.pipeline.disk import require_space
 from flows.pipeline.missing import install_hints
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ def bring_up_to_date(
     """Bring a stage up to date; without ``reasons`` it is so already."""
     try:
         if reasons:
-            enough(Path(), needed_bytes)
+            require_space(Path(), needed_bytes)
             result = reproduce(stage, reasons, seconds)
         else:
             result = Result(stage, "unchanged", "nothing changed", 0.0)

@@ -12,7 +12,7 @@ from flows.errors import FlowError
 from flows.machine.home import Home
 from flows.pipeline.stage import Result
 from flows.runs import record, workspace
-from flows.runs.record import Asked, Experiment
+from flows.runs.record import Experiment, RunInfo
 from flows.runs.run_record import COMPLETED, RunRecord, Watched
 from tasks.core.errors import UserError
 
@@ -50,14 +50,14 @@ class Attempt:
         return self.run.watched
 
 
-def attempt(home: Home, asked: Asked, commit: str, stages: Stages, conclude: Conclude | None = None) -> Attempt:
+def attempt(home: Home, info: RunInfo, commit: str, stages: Stages, conclude: Conclude | None = None) -> Attempt:
     """Clone at the commit, run there and save the record; pushing it and raising the error are the caller's.
 
     ``stages`` gives each stage's result as it comes: what was done before a failure belongs to the record. Then
     ``conclude`` says what was found. Both get the clone's folder, which is the current one.
     """
-    folder = home.clones / asked.name
-    log.info(f"{asked.name} runs at commit {commit[:12]} in {folder}")
+    folder = home.clones / info.name
+    log.info(f"{info.name} runs at commit {commit[:12]} in {folder}")
     workspace.clone(home, commit, folder, workspace.shared_cache(home))
     results: list[Result] = []
     watched, error = None, None
@@ -68,7 +68,7 @@ def attempt(home: Home, asked: Asked, commit: str, stages: Stages, conclude: Con
             watched = conclude(folder) if conclude else None
         except Exception as failure:  # noqa: BLE001  whatever it is belongs in the record; raise_error raises it again
             error = failure
-    run = record.describe(folder, asked, outcome_of(error), results, watched)
+    run = record.describe(folder, info, outcome_of(error), results, watched)
     return Attempt(folder, record.save(folder, run), run, error)
 
 

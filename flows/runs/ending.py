@@ -24,7 +24,7 @@ from flows.notify import incidents
 from flows.runs import record
 from flows.runs.attempt import outcome_of
 from flows.runs.names import run_name
-from flows.runs.record import Asked
+from flows.runs.record import RunInfo
 from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
 def completed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Prefect's hook, on completion: the next failure is a new incident; a run that was skipped says nothing."""
     if state.name == "Completed":
-        incidents.over(_home(flow_run), flow.name)
+        incidents.resolved(_home(flow_run), flow.name)
 
 
 def close(run: FlowRun, flow: str, message: str) -> None:
@@ -95,8 +95,8 @@ def leave_record(home: Home, flow: str, run: FlowRun, message: str) -> None:
     if any(known.name == run.name for known in record.records(home.origin)):
         return
     outcome = message if message.startswith("failed: ") else f"failed: {message}"
-    asked = Asked(str(run.name), flow, home.origin, run.start_time or record.now())
-    record.save_without_clone(home.origin, record.describe(home.origin, asked, outcome))
+    info = RunInfo(str(run.name), flow, home.origin, run.start_time or record.now())
+    record.save_without_clone(home.origin, record.describe(home.origin, info, outcome))
 
 
 def _home(run: FlowRun) -> Home:

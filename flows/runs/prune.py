@@ -13,11 +13,9 @@ import shutil
 import time
 from pathlib import Path
 
-from flows.errors import Busy
 from flows.machine.home import CLONES_KEPT, Home
 from flows.machine.locks import holding
 from flows.runs.record import records
-from tasks.core.errors import UserError
 from tasks.modelling.training import checkpoint_store
 
 CHECKPOINTS_KEPT = 3
@@ -62,8 +60,5 @@ def _touched(folder: Path) -> float:
 
 def prune(home: Home, keep: int, keep_checkpoints: int, days: float) -> list[Path]:
     """Delete both, and give what was deleted. UserError while a run is at work."""
-    try:
-        with holding(home.workspace_lock, "driftline prune", "skip"):
-            return clones(home, keep) + checkpoints(home, keep_checkpoints, days)
-    except Busy as busy:
-        raise UserError(f"{busy}: try again when it is done") from None
+    with holding(home.workspace_lock, "driftline prune", "refuse"):
+        return clones(home, keep) + checkpoints(home, keep_checkpoints, days)

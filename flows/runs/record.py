@@ -25,7 +25,7 @@ from dvc.repo.experiments.refs import ExpRefInfo
 from ruamel.yaml import YAML
 
 from flows.errors import GitFailed
-from flows.machine.git import git, holds, identity
+from flows.machine.git import git, identity, succeeds
 from flows.machine.version import version as driftline_version
 from flows.pipeline.stage import Result
 from flows.runs.run_record import Device, RunRecord, Watched
@@ -60,7 +60,7 @@ def records(repository: Path) -> list[Experiment]:
     refs = [line.split() for line in listed]
     whole = [(ref.split("/"), commit) for ref, commit in refs if ref.count("/") == 4 and "/exec/" not in ref]
     made = [Experiment(p[4], commit, p[2] + p[3], "/".join(p)) for p, commit in whole]
-    return [one for one in made if holds(repository, "cat-file", "-e", f"{one.commit}:{RUN}")]
+    return [one for one in made if succeeds(repository, "cat-file", "-e", f"{one.commit}:{RUN}")]
 
 
 def find(repository: Path, name: str) -> Experiment:
@@ -104,7 +104,7 @@ def surroundings(folder: Path) -> Surroundings:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunInfo:
     """What a run was started as."""
 
     name: str
@@ -116,20 +116,20 @@ class Asked:
 
 
 def describe(
-    folder: Path, asked: Asked, outcome: str, results: Sequence[Result] = (), watched: Watched | None = None
+    folder: Path, info: RunInfo, outcome: str, results: Sequence[Result] = (), watched: Watched | None = None
 ) -> RunRecord:
     """The record of the run in ``folder``, which ends now."""
     params, around = folder / paths.PARAMS, surroundings(folder)
     return RunRecord(
-        name=asked.name,
-        flow=asked.flow,
+        name=info.name,
+        flow=info.flow,
         outcome=outcome,
-        started=asked.started,
+        started=info.started,
         ended=now(),
-        repository=str(asked.repository),
+        repository=str(info.repository),
         commit=git(folder, "rev-parse", "HEAD"),
-        revision=asked.revision,
-        because=asked.because,
+        revision=info.revision,
+        because=info.because,
         params_sha256=hashlib.sha256(params.read_bytes()).hexdigest() if params.exists() else None,
         inputs=inputs(folder / LOCK),
         driftline=driftline_version(),
@@ -259,5 +259,5 @@ def push(folder: Path, record: Experiment, remote: str = "origin") -> None:
     """Push the record, and the tags that point at it, from a clone to a git remote. Raises GitFailed."""
     tags = git(folder, "tag", "--points-at", record.commit).splitlines()
     git(folder, "push", "--quiet", remote, f"{record.ref}:{record.ref}", *(f"refs/tags/{tag}" for tag in tags))
-    if not holds(folder, "ls-remote", "--exit-code", remote, record.ref):
+    if not succeeds(folder, "ls-remote", "--exit-code", remote, record.ref):
         raise GitFailed(f"{remote} does not hold {record.ref} after the push")

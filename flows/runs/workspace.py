@@ -13,7 +13,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from flows.errors import GitFailed, NotFetched, StageFailed
-from flows.machine.git import git, holds
+from flows.machine.git import git, succeeds
 from flows.machine.home import Home
 from flows.machine.retry import TRIES, retried
 from flows.pipeline.missing import install_hints
@@ -71,21 +71,21 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     (folder / paths.CHECKPOINTS).symlink_to(home.checkpoints)
 
 
-def take(folder: Path, earlier: Experiment) -> None:
+def take_over(folder: Path, earlier: Experiment) -> None:
     """Take over what an earlier record says was made, as a claim for DVC to check against the bytes.
 
     Without it every stage would be looked up in the cache by itself, seconds for each. A ``dvc.lock`` that somebody
     committed since then knows better.
     """
-    if not holds(folder, "diff", "--quiet", earlier.baseline, "HEAD", "--", LOCK):
+    if not succeeds(folder, "diff", "--quiet", earlier.baseline, "HEAD", "--", LOCK):
         return
     retried(lambda: git(folder, "fetch", "--quiet", "origin", earlier.ref), GitFailed)
     for path in (LOCK, str(paths.METRICS)):
-        if holds(folder, "cat-file", "-e", f"{earlier.commit}:{path}"):
+        if succeeds(folder, "cat-file", "-e", f"{earlier.commit}:{path}"):
             git(folder, "restore", f"--source={earlier.commit}", "--worktree", "--", path)
 
 
-def claim_only(folder: Path, stages: Iterable[str]) -> None:
+def forget_other_stages(folder: Path, stages: Iterable[str]) -> None:
     """Take out of ``dvc.lock`` what an earlier run said of other stages than these: this run did not look at them."""
     file = folder / LOCK
     if not file.exists():

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from flows.machine.git import git, holds
+from flows.machine.git import git, succeeds
 from flows.machine.version import TOP
 from flows.upgrade import release
 from flows.upgrade.merge import Merge
@@ -27,7 +27,7 @@ def upgrade(repository: Path, source: str | None = None, revision: str | None = 
     repository = repository.resolve()
     _check(repository, apply)
     commit = release.fetch(repository, source, revision)
-    if holds(repository, "merge-base", "--is-ancestor", commit, "HEAD"):
+    if succeeds(repository, "merge-base", "--is-ancestor", commit, "HEAD"):
         print(f"nothing to do: {release.version(repository, commit)} ({commit[:7]}) is already merged")
         return UPGRADED
     if _runs(commit):
@@ -75,9 +75,9 @@ def _merge(merge: Merge, *, apply: bool) -> int:
 
 def _check(repository: Path, apply: bool) -> None:
     """Refuse a folder that is no repository's top, one in the middle of a merge, and uncommitted changes."""
-    if not (repository / "params.yaml").is_file() or not holds(repository, "rev-parse", "HEAD"):
+    if not (repository / "params.yaml").is_file() or not succeeds(repository, "rev-parse", "HEAD"):
         raise UserError(f"{repository} is not the top of a Driftline repository")
-    if holds(repository, "rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
+    if succeeds(repository, "rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
         raise UserError(f"{repository} is in the middle of a merge: finish it, or `git merge --abort`")
     if apply and (changed := git(repository, "status", "--porcelain", "--untracked-files=no")):
         raise UserError(f"{repository} has uncommitted changes; commit or stash them first:\n{changed}")
@@ -85,4 +85,4 @@ def _check(repository: Path, apply: bool) -> None:
 
 def _runs(commit: str) -> bool:
     """Whether the code that runs is the release's."""
-    return holds(TOP, "rev-parse", "HEAD") and git(TOP, "rev-parse", "HEAD") == commit
+    return succeeds(TOP, "rev-parse", "HEAD") and git(TOP, "rev-parse", "HEAD") == commit

@@ -8,7 +8,7 @@ MOVED = {  # 0.1.0 → 0.2.0
     "flows/attempt.py": "flows/runs/attempt.py",
     "flows/backtest/__main__.py": "flows/backtest/flow.py",
     "flows/champion.py": "flows/champion/proposal.py",
-    "flows/compared.py": "flows/champion/beside.py",
+    "flows/compared.py": "flows/champion/model_table.py",
     "flows/dag.py": "flows/pipeline/graph.py",
     "flows/demo/__main__.py": "flows/demo/play.py",
     "flows/disk.py": "flows/pipeline/disk.py",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flows.errors import GitFailed
-from flows.machine.git import git, holds
+from flows.machine.git import git, succeeds
 from flows.machine.version import TOP, version_in
 from flows.upgrade.moved import ALSO, MOVED
 from tasks.core.errors import UserError
@@ -40,7 +40,7 @@ def base(repository: Path, release: str) -> str:
     """The last commit that the repository and the release share. Raises UserError when there is none."""
     if git(repository, "rev-parse", "--is-shallow-repository") == "true":
         raise UserError(f"{repository} is a shallow clone: run `git fetch --unshallow` first")
-    if not holds(repository, "merge-base", "HEAD", release):
+    if not succeeds(repository, "merge-base", "HEAD", release):
         raise UserError(f"{repository} shares no commit with the release: it was copied, not cloned, from Driftline")
     return git(repository, "merge-base", "HEAD", release)
 
@@ -71,7 +71,7 @@ def version(repository: Path, commit: str) -> str:
 
 def show(repository: Path, commit: str, path: str) -> str | None:
     """A file's text at a commit; None where it is not there."""
-    if not holds(repository, "cat-file", "-e", f"{commit}:{path}"):
+    if not succeeds(repository, "cat-file", "-e", f"{commit}:{path}"):
         return None
     return git(repository, "show", f"{commit}:{path}") + "\n"
 

@@ -20,7 +20,7 @@ from flows.errors import Busy, TooLittleSpace
 from flows.machine.git import git, identity
 from flows.machine.home import Home, gpu_lock
 from flows.machine.locks import holding, is_held
-from flows.machine.server import allowed, server
+from flows.machine.server import require_authentication, server
 from flows.notify import incidents, notifications
 from flows.pipeline import disk
 from flows.reaper import GONE, OVERDUE, reap_with
@@ -58,9 +58,9 @@ with holding(pathlib.Path({str(file)!r}), "it"):
 
 def test_a_stage_needs_room_for_its_output_twice(tmp_path, monkeypatch):
     monkeypatch.setattr(disk, "free", lambda folder: disk.RESERVE + 2000)
-    disk.enough(tmp_path, 1000)
+    disk.require_space(tmp_path, 1000)
     with pytest.raises(TooLittleSpace, match="512 MiB free, 512 MiB needed"):
-        disk.enough(tmp_path, 1001)
+        disk.require_space(tmp_path, 1001)
     assert [disk.readable(size) for size in (5, 2**20, 3 * 2**30)] == ["5 B", "1 MiB", "3.0 GiB"]
 
 
@@ -112,13 +112,13 @@ def test_inputs_are_what_no_stage_made(tmp_path):
 
 def test_others_may_reach_the_server_only_with_authentication(monkeypatch):
     monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING", raising=False)
-    allowed("127.0.0.1")
+    require_authentication("127.0.0.1")
     with pytest.raises(UserError, match="PREFECT_SERVER_API_AUTH_STRING"):
-        allowed("0.0.0.0")
+        require_authentication("0.0.0.0")
     monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "who:what")
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "")
     monkeypatch.delenv("PREFECT_API_AUTH_STRING")
-    allowed("0.0.0.0")
+    require_authentication("0.0.0.0")
     assert os.environ["PREFECT_API_AUTH_STRING"] == "who:what"
 
 
@@ -138,15 +138,15 @@ def test_who_does_not_name_himself_is_turned_away(tmp_path, monkeypatch):
 def test_repositories_of_a_machine_share_its_gpu(deployed, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(scheduled_training, "GPU", TOP)
     other = Home(tmp_path_factory.mktemp("other"))
-    with scheduled_training.alone(deployed, "mine", "skip"):
+    with scheduled_training.exclusive(deployed, "mine", "skip"):
         assert is_held(gpu_lock())
         with (
             pytest.raises(Busy, match=r"mine holds .*gpu\.lock"),
-            scheduled_training.alone(other, "theirs", "skip"),
+            scheduled_training.exclusive(other, "theirs", "skip"),
         ):
             pass
         assert not is_held(other.workspace_lock)
-    with scheduled_training.alone(other, "theirs", "skip"):
+    with scheduled_training.exclusive(other, "theirs", "skip"):
         assert is_held(gpu_lock())
 
 
@@ -259,7 +259,7 @@ def test_whoever_is_to_be_told_is_told_once_that_a_run_was_killed(deployed, monk
     server.runs += [flow_run(deployed, "CRASHED", timedelta(minutes=80))]  # Prefect's runner saw this one die
     assert reap_with(server, deployed) == [] and told[1][2] == "exit code -9"
     server.runs += [flow_run(deployed, "COMPLETED", timedelta(minutes=70))]
-    incidents.over(deployed, scheduled_training.FLOW)
+    incidents.resolved(deployed, scheduled_training.FLOW)
     assert reap_with(server, deployed) == [] and len(told) == 2, "what went well since is no incident"
 
 

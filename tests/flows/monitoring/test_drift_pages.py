@@ -75,8 +75,8 @@ def test_the_workspace_is_made_anew_from_the_records_and_says_what_is_lost(repos
         outs = [{"path": "reports/drift_snapshot.json", "md5": md5}]
         (repository / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": {"drift": {"outs": outs}}}))
         monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-03-{day:02}T00:00:00+00:00")
-        asked = record.Asked(f"run-{day}", "monitoring", repository, moment(f"2026-03-{day:02}"))
-        record.save(repository, record.describe(repository, asked, "completed"))
+        info = record.RunInfo(f"run-{day}", "monitoring", repository, moment(f"2026-03-{day:02}"))
+        record.save(repository, record.describe(repository, info, "completed"))
     pages = Pages.of(home)
     pages.folder.mkdir(parents=True)
     (pages.folder / "of a broken workspace").touch()

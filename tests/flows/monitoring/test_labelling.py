@@ -8,7 +8,7 @@ import random
 import pytest
 
 from flows.monitoring import labelling
-from flows.monitoring.labelling import Row, ask, choose, file_of, given, keep, measured
+from flows.monitoring.labelling import Row, choose, file_of, labels_in, measured, offer, store
 from flows.windows.ranges import TimeRange, moment
 from tasks.core.errors import UserError
 
@@ -68,37 +68,37 @@ def test_the_random_half_is_unbiased_and_its_interval_covers(tmp_path, monkeypat
 
 def test_what_somebody_is_labelling_is_not_written_over_and_comes_back_by_id(deployed, tmp_path):
     known = list(rows(300))
-    file = ask(deployed, WINDOW, known, 7, 20)
+    file = offer(deployed, WINDOW, known, 7, 20)
     assert file == file_of(deployed, WINDOW)
     assert labelling.window_of(file) == WINDOW
     before = file.read_text()
-    assert ask(deployed, WINDOW, known[:50], 8, 20) == file
+    assert offer(deployed, WINDOW, known[:50], 8, 20) == file
     assert file.read_text() == before
     assert "confidence" not in before
     with pytest.raises(UserError, match="holds no label yet"):
-        keep(deployed, file)
+        store(deployed, file)
     assert measured(known, file) is None
     label(file)
-    assert keep(deployed, file) == [file]
+    assert store(deployed, file) == [file]
     other = tmp_path / "other.csv"
     other.write_text("label,id\nspam,r299\nspam,elsewhere\n,r298\n")
-    assert keep(deployed, other) == []
-    assert keep(deployed, file) == [file]
+    assert store(deployed, other) == []
+    assert store(deployed, file) == [file]
 
     (deployed.origin / "params.yaml").write_text(
         "model: {name: x}\nwindows: {reference: {until: '2026-02-01'}, current: {from: '2026-02-01'}}\n"
     )
-    labelling.bring(deployed, deployed.origin, ["current"])
-    joined = given(deployed.origin / "data/labels/labels.csv")
+    labelling.copy_labels(deployed, deployed.origin, ["current"])
+    joined = labels_in(deployed.origin / "data/labels/labels.csv")
     assert len(joined) == 22
     assert joined["r299"] == "spam"
     assert "source: data/labels" in (deployed.origin / "params.yaml").read_text()
 
 
 def test_nothing_is_asked_where_all_is_known_and_a_formula_is_no_formula(deployed):
-    assert ask(deployed, WINDOW, list(rows(10, labelled=True)), 7, 20) is None
+    assert offer(deployed, WINDOW, list(rows(10, labelled=True)), 7, 20) is None
     assert measured(list(rows(10, labelled=True)), file_of(deployed, WINDOW)).over == "all rows"
-    text = ask(deployed, WINDOW, list(rows(10)), 7, 20).read_text()
+    text = offer(deployed, WINDOW, list(rows(10)), 7, 20).read_text()
     assert "'=1+1" in text
     assert ",=1+1" not in text
 
@@ -116,6 +116,6 @@ def test_labels_that_cannot_be_used_are_refused_in_words(tmp_path, text, words):
     file = tmp_path / "labels.csv"
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError, match=words):
-        given(file)
+        labels_in(file)
     with pytest.raises(UserError, match="does not exist"):
-        given(tmp_path / "nowhere.csv")
+        labels_in(tmp_path / "nowhere.csv")

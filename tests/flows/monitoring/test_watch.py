@@ -46,8 +46,8 @@ def test_windows_of_the_same_champion_count_once_and_this_one_does_not(repositor
         (repository / "metrics").mkdir(exist_ok=True)
         drift = {"drifted": False, "reason": "", "signals": {"words": {"effect": effect}}}
         (repository / "metrics" / "drift.json").write_text(json.dumps(drift))
-        asked = record.Asked(name, "monitoring", repository, record.now())
-        record.save(repository, record.describe(repository, asked, outcome, (), watched(day, champion)))
+        info = record.RunInfo(name, "monitoring", repository, record.now())
+        record.save(repository, record.describe(repository, info, outcome, (), watched(day, champion)))
 
     save("first", 1, 0.9)
     save("again", 1, 0.1)  # labels came back: the newer record of the window counts

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flows.champion import beside
-from flows.champion.beside import Model
+from flows.champion import model_table
+from flows.champion.model_table import Model
 from flows.machine.git import git
 from flows.notify import incidents, notifications
 from flows.notify.artifacts import links
@@ -48,7 +48,7 @@ def folder(tmp_path):
     """A clone in which a model was evaluated on 200 rows, 10 of them wrong."""
     write_json(EVALUATE, tmp_path / paths.metrics("evaluate"))
     (tmp_path / paths.PARAMS).write_text("seed: 7\nmodel: {name: none}\n")
-    scored(tmp_path / beside.SCORED, 10, range(250))
+    scored(tmp_path / model_table.SCORED, 10, range(250))
     rows = {"id": [f"r{i:03}" for i in range(200)], "label": [truth(i) for i in range(200)]}
     (tmp_path / layout.SPLITS).mkdir(parents=True)
     pq.write_table(pa.table(rows), tmp_path / layout.split("test"))
@@ -63,13 +63,15 @@ def test_on_the_same_rows_the_difference_is_the_gates_and_else_it_says_why_there
         scored(tmp_path / "champion.parquet", 0, range(150)),
     )
     gone = Model("gone", Evaluation.of(EVALUATE, "here"), None)
-    table = [list(row.values()) for row in beside.table(folder, [last, champion, gone])]
-    assert list(beside.table(folder, [last, champion, gone])[0]) == ["", "this run", "last", "champion", "gone"]
+    table = [list(row.values()) for row in model_table.table(folder, [last, champion, gone])]
+    assert list(model_table.table(folder, [last, champion, gone])[0]) == ["", "this run", "last", "champion", "gone"]
     assert table[0] == ["test rows", "200", "200", "90", "200"]
     assert table[1][:2] == ["macro-F1", "0.900 [0.850, 0.950]"]
     assert table[2][1] == "0.910"  # no interval is known, so none is shown
 
-    both = {name: read_predictions(file) for name, file in (("last", last.scored), ("ours", folder / beside.SCORED))}
+    both = {
+        name: read_predictions(file) for name, file in (("last", last.scored), ("ours", folder / model_table.SCORED))
+    }
     test = read_predictions(folder / layout.split("test"))
     first = {name: {k: [v[t["id"].index(i)] for i in test["id"]] for k, v in t.items()} for name, t in both.items()}
     found = gate_verdict(pair(first["last"], first["ours"], test, []), gate.Params(max_calibration_error=None), 7)[
@@ -100,8 +102,8 @@ def test_a_training_of_some_stages_tells_of_these_alone(folder):
 
 
 def test_without_an_evaluation_there_is_no_table_and_without_others_one_column(folder, tmp_path):
-    assert beside.table(tmp_path / "empty", []) == []
-    assert all(list(row) == ["", "this run"] for row in beside.table(folder, []))
+    assert model_table.table(tmp_path / "empty", []) == []
+    assert all(list(row) == ["", "this run"] for row in model_table.table(folder, []))
 
 
 def test_a_commit_tells_of_its_model_and_the_cache_has_its_answers(deployed):
@@ -117,7 +119,7 @@ def test_a_commit_tells_of_its_model_and_the_cache_has_its_answers(deployed):
     file.touch()
     assert cached(deployed, "0123") == file
     assert Model.at(deployed, "HEAD", "head").scored == file
-    assert [model.name for model in beside.others(deployed, "HEAD", "last commit")] == ["last commit"]
+    assert [model.name for model in model_table.reference_models(deployed, "HEAD", "last commit")] == ["last commit"]
 
 
 def test_an_incident_is_told_once_until_it_is_over(deployed, monkeypatch):
@@ -138,7 +140,7 @@ def test_an_incident_is_told_once_until_it_is_over(deployed, monkeypatch):
     assert len(told) == 1
     fail("run-3", "failed: split failed; it said last:")
     assert len(told) == 2
-    incidents.over(deployed, "flow")
+    incidents.resolved(deployed, "flow")
     reachable[0] = False
     fail("run-4", "failed: split failed; it said last:")
     reachable[0] = True

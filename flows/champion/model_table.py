@@ -1,4 +1,4 @@
-"""A run's model beside the last run's and the champion's: their figures, and paired differences where there are any."""
+"""A run's model, the last run's and the champion's in one table: figures, and paired differences where there are any."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Model:
         return cls(name, found, cached(home, md5) if md5 else None)
 
 
-def others(home: Home, last: str | None, last_name: str) -> list[Model]:
+def reference_models(home: Home, last: str | None, last_name: str) -> list[Model]:
     """The model of the run or commit before, and the champion's, of those that there are."""
     champion = registry.champion(home.origin)
     asked = [(last, last_name), (champion and champion.commit, f"champion, {champion and champion.name}")]
@@ -55,17 +55,17 @@ def others(home: Home, last: str | None, last_name: str) -> list[Model]:
     return [model for model in found if model]
 
 
-def table(folder: Path, beside: Sequence[Model]) -> list[dict[str, str]]:
+def table(folder: Path, others: Sequence[Model]) -> list[dict[str, str]]:
     """What ``evaluate`` measured in ``folder``, a column for each model; no row where it did not run."""
     if not (folder / paths.metrics("evaluate")).exists():
         return []
-    models = [Model("this run", Evaluation.in_folder(folder), folder / SCORED), *beside]
+    models = [Model("this run", Evaluation.in_folder(folder), folder / SCORED), *others]
     rows = {
         "test rows": [str(model.evaluation.rows) for model in models],
         **{words: [_figure(model.evaluation, key) for model in models] for key, words in METRICS.items()},
     }
-    if beside:
-        rows["macro-F1 of this run less the other's, paired"] = ["", *(difference(folder, model) for model in beside)]
+    if others:
+        rows["macro-F1 of this run less the other's, paired"] = ["", *(difference(folder, model) for model in others)]
     names = [model.name for model in models]
     return [{"": what, **dict(zip(names, cells, strict=True))} for what, cells in rows.items()]
 
