@@ -18,17 +18,17 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
 
 from flows.champion import proposal, registry
 from flows.champion.proposal import Outcome
 from flows.machine.home import Home
+from flows.runs import ending
 from flows.runs.names import run_name
-from tasks.core.errors import UserError
 from tasks.gate import Rule
 
 
 @flow(name="promotion", flow_run_name=lambda: run_name("promotion"), persist_result=False)
+@ending.errors_as_state
 def promotion(
     repository: str | None = None,
     commit: str = "HEAD",
@@ -47,11 +47,7 @@ def promotion(
         rule: The gate's rule. Default: gate.rule of params.yaml.
         push: A git remote that gets the new tags.
     """
-    try:
-        home = Home.of(repository)
-        outcome = proposal.propose(home, commit, promote, force, rule, push)
-    except UserError as failure:
-        return Failed(message=str(failure))
+    outcome = proposal.propose(Home.of(repository), commit, promote, force, rule, push)
     create_markdown_artifact(key="promotion", markdown=markdown(outcome), description="The gate's verdict")
     return outcome
 

@@ -12,7 +12,6 @@ from typing import Any, cast
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
 
 from flows.champion import model_table
 from flows.errors import StageFailed
@@ -20,23 +19,21 @@ from flows.machine.home import Home
 from flows.notify.artifacts import publish
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result, bring_up_to_date
+from flows.runs import ending
 from flows.runs.names import run_name
 from tasks.core.errors import UserError
 
 
 @flow(name="training", flow_run_name=lambda: run_name("by-hand"), persist_result=False)
+@ending.errors_as_state
 def training(stages: list[str] | None = None) -> list[Result] | State[Any]:
     """Bring the pipeline up to date in this working tree.
 
     Args:
         stages: Only these stages and what they need. Default: all.
     """
-    results: list[Result] = []
-    try:
-        dag = Dag()
-        results += in_order(dag, dag.order(stages), as_task(dag))
-    except UserError as failure:
-        return Failed(message=str(failure))
+    dag = Dag()
+    results = list(in_order(dag, dag.order(stages), as_task(dag)))
     publish(results, Path(), _reference_models())
     return results
 

@@ -45,7 +45,7 @@ HOW = {
 
 
 @flow(name="backtest", flow_run_name=lambda: run_name("backtest"), persist_result=False)
-@ending.ends_recorded
+@ending.errors_as_state
 def backtest(
     repository: str | None = None,
     window: Window = WINDOW,

@@ -1,4 +1,4 @@
-"""A run's model, the last run's and the champion's in one table: figures, and paired differences where there are any."""
+"""A run's model, the last run's and the champion's in one table, with paired differences."""
 
 from __future__ import annotations
 

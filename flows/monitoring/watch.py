@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import record, workspace
 from flows.runs.metrics import DriftVerdict, Evaluation
-from flows.runs.old_params import seed_of, windows_of
+from flows.runs.old_params import section_in, seed_of, windows_of
 from flows.runs.record import Experiment
 from flows.runs.renamed import MONITORING
 from flows.runs.run_record import Measured, RunRecord, Version, Watched
@@ -47,10 +46,8 @@ class Plan:
 
 def windows_at(home: Home, commit: str) -> Windows:
     """The windows of ``params.yaml`` as they are at a commit."""
-    with tempfile.TemporaryDirectory() as made:
-        file = Path(made) / paths.PARAMS
-        file.write_text(git(home.origin, "show", f"{commit}:{paths.PARAMS}") + "\n", encoding="utf-8")
-        return windows_of(file)
+    text = git(home.origin, "show", f"{commit}:{paths.PARAMS}")
+    return section_in(Windows, "windows", text, paths.PARAMS)
 
 
 def watched_runs(home: Home) -> Iterator[tuple[Experiment, RunRecord, Watched]]:

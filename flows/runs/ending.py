@@ -1,6 +1,6 @@
 """The one place where a deployed flow ends: whatever ends it early is recorded, and told once per incident.
 
-``deployed`` makes a flow of a function, and ``ends_recorded`` turns its errors into the state of the run. Prefect's
+``deployed`` makes a flow of a function, and ``errors_as_state`` turns its errors into the state of the run. Prefect's
 hooks, which also see what never reached the flow's body, leave a record where there is none yet and notify. What is
 killed has no hooks: ``flows.reaper`` finds it.
 """
@@ -11,7 +11,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 from prefect import flow
 from prefect.client.schemas.objects import FlowRun, State
@@ -29,13 +29,14 @@ from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def ends_recorded(body: Callable[P, State[Any]]) -> Callable[P, State[Any]]:
+def errors_as_state(body: Callable[P, R | State[Any]]) -> Callable[P, R | State[Any]]:
     """The body of a flow whose errors become its state: a lock that is held skips the run, all else fails it."""
 
     @functools.wraps(body)
-    def run(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
+    def run(*args: P.args, **kwargs: P.kwargs) -> R | State[Any]:
         try:
             return body(*args, **kwargs)
         except Busy as busy:
@@ -63,7 +64,7 @@ def deployed(name: str, kind: str) -> Callable[[Callable[P, State[Any]]], Flow[P
             on_failure=[failed],
             on_crashed=[failed],
             on_completion=[completed],
-        )(ends_recorded(body))
+        )(errors_as_state(body))
 
     return as_flow
 

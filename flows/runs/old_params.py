@@ -19,7 +19,12 @@ S = TypeVar("S", bound=Section)
 
 def section_today(cls: type[S], section: str, file: Path) -> S:
     """A section of any release as today's class. UserError: a value that it cannot be."""
-    return parse(cls, _renamed(cls, _content(file).get(section) or {}), section, file)
+    return section_in(cls, section, file.read_text(encoding="utf-8"), file)
+
+
+def section_in(cls: type[S], section: str, text: str, where: Path) -> S:
+    """The same of the text of a ``params.yaml``."""
+    return parse(cls, _renamed(cls, _content(text).get(section) or {}), section, where)
 
 
 def windows_of(file: Path) -> Windows:
@@ -29,12 +34,11 @@ def windows_of(file: Path) -> Windows:
 
 def seed_of(file: Path) -> int:
     """The top-level ``seed``."""
-    return int(_content(file).get("seed", 7))
+    return int(_content(file.read_text(encoding="utf-8")).get("seed", 7))
 
 
-def _content(file: Path) -> dict[str, Any]:
-    found: dict[str, Any] = YAML(typ="safe").load(file.read_text(encoding="utf-8")) or {}
-    return found
+def _content(text: str) -> dict[str, Any]:
+    return dict(YAML(typ="safe").load(text) or {})
 
 
 def _renamed(cls: type[Section], values: Mapping[str, object]) -> dict[str, object]:

@@ -150,11 +150,7 @@ def _take_if_further(pointer: Path, own: Path) -> None:
 
 def _parts(pointer: Path) -> int:
     """How many parts a pointer of DVC counts."""
-    for line in pointer.read_text(encoding="utf-8").splitlines():
-        key, _, value = line.strip().removeprefix("- ").partition(":")
-        if key == "nfiles":
-            return int(value)
-    return 0
+    return sum(out.get("nfiles", 0) for out in YAML(typ="safe").load(pointer.read_text(encoding="utf-8"))["outs"])
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -19,7 +19,7 @@ from flows.machine.git import git
 from flows.machine.home import Home
 from flows.monitoring import watch
 from flows.monitoring.flow import monitoring
-from flows.monitoring.labelling import keep
+from flows.monitoring.labelling import store
 from flows.parameters import Policy, Publish, Window
 from flows.runs.record import find, read_record, records
 from flows.runs.verify import rebuild
@@ -150,7 +150,7 @@ def test_labels_come_back_by_id_and_measure_the_accuracy(home, told):
         writer = csv.DictWriter(out, lines[0].keys())
         writer.writeheader()
         writer.writerows({**line, "label": truth[line["text"]]} for line in lines)
-    keep(home, file)
+    store(home, file)
     said = look(home, window=MARCH, publish=TEAM)[1]
     assert len(told) == 1  # the same incident
     found = said.measured
