@@ -125,12 +125,12 @@ class ResultCache:
 
     def train(self, until: datetime) -> Training:
         """As of Models."""
-        return self._cached(Training, f"trained-{_stamp(until)}", lambda: self.models.train(until))
+        return self.cached(Training, f"trained-{_stamp(until)}", lambda: self.models.train(until))
 
     def evaluate(self, until: datetime, window: TimeRange) -> WindowResult:
         """As of Models."""
         name = f"result-{_stamp(until)}-{_stamp(window.since)}-{_stamp(window.until)}"
-        return self._cached(WindowResult, name, lambda: self.models.evaluate(until, window))
+        return self.cached(WindowResult, name, lambda: self.models.evaluate(until, window))
 
     def refit(self, champion: datetime, challenger: datetime) -> Refit:
         """Training and the gate."""
@@ -139,9 +139,10 @@ class ResultCache:
         def judged() -> Refit:
             return Refit(*self.models.gate(champion, challenger), trained.rows, trained.seconds)
 
-        return self._cached(Refit, f"refit-{_stamp(champion)}-{_stamp(challenger)}", judged)
+        return self.cached(Refit, f"refit-{_stamp(champion)}-{_stamp(challenger)}", judged)
 
-    def _cached(self, kind: Callable[..., T], name: str, make: Callable[[], Any]) -> T:
+    def cached(self, kind: Callable[..., T], name: str, make: Callable[[], Any]) -> T:
+        """The result of that name, computed unless the folder has it."""
         file = self.folder / f"{name}.json"
         if not file.exists():
             write_json(asdict(make()), file)

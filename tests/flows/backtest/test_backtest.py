@@ -99,10 +99,10 @@ def test_accuracy_is_weighted_by_rows_and_the_difference_is_paired(tmp_path):
 def test_what_is_finished_is_not_done_again_by_whichever_policy(tmp_path):
     _, first = replayed(tmp_path, "schedule")
     _, second = replayed(tmp_path, "alarm")
-    assert first.made == 10  # four looks, three trainings, three judgements
-    assert second.made <= 4
+    assert first.computed == 10  # four looks, three trainings, three judgements
+    assert second.computed <= 4
     _, again = replayed(tmp_path, "schedule")
-    assert again.made == 0
+    assert again.computed == 0
 
 
 def test_a_window_of_one_class_or_none_says_so_and_text_stays_text(tmp_path):
@@ -217,12 +217,12 @@ WEEKLY, TWO = Policy(every_days=7, cooldown_days=7), Replay(policies=["never", "
 KILLED = """
 import os, signal, sys
 from flows.backtest.replay import ResultCache
-once = ResultCache._once
+once = ResultCache.cached
 def dying(self, *given):
-    if self.made == 3:
+    if self.computed == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return once(self, *given)
-ResultCache._once = dying
+ResultCache.cached = dying
 from flows.backtest.flow import backtest
 from flows.parameters import Policy, Replay
 policy, replay = Policy(every_days=7, cooldown_days=7), Replay(policies=["never", "schedule"])
