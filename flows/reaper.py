@@ -25,7 +25,6 @@ from flows.machine.home import Home
 from flows.machine.locks import is_held
 from flows.runs import ending
 from flows.runs.renamed import APPROVAL, MONITORING, REBUILD, SCHEDULED_TRAINING, flow_ever
-from tasks.core.errors import UserError
 
 FLOWS = (SCHEDULED_TRAINING, REBUILD, MONITORING, APPROVAL)
 ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
@@ -49,14 +48,7 @@ def flow_runs(
         sort=sort,
         limit=200,
     )
-    return [run for run in found if _is_of(home, run)]
-
-
-def _is_of(home: Home, run: FlowRun) -> bool:
-    try:
-        return Home.of(run.parameters.get("repository")) == home
-    except UserError:  # a repository that is gone
-        return False
+    return [run for run in found if home.is_named(run.parameters.get("repository"))]
 
 
 def reap(home: Home, *, starting: timedelta = STARTING) -> list[str]:

@@ -72,7 +72,7 @@ def scheduled_training(
         other_models = model_table.reference_models(
             home, *((before.commit, f"last run, {before.name}") if before else (None, ""))
         )
-        show(done.results, done.folder, other_models)
+        show(done.run.stages, done.folder, other_models)
         publish_record(home, done.folder, done.experiment, publish.upstream)
         prune.clones(home, limits.keep_clones)
         prune.checkpoints(home)

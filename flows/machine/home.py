@@ -39,6 +39,13 @@ class Home:
         except (GitFailed, FileNotFoundError):
             raise UserError(f"{folder} is not a git repository with a working tree: name one that is") from None
 
+    def is_named(self, repository: object) -> bool:
+        """Whether a run's parameter names this repository, by default that of this code; one that is gone: no."""
+        try:
+            return Home.of(str(repository) if repository else None) == self
+        except UserError:
+            return False
+
     @property
     def folder(self) -> Path:
         return root() / f"{self.origin.name}-{hashlib.sha256(str(self.origin).encode()).hexdigest()[:8]}"

@@ -74,7 +74,7 @@ def monitoring(
                 lambda folder: watch.run_branch(home, planned, folder, limits.stage_minutes),
                 lambda folder: watch.conclude(home, planned, folder, policy, to_label),
             )
-            show(done.results, done.folder)
+            show(done.run.stages, done.folder)
             publish_record(home, done.folder, done.experiment, publish.upstream)
             _add_to_pages(home, name, done.folder)
             prune.clones(home, limits.keep_clones)

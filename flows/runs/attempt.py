@@ -31,11 +31,6 @@ class Attempt:
     error: Exception | None
     """What ended the work early."""
 
-    @property
-    def results(self) -> list[Result]:
-        """What the stages did."""
-        return list(self.run.stages)
-
     def raise_error(self) -> None:
         """What ended the work early, once its record has been published. FlowError where it was expected."""
         if isinstance(self.error, UserError):

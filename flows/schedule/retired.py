@@ -9,7 +9,6 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 from flows.machine.home import Home
 from flows.runs.renamed import DEPLOYMENTS
-from tasks.core.errors import UserError
 
 PAGE = 200
 Name = tuple[str, str]
@@ -46,9 +45,4 @@ def _all(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:
 def _is_of(home: Home, one: DeploymentResponse, old: bool) -> bool:
     """Whether it names the repository; an earlier release's that names none is of the repository of this code."""
     named = (one.parameters or {}).get("repository")
-    if named is None and not old:
-        return False
-    try:
-        return Home.of(named) == home
-    except UserError:  # a repository that is gone
-        return False
+    return (named is not None or old) and home.is_named(named)
