@@ -9,7 +9,7 @@ from flows.parameters import Limits, Policy, Publish, Request
 from flows.runs import record
 from flows.runs.run_record import Watched
 from flows.scheduled_training import scheduled_training
-from flows.windows.ranges import moved
+from flows.windows.ranges import windows_for_refit
 from tasks.core.errors import UserError
 
 NEEDED = ["evaluate"]  # and what it reads: the current window of a refit lies in the future and has no rows yet
@@ -21,7 +21,7 @@ def refit(home: Home, policy: Policy, limits: Limits, publish: Publish, watched:
     The caller holds no lock of the repository: training and promotion take their own.
     """
     assert watched.window
-    windows = moved(windows_at(home, watched.champion.commit), watched.window)
+    windows = windows_for_refit(windows_at(home, watched.champion.commit), watched.window)
     state = scheduled_training(
         repository=str(home.origin),
         revision=policy.revision,

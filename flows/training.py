@@ -58,7 +58,7 @@ def as_task(dag: Dag, minutes: Mapping[str, float] | None = None) -> Callable[[s
         limit = next((limits[name] * 60 for name in names if name in limits), None)
         state = bring_up_to_date(stage, reasons, limit, dag.size(stage), return_state=True)
         if state.is_failed():
-            raise StageFailed(f"{stage} failed; it said last:\n{state.message}")
+            raise StageFailed(f"{stage} failed; its last output:\n{state.message}")
         return cast("Result", state.result())
 
     return bring

@@ -21,7 +21,7 @@ from flows.machine.home import Home
 from flows.parameters import Labels, WindowSetting
 from flows.runs import workspace
 from flows.runs.metrics import DriftVerdict
-from flows.windows.ranges import TimeRange, reaching, written
+from flows.windows.ranges import TimeRange, as_text, reference_start
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import read_json
@@ -56,8 +56,8 @@ class Pipelines:
         """In a clone of its own, up to the scores of its held-out rows."""
         folder = self.folder / f"{until:%Y%m%dT%H%M%S}"
         workspace.clone(self.home, self.commit, folder, workspace.shared_cache(self.home))
-        reference = {"from": written(reaching(self.history.windows.reference, until)), "until": written(until)}
-        following = {"from": written(until), "until": written(until + ONE_DAY)}
+        reference = {"from": as_text(reference_start(self.history.windows.reference, until)), "until": as_text(until)}
+        following = {"from": as_text(until), "until": as_text(until + ONE_DAY)}
         prepare(self.home, folder, {"reference": reference, "current": following})
         results = reproduce(folder, [MODEL])
         self.clones[until] = folder
@@ -72,7 +72,7 @@ class Pipelines:
     def evaluate(self, until: datetime, window: TimeRange) -> WindowResult:
         """The current branch on the window in the model's clone; where labels are ``late`` it does not see them."""
         folder = self._clone_of(until)
-        current: dict[str, WindowSetting] = {"from": written(window.since), "until": written(window.until)}
+        current: dict[str, WindowSetting] = {"from": as_text(window.since), "until": as_text(window.until)}
         if not len(self.history.within(window)):
             return WindowResult(0, "", None, None, "no rows", None, None)
         if self.labels == "late":

@@ -20,7 +20,7 @@ from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import workspace
 from flows.training import as_task, in_order
-from flows.windows.ranges import TimeRange, coming, moment, reaching, set_windows, written
+from flows.windows.ranges import TimeRange, as_text, as_utc, next_window, reference_start, set_windows
 from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.core.tables import read_table
@@ -59,7 +59,7 @@ class History:
 
     def before(self, until: datetime) -> Ints:
         """Which rows a model is trained on whose reference reaches to ``until``."""
-        since, times = reaching(self.windows.reference, until), self.times
+        since, times = reference_start(self.windows.reference, until), self.times
         return np.flatnonzero((times < _utc64(until)) & (times >= _utc64(since) if since else True))
 
 
@@ -88,7 +88,7 @@ def read(home: Home, commit: str, folder: Path, until: datetime | None) -> Histo
     workspace.clone(home, commit, folder, workspace.shared_cache(home))
     windows = load_windows(folder / paths.PARAMS)
     _refuse_without_history(windows, params.load(Ingest, "ingest", folder / paths.PARAMS))
-    end = written(until) or FAR_FUTURE
+    end = as_text(until) or FAR_FUTURE
     whole: WindowSettings = {"reference": {"from": None, "until": end}, "current": {"from": end, "until": None}}
     prepare(home, folder, whole)
     reproduce(folder, [STAGE])
@@ -118,18 +118,18 @@ def closed_windows(
     windows = history.windows
     if since is not None:
         length = TimeRange(since, since + timedelta(days=days)) if days else TimeRange.of(windows.current)
-        first = length.from_(since) if length else None
+        first = length.same_length_from(since) if length else None
     else:
-        first = coming(windows, None, days)
+        first = next_window(windows, None, days)
     if first is None:
         raise UserError("windows.current names no range, so it is open how long a window is: name --since and --days")
     end, found = until or history.newest, []
     while first.until <= end:
         found.append(first)
-        first = first.from_(first.until)
+        first = first.same_length_from(first.until)
     if not found:
         raise UserError(
-            f"no window closes by {written(end)}: the first would be {first}; name --since, --until or --days"
+            f"no window closes by {as_text(end)}: the first would be {first}; name --since, --until or --days"
         )
     return found
 
@@ -139,9 +139,9 @@ def refuse_one_class(history: History, first: TimeRange) -> None:
     labels = sorted(set(history.rows["label"].take(pa.array(history.before(first.since))).to_pylist()))
     if len(labels) < 2:
         what = f"only {labels[0]!r}" if labels else "no row"
-        raise UserError(f"before {written(first.since)} there is {what} to learn from: name a later --since")
+        raise UserError(f"before {as_text(first.since)} there is {what} to learn from: name a later --since")
 
 
 def optional_date(text: str | None) -> datetime | None:
     """A date of the command line, if one was named."""
-    return moment(text) if text else None
+    return as_utc(text) if text else None

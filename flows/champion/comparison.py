@@ -1,8 +1,9 @@
-"""Judging a commit's model against the champion's: each answers the same test rows in a clone of its own commit.
+"""Judging a commit's model against the champion's: each predicts the same test rows in a clone of its own commit.
 
-The test rows are the challenger's: what it was not trained on. Its answers were written by its own ``score@reference``;
-the champion's are made by the champion's own code, ``python -m tasks.score``, in its clone. Not covered: whether the
-champion was trained on some of these rows, which a later split may have moved; that makes it look better than it is.
+The test rows are the challenger's: what it was not trained on. Its predictions were written by its own
+``score@reference``; the champion's are made by the champion's own code, ``python -m tasks.score``, in its clone. Not
+covered: whether the champion was trained on some of these rows, which a later split may have moved; that makes it look
+better than it is.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def judge(home: Home, commit: str, champion: Version | None, rule: Rule | None) 
         if champion is None:
             return _first(challenger_clone, judged)
         champion_clone = clone_with(home, champion.commit, Path(made) / "champion", [paths.CLASSIFIER])
-        log.info(f"the champion {champion} answers the test rows of {commit[:12]}")
+        log.info(f"the champion {champion} predicts the test rows of {commit[:12]}")
         before = [one for one in verdicts(home.origin) if one.judged != judged]
         return compare(champion_clone, challenger_clone, rule, judged, before)
 
@@ -91,7 +92,7 @@ def compare(
         score(champion_clone, challenger_clone / layout.split("test"), answered)
         section = section_today(Params, "gate", challenger_clone / paths.PARAMS)
         section = section.model_copy(update={"rule": rule}) if rule else section
-        rows = pair(read_predictions(answered), _own_answers(challenger_clone), None, extra_columns(section))
+        rows = pair(read_predictions(answered), _own_predictions(challenger_clone), None, extra_columns(section))
     found = gate_verdict(rows, section, seed_of(challenger_clone / paths.PARAMS), [one.figures for one in before])
     return Verdict.of(found, judged)
 
@@ -103,9 +104,9 @@ def _first(clone: Path, judged: Judged) -> Verdict:
     return Verdict(promote=True, reason=reason, judged=judged, figures={})
 
 
-def score(clone: Path, rows: Path, answers: Path) -> None:
-    """Let the model of a clone, and its own code, answer a table of rows. Raises StageFailed."""
-    command = [sys.executable, "-m", "tasks.score", "--input", str(rows), "--output", str(answers)]
+def score(clone: Path, rows: Path, predictions: Path) -> None:
+    """Let the model of a clone, and its own code, predict a table of rows. Raises StageFailed."""
+    command = [sys.executable, "-m", "tasks.score", "--input", str(rows), "--output", str(predictions)]
     with chdir(clone):
         code, last = guarded(command)
     if code:
@@ -114,8 +115,8 @@ def score(clone: Path, rows: Path, answers: Path) -> None:
         )
 
 
-def _own_answers(clone: Path) -> Table:
-    """What the challenger said of its test rows, in their order."""
+def _own_predictions(clone: Path) -> Table:
+    """The challenger's predictions for its test rows, in their order."""
     test = read_predictions(clone / layout.split("test"))
     scored = read_predictions(clone / layout.window("reference").scored)
     unknown = set(test["id"]) - set(scored["id"])

@@ -35,7 +35,7 @@ class Model:
     name: str
     evaluation: Evaluation
     scored: Path | None
-    """Its answers to rows it was not trained on; None where the cache no longer has them."""
+    """Its predictions for rows it was not trained on; None where the cache no longer has them."""
 
     @classmethod
     def at(cls, home: Home, commit: str, name: str) -> Model | None:
@@ -79,9 +79,9 @@ def _figure(found: Evaluation, key: str) -> str:
 
 
 def difference(folder: Path, other: Model) -> str:
-    """The gate's paired difference with its 95 % interval, where the other has answered all of this run's test rows."""
+    """The gate's paired difference with its 95 % interval, if the other has predicted all of this run's test rows."""
     if not (other.scored and (folder / SCORED).exists()):
-        return "its answers are no longer in the cache"
+        return "its predictions are no longer in the cache"
     try:
         test = _table(folder / layout.split("test"), "label")
         theirs, ours = _table(other.scored, "prediction"), _table(folder / SCORED, "prediction")

@@ -65,7 +65,7 @@ def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | 
 
 
 def rollback(home: Home, name: str | None, remote: str | None) -> list[str]:
-    """Make the champion's predecessor, or the version named, champion again: what is to be said of it."""
+    """Make the champion's predecessor, or the version named, champion again: lines for the user."""
     with _alone(home):
         champion = registry.champion(home.origin)
         version = registry.find(home.origin, name) if name else registry.predecessor(home.origin)
@@ -76,7 +76,7 @@ def rollback(home: Home, name: str | None, remote: str | None) -> list[str]:
 
 
 def _take(home: Home, commit: str, message: str, remote: str | None) -> tuple[Version, list[str]]:
-    """Tag, when what the tags will point at can be had; with what is to be said after."""
+    """Tag the commit once its model is known to be there; with lines for the user."""
     with tempfile.TemporaryDirectory() as made:
         about_data = _data(clone_with(home, commit, Path(made) / "clone", [paths.CLASSIFIER]))
     version, tags = registry.set_champion(home.origin, commit, message)

@@ -1,4 +1,6 @@
-"""The champion and those before it, as GTO's tags tell it: a version is a commit, the newest to take the stage rules.
+"""The champion and those before it, as GTO's tags tell it.
+
+A version is a commit, and the champion is the one that was assigned to the stage last.
 
 GTO orders tags by whole seconds and takes an old version back only when forced; both are seen to here.
 """
@@ -74,7 +76,7 @@ def champions(repository: Path) -> list[Version]:
 
 
 def predecessor(repository: Path) -> Version:
-    """Whom the champion replaced. UserError where there is none."""
+    """The champion before this one. UserError where there is none."""
     line = champions(repository)
     if len(line) < 2:
         raise UserError("no champion came before this one; name the version to take, from `driftline history`")

@@ -86,10 +86,10 @@ def monitor(
 def _labelled(home: Home, file: Path, named: Window) -> list[Window]:
     """Keep the labels of a file: the windows that asked for them, or the one named."""
     from flows.monitoring import labelling
-    from flows.windows.ranges import written
+    from flows.windows.ranges import as_text
 
     asked_for = [labelling.window_of(asked) for asked in labelling.store(home, file)]
-    windows = [Window(since=written(span.since), until=written(span.until)) for span in asked_for if span]
+    windows = [Window(since=as_text(span.since), until=as_text(span.until)) for span in asked_for if span]
     if not windows and not named.since:
         raise UserError(f"no to_label.csv of this machine holds an id of {file}: name the window, --since and --until")
     return windows or [named]

@@ -15,7 +15,7 @@ from pathlib import Path
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.runs.run_record import Measured
-from flows.windows.ranges import TimeRange, moment, set_windows, written
+from flows.windows.ranges import TimeRange, as_text, as_utc, set_windows
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
@@ -68,7 +68,7 @@ def choose(rows: list[Row], seed: int, count: int) -> list[tuple[Row, str]]:
 
 def file_of(home: Home, span: TimeRange | None) -> Path:
     """``to_label.csv`` of a window: beside the clones, which are deleted."""
-    name = f"{written(span.since)}_{written(span.until)}" if span else "undated"
+    name = f"{as_text(span.since)}_{as_text(span.until)}" if span else "undated"
     return home.folder / "to_label" / name / "to_label.csv"
 
 
@@ -166,4 +166,4 @@ def copy_labels(home: Home, folder: Path, windows: Iterable[paths.WindowName]) -
 def window_of(asked: Path) -> TimeRange | None:
     """The window that a ``to_label.csv`` is of."""
     since, _, until = asked.parent.name.partition("_")
-    return TimeRange(moment(since), moment(until)) if until else None
+    return TimeRange(as_utc(since), as_utc(until)) if until else None

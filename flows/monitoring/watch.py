@@ -23,7 +23,7 @@ from flows.runs.run_record import Measured, RunRecord, Version, Watched
 from flows.training import as_task, in_order
 from flows.windows.history import MAX_WINDOWS, PastWindows
 from flows.windows.policy import Facts, decide
-from flows.windows.ranges import TimeRange, coming, moment, set_windows, written
+from flows.windows.ranges import TimeRange, as_text, as_utc, next_window, set_windows
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.dataset.windows import Windows
@@ -76,10 +76,10 @@ def plan(home: Home, since: str | None, until: str | None, days: float | None) -
     run, windows = last(home), windows_at(home, champion.commit)
     before = run.watched if run else None
     if since and until:
-        asked = TimeRange(moment(since), moment(until))
+        asked = TimeRange(as_utc(since), as_utc(until))
         _refuse_trained_on(windows, asked)
         return Plan(champion, asked, before)
-    return Plan(champion, coming(windows, before.seen_until if before else None, days), before)
+    return Plan(champion, next_window(windows, before.seen_until if before else None, days), before)
 
 
 def _refuse_trained_on(windows: Windows, window: TimeRange) -> None:
@@ -88,15 +88,15 @@ def _refuse_trained_on(windows: Windows, window: TimeRange) -> None:
     end = windows.reference.until
     if end and window.since < end:
         raise UserError(
-            f"the champion was trained on rows until {written(end)}: let --since be {written(end)} or later"
+            f"the champion was trained on rows until {as_text(end)}: let --since be {as_text(end)} or later"
         )
 
 
 def run_branch(home: Home, planned: Plan, folder: Path, minutes: Mapping[str, float]) -> Iterator[Result]:
     """Run the current branch on the window in a clone at the champion's commit, which is the current folder."""
-    fetch(folder, planned.champion.commit, [paths.CLASSIFIER])  # refused where the model is not to be had
+    fetch(folder, planned.champion.commit, [paths.CLASSIFIER])  # NotFetched without the model
     if planned.window:
-        window = {"from": written(planned.window.since), "until": written(planned.window.until)}
+        window = {"from": as_text(planned.window.since), "until": as_text(planned.window.until)}
         set_windows(folder / paths.PARAMS, {"current": window})
     labelling.copy_labels(home, folder, ["current"])
     workspace.land(home, folder)

@@ -18,7 +18,7 @@ from tasks.dataset.windows import WindowRange, Windows, load
 from tasks.preset import lay_over
 
 
-def written(moment: datetime | None) -> str | None:
+def as_text(moment: datetime | None) -> str | None:
     """As ``params.yaml`` has it: a date where it is midnight."""
     if moment is None:
         return None
@@ -26,7 +26,7 @@ def written(moment: datetime | None) -> str | None:
     return f"{moment:%Y-%m-%d}" if midnight else moment.isoformat()
 
 
-def moment(text: str) -> datetime:
+def as_utc(text: str) -> datetime:
     """A date or time as a person writes it, UTC unless it says otherwise. UserError: anything else."""
     try:
         found = datetime.fromisoformat(text)
@@ -37,8 +37,8 @@ def moment(text: str) -> datetime:
 
 UtcMoment = Annotated[
     datetime,
-    BeforeValidator(lambda value: moment(value) if isinstance(value, str) else value),
-    PlainSerializer(written, return_type=str, when_used="json"),
+    BeforeValidator(lambda value: as_utc(value) if isinstance(value, str) else value),
+    PlainSerializer(as_text, return_type=str, when_used="json"),
 ]
 """A moment that JSON holds as ``params.yaml`` would."""
 
@@ -51,7 +51,7 @@ class TimeRange:
     until: UtcMoment
 
     def __str__(self) -> str:
-        return f"{written(self.since)} to {written(self.until)}"
+        return f"{as_text(self.since)} to {as_text(self.until)}"
 
     @property
     def months(self) -> int:
@@ -61,7 +61,7 @@ class TimeRange:
         )
         return 12 * (self.until.year - self.since.year) + self.until.month - self.since.month if firsts else 0
 
-    def from_(self, since: datetime) -> TimeRange:
+    def same_length_from(self, since: datetime) -> TimeRange:
         """A range as long as this one: as many calendar months where it is whole months and so begins."""
         if self.months and since == since.replace(day=1, hour=0, minute=0, second=0, microsecond=0):
             month = since.month - 1 + self.months
@@ -74,7 +74,7 @@ class TimeRange:
         return cls(window.from_, window.until) if window.from_ and window.until else None
 
 
-def coming(windows: Windows, seen_until: datetime | None, days: float | None = None) -> TimeRange | None:
+def next_window(windows: Windows, seen_until: datetime | None, days: float | None = None) -> TimeRange | None:
     """The window after the last one seen, or else the one that ``windows.current`` names; None where it is undated.
 
     As long as ``windows.current``, or so many ``days``. It never reaches into the reference.
@@ -90,22 +90,22 @@ def coming(windows: Windows, seen_until: datetime | None, days: float | None = N
     since = max(since, reference) if reference else since
     if current is None or days is not None:
         return TimeRange(since, since + timedelta(days=days or 0))
-    return current.from_(since)
+    return current.same_length_from(since)
 
 
-def reaching(reference: WindowRange, until: datetime) -> datetime | None:
+def reference_start(reference: WindowRange, until: datetime) -> datetime | None:
     """Where the reference begins when it reaches to ``until``, keeping its length where it has one."""
     if reference.from_ and reference.until:
         return reference.from_ + (until - reference.until)
     return reference.from_
 
 
-def moved(windows: Windows, seen: TimeRange) -> WindowSettings:
+def windows_for_refit(windows: Windows, seen: TimeRange) -> WindowSettings:
     """``windows`` for a refit: the reference reaches over what was seen."""
-    following = seen.from_(seen.until)
+    following = seen.same_length_from(seen.until)
     return {
-        "reference": {"from": written(reaching(windows.reference, seen.until)), "until": written(seen.until)},
-        "current": {"from": written(following.since), "until": written(following.until)},
+        "reference": {"from": as_text(reference_start(windows.reference, seen.until)), "until": as_text(seen.until)},
+        "current": {"from": as_text(following.since), "until": as_text(following.until)},
     }
 
 

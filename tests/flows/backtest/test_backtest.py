@@ -24,7 +24,7 @@ from flows.parameters import Policy, Replay, Window
 from flows.runs.metrics import DriftVerdict
 from flows.windows import ranges
 from flows.windows.policy import decide
-from flows.windows.ranges import moment
+from flows.windows.ranges import as_utc
 from tasks import drift, gate, split, tokenize
 from tasks.core.errors import UserError
 from tasks.core.params import General, Model
@@ -32,8 +32,8 @@ from tasks.dataset.windows import Windows
 from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY
 
-WEEK = ranges.TimeRange(moment("2026-01-01"), moment("2026-01-08"))
-WEEKS = [WEEK, *(WEEK.from_(moment(f"2026-01-{day:02}")) for day in (8, 15, 22))]
+WEEK = ranges.TimeRange(as_utc("2026-01-01"), as_utc("2026-01-08"))
+WEEKS = [WEEK, *(WEEK.same_length_from(as_utc(f"2026-01-{day:02}")) for day in (8, 15, 22))]
 
 
 class Scripted:
@@ -170,7 +170,7 @@ def test_a_probe_sees_nothing_of_what_comes_later():
 def test_late_labels_are_not_seen_by_the_verdict():
     rows, embeddings = table()
     labels = np.array(rows["label"].to_pylist(), object)
-    window = ranges.TimeRange(moment("2026-01-08"), moment("2026-01-15"))
+    window = ranges.TimeRange(as_utc("2026-01-08"), as_utc("2026-01-15"))
     inside = History(rows, Windows()).within(window)
     labels[inside] = np.random.default_rng(1).permutation(labels[inside])
     mixed = rows.set_column(2, "label", pa.array(labels.tolist()))
@@ -186,13 +186,13 @@ def test_windows_follow_one_another_while_they_have_closed_and_what_cannot_be_re
     )
     found = History(rows, windows)
     assert closed_windows(found, None, None, None) == WEEKS[:3]
-    assert closed_windows(found, moment("2026-01-08"), moment("2026-01-29"), 7) == WEEKS[1:]
+    assert closed_windows(found, as_utc("2026-01-08"), as_utc("2026-01-29"), 7) == WEEKS[1:]
     with pytest.raises(UserError, match="no window closes by 2026-01-03"):
-        closed_windows(found, None, moment("2026-01-03"), None)
+        closed_windows(found, None, as_utc("2026-01-03"), None)
     with pytest.raises(UserError, match="name --since and --days"):
         closed_windows(History(rows, Windows()), None, None, None)
     with pytest.raises(UserError, match="there is no row to learn from"):
-        refuse_one_class(found, ranges.TimeRange(moment("2025-01-01"), moment("2025-01-08")))
+        refuse_one_class(found, ranges.TimeRange(as_utc("2025-01-01"), as_utc("2025-01-08")))
     one = rows.set_column(2, "label", pa.array(["ham"] * len(rows)))
     with pytest.raises(UserError, match="only 'ham' to learn from"):
         refuse_one_class(History(one, windows), WEEKS[0])

@@ -83,7 +83,7 @@ def test_on_the_same_rows_the_difference_is_the_gates_and_else_it_says_why_there
         "",
         f"{found['macro_f1']:+.3f} [{low:+.3f}, {high:+.3f}]",
         "not on the same rows: 50 of 200 were not held out from it",
-        "its answers are no longer in the cache",
+        "its predictions are no longer in the cache",
     ]
 
 
@@ -135,15 +135,15 @@ def test_an_incident_is_told_once_until_it_is_over(deployed, monkeypatch):
     def fail(name, words):
         incidents.failed(deployed, "flow", name, words, "hook/team")
 
-    fail("run-1", "failed: finetune failed; it said last:\n13:01 in run-1")
-    fail("run-2", "failed: finetune failed; it said last:\n14:02 in run-2")
+    fail("run-1", "failed: finetune failed; its last output:\n13:01 in run-1")
+    fail("run-2", "failed: finetune failed; its last output:\n14:02 in run-2")
     assert len(told) == 1
-    fail("run-3", "failed: split failed; it said last:")
+    fail("run-3", "failed: split failed; its last output:")
     assert len(told) == 2
     incidents.resolved(deployed, "flow")
     reachable[0] = False
-    fail("run-4", "failed: split failed; it said last:")
+    fail("run-4", "failed: split failed; its last output:")
     reachable[0] = True
-    fail("run-5", "failed: split failed; it said last:")  # nobody was told of it yet
-    fail("run-6", "failed: split failed; it said last:")
+    fail("run-5", "failed: split failed; its last output:")  # nobody was told of it yet
+    fail("run-6", "failed: split failed; its last output:")
     assert len(told) == 3

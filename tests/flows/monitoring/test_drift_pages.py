@@ -12,7 +12,7 @@ import pytest
 from flows.machine.home import Home
 from flows.monitoring.drift_pages import CURVES, Pages, rebuild
 from flows.runs import record
-from flows.windows.ranges import moment
+from flows.windows.ranges import as_utc
 from tasks.drift import Params
 from tasks.drift.page import write_page
 from tasks.drift.rows import Rows, rows_from_table
@@ -75,7 +75,7 @@ def test_the_workspace_is_made_anew_from_the_records_and_says_what_is_lost(repos
         outs = [{"path": "reports/drift_snapshot.json", "md5": md5}]
         (repository / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": {"drift": {"outs": outs}}}))
         monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-03-{day:02}T00:00:00+00:00")
-        info = record.RunInfo(f"run-{day}", "monitoring", repository, moment(f"2026-03-{day:02}"))
+        info = record.RunInfo(f"run-{day}", "monitoring", repository, as_utc(f"2026-03-{day:02}"))
         record.save(repository, record.describe(repository, info, "completed"))
     pages = Pages.of(home)
     pages.folder.mkdir(parents=True)

@@ -9,10 +9,10 @@ import pytest
 
 from flows.monitoring import labelling
 from flows.monitoring.labelling import Row, choose, file_of, labels_in, measured, offer, store
-from flows.windows.ranges import TimeRange, moment
+from flows.windows.ranges import TimeRange, as_utc
 from tasks.core.errors import UserError
 
-WINDOW = TimeRange(moment("2026-02-01"), moment("2026-03-01"))
+WINDOW = TimeRange(as_utc("2026-02-01"), as_utc("2026-03-01"))
 
 
 def rows(count, seed=0, labelled=False):

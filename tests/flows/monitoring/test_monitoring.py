@@ -24,7 +24,7 @@ from flows.parameters import Policy, Publish, Window
 from flows.runs.record import find, read_record, records
 from flows.runs.verify import rebuild
 from flows.windows.policy import Decision
-from flows.windows.ranges import written
+from flows.windows.ranges import as_text
 from tasks.core.errors import UserError
 from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY
@@ -170,7 +170,7 @@ def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
     state, said = look(home, policy=PROMOTES, window=MARCH)
     assert state.is_completed(), state.message
     assert "promoted" in state.message
-    assert written(said.tried_at) == "2026-04-01"
+    assert as_text(said.tried_at) == "2026-04-01"
     now = registry.champion(home.origin)
     assert now.name == "v0.0.2"
     windows = watch.windows_at(home, now.commit)

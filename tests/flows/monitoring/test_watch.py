@@ -11,17 +11,17 @@ from flows.runs import record
 from flows.runs.run_record import Version, Watched
 from flows.windows.history import PastWindows
 from flows.windows.policy import Decision, Facts
-from flows.windows.ranges import TimeRange, moment
+from flows.windows.ranges import TimeRange, as_utc
 
 CHAMPION, OTHER = Version(name="v1", commit="a" * 40), Version(name="v0", commit="b" * 40)
 
 
 def window(day):
-    return TimeRange(moment(f"2026-01-{day:02}"), moment(f"2026-01-{day + 1:02}"))
+    return TimeRange(as_utc(f"2026-01-{day:02}"), as_utc(f"2026-01-{day + 1:02}"))
 
 
 def watched(day, champion):
-    facts = Facts(moment("2026-01-02"), None, None, False, None, None, None, 0)
+    facts = Facts(as_utc("2026-01-02"), None, None, False, None, None, None, 0)
     return Watched(
         champion=champion,
         window=window(day),

@@ -8,7 +8,7 @@ import pytest
 
 from flows.parameters import Policy
 from flows.windows.policy import Facts, decide
-from flows.windows.ranges import TimeRange, coming, moment, moved, set_windows, written
+from flows.windows.ranges import TimeRange, as_text, as_utc, next_window, set_windows, windows_for_refit
 from tasks.core.errors import UserError
 from tasks.dataset.windows import Windows
 from tasks.dataset.windows import load as load_windows
@@ -62,7 +62,7 @@ def test_nothing_is_refitted_within_the_cooldown_or_without_labels_and_both_are_
 
 
 def span(since, until):
-    return TimeRange(moment(since), moment(until))
+    return TimeRange(as_utc(since), as_utc(until))
 
 
 def test_windows_follow_each_other_without_a_gap_and_months_stay_months():
@@ -73,7 +73,7 @@ def test_windows_follow_each_other_without_a_gap_and_months_stay_months():
     months = windows("2026-01-01", "2026-02-01")
     found, seen = [], None
     for _ in range(3):
-        found.append(coming(months, seen))
+        found.append(next_window(months, seen))
         seen = found[-1].until
     assert [str(one) for one in found] == [
         "2026-01-01 to 2026-02-01",
@@ -81,12 +81,12 @@ def test_windows_follow_each_other_without_a_gap_and_months_stay_months():
         "2026-03-01 to 2026-04-01",
     ]
     week = windows("2026-01-05", "2026-01-12")
-    assert coming(week, moment("2026-02-01")) == span("2026-02-01", "2026-02-08")
-    assert coming(week, None, days=2) == span("2026-01-05", "2026-01-07")
-    assert coming(Windows(), None) is None
+    assert next_window(week, as_utc("2026-02-01")) == span("2026-02-01", "2026-02-08")
+    assert next_window(week, None, days=2) == span("2026-01-05", "2026-01-07")
+    assert next_window(Windows(), None) is None
     with pytest.raises(UserError, match="open at one end"):
-        coming(windows("2026-01-05", None), None)
-    assert moved(week, span("2026-01-12", "2026-01-19")) == {
+        next_window(windows("2026-01-05", None), None)
+    assert windows_for_refit(week, span("2026-01-12", "2026-01-19")) == {
         "reference": {"from": "2025-01-15", "until": "2026-01-19"},
         "current": {"from": "2026-01-19", "until": "2026-01-26"},
     }
@@ -105,6 +105,6 @@ def test_a_window_is_set_and_the_rest_of_the_file_stays(tmp_path):
         set_windows(file, {"current": {"from": "2025-02-01"}})
     with pytest.raises(UserError, match=r"unknown key windows\.future"):
         set_windows(file, {"future": {}})
-    assert (written(moment("2026-02-08")), written(None)) == ("2026-02-08", None)
+    assert (as_text(as_utc("2026-02-08")), as_text(None)) == ("2026-02-08", None)
     with pytest.raises(UserError, match="is no date"):
-        moment("soon")
+        as_utc("soon")

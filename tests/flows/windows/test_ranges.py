@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from flows.windows.ranges import TimeRange, coming, moment, moved, written
+from flows.windows.ranges import TimeRange, as_text, as_utc, next_window, windows_for_refit
 from tasks.core import params, paths
 from tasks.dataset.windows import Windows
 
@@ -19,7 +19,7 @@ lengths = st.timedeltas(timedelta(seconds=1), timedelta(days=800)).map(lambda lo
 
 
 def windows_of(reference, current):
-    given = {"reference": reference, "current": {"from": written(current.since), "until": written(current.until)}}
+    given = {"reference": reference, "current": {"from": as_text(current.since), "until": as_text(current.until)}}
     return params.parse(Windows, given, "windows", paths.PARAMS)
 
 
@@ -36,9 +36,9 @@ def time_windows(draw):
 
 @given(time_windows(), st.integers(1, 30))
 def test_consecutive_windows_leave_no_gap_and_do_not_overlap(first, count):
-    windows, last = windows_of({"until": written(first.since)}, first), first
+    windows, last = windows_of({"until": as_text(first.since)}, first), first
     for _ in range(count):
-        following = coming(windows, last.until)
+        following = next_window(windows, last.until)
         assert following.since == last.until < following.until
         assert following.months == first.months
         assert first.months or following.until - following.since == first.until - first.since
@@ -50,31 +50,33 @@ def test_consecutive_windows_leave_no_gap_and_do_not_overlap(first, count):
 
 @given(time_windows(), st.floats(0.5, 90))
 def test_windows_of_so_many_days_leave_no_gap(first, days):
-    following = coming(windows_of({"until": written(first.since)}, first), first.until, days)
+    following = next_window(windows_of({"until": as_text(first.since)}, first), first.until, days)
     assert following == TimeRange(first.until, first.until + timedelta(days=days))
 
 
 @given(time_windows(), moments)
 def test_the_next_window_never_reaches_into_the_reference(current, until):
     assume(until <= current.since)
-    windows = windows_of({"until": written(until)}, current)
-    assert coming(windows, None) == current
-    assert coming(windows, until - timedelta(days=3)).since == until
+    windows = windows_of({"until": as_text(until)}, current)
+    assert next_window(windows, None) == current
+    assert next_window(windows, until - timedelta(days=3)).since == until
 
 
 @given(time_windows(), st.one_of(st.none(), lengths))
 def test_a_refit_moves_the_reference_to_the_end_of_what_was_seen_and_current_behind_it(seen, length):
     begin = None if length is None else seen.since - length
-    reference = {"from": written(begin), "until": written(seen.since)}
-    new = moved(windows_of(reference, seen), seen)
-    assert moment(new["reference"]["until"]) == moment(new["current"]["from"]) == seen.until
+    reference = {"from": as_text(begin), "until": as_text(seen.since)}
+    new = windows_for_refit(windows_of(reference, seen), seen)
+    assert as_utc(new["reference"]["until"]) == as_utc(new["current"]["from"]) == seen.until
     if length is None:
         assert new["reference"]["from"] is None
     else:
-        assert moment(new["reference"]["until"]) - moment(new["reference"]["from"]) == length
-    assert TimeRange(moment(new["current"]["from"]), moment(new["current"]["until"])) == seen.from_(seen.until)
+        assert as_utc(new["reference"]["until"]) - as_utc(new["reference"]["from"]) == length
+    assert TimeRange(as_utc(new["current"]["from"]), as_utc(new["current"]["until"])) == seen.same_length_from(
+        seen.until
+    )
 
 
 @given(moments)
 def test_a_moment_is_read_as_it_was_written(at):
-    assert moment(written(at)) == at
+    assert as_utc(as_text(at)) == at
