@@ -10,25 +10,26 @@ rows; they are counted.
 
 With ``columns.image`` the rows are images (``images.py``): their encoded bytes, which nothing here decodes.
 
-Files are UTF-8 unless they begin with the byte order mark of another encoding or ``encoding`` says so.
+Files are UTF-8 unless they begin with the byte order mark of another encoding or ``encoding`` says so. How a csv or
+tsv file is written is detected (``dialect.py``), said where it is not plain, and set by ``dialect`` and ``files``.
 
 Not covered: archives of several files; sources that do not fit into memory.
 """
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from tasks.core.params import Section
 from tasks.dataset.windows import Columns
 from tasks.ingest.decoding import ExportFormat
+from tasks.ingest.dialect_params import DialectKeys, FileKeys, known_encoding
 from tasks.ingest.time_formats import NAMED
 
 Value = str | bool | int | float | None
@@ -41,8 +42,12 @@ class Params(Section):
     """File or folder in the repository, tracked by git or DVC; null only if each window names its own."""
     columns: Columns = Columns(text="text", label="label")
     """Which column of the source plays which part; a window may name its own."""
-    encoding: str | None = None
+    encoding: Annotated[str | None, AfterValidator(known_encoding)] = None
     """Encoding of csv, tsv and jsonl files that begin with no byte order mark, such as cp1252; null: UTF-8."""
+    dialect: DialectKeys = DialectKeys()
+    """How csv and tsv files are written, where that is not to be detected."""
+    files: Mapping[str, FileKeys] = Field(default_factory=dict)
+    """By pattern, such as eu/*.csv, the same and the encoding for files whose path ends like it; the first counts."""
     time_format: str | None = None
     """Of the timestamp column: iso, rfc2822, epoch_s, epoch_ms, epoch_us, epoch_ns, or as strptime writes it
     ("%d.%m.%Y %H:%M"); null: proposed from each file's values, and refused where they leave day and month open."""
@@ -83,14 +88,3 @@ class Params(Section):
             return name and ZoneInfo(name).key
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError("name a zone of the IANA database, such as Europe/Berlin") from None
-
-    @field_validator("encoding")
-    @classmethod
-    def _known(cls, name: str | None) -> str | None:
-        try:
-            if name is not None:
-                "".encode(name)  # one that Python knows, and of text
-                return codecs.lookup(name).name
-        except LookupError:
-            raise ValueError("name an encoding of text that Python knows, such as cp1252") from None
-        return name

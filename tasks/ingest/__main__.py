@@ -17,7 +17,7 @@ from tasks.core.tables import write_table
 from tasks.dataset import layout
 from tasks.dataset.windows import Columns
 from tasks.dataset.windows import load as load_windows
-from tasks.ingest import fields, ids, images, late_labels, left_out, repeated, sources, summary, windows
+from tasks.ingest import fields, ids, images, late_labels, left_out, repeated, sources, statements, summary, windows
 from tasks.ingest.column_changes import with_one_type
 from tasks.ingest.decoding import Opening
 from tasks.ingest.notes import repeated_notes
@@ -28,7 +28,8 @@ from tasks.ingest.selection import Selection
 
 def read_window(plan: windows.Plan, reading: Reading | None = None) -> tuple[pa.Table, dict[str, Any]]:
     """The window's rows, in the order of the source, and its figures; ``reading`` is told what else was found."""
-    opening, reading = plan.opening(), reading or Reading(plan)
+    reading = reading or Reading(plan)
+    opening = reading.opening
     found = _concatenated(_rows_by_part(reading, opening), plan.columns)
     rows = ids.fill_ids(found, reading.later).combine_chunks()
     joined = None
@@ -37,6 +38,7 @@ def read_window(plan: windows.Plan, reading: Reading | None = None) -> tuple[pa.
             rows, late_labels.read_labels(plan.labels, f"windows.{plan.window}.labels", opening)
         )
     figures = _figures(rows, reading) | ({"late_labels": joined} if joined else {})
+    figures |= statements.figures(opening, figures["files"])
     return rows, figures | left_out.figures(reading.selection, sources.list_by_files(plan.source, plan.source_key))
 
 
@@ -128,7 +130,8 @@ def main(window: WindowOption) -> None:
     pa.default_memory_pool().release_unused()  # reading is done, and writing takes as much memory again
     write_table(rows, layout.window(window).raw)
     write_json(figures, paths.metrics("ingest", window))
-    print("\n".join([*summary.lines(figures, reading), *left_out.lines(figures), *repeated_notes(rows)]))
+    said = [*summary.lines(figures, reading), *statements.sentences(reading.opening, rows), *left_out.lines(figures)]
+    print("\n".join([*said, *repeated_notes(rows)]))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tasks.ingest.names import NONE, Names, read_names
 from tasks.ingest.parts import UNPARSEABLE, Part
 from tasks.ingest.times import TimeReader
 
+HEADER_REPEATED = "header_repeated"
 TEXT_UNDECODABLE = "text_undecodable"
 TEXT_NOT_A_STRING = "text_not_a_string"
 LABEL_MULTIPLE = "label_multiple"
@@ -130,6 +131,7 @@ def _problems(
     problems: dict[int, str] = {}
     text = columns.text or ""
     _mark(problems, part.unparseable, UNPARSEABLE)
+    _mark(problems, part.repeated, HEADER_REPEATED)
     _mark(problems, part.undecodable.get(text, ()), TEXT_UNDECODABLE)
     _mark(problems, _texts_of_something_else(part, text), TEXT_NOT_A_STRING)
     _mark(problems, labels.several, LABEL_MULTIPLE)

@@ -12,6 +12,7 @@ from typing import Any
 
 from tasks.core.errors import UserError
 from tasks.ingest.decoding import Opening, Text, open_text
+from tasks.ingest.encodings import checks_encoding
 from tasks.ingest.json_array import Window, begins, read_array_parts
 from tasks.ingest.json_records import BLANK, Record, decode, object_or_none, part_of, written
 from tasks.ingest.lines import HEAD, read_line_parts
@@ -20,6 +21,7 @@ from tasks.ingest.parts import Part, batches
 MAX_DEPTH = 4  # of a list of records that a message proposes
 
 
+@checks_encoding
 def read_json_parts(path: Path, opening: Opening) -> Iterator[Part]:
     """The file's records, all columns text. UserError: no valid JSON, or an object that does not say where they are."""
     with open_text(path, opening, newline="\n") as file:

@@ -14,12 +14,14 @@ from typing import Any
 
 from tasks.ingest import json_array
 from tasks.ingest.decoding import Opening, Text, open_text
+from tasks.ingest.encodings import checks_encoding
 from tasks.ingest.json_records import BLANK, Record, decode, part_of, refuse_odd
 from tasks.ingest.parts import Part, batches
 
 HEAD = 1 << 16  # characters by which an array is known
 
 
+@checks_encoding
 def read_jsonl_parts(path: Path, opening: Opening) -> Iterator[Part]:
     """The file's records, all columns text; a line that is not a JSON object is unparseable.
 

@@ -37,6 +37,8 @@ class Part:
     """How many records of the file come before these."""
     unparseable: frozenset[int] = frozenset()
     """Records that could not be split into columns; all their values are null."""
+    repeated: frozenset[int] = frozenset()
+    """Records that are the header again; all their values are null."""
     undecodable: Places = field(default_factory=dict)
     """Values that are null because they are not text in the encoding of the file."""
     not_strings: Places = field(default_factory=dict)

@@ -19,6 +19,7 @@ class Reading:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.counts, self.clock = plan, RecordCounts(), plan.clock()
+        self.opening = plan.opening()
         self.selection = Selection(plan.section.where)
         self.renamed: dict[str, str] = {}
         """Columns that play no part and bear the name of one of ours, and what they are kept as."""

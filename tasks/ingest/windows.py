@@ -39,6 +39,8 @@ class Plan:
         return Opening(
             Budget(section.max_bytes),
             section.encoding,
+            section.dialect,
+            section.files,
             names=tuple(name for name in roles if name is not None),
             label=columns.label,
             records=section.records,

@@ -24,8 +24,10 @@ from tasks.core.files import write_json
 from tasks.core.tables import write_table
 from tasks.dataset.schema import RAW
 from tasks.dataset.windows import Columns, Windows
-from tasks.ingest import Params, delimited
+from tasks.ingest import Params
 from tasks.ingest.__main__ import read_window
+from tasks.ingest.dialect_params import Dialect
+from tasks.ingest.dialect_records import Lines, records
 from tasks.ingest.watched_source import refuse_unwatched
 from tasks.ingest.windows import plan
 
@@ -103,7 +105,7 @@ def test_a_folder_is_read_in_name_order_and_each_row_knows_its_place(here):
 def test_a_record_that_cannot_be_read_is_a_row_with_the_reason_and_the_record(here):
     lines = [
         b"\xef\xbb\xbftext,label,time,extra",  # a mark of byte order is none of the name
-        b"good,a,2020-02-02,x",
+        b'"well, quoted",a,2020-02-02,x',
         b"bad \xff byte,a,2020-02-02,x",
         b"fine,a,2020-02-02,caf\xe9",
         b"one cell",
@@ -116,7 +118,7 @@ def test_a_record_that_cannot_be_read_is_a_row_with_the_reason_and_the_record(he
     rows, figures = ingest(window="current")
     kept = [lines[0], *values(rows, "source_bytes")]
     assert values(rows, "text", "problem") == [
-        ("good", None),
+        ("well, quoted", None),
         (None, "text_undecodable"),
         ("fine", "value_undecodable"),
         (None, "record_unparseable"),
@@ -414,7 +416,7 @@ stages:
 def test_a_quote_that_is_never_closed_costs_its_line_and_no_other():
     lines = ["text,label\n", *(f"row {i},a\n" for i in range(50)), 'k,"open\n']
     lines += [*(f"more {i},b\n" for i in range(30_000)), '"quoted\nover lines",c\n', "last,d\n"]
-    found = list(delimited.records("".join(lines).splitlines(keepends=True), ","))
+    found = list(records(Lines("".join(lines).splitlines(keepends=True), Dialect())))
     assert [said for cells, said in found if cells is None] == ['k,"open\n']
     assert "".join(said for _, said in found) == "".join(lines)
     assert [cells for cells, _ in found[-2:]] == [["quoted\nover lines", "c"], ["last", "d"]]
