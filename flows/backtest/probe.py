@@ -139,7 +139,8 @@ class Probes:
         """On the challenger's test rows; one that cannot be judged is not promoted."""
         old, new = self.model(champion), self.model(challenger)
         beside = extra_columns(self.settings.gate)
-        rows = self.history.rows.take(pa.array(new.test)).select(["id", "label", *sorted(beside - {"id", "label"})])
+        rows = self.history.rows.take(pa.array(new.test))
+        rows = rows.select(["id", "label", *sorted((beside - {"id", "label"}) & set(rows.column_names))])
         tables: list[Table] = [
             {**rows.to_pydict(), **self._answers(model, new.test).to_pydict()} for model in (old, new)
         ]

@@ -183,6 +183,8 @@ def main() -> None:
         figures = evaluate(splits, scored, section, params.general().seed, load_measures(section.measures))
     write_json({**figures, "behaviour": _behaviour(labels_of(scored), kind)}, paths.metrics("evaluate"))
     low, high = figures["intervals"]["macro_f1"]
+    if missing := figures["slices"].get("missing_columns"):
+        print(f"evaluate.slices.columns: the rows have no column {', '.join(map(repr, missing))}: take it out of there")
     print(f"macro-F1 {figures['macro_f1']:.4f} [{low:.4f}, {high:.4f}], baseline {figures['baseline']['macro_f1']:.4f}")
 
 

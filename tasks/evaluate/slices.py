@@ -23,7 +23,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from tasks.core.rows import modality
 from tasks.evaluate import Slices
-from tasks.evaluate.traits import Traits, traits
+from tasks.evaluate.traits import Traits, missing_columns, traits
 from tasks.redaction import redact
 from tasks.statistics.measures import COVERAGE, Counts, Floats
 
@@ -46,7 +46,7 @@ class Slice:
 
 def slices(test: Any, wrong: Wrong, wrong_baseline: Wrong, section: Slices, seed: int) -> dict[str, Any]:
     """The declared slices and the worst ones found; ``wrong`` [rows] says where the model errs."""
-    found = traits(test, section)
+    found, missing = traits(test, section), missing_columns(test, section)
     declared = list(_by_value(found))
     large = [each for each in declared if len(each.rows) >= section.min_rows]
     candidates = [*large, *_pairs(large, section.min_rows)]
@@ -59,6 +59,7 @@ def slices(test: Any, wrong: Wrong, wrong_baseline: Wrong, section: Slices, seed
         "too_few_rows": len(declared) - len(large),
         "searched": len(candidates),
         "worst": _worst(candidates, wrong, wrong_baseline, section, seed),
+        **({"missing_columns": missing} if missing else {}),
     }
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import regex
 
-from tasks.core.errors import UserError
 from tasks.core.rows import modality
 from tasks.evaluate import Slices
 
@@ -32,8 +31,9 @@ Traits = dict[str, list[str]]
 
 
 def traits(rows: pa.Table, section: Slices) -> Traits:
-    """The value of each declared trait, row for row."""
-    found = {column: _of_column(rows, column) for column in section.columns}
+    """The value of each declared trait that the rows have, row for row."""
+    missing = missing_columns(rows, section)
+    found = {column: _of_column(rows, column) for column in section.columns if column not in missing}
     texts = rows["text"].to_pylist() if modality(rows.column_names) == "text" else None
     if texts is None and section.image:
         found |= {column.removeprefix("image_"): _of_column(rows, column) for column in OF_IMAGES}
@@ -46,9 +46,12 @@ def traits(rows: pa.Table, section: Slices) -> Traits:
     return found
 
 
+def missing_columns(rows: pa.Table, section: Slices) -> list[str]:
+    """The declared columns that the rows do not have: a finding, since everything else can be evaluated."""
+    return [column for column in section.columns if column not in rows.column_names]
+
+
 def _of_column(rows: pa.Table, column: str) -> list[str]:
-    if column not in rows.column_names:
-        raise UserError(f"evaluate.slices.columns: the rows have no column {column!r}; {', '.join(rows.column_names)}")
     values, kind = rows[column].to_pylist(), rows.schema.field(column).type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return by_time(values)

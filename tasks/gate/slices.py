@@ -34,12 +34,14 @@ def slice_check(pair: Pair, section: Params) -> dict[str, Any]:
         for one, p in zip(tested, adjusted, strict=True):
             one |= {"p": round(one["p"], DIGITS), "p_adjusted": round(float(p), DIGITS)}
             one["worse"] = bool(p <= section.slice_level)
+    missing = [column for column in section.slices if column not in pair.columns]
     few = [{"column": c, "value": v, "rows": len(r)} for c, v, r in found if len(r) < section.min_slice_rows]
     return {
         "level": section.slice_level,
         "worse": [f"{one['column']} = {one['value']}" for one in tested if one["worse"]],
         "tested": tested,
         "too_few_rows": few,
+        **({"missing_columns": missing} if missing else {}),
     }
 
 
@@ -54,7 +56,7 @@ def _net(pair: Pair) -> Counts:
 
 def _slices(pair: Pair, section: Params) -> Iterator[tuple[str, str, Counts]]:
     """Column, value and row numbers."""
-    for column in section.slices:
+    for column in filter(pair.columns.__contains__, section.slices):
         rows: defaultdict[str, list[int]] = defaultdict(list)
         for i, value in enumerate(pair.columns[column]):
             rows[NONE if value is None else value].append(i)

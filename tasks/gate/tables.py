@@ -40,7 +40,7 @@ class Pair:
     champion: Predictions
     challenger: Predictions
     columns: dict[str, list[str | None]]
-    """The extra columns, as text."""
+    """The extra columns that a table has, as text."""
 
 
 def read_predictions(path: Path) -> Table:
@@ -67,7 +67,7 @@ def pair(champion: Table, challenger: Table, truth: Table | None, columns: Itera
         _truth(rows, ids),
         predictions_of(rows["champion"], "champion", ids),
         predictions_of(rows["challenger"], "challenger", ids),
-        {name: _extra_column(rows, name) for name in columns},
+        {name: found for name in columns if (found := _extra_column(rows, name)) is not None},
     )
 
 
@@ -124,12 +124,12 @@ def _truth(rows: dict[str, Table], ids: list[str]) -> list[str]:
     return first[1]
 
 
-def _extra_column(rows: dict[str, Table], column: str) -> list[str | None]:
+def _extra_column(rows: dict[str, Table], column: str) -> list[str | None] | None:
+    """Its values as text; None where no table has it."""
     for table in rows.values():
         if column in table:
             return [None if value is None else str(value) for value in table[column]]
-    known = sorted({name for table in rows.values() for name in table})
-    raise UserError(f"gate: no table has the column {column!r}; they have {', '.join(known)}")
+    return None
 
 
 def predictions_of(table: Table, name: str, ids: list[str]) -> Predictions:

@@ -33,6 +33,8 @@ def gate_verdict(pair: Pair, section: Params, seed: int, earlier: Iterable[Mappi
     """
     if len(set(pair.truth)) < 2:
         raise UserError(f"all {len(pair.ids)} rows are labelled {pair.truth[0]!r}: macro-F1 needs rows of two labels")
+    if section.group and section.group not in pair.columns:
+        raise UserError(f"gate.group: no table has the column {section.group!r}: name one that they have")
     groups = pair.columns[section.group] if section.group else None
     both = pair_cells(pair.truth, pair.champion.predicted, pair.challenger.predicted, groups)
     found = measure_difference(both, seed, section.resamples)
@@ -109,6 +111,8 @@ def _sentences(
     yield _of_rule(found, section)
     if by_slice["worse"]:
         yield f"It is significantly worse where {', '.join(by_slice['worse'])}."
+    if missing := by_slice.get("missing_columns"):
+        yield f"No row has the column {', '.join(missing)} of gate.slices: nothing was tested by it."
     if few := len(by_slice["too_few_rows"]):
         yield f"{few} slice{'s' * (few > 1)} with fewer than {section.min_slice_rows} rows not tested."
     if calibrated["passes"] is not True:

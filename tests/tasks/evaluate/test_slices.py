@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.core.errors import UserError
 from tasks.evaluate import Slices
 from tasks.evaluate.slices import slices
-from tasks.evaluate.traits import NONE, by_size, by_time, script, traits
+from tasks.evaluate.traits import NONE, by_size, by_time, script
 
 
 def rows(n=600, seed=1):
@@ -72,8 +71,14 @@ def test_slices_with_few_rows_are_counted_and_a_model_without_mistakes_has_no_wo
     found = slices(table, np.zeros(100, bool), np.zeros(100, bool), Slices(columns=("sender",), min_rows=90), 7)
     assert (found["declared"], found["worst"]) == ([], []) and found["too_few_rows"] >= 4
     assert slices(table, np.zeros(100, bool), np.zeros(100, bool), SECTION, 7)["worst"] == []
-    with pytest.raises(UserError, match=r"evaluate\.slices\.columns: the rows have no column 'x'"):
-        traits(table, Slices(columns=("x",)))
+
+
+def test_a_column_that_the_rows_do_not_have_is_a_finding():
+    right = np.zeros(100, bool)
+    found = slices(rows(100), right, right, Slices(columns=("x", "sender")), 7)
+    assert found["missing_columns"] == ["x"]
+    assert found["declared"] == slices(rows(100), right, right, Slices(columns=("sender",)), 7)["declared"]
+    assert "missing_columns" not in slices(rows(100), right, right, SECTION, 7)
 
 
 def test_numbers_are_cut_into_parts_of_equally_many_rows_and_each_lies_in_its_part():

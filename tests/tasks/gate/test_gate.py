@@ -252,8 +252,16 @@ def test_what_leaves_something_open_is_refused(truth):
             continue
         with pytest.raises(UserError, match=words):
             verdict(champion, challenger)
-    with pytest.raises(UserError, match="no table has the column 'place'"):
-        verdict(whole, whole, slices=["place"])
+    with pytest.raises(UserError, match=r"gate\.group: no table has the column 'place'"):
+        verdict(whole, whole, group="place")
+
+
+def test_a_slice_column_that_no_row_has_is_said_and_decides_nothing(truth):
+    whole = table(truth, [])
+    found = verdict(whole, whole, slices=["place"])
+    assert found["slices"]["missing_columns"] == ["place"]
+    assert found["checks"]["slices"] is None
+    assert "No row has the column place of gate.slices" in found["reason"]
 
 
 def test_the_truth_may_come_by_itself(truth):
