@@ -126,7 +126,7 @@ def tokenize(splits: dict[str, pa.Table], tokenizer: PreTrainedTokenizerFast, fo
         tokenized, truncated = tokens(table, name, tokenizer, ids)
         found[name] = shares = metrics(tokenized, truncated, tokenizer)
         write_table(tokenized, folder / f"{name}.parquet")
-        _print_shares(name, shares)
+        print_shares(name, shares)
     write_json({"labels": list(ids)}, folder / "labels.json")
     return found
 
@@ -155,7 +155,8 @@ def pixelate(splits: dict[str, pa.Table], processor: Any, folder: Path) -> dict[
     return about | {name: {"rows": len(table)} for name, table in splits.items()}
 
 
-def _print_shares(name: str, shares: dict[str, int | float]) -> None:
+def print_shares(name: str, shares: dict[str, int | float]) -> None:
+    """Print what tokenizing came to, with a warning where many tokens are unknown."""
     print(
         f"{name}: {shares['rows']} rows, {shares['tokens']} tokens, {shares['truncated_share']:.1%} of rows truncated, "
         f"{shares['unknown_share']:.2%} of tokens unknown"

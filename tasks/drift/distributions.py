@@ -58,7 +58,7 @@ def evidently_report(verdict: Verdict, reference: Rows, current: Rows) -> Eviden
     )
     caps = _caps(reference, current)
     now, before = (
-        Dataset.from_pandas(_frame(rows, caps)[list(columns)].assign(**numbers), data_definition=definition)
+        Dataset.from_pandas(evidently_frame(rows, caps)[list(columns)].assign(**numbers), data_definition=definition)
         for rows in (current, reference)
     )
     drifts = [ValueDrift(column=name, method=METHOD, threshold=None) for name in columns]
@@ -97,7 +97,8 @@ def _caps(reference: Rows, current: Rows) -> dict[str, float]:
     return {name: float(np.quantile(np.concatenate(values), CLIPPED_AT)) for name, values in both.items()}
 
 
-def _frame(rows: Rows, caps: dict[str, float]) -> pd.DataFrame:
+def evidently_frame(rows: Rows, caps: dict[str, float]) -> pd.DataFrame:
+    """The rows as Evidently is given them: numbers capped, categories without markup; [rows]."""
     numbers = {name: np.minimum(values, caps[name]) for name, values in rows.numbers.items() if name in caps}
     categories = {
         name: [None if value is None else str(value).translate(ESCAPES) for value in values]

@@ -41,14 +41,14 @@ class Explainer:
 
     def __init__(self, folder: Path, section: Params) -> None:
         torch.set_num_threads(section.threads)
-        self._tokenizer, self._model = checkpoint.load_trained(folder)
-        self._model.requires_grad_(False)
+        self.tokenizer, self.model = checkpoint.load_trained(folder)
+        self.model.requires_grad_(False)
         self._section = section
-        self._embedding = word_embeddings(self._model)
+        self._embedding = word_embeddings(self.model)
         self.labels, _ = checkpoint.labels_and_width(folder)
 
     def _margin(self, ids: torch.Tensor, mask: torch.Tensor, labels: tuple[int, int]) -> torch.Tensor:
-        logits = self._model(input_ids=ids, attention_mask=mask).logits
+        logits = self.model(input_ids=ids, attention_mask=mask).logits
         margins: torch.Tensor = logits[:, labels[0]] - logits[:, labels[1]]
         return margins
 
@@ -57,13 +57,13 @@ class Explainer:
 
         Tokens are masked by the tokenizer's mask token (its padding token if it has none); special ones stay.
         """
-        encoded = self._tokenizer(text, truncation=True, return_offsets_mapping=True, return_tensors="pt")
+        encoded = self.tokenizer(text, truncation=True, return_offsets_mapping=True, return_tensors="pt")
         ids, mask = encoded["input_ids"], encoded["attention_mask"]
         offsets = [tuple(pair) for pair in encoded["offset_mapping"][0].tolist()]
         special = torch.tensor([[begin == end for begin, end in offsets]])
-        masked = torch.where(special, ids, self._mask_token())
+        masked = torch.where(special, ids, self.mask_token())
         with torch.inference_mode():
-            logits = self._model(input_ids=ids, attention_mask=mask).logits[0]
+            logits = self.model(input_ids=ids, attention_mask=mask).logits[0]
         labels = int(logits.argmax()), int(logits.topk(2).indices[1]) if other is None else self.labels.index(other)
         margin, masked_margin = (float(self._margin(x, mask, labels)[0].detach()) for x in (ids, masked))
         values, steps, error = self._attributed(ids, masked, mask, labels, margin - masked_margin)
@@ -80,8 +80,8 @@ class Explainer:
             text[end:].strip(),
         )
 
-    def _mask_token(self) -> int:
-        tokenizer: Any = self._tokenizer
+    def mask_token(self) -> int:
+        tokenizer: Any = self.tokenizer
         return int(tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.pad_token_id)
 
     def _attributed(

@@ -46,7 +46,7 @@ def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> 
         sizes = {name: file.stat().st_size for name, file in zip(forms, files, strict=True)}
         metrics = {name: _metrics(form, forms["torch"], truth, sizes[name]) for name, form in forms.items()}
         _refuse_other_labels(metrics["onnx"])
-        kept, why = _keep_int8(metrics["onnx"], metrics["onnx int8"])
+        kept, why = keep_int8(metrics["onnx"], metrics["onnx int8"])
         if not kept:
             (part / INT8).unlink()
         for file in sorted(classifier.iterdir()):
@@ -77,7 +77,8 @@ def _refuse_other_labels(metrics: dict[str, float]) -> None:
         )
 
 
-def _keep_int8(whole: dict[str, float], small: dict[str, float]) -> tuple[bool, str]:
+def keep_int8(whole: dict[str, float], small: dict[str, float]) -> tuple[bool, str]:
+    """Whether the int8 graph is worth keeping, by the figures of both graphs, and why."""
     if small["same_labels"] < SAME_LABELS:
         return False, f"another label on {1 - small['same_labels']:.2%} of the test rows"
     faster = whole["milliseconds"] / small["milliseconds"]

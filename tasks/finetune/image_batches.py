@@ -88,7 +88,7 @@ def random_shift(images: torch.Tensor, max_shift: int, black: Sequence[float], r
 def read_image_rows(file: Path) -> ImageRows:
     """One split of ``data/tokens``."""
     layout, table = Layout.from_json(read_json(file.parent / LAYOUT_FILE)), read_table(file, ["id", "pixels", "label"])
-    values = np.concatenate([_flat(chunk) for chunk in table["pixels"].chunks] or [np.empty(0, np.uint8)])
+    values = np.concatenate([flat_bytes(chunk) for chunk in table["pixels"].chunks] or [np.empty(0, np.uint8)])
     return ImageRows(
         "pixel_values",
         values.reshape(-1, *layout.shape),
@@ -99,7 +99,7 @@ def read_image_rows(file: Path) -> ImageRows:
     )
 
 
-def _flat(chunk: pa.Array) -> Bytes:
+def flat_bytes(chunk: pa.Array) -> Bytes:
     """The bytes of all values of a binary array, concatenated."""
     _, offsets, data = chunk.buffers()
     ends = np.frombuffer(offsets, np.int32)[[chunk.offset, chunk.offset + len(chunk)]]

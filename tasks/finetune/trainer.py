@@ -52,7 +52,7 @@ class ClassifierTrainer(ResumableTrainer):
             self.labels,
             [EvalSchedule(section.evals_per_epoch)],
             data_collator=self.rows.collator(pad_token_id(model)),
-            compute_metrics=self._metrics,
+            compute_metrics=self.eval_metrics,
             **rest,
         )
         self.optimizer_cls_and_kwargs = objectives.optimizer(section)
@@ -183,7 +183,7 @@ class ClassifierTrainer(ResumableTrainer):
         losses, logits, labels = zip(*halves, strict=True)
         return torch.stack(losses).mean(), torch.cat(logits), torch.cat(labels)
 
-    def _metrics(self, predicted: EvalPrediction) -> dict[str, float]:
+    def eval_metrics(self, predicted: EvalPrediction) -> dict[str, float]:
         """Mean loss and accuracy over all validation rows."""
         self.latest = predicted
         logits, labels = np.asarray(predicted.predictions), np.asarray(predicted.label_ids)

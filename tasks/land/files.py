@@ -29,13 +29,13 @@ def land_files(name: str, _source: Source, address: Address, parts: Parts, _: bo
     files = _matching(name, address.url)
     for file in files:  # all of them are checked before the first one lands
         format_of(file.name, name)
-        _refuse_special(file, name)
+        require_regular(file, name)
     alone = Path(address.url).expanduser().is_file()
     notes: list[str] = []
     for file in tqdm(files, desc=name, unit=" files", delay=1, disable=None):
         copy = parts.scratch.with_name(f"{name}.copy")
         try:
-            _copy(file, copy, name)
+            copy_unchanged(file, copy, name)
             notes += land_bytes(copy, format_of(file.name, name), parts, file.name, alone=alone)
         finally:
             copy.unlink(missing_ok=True)
@@ -63,7 +63,8 @@ def format_of(file: str, where: str) -> str:
     return match[1].lower()
 
 
-def _refuse_special(file: Path, where: str) -> os.stat_result:
+def require_regular(file: Path, where: str) -> os.stat_result:
+    """The status of a regular file; UserError for anything else, or where it cannot be read."""
     try:
         status = file.stat()
     except OSError as error:
@@ -73,13 +74,14 @@ def _refuse_special(file: Path, where: str) -> os.stat_result:
     return status
 
 
-def _copy(file: Path, copy: Path, where: str) -> None:
-    before = _refuse_special(file, where)
+def copy_unchanged(file: Path, copy: Path, where: str) -> None:
+    """Copy a file; UserError where it changed meanwhile."""
+    before = require_regular(file, where)
     copy.parent.mkdir(parents=True, exist_ok=True)
     # O_NONBLOCK: a pipe that has replaced the file since must not block.
     with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target, CHUNK)
-    after = _refuse_special(file, where)
+    after = require_regular(file, where)
     states = {(status.st_size, status.st_mtime_ns) for status in (before, after)}
     if len(states) > 1 or copy.stat().st_size != after.st_size:
         raise UserError(f"{where}: {file} changed while it was read: land it again when it is complete")

@@ -93,7 +93,7 @@ def land_rows(parts: Parts, batches: Iterable[pa.Table], known: Counter[bytes], 
     pending: list[pa.Table] = []
     with tqdm(total=total, desc=parts.folder.name, unit=" rows", unit_scale=True, delay=1, disable=None) as bar:
         for batch in batches:
-            pending.append(_without(batch, known))
+            pending.append(new_rows(batch, known))
             bar.update(len(batch))
             if sum(map(len, pending)) >= MAX_PART_ROWS or sum(table.nbytes for table in pending) >= MAX_PART_BYTES:
                 _flush(parts, pending)
@@ -106,7 +106,8 @@ def _flush(parts: Parts, pending: list[pa.Table]) -> None:
     pending.clear()
 
 
-def _without(batch: pa.Table, known: Counter[bytes]) -> pa.Table:
+def new_rows(batch: pa.Table, known: Counter[bytes]) -> pa.Table:
+    """The rows whose hashes are not in ``known``, from which each match is removed."""
     fresh = []
     for number, one in enumerate(row_hashes(batch)):
         if known[one] > 0:

@@ -154,10 +154,10 @@ class _Query:
         order = [self.columns.index(name) for name in schema.names]
         for rows in result.partitions(BATCH_ROWS):
             columns = list(zip(*rows, strict=True))
-            yield pa.table([_array(columns[i], schema.field(n), self.where) for n, i in enumerate(order)], schema)
+            yield pa.table([to_arrow(columns[i], schema.field(n), self.where) for n, i in enumerate(order)], schema)
 
 
-def _array(values: tuple[Any, ...], field: pa.Field, where: str) -> pa.Array:
+def to_arrow(values: tuple[Any, ...], field: pa.Field, where: str) -> pa.Array:
     """The values as the field's type; raises UserError when any of them has another."""
     for value in {type(value): value for value in values if value is not None}.values():
         if (found := arrow_type(value, field.name, where)) != field.type:

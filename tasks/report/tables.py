@@ -149,10 +149,11 @@ def reasons(inputs: Inputs, examples: int) -> list[Reason]:
 
 
 def _examples(inputs: Inputs, code: str, most: int) -> list[Example]:
-    return [_example(window, row) for window in WINDOWS for row in _first(inputs.quarantine[window], code, most)]
+    return [example(window, row) for window in WINDOWS for row in _first(inputs.quarantine[window], code, most)]
 
 
-def _example(window: WindowName, row: Record) -> Example:
+def example(window: WindowName, row: Record) -> Example:
+    """A quarantined row as the page shows it; an image as a thumbnail, where it can be read."""
     place = f"{row['source_file']}, row {row['source_row']}"
     if row.get("image") is None:
         return Example(window, _text(row), row["label"], place, row["id"])

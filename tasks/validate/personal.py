@@ -36,7 +36,7 @@ def find_personal_data(texts: pa.ChunkedArray, regions: Sequence[str]) -> dict[i
         for place, text in zip(places.to_pylist(), texts.take(places).to_pylist(), strict=True):
             if spans := list(_spans(text, kind, tuple(regions))):
                 found.setdefault(place, []).extend(spans)
-    return {place: _merge_overlaps(found[place]) for place in sorted(found)}
+    return {place: merge_overlaps(found[place]) for place in sorted(found)}
 
 
 def mask(text: str, spans: Sequence[Span]) -> str:
@@ -92,7 +92,7 @@ def _spans(text: str, kind: str, regions: tuple[str, ...]) -> Iterator[Span]:
             yield Span(begin + start, begin + end, kind)
 
 
-def _merge_overlaps(spans: list[Span]) -> list[Span]:
+def merge_overlaps(spans: list[Span]) -> list[Span]:
     """Spans that overlap as one, named after the longest; of spans as long, after the one found first."""
     joined: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):

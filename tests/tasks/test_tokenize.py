@@ -13,7 +13,7 @@ from tasks.core.files import read_json
 from tasks.core.tables import read_table
 from tasks.dataset.schema import TOKENS
 from tasks.modelling.checkpoints import checkpoint
-from tasks.tokenize import Params, _print_shares, label_ids, metrics, prepared, tokenize, tokens
+from tasks.tokenize import Params, label_ids, metrics, prepared, print_shares, tokenize, tokens
 from tests.support.mails import labelled
 
 LENGTH = 8
@@ -68,9 +68,9 @@ def test_unknown_tokens_are_a_share_of_those_that_are_not_special(tokenizer):
 
 def test_a_language_the_checkpoint_does_not_know_is_pointed_out(capsys):
     shares = {"rows": 1, "tokens": 1, "truncated_share": 0.0, "unknown_share": 0.04}
-    _print_shares("train", shares)
+    print_shares("train", shares)
     assert "warning" not in capsys.readouterr().out
-    _print_shares("train", shares | {"unknown_share": 0.06})
+    print_shares("train", shares | {"unknown_share": 0.06})
     assert "warning: 6.0% of the tokens of train are unknown" in capsys.readouterr().out
 
 

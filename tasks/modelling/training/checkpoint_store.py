@@ -131,13 +131,14 @@ class CheckpointStore:
             tqdm.write(f"checkpoint at step {step} not saved, the previous one is kept: {error}")
             saved = False
         else:
-            self._delete_all_but(folder)
+            self.delete_all_but(folder)
             saved = True
         now = monotonic()
         self._next = now + max(self.seconds, (now - started) / MAX_TIME_SHARE)
         return saved
 
-    def _delete_all_but(self, newest: Path) -> None:
+    def delete_all_but(self, newest: Path) -> None:
+        """Delete the older checkpoints, their marks of completeness first."""
         for folder in self.folder.glob("step-*"):
             if folder != newest:
                 (folder / MARKER).unlink(missing_ok=True)  # first: killed in between, the rest must not look complete

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from tasks.drift import Params
-from tasks.drift.distributions import _frame
+from tasks.drift.distributions import evidently_frame
 from tasks.drift.examples import what_changed
 from tasks.drift.page import write_page
 from tasks.drift.rows import Rows, rows_from_table
@@ -176,6 +176,6 @@ def test_the_words_and_texts_that_changed_are_found_and_shown_once():
 
 
 def test_what_evidently_is_given_holds_no_markup():
-    frame = _frame(rows(1, 20, HOSTILE), {"confidence": 0.5})
+    frame = evidently_frame(rows(1, 20, HOSTILE), {"confidence": 0.5})
     assert frame["confidence"].max() == 0.5
     assert not frame["label"].str.contains("[<>\u2028]").any()

@@ -64,27 +64,27 @@ def test_more_steps_are_taken_until_the_sum_is_complete_and_giving_up_is_said(cl
 @pytest.mark.parametrize("steps", [5, 16, 50])
 def test_the_gradients_are_integrated_as_by_the_definition(explainer, steps):
     """Gauss-Legendre quadrature point by point, in float64, as Captum does by default (Captum 0.9: within 1.2e-7)."""
-    ids = explainer._tokenizer(TEXT, return_tensors="pt")["input_ids"]
-    mask, table = torch.ones_like(ids), word_embeddings(explainer._model)
-    masked = torch.full_like(ids, explainer._mask_token())
+    ids = explainer.tokenizer(TEXT, return_tensors="pt")["input_ids"]
+    mask, table = torch.ones_like(ids), word_embeddings(explainer.model)
+    masked = torch.full_like(ids, explainer.mask_token())
     found = explainer.integrated_gradients(ids, masked, mask, (0, 1), steps)
     start, end = (table(which).double() for which in (masked, ids))
     total = torch.zeros_like(start)
     for node, weight in zip(*np.polynomial.legendre.leggauss(steps), strict=True):
         point = (start + (node + 1) / 2 * (end - start)).float().requires_grad_(True)
-        logits = explainer._model(inputs_embeds=point, attention_mask=mask).logits[0]
+        logits = explainer.model(inputs_embeds=point, attention_mask=mask).logits[0]
         total += weight / 2 * torch.autograd.grad(logits[0] - logits[1], point)[0].double()
     assert torch.allclose(found, (total * (end - start)).sum(-1)[0], atol=1e-6)
 
 
 def test_a_token_the_model_cannot_see_is_given_nothing(explainer):
     """A gradient through embeddings that are zeroed is zero: the axiom of sensitivity."""
-    embeddings = word_embeddings(explainer._model)
-    assert embeddings is explainer._model.get_input_embeddings()
+    embeddings = word_embeddings(explainer.model)
+    assert embeddings is explainer.model.get_input_embeddings()
     kept = embeddings.weight.detach().clone()
-    word = explainer._tokenizer("money", add_special_tokens=False)["input_ids"]
+    word = explainer.tokenizer("money", add_special_tokens=False)["input_ids"]
     try:
-        embeddings.weight.data[word] = embeddings.weight.data[explainer._mask_token()].clone()
+        embeddings.weight.data[word] = embeddings.weight.data[explainer.mask_token()].clone()
         values = dict(explainer.explain(TEXT).pieces)
     finally:
         embeddings.weight.data.copy_(kept)

@@ -108,7 +108,7 @@ def test_a_graph_of_one_length_only_is_refused(tokens, tiny_checkpoint, tmp_path
     ],
 )
 def test_eight_bits_are_kept_where_they_agree_and_are_faster(small, kept):
-    assert exporting._keep_int8({"milliseconds": 2.0}, small)[0] is kept
+    assert exporting.keep_int8({"milliseconds": 2.0}, small)[0] is kept
 
 
 def test_rows_come_back_in_their_order(exported):

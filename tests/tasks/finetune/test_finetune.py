@@ -339,10 +339,10 @@ def test_the_losses_of_the_curves_are_means_over_the_epoch_and_over_the_rows(ber
 @pytest.mark.parametrize("count", [7, 20, 33])
 def test_a_check_counts_every_row_however_its_batches_are_cut(bert, count):
     rows, section, seen = ragged(count), Params(epochs=1, **QUICK), []
-    figures = ClassifierTrainer._metrics
+    figures = ClassifierTrainer.eval_metrics
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            ClassifierTrainer, "_metrics", lambda _, said: seen.append(len(said.predictions)) or figures(_, said)
+            ClassifierTrainer, "eval_metrics", lambda _, said: seen.append(len(said.predictions)) or figures(_, said)
         )
         train(bert, rows, rows, section, 0, device_for(section), NO_CHECKPOINTS)
     assert set(seen) == {count}

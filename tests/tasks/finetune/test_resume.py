@@ -158,7 +158,7 @@ def test_a_kill_within_a_checkpoint_leaves_a_whole_one(train, uninterrupted, tmp
     keep, complete, delete = (
         tmp_path / "kept",
         checkpoint_store.mark_complete,
-        checkpoint_store.CheckpointStore._delete_all_but,
+        checkpoint_store.CheckpointStore.delete_all_but,
     )
 
     def dying(done):
@@ -168,7 +168,7 @@ def test_a_kill_within_a_checkpoint_leaves_a_whole_one(train, uninterrupted, tmp
         if place == "before it is complete":
             patch.setattr(checkpoint_store, "mark_complete", dying(complete))
         else:
-            patch.setattr(checkpoint_store.CheckpointStore, "_delete_all_but", dying(delete))
+            patch.setattr(checkpoint_store.CheckpointStore, "delete_all_but", dying(delete))
         train("killed", keep)
     assert len(list(keep.glob("step-*"))) == 2
     assert train("continued", keep) == uninterrupted()

@@ -409,8 +409,10 @@ def test_a_label_without_a_row_has_no_infinite_weight(tmp_path):
 
 
 def test_checks_look_at_the_same_few_rows_and_the_end_at_all(bert, monkeypatch):
-    counts, figures = [], ClassifierTrainer._metrics
-    monkeypatch.setattr(ClassifierTrainer, "_metrics", lambda s, p: counts.append(len(p.label_ids)) or figures(s, p))
+    counts, figures = [], ClassifierTrainer.eval_metrics
+    monkeypatch.setattr(
+        ClassifierTrainer, "eval_metrics", lambda s, p: counts.append(len(p.label_ids)) or figures(s, p)
+    )
     fit(bert, ragged(16), ragged(30), Params(epochs=1, evals_per_epoch=2, eval_rows=5, **QUICK), 1)
     assert counts == [5, 5, 30]
     rows = ragged(30)

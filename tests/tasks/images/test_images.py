@@ -29,7 +29,7 @@ from tasks.explain import EXPLAINED
 from tasks.ingest import Params
 from tasks.ingest.__main__ import read_window
 from tasks.ingest.windows import plan
-from tasks.report.tables import _example
+from tasks.report.tables import example
 from tasks.split import Params as Split
 from tasks.split.__main__ import split
 from tasks.trace import trace
@@ -272,8 +272,8 @@ def test_a_thumbnail_is_drawn_anew_and_small():
         assert not small.info
     assert images.thumbnail(b"<script>") is None
     row = {"id": "1", "label": "a", "source_file": "f", "source_row": 0, "image": b"<script>", "source_bytes": None}
-    assert _example("reference", row).picture is None
-    assert "<script>" not in _example("reference", row).text
+    assert example("reference", row).picture is None
+    assert "<script>" not in example("reference", row).text
 
 
 def seen_rows(count, brightness=128, seed=0):

@@ -144,7 +144,7 @@ def test_a_pipe_that_takes_a_files_place_does_not_hang(outside, monkeypatch):
     status = (outside / "a.csv").stat()
     (outside / "a.csv").unlink()
     os.mkfifo(outside / "a.csv")
-    monkeypatch.setattr(files, "_refuse_special", lambda file, where: status)
+    monkeypatch.setattr(files, "require_regular", lambda file, where: status)
     with pytest.raises(UserError, match="changed while it was read"):
         landed(source=str(outside / "a.csv"))
 
@@ -198,14 +198,14 @@ def test_an_empty_file_is_told_and_a_dry_run_lands_nothing(outside):
 def test_two_landings_of_one_source_do_not_meet(outside, monkeypatch):
     (outside / "a.csv").write_text("t\na\n")
     inside, go_on = threading.Event(), threading.Event()
-    copy = files._copy
+    copy = files.copy_unchanged
 
     def slowly(*arguments):
         inside.set()
         go_on.wait(10)
         copy(*arguments)
 
-    monkeypatch.setattr(files, "_copy", slowly)
+    monkeypatch.setattr(files, "copy_unchanged", slowly)
     first = threading.Thread(target=landed, kwargs={"source": f"{outside}/a.csv"})
     first.start()
     inside.wait(10)

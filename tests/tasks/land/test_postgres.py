@@ -167,8 +167,8 @@ def test_nothing_is_held_in_memory_but_a_batch(server, table, monkeypatch):
     """The rows come through a cursor of the server, which holds them, not all at once."""
     monkeypatch.setattr(sql, "BATCH_ROWS", 50)
     seen = []
-    old = sql._array
-    monkeypatch.setattr(sql, "_array", lambda values, *rest: (seen.append(len(values)), old(values, *rest))[1])
+    old = sql.to_arrow
+    monkeypatch.setattr(sql, "to_arrow", lambda values, *rest: (seen.append(len(values)), old(values, *rest))[1])
     landed(**table)
     assert set(seen) == {50}
 
@@ -212,7 +212,7 @@ def test_a_server_that_goes_down_in_mid_fetch_is_tried_again(server, table, monk
     monkeypatch.setattr(sql, "BATCH_ROWS", 20)
     monkeypatch.setattr(rows, "MAX_PART_ROWS", 40)
     server.execute("INSERT INTO mail VALUES (%s, %s, %s)", numbered(500, 5000))
-    old, calls = rows._without, []
+    old, calls = rows.new_rows, []
 
     def and_kill(batch, known):
         calls.append(len(batch))
@@ -222,7 +222,7 @@ def test_a_server_that_goes_down_in_mid_fetch_is_tried_again(server, table, monk
             time.sleep(1.5)
         return old(batch, known)
 
-    monkeypatch.setattr(rows, "_without", and_kill)
+    monkeypatch.setattr(rows, "new_rows", and_kill)
     monkeypatch.setattr("tasks.land.__main__.WAIT", lambda state: 1.0)
     landed(**table, cursor="id")
     same_rows(rows_of("mail"), numbered(0, 5000))

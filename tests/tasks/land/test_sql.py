@@ -48,7 +48,7 @@ def test_only_what_is_at_or_after_the_cursor_is_read(file, monkeypatch):
     database(file, numbered(500, 503))
     read = []
     monkeypatch.setattr(
-        sql, "_array", lambda values, *rest, old=sql._array: (read.append(len(values)), old(values, *rest))[1]
+        sql, "to_arrow", lambda values, *rest, old=sql.to_arrow: (read.append(len(values)), old(values, *rest))[1]
     )
     landed(**entry)
     assert max(read) == 4

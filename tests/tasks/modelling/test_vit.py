@@ -223,4 +223,4 @@ def test_what_is_for_texts_is_refused(tokens, scratch, tiny_checkpoint):
 
 def test_pixels_come_back_from_a_table_of_several_pieces():
     pieces = pa.chunked_array([pa.array([b"ab", b"cd", b"ef"]).slice(1), pa.array([b"gh"])])
-    assert b"".join(image_batches._flat(chunk).tobytes() for chunk in pieces.chunks) == b"cdefgh"
+    assert b"".join(image_batches.flat_bytes(chunk).tobytes() for chunk in pieces.chunks) == b"cdefgh"

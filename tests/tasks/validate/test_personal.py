@@ -107,7 +107,7 @@ def test_nothing_asks_the_network(monkeypatch):
 
 def test_overlapping_finds_become_one():
     spans = [Span(0, 5, "phone"), Span(3, 20, "card"), Span(20, 22, "ip"), Span(30, 31, "ip")]
-    assert personal._merge_overlaps(spans) == [Span(0, 20, "card"), Span(20, 22, "ip"), Span(30, 31, "ip")]
+    assert personal.merge_overlaps(spans) == [Span(0, 20, "card"), Span(20, 22, "ip"), Span(30, 31, "ip")]
 
 
 @pytest.mark.slow
