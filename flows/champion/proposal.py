@@ -15,7 +15,7 @@ from flows.champion.verdict import Verdict
 from flows.machine.git import git, succeeds
 from flows.machine.home import Home
 from flows.machine.locks import holding
-from flows.runs import record
+from flows.runs import record, workspace
 from flows.runs.run_record import Version
 from tasks.core import paths
 from tasks.core.errors import UserError
@@ -90,10 +90,10 @@ def _take(home: Home, commit: str, message: str, remote: str | None) -> tuple[Ve
 
 def _data(clone: Path) -> str:
     """UserError while DVC's default remote lacks the model, which others could then not fetch."""
+    name = workspace.default_remote(clone)
+    if not name:
+        return "the model lies in this machine's cache only: DVC has no default remote"
     with Repo(str(clone)) as repo:
-        name = repo.config["core"].get("remote")
-        if not name:
-            return "the model lies in this machine's cache only: DVC has no default remote"
         missing = repo.status(targets=[str(clone / paths.CLASSIFIER)], cloud=True)
     if missing:
         raise UserError(f"{paths.CLASSIFIER} is not at the DVC remote {name!r} yet: run `dvc push`, then this again")

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from configobj import ConfigObj
-from dvc.repo import Repo
 
 from flows.errors import GitFailed, NotPublished, StageFailed
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.machine.retry import TRIES, retried
 from flows.pipeline.stage import guarded
+from flows.runs import workspace
 from flows.runs.record import Experiment, push
 from tasks.core.errors import UserError
 
@@ -54,17 +54,11 @@ def publish_record(home: Home, folder: Path, saved: Experiment, upstream: str | 
     In this order, so that nobody finds a record whose data is not there. Raises GitFailed or NotPublished.
     """
     push(folder, saved)
-    if _default_remote(folder):
+    if workspace.default_remote(folder):
         _again(lambda: _push_data(folder), f"the data of {saved.name}", folder)
     if upstream:
         _again(lambda: push(home.origin, saved, upstream), f"{saved.name} to {upstream}", folder)
     log.info(f"recorded as {saved.name}: see `dvc exp show`, rebuild with `driftline verify {saved.name}`")
-
-
-def _default_remote(folder: Path) -> str | None:
-    with Repo(str(folder)) as repo:
-        name: str | None = repo.config["core"].get("remote")
-    return name
 
 
 def _push_data(folder: Path) -> None:

@@ -45,6 +45,13 @@ def cached(home: Home, md5: str) -> Path | None:
     return file if file.exists() else None
 
 
+def default_remote(folder: Path) -> str | None:
+    """The name of DVC's default remote."""
+    with Repo(str(folder)) as repo:
+        name: str | None = repo.config["core"].get("remote")
+    return name
+
+
 def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     """Make ``folder`` a clone at the commit, or at what a reference names, whose DVC cache is ``cache``.
 
