@@ -61,8 +61,9 @@ class Window:
             try:
                 found, end = decoder.raw_decode(self.text, self.at)
             except json.JSONDecodeError as error:
+                refusal = self.refused(error.msg, error.pos)  # before the text moves on
                 if not self.more():
-                    raise self.refused(error.msg, error.pos) from None
+                    raise refusal from None
             except RecursionError:
                 raise self.refused("nested too deep", self.at) from None
             else:

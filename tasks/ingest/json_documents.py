@@ -7,13 +7,14 @@ the names of the columns tell them apart: rows beside the names of their columns
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import UserError
 from tasks.ingest.decoding import Opening, Text, open_text
 from tasks.ingest.encodings import checks_encoding
-from tasks.ingest.json_array import Window, begins, read_array_parts
+from tasks.ingest.json_array import Window, read_array_parts
 from tasks.ingest.json_records import BLANK, Record, decode, object_or_none, part_of, written
 from tasks.ingest.lines import HEAD, read_line_parts
 from tasks.ingest.parts import Part, batches
@@ -26,7 +27,7 @@ def read_json_parts(path: Path, opening: Opening) -> Iterator[Part]:
     """The file's records, all columns text. UserError: no valid JSON, or an object that does not say where they are."""
     with open_text(path, opening, newline="\n") as file:
         start = file.lines.read(HEAD)
-        if begins(start):
+        if start.lstrip(BLANK).startswith("["):
             if opening.records:
                 raise UserError(
                     f"{path} is a list of records, no object with {opening.records!r}: leave out ingest.records"
@@ -75,7 +76,7 @@ def _records(path: Path, found: Any, opening: Opening) -> list[Any] | None:
     if not isinstance(found, dict):
         raise UserError(f"{path} holds no object and no list of them: give it one object for each record")
     names = {name if name in found else name.split(".")[0] for name in opening.names}
-    for shape in (_rows_beside_names, _by_column, _by_row):
+    for shape in (_rows_beside_names, partial(_by_column, path), _by_row):
         records = shape(found, names)
         if records is not None:
             return records
@@ -116,7 +117,7 @@ def _rows_beside_names(found: dict[str, Any], names: set[str]) -> list[Any] | No
     return [dict(zip(map(str, columns), row, strict=True)) for row in rows] if fits else None
 
 
-def _by_column(found: dict[str, Any], names: set[str]) -> list[Any] | None:
+def _by_column(path: Path, found: dict[str, Any], names: set[str]) -> list[Any] | None:
     """``{"text": {"0": ...}, "label": {"0": ...}}`` or ``{"text": [...], "label": [...]}``, pandas' orient columns."""
     columns = list(found.values())
     if not names <= found.keys() or not columns:
@@ -125,6 +126,10 @@ def _by_column(found: dict[str, Any], names: set[str]) -> list[Any] | None:
         return [{name: one[key] for name, one in found.items()} for key in columns[0]]
     if all(isinstance(one, list) and len(one) == len(columns[0]) for one in columns):
         return [dict(zip(found, row, strict=True)) for row in zip(*columns, strict=True)]
+    if all(isinstance(found[name], dict | list) for name in names):
+        raise UserError(
+            f"{path}: its columns {', '.join(sorted(names))} do not hold the same rows: write the file again"
+        )
     return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tasks.ingest.answers import DIFFER, UNANSWERED, Answers, one_label, settle, values, with_answers, with_column
-from tasks.ingest.parts import Part
+from tasks.ingest.parts import UNPARSEABLE, Part
 
 CANCELLED = "cancelled"
 OF_TASK = ("annotations", "completions", "data", "drafts", "predictions", "meta")
@@ -42,7 +42,10 @@ def _tasks(part: Part, label: str) -> Part:
     found = Answers([None] * part.records)
     annotations = zip(values(part, "annotations"), values(part, "completions"), strict=True)
     for i, (new, old) in enumerate(annotations):
-        _answer(found, i, new or old or [], label)
+        try:
+            _answer(found, i, new or old or [], label)
+        except (AttributeError, TypeError):  # what is written there is no annotation
+            found.problems[i] = UNPARSEABLE
     made = replace(part, table=part.table.drop_columns([name for name in OF_TASK if name in part.table.column_names]))
     for name in dict.fromkeys(name for one in fields for name in one):
         made = with_column(made, name, [one.get(name) for one in fields])

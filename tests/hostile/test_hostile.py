@@ -19,15 +19,19 @@ from tasks.ingest import Params as IngestParams
 from tasks.ingest.__main__ import read_window
 from tasks.ingest.windows import plan
 from tasks.validate import Params as ValidateParams
-from tests.hostile import columnar, delimited, lines, places, texts
+from tests.hostile import columnar, delimited, documents, lines, places, spreadsheets, texts
 
-CASES = {name: make for module in (texts, delimited, lines, columnar, places) for name, make in module.cases()}
+CASES = {
+    name: make
+    for module in (texts, delimited, lines, columnar, places, documents, spreadsheets)
+    for name, make in module.cases()
+}
 WHERE = WindowPaths(Path("out/reference"))
 PATIENCE = 10  # a hang is a fault, a busy machine is none: what is stated for a quiet one is taken ten times
 
 
 def test_there_are_enough_of_them():
-    assert len(CASES) >= 150
+    assert len(CASES) >= 270
 
 
 def through(expect):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ from tasks.ingest.__main__ import read_window
 from tasks.ingest.windows import plan
 from tests.everyday.measure import read
 from tests.everyday.table import FILES
+from tests.support.workbooks import workbook
 
 A, B = {"text": "first", "label": "a"}, {"text": "zwölf 👍", "label": "b"}
 ENDINGS = (".json", ".jsonl", ".ndjson", ".xlsx", ".ods", ".xls")
@@ -208,42 +208,12 @@ def test_left_out_rows_of_another_window_are_not_counted_here(put):
     }  # fmt: skip
 
 
-SHEET = (
-    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>'
-)
-ROOT = (
-    '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Type='
-    '"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{}" Target="{}"/></Relationships>'
-)
-BOOK = (
-    '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org'
-    '/officeDocument/2006/relationships"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>'
-)
-TYPES = (
-    '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="xml" '
-    'ContentType="application/xml"/></Types>'
-)
-
-
-def workbook(name, cells):
-    """An .xlsx file of these cells: by name a text, or XML of a cell without its name."""
-    rows = {}
-    for cell, value in cells.items():
-        number = cell.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-        is_xml = value.startswith("<")
-        inner = value if is_xml else f't="inlineStr"><is><t>{value}</t></is>'
-        rows.setdefault(number, []).append(f'<c r="{cell}" {inner.lstrip("<")}</c>')
-    sheet = SHEET.format("".join(f'<row r="{number}">{"".join(found)}</row>' for number, found in rows.items()))
-    with zipfile.ZipFile(name, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("[Content_Types].xml", TYPES)
-        archive.writestr("_rels/.rels", ROOT.format("officeDocument", "xl/workbook.xml"))
-        archive.writestr("xl/workbook.xml", BOOK)
-        archive.writestr("xl/_rels/workbook.xml.rels", ROOT.format("worksheet", "worksheets/sheet1.xml"))
-        archive.writestr("xl/worksheets/sheet1.xml", sheet)
-    return name
-
-
 HEAD = {"A1": "text", "B1": "label"}
+
+
+def put_book(cells):
+    Path("data.xlsx").write_bytes(workbook(cells))
+    return "data.xlsx"
 
 
 def test_cells_are_written_as_the_sheet_shows_them(put):
@@ -255,21 +225,21 @@ def test_cells_are_written_as_the_sheet_shows_them(put):
         "A4": "third",
         "B4": '<t="b"><v>1</v>',
     }
-    rows, _ = ingest(workbook("data.xlsx", HEAD | cells))
+    rows, _ = ingest(put_book(HEAD | cells))
     assert pairs(rows) == [("first", "1"), ("second", "0.5"), ("third", "TRUE")]
 
 
 def test_a_formula_that_failed_is_held_where_it_plays_a_part(put):
     cells = {"C1": "x", "A2": "first", "B2": '<t="e"><f>1/0</f><v>#DIV/0!</v>', "C2": "y"}
     cells |= {"A3": "second", "B3": "b", "C3": '<t="e"><v>#N/A</v>'}
-    rows, _ = ingest(workbook("data.xlsx", HEAD | cells))
+    rows, _ = ingest(put_book(HEAD | cells))
     assert rows["problem"].to_pylist() == [sheets.CELL_ERROR, None]
     assert rows["x"].to_pylist() == ["y", "#N/A"] and b"#DIV/0!" in rows["source_bytes"][0].as_py()
 
 
 def test_a_table_that_begins_further_down_and_has_gaps(put):
     cells = {"B3": "text", "C3": "label", "B5": "first", "C5": "a", "B9": "second", "C9": "b"}
-    assert pairs(ingest(workbook("data.xlsx", cells))[0]) == [("first", "a"), ("second", "b")]
+    assert pairs(ingest(put_book(cells))[0]) == [("first", "a"), ("second", "b")]
 
 
 def test_the_first_sheet_or_the_named_one():
