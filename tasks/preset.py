@@ -48,10 +48,16 @@ def apply(preset: Path, file: Path = PARAMS) -> list[str]:
         raise UserError(f"there is no {preset}; the presets are: {', '.join(names(preset.parent))}")
     for path in (preset, file):
         params.read(path)  # unknown names end here, before anything is touched
+    laid: Mapping[str, Any] = YAML().load(preset.read_text(encoding="utf-8"))  # numbers as written
+    return change(file, laid)
+
+
+def change(file: Path, laid: Mapping[str, Any]) -> list[str]:
+    """Rewrite ``file`` with these values laid over it; gives each change in words."""
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 120, True
     yaml.representer.add_representer(type(None), _null)
-    values, laid = (yaml.load(path.read_text(encoding="utf-8")) for path in (file, preset))  # numbers as written
+    values = yaml.load(file.read_text(encoding="utf-8"))
     changes = lay_over(values, laid)
     text = StringIO()
     yaml.dump(values, text)

@@ -39,6 +39,18 @@ def run(
         report()
 
 
+@commands.command(rich_help_panel=PANEL, epilog=examples("trial", "trial --rows 1000"))
+def trial(rows: Annotated[int, typer.Option(min=20, help="About how many.")] = 200) -> None:
+    """Run the whole pipeline on few rows, in the folder .trial."""
+    from flows.start.trial import trial
+
+    tried = trial(rows)
+    for stage in tried.skipped:
+        print(f"{stage} was left out: its command is no `python -m ...`")
+    print(f"the pipeline runs on {tried.rows} rows, {tried.seconds:.0f} s; how good a model of so few is says little")
+    print(f"report: {tried.page}    next: driftline run")
+
+
 @commands.command(rich_help_panel=PANEL, epilog=examples("report", "report --open   # in the browser"))
 def report(
     open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,

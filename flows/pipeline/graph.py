@@ -66,6 +66,10 @@ class Dag:
         """The stages whose outputs ``name`` reads."""
         return set(self._graph.successors(name))
 
+    def command(self, name: str) -> str:
+        """What the stage runs."""
+        return str(self._stages[name].cmd)
+
     def size(self, name: str) -> int:
         """Bytes of the stage's outputs when it last ran; 0 when that is not known."""
         return sum(out.meta.size or 0 for out in self._stages[name].outs if out.meta)
