@@ -5,7 +5,7 @@ A preset is a small file of the same shape in ``presets/``; what it does not nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -54,13 +54,19 @@ def apply(preset: Path, file: Path = PARAMS) -> list[str]:
 
 def change(file: Path, laid: Mapping[str, Any]) -> list[str]:
     """Rewrite ``file`` with these values laid over it; gives each change in words."""
+    changes: list[str] = []
+    edit(file, lambda values: changes.extend(lay_over(values, laid)))
+    return changes
+
+
+def edit(file: Path, rewrite: Callable[[Any], None]) -> None:
+    """Rewrite ``file`` as ``rewrite`` changes its values in place; comments, quotes and numbers stay as written."""
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 120, True
     yaml.representer.add_representer(type(None), _null)
     values = yaml.load(file.read_text(encoding="utf-8"))
-    changes = lay_over(values, laid)
+    rewrite(values)
     text = StringIO()
     yaml.dump(values, text)
     with replacing(file) as part:
         part.write_text(text.getvalue(), encoding="utf-8")
-    return changes

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.cli.options import examples, interruptible
 from flows.pipeline import guard
-from tasks.core.cli import FAILED
+from tasks.core.cli import FAILED, from_caller
 from tasks.land.command import land
 
 PANEL = "The pipeline, in this folder"
@@ -39,6 +40,46 @@ def run(
         report()
 
 
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples(
+        "init ../tickets.csv                            # propose, show, ask, write",
+        "init data/mails --text body --label topic --yes",
+    ),
+)
+def init(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", parser=from_caller, help="A file or folder, or several files.")
+    ],
+    text: Annotated[str | None, typer.Option(help="The column of texts.")] = None,
+    label: Annotated[str | None, typer.Option(help='The column of labels; "" for none.')] = None,
+    time: Annotated[str | None, typer.Option(help='The column of times; "" for none.')] = None,
+    id: Annotated[str | None, typer.Option(help='The column of ids; "" for none.')] = None,
+    time_format: Annotated[str | None, typer.Option(help='Such as "%d.%m.%Y", iso or epoch_ms.')] = None,
+    encoding: Annotated[str | None, typer.Option(help="Such as cp1252.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
+) -> None:
+    """Look at your data and write params.yaml for them.
+
+    Proposes columns, times, labels and windows with its reasons and doubts, and shows ten rows as they will be read.
+    """
+    from flows.start import dialogue, init
+    from flows.start.roles import ROLES
+
+    settled = {"time_format": time_format, "encoding": encoding}
+    found = init.propose(
+        init.bring(files),
+        {role: name or None for role, name in zip(ROLES, (text, label, time, id), strict=True) if name is not None},
+        {key: value for key, value in settled.items() if value},
+    )
+    dialogue.show(found)
+    if not dialogue.agreed(found, yes):
+        print("params.yaml is as it was; say --text, --label, --time or --id to settle a part")
+        raise typer.Exit(FAILED)
+    init.write(found)
+    print("params.yaml and behaviour.yaml are written. Next: driftline trial")
+
+
 @commands.command(rich_help_panel=PANEL, epilog=examples("trial", "trial --rows 1000"))
 def trial(rows: Annotated[int, typer.Option(min=20, help="About how many.")] = 200) -> None:
     """Run the whole pipeline on few rows, in the folder .trial."""
@@ -56,8 +97,6 @@ def report(
     open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Say how good the model is and whether there is drift."""
-    from pathlib import Path
-
     from tasks.report import INDEX, inputs
     from tasks.report.closing_summary import closing_lines
 

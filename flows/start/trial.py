@@ -1,7 +1,7 @@
 """The whole pipeline on few rows: ``driftline trial`` shows in minutes what a run would stumble over in an hour.
 
-Every stage of dvc.yaml runs in this one process, in the folder ``.trial``, on a sample of both windows' rows. DVC is not
-told, and nothing outside the folder is written. What a model of so few rows is worth says nothing of the real one.
+Every stage of dvc.yaml runs in this one process, in the folder ``.trial``, on a sample of both windows' rows. DVC is
+not told, and nothing outside the folder is written. What a model of so few rows is worth says nothing of the real one.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ SHORTER = {
     "tokenize": {"max_length": 64},
     "pretrain": {"epochs": 0},
     "finetune": {"epochs": 1},
+    "explain": {"mistakes": 2},
 }
 """What is laid over params.yaml."""
 READ_BY_STAGES = ("behaviour.yaml", "measures.py", "environment.json", "data/released.csv", "dvc.yaml")
