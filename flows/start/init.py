@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from tasks.core.paths import PARAMS
 from tasks.dataset.windows import WindowRange, Windows
 from tasks.ingest import images, sources, windows
 from tasks.ingest.__main__ import read_window
+from tasks.ingest.column_changes import with_one_type
+from tasks.ingest.dialect_params import DialectKeys
+from tasks.ingest.unsettled import Unsettled
 from tasks.preset import edit
 from tasks.validate.labels import find_look_alikes
 
@@ -33,6 +37,10 @@ GIT_BYTES = 5_000_000
 """Larger files are DVC's."""
 REFERENCE_SHARE = 0.8
 SHOWN = 10
+MAX_FILES = 20
+MAX_PROPOSED_KEYS = 4
+MAX_WORDS_OF_A_NAME = 5
+"""Of a column; a longer one is a text, and the line no header."""
 MAX_LISTED_LABELS = 50
 LENGTHS = (32, 64, 128, 256)
 TOKENS_PER_WORD = 1.5
@@ -106,25 +114,50 @@ def _track(source: Path) -> None:
 
 
 def propose(source: Path, given: Mapping[Role, str | None], settled: Mapping[str, Any]) -> Proposal:
-    """Look at all of the source; ``settled`` are keys of ``ingest`` that are known. UserError: it cannot be read."""
-    section = ingest.Params(source=source.as_posix(), **settled)
-    plan = windows.plan("reference", WHOLE, section)
-    files = sources.list_files(plan.source, plan.source_key, images.SUFFIXES)
-    if any(file.suffix.lower() in images.SUFFIXES for file in files):
-        raise UserError(f"{source} holds images: docs/data.md, under Images, says what to write into params.yaml")
-    opening = plan.opening()
-    table = next((part.table for file in files for part in sources.read_parts(file, opening) if part.records), None)
-    if table is None:
-        raise UserError(f"{source} holds no records")
+    """Look at all of the source; ``settled`` are keys of ``ingest`` that are known.
+
+    A key that the data propose is taken, and its reason becomes a doubt. UserError: the source cannot be read.
+    """
+    doubts: list[str] = []
+    keys = dict(settled)
+    for _ in range(MAX_PROPOSED_KEYS):
+        try:
+            return _proposed(ingest.Params(source=source.as_posix(), **keys), given, tuple(doubts))
+        except Unsettled as doubt:
+            if not doubt.keys.keys() - keys.keys():
+                raise
+            keys |= doubt.keys
+            doubts.append(str(doubt))
+    raise UserError(doubts[-1])
+
+
+def _proposed(section: ingest.Params, given: Mapping[Role, str | None], doubts: tuple[str, ...]) -> Proposal:
+    table = _first_records(section)
     roles = propose_roles(table, dict(given))
-    if roles.unsettled and not section.time_format and "--time-format" in roles.unsettled[-1]:
+    if roles.time_formats and not section.time_format:
         raise UserError(roles.unsettled[-1])
     section = section.model_copy(update={"columns": roles.columns})
     rows, _ = read_window(windows.plan("reference", WHOLE, section))
-    ranges, doubts = propose_windows(rows["timestamp"])
-    return Proposal(
-        source, section, roles, rows, ranges, _length(rows["text"]), (*roles.doubts, *doubts, *_of_labels(rows))
-    )
+    ranges, more = propose_windows(rows["timestamp"])
+    doubts = (*doubts, *roles.doubts, *more, *_of_labels(rows))
+    return Proposal(Path(section.source or ""), section, roles, rows, ranges, _length(rows["text"]), doubts)
+
+
+def _first_records(section: ingest.Params) -> pa.Table:
+    """The first records of the first files, before columns have parts."""
+    plan = windows.plan("reference", WHOLE, section)
+    files = sources.list_files(plan.source, plan.source_key, images.SUFFIXES)
+    if any(file.suffix.lower() in images.SUFFIXES for file in files):
+        raise UserError(f"{plan.source} holds images: docs/data.md, under Images, says what to write into params.yaml")
+    opening = plan.opening()
+    parts = (part for file in files[:MAX_FILES] for part in islice(sources.read_parts(file, opening), 2))
+    tables = [part.table for part in parts if part.records]
+    if not tables:
+        raise UserError(f"{plan.source} holds no records")
+    names = tables[0].column_names
+    if not section.dialect.header and any(len(name.split()) > MAX_WORDS_OF_A_NAME for name in names):
+        raise Unsettled(f"{plan.source}: the first line names no columns: {names[0]!r}", dialect=DialectKeys(header=0))
+    return pa.concat_tables(with_one_type(tables), promote_options="default")
 
 
 def propose_windows(times: pa.ChunkedArray) -> tuple[Windows, tuple[str, ...]]:

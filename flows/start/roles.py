@@ -68,6 +68,8 @@ class Roles:
     doubts: tuple[str, ...]
     unsettled: tuple[str, ...]
     """Doubts that only a person can settle: two columns are as likely, or day and month could be either."""
+    time_formats: bool = False
+    """Whether the last of them is about times, of which nothing can be read before it is settled."""
 
 
 def propose(table: pa.Table, given: dict[Role, str | None]) -> Roles:
@@ -100,8 +102,8 @@ def propose(table: pa.Table, given: dict[Role, str | None]) -> Roles:
         raise UserError(f"no column looks like text: name one with --text; there are {', '.join(table.column_names)}")
     if chosen["label"] is None:
         doubts.append("without a label column nothing can be trained: --label names one")
-    unsettled += _doubts_of_times(chosen["timestamp"], found)
-    return Roles(Columns(**chosen), tuple(evidence), tuple(doubts), tuple(unsettled))
+    orders = _doubts_of_times(chosen["timestamp"], found)
+    return Roles(Columns(**chosen), tuple(evidence), tuple(doubts), (*unsettled, *orders), bool(orders))
 
 
 def _look(name: str, values: pa.ChunkedArray) -> Column:

@@ -10,10 +10,10 @@ from typing import ParamSpec
 
 import charset_normalizer
 
-from tasks.core.errors import UserError
 from tasks.ingest.decoding import MARKS, Opening
 from tasks.ingest.parts import Part
 from tasks.ingest.streams import open_unpacked
+from tasks.ingest.unsettled import Unsettled
 
 LIKELY = (  # in order of how common they are; what ties is named in this order
     "cp1252", "cp1251", "gb18030", "shift_jis", "euc_kr", "big5", "cp1250", "koi8_r", "cp1253", "cp1254",
@@ -86,10 +86,11 @@ def refuse_another_encoding(path: Path, opening: Opening, least: int = MIN_BAD_L
         return
     best, *others = found
     also = f" (or {', '.join(f'{one.encoding}: {_cut(one.value)}' for one in others)})" if others else ""
-    raise UserError(
+    raise Unsettled(
         f"{path} is not UTF-8, first in line {first}; it may be {best.encoding}, confidence {best.confidence:.2f}: "
         f"{_cut(best.value)}{also}: set `encoding: {best.encoding}` under ingest, or for this file "
-        f"`files: {{{path.name}: {{encoding: {best.encoding}}}}}`; `utf-8` quarantines what is not"
+        f"`files: {{{path.name}: {{encoding: {best.encoding}}}}}`; `utf-8` quarantines what is not",
+        encoding=best.encoding,
     )
 
 

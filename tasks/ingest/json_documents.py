@@ -18,6 +18,7 @@ from tasks.ingest.json_array import Window, read_array_parts
 from tasks.ingest.json_records import BLANK, Record, decode, object_or_none, part_of, written
 from tasks.ingest.lines import HEAD, read_line_parts
 from tasks.ingest.parts import Part, batches
+from tasks.ingest.unsettled import Unsettled
 
 MAX_DEPTH = 4  # of a list of records that a message proposes
 
@@ -83,10 +84,12 @@ def _records(path: Path, found: Any, opening: Opening) -> list[Any] | None:
     if names & found.keys():
         return None
     places = list(_lists(found))
-    raise UserError(
-        f"{path} is one object and does not say where its records are: "
-        + (f"say `records: {places[0]}` under ingest" if places else "none of its values is a list of objects")
-        + (f" (or {', '.join(places[1:5])})" if places[1:] else "")
+    if not places:
+        raise UserError(f"{path} is one object, and none of its values is a list of objects: give it a list of records")
+    raise Unsettled(
+        f"{path} is one object and does not say where its records are: say `records: {places[0]}` under ingest"
+        + (f" (or {', '.join(places[1:5])})" if places[1:] else ""),
+        records=places[0],
     )
 
 

@@ -23,6 +23,7 @@ from tasks.ingest.decoding import Opening
 from tasks.ingest.parts import Part, batches, refuse_many_columns, strings
 from tasks.ingest.sheet_archives import Errors, check_archive, layout
 from tasks.ingest.streams import unchanged_while_read
+from tasks.ingest.unsettled import Unsettled
 
 CELL_ERROR = "cell_error"
 """The problem of a record whose text, label, time or id is the error of a formula."""
@@ -108,9 +109,10 @@ def _refuse_other_sheet(path: Path, book: CalamineWorkbook, name: str, header: l
         rows = _cells(path, book, other)[0] if other != name else []
         titles = next((row for row in rows if any(row)), [])
         if names <= {written(cell) for cell in titles}:
-            raise UserError(
+            raise Unsettled(
                 f"{path}: its first sheet, {name!r}, lacks columns that {other!r} has: "
-                f"say `sheet: {other}` under ingest"
+                f"say `sheet: {other}` under ingest",
+                sheet=other,
             )
 
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 from pydantic import ValidationError
 
+from flows.start import init
 from tasks.core.errors import UserError
 from tasks.core.params import parse
 from tasks.dataset.windows import Windows
@@ -40,7 +42,11 @@ class Reading:
 def measure(file: Everyday) -> Reading:
     """Try the ways to read a file, the easiest first."""
     first = _reading(file, {})
-    if first.outcome == AT_ONCE or not file.param:
+    if first.outcome == AT_ONCE:
+        return first
+    if _with_init(file).outcome == AT_ONCE:
+        return Reading(WITH_INIT)
+    if not file.param:
         return first
     again = _reading(file, file.param)
     if again.outcome == AT_ONCE:
@@ -54,6 +60,16 @@ def _reading(file: Everyday, more: dict) -> Reading:
     except (UserError, ValidationError) as error:
         return Reading(REFUSED, " ".join(str(error).split()))
     return _compared(found, file)
+
+
+def _with_init(file: Everyday) -> Reading:
+    """The rows as ``driftline init --yes`` would have them read, told nothing."""
+    try:
+        with _alone(file) as source:
+            found = init.propose(Path(source), {}, {})
+    except (UserError, ValidationError) as error:
+        return Reading(REFUSED, str(error))
+    return Reading(REFUSED, found.roles.unsettled[0]) if found.roles.unsettled else _compared(_reads(found.rows), file)
 
 
 def _compared(found: list[Reads], file: Everyday) -> Reading:
@@ -72,6 +88,10 @@ def read(file: Everyday, more: dict) -> list[Reads]:
         section = parse(Params, {"columns": file.columns, **more}, "ingest", Path("params.yaml"))
         windows = Windows.model_validate({"reference": {"source": source}})
         rows, _ = read_window(plan("reference", windows, section))
+    return _reads(rows)
+
+
+def _reads(rows: pa.Table) -> list[Reads]:
     times = [_shown(time) for time in rows["timestamp"].to_pylist()]
     columns = (rows[name].to_pylist() for name in ("text", "label", "problem"))
     return [

@@ -1,0 +1,84 @@
+"""``driftline init`` on data nobody prepared, and ``driftline trial`` on what it wrote."""
+
+from __future__ import annotations
+
+import csv
+import random
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flows.start import init
+from flows.start.trial import ROWS, spread
+from tasks.core import params
+from tasks.dataset.windows import load as load_windows
+from tests.support.real_pipeline import make, run
+
+TOPICS = {"billing": "invoice refund payment", "bug": "crash error login", "delivery": "parcel late missing"}
+
+
+@pytest.fixture
+def tickets(tmp_path):
+    """Six hundred tickets in a file of another country's Excel."""
+    chance = random.Random(1)
+    path = tmp_path / "tickets.csv"
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(["Ticket", "Erstellt", "Beschreibung", "Kategorie", "Kanal"])
+        for i in range(600):
+            topic = chance.choice(list(TOPICS))
+            words = [*chance.choices("slow screen account please hello; button".split(), k=9), *TOPICS[topic].split()]
+            chance.shuffle(words)
+            day = f"{1 + i % 28:02}.{1 + i // 60:02}.2025 0{i % 10}:00"
+            writer.writerow([1000 + i, day, " ".join(words), topic, chance.choice(["web", "app"])])
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_file_nobody_prepared_is_read_proposed_written_and_tried(tmp_path, tiny_checkpoint, tickets):
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    make(folder, tiny_checkpoint)
+    asked = run(folder, "sh", "-c", f"driftline init {tickets} < /dev/null", ok=False)
+    assert asked.returncode == 2
+    assert "--yes" in asked.stderr
+    done = run(folder, "driftline", "init", str(folder / "data/tickets.csv"), "--yes")
+    assert "timestamp: 'Erstellt', %d.%m.%Y %H:%M" in done.stdout
+    values = params.read(folder / "params.yaml")
+    assert values["ingest"]["columns"] == {
+        "text": "Beschreibung", "label": "Kategorie", "timestamp": "Erstellt", "id": "Ticket",
+    }  # fmt: skip
+    assert values["validate"]["labels"] == sorted(TOPICS)
+    assert not values["evaluate"]
+    assert "slices" not in values["gate"]
+    windows = load_windows(folder / "params.yaml")
+    assert windows.reference.until == windows.current.from_
+    before = run(folder, "git", "status", "--porcelain").stdout
+    tried = run(folder, "driftline", "trial")
+    assert (folder / ".trial/reports/index.html").exists()
+    assert f"the pipeline runs on {ROWS} rows" in tried.stdout
+    assert run(folder, "git", "status", "--porcelain").stdout == before
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from([None, "a", "b", "c", "d"]), max_size=400), st.integers(20, 200))
+def test_a_sample_has_every_label_in_order_and_about_as_many_rows(labels, count):
+    places = spread(labels, count)
+    assert places == sorted(set(places))
+    assert {labels[place] for place in places} == set(labels)
+    assert len(places) <= min(len(labels), count + 5 * 4)
+    assert len(places) >= min(len(labels), count) - 5
+
+
+@pytest.mark.parametrize("days", [1, 3, 40, 400])
+def test_windows_meet_and_hold_every_dated_row(days):
+    times = pa.chunked_array([pa.array([i * days * 864_000_000 for i in range(100)], pa.timestamp("us", "UTC"))])
+    windows, _ = init.propose_windows(times)
+    assert windows.reference.until == windows.current.from_
+    inside = [windows.reference.contains(t) + windows.current.contains(t) for t in times.to_pylist()]
+    assert inside == [1] * 100
+    later = sum(map(windows.current.contains, times.to_pylist()))
+    assert 15 <= later <= 40
