@@ -29,7 +29,10 @@ def tickets(tmp_path):
         writer.writerow(["Ticket", "Erstellt", "Beschreibung", "Kategorie", "Kanal"])
         for i in range(600):
             topic = chance.choice(list(TOPICS))
-            words = [*chance.choices("slow screen account please hello; button".split(), k=9), *TOPICS[topic].split()]
+            words = [
+                *chance.choices(["slow", "screen", "account", "please", "hello;", "button"], k=9),
+                *TOPICS[topic].split(),
+            ]
             chance.shuffle(words)
             day = f"{1 + i % 28:02}.{1 + i // 60:02}.2025 0{i % 10}:00"
             writer.writerow([1000 + i, day, " ".join(words), topic, chance.choice(["web", "app"])])
