@@ -12,10 +12,9 @@ from tasks.core.rows import IMAGE
 from tasks.dataset.schema import BASE, IMAGE_PROPERTIES, RAW, REASONS
 from tasks.dataset.windows import Columns
 from tasks.ingest.names import NONE, Names, read_names
-from tasks.ingest.parts import UNPARSEABLE, Part
+from tasks.ingest.parts import HEADER_REPEATED, UNPARSEABLE, Part
 from tasks.ingest.times import TimeReader
 
-HEADER_REPEATED = "header_repeated"
 TEXT_UNDECODABLE = "text_undecodable"
 TEXT_NOT_A_STRING = "text_not_a_string"
 LABEL_MULTIPLE = "label_multiple"
@@ -80,8 +79,13 @@ def require_columns(file: str, columns: Columns, known: Iterable[str], key: str)
     for role in ("text", "image", "label", "timestamp", "id"):
         name = getattr(columns, role)
         if name is not None and name not in has:
-            shown = ", ".join(has[:20]) + (f" and {len(has) - 20} more" if len(has) > 20 else "")
+            shown = ", ".join(map(_shown, has[:20])) + (f" and {len(has) - 20} more" if len(has) > 20 else "")
             raise UserError(f"{file} has no column {name!r}, which {key}.{role} names; it has {shown or 'none'}")
+
+
+def _shown(name: str) -> str:
+    """A name, quoted where what surrounds it would not be seen."""
+    return name if name.strip() == name and name.isprintable() and name else repr(name)
 
 
 def column(part: Part, name: str | None) -> pa.ChunkedArray:

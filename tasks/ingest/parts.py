@@ -13,6 +13,7 @@ from tasks.core.errors import UserError
 from tasks.ingest.decoding import is_valid
 
 UNPARSEABLE = "record_unparseable"
+HEADER_REPEATED = "header_repeated"
 Places = Mapping[str, frozenset[int]]
 """By column, the positions of rows."""
 MAX_RECORDS = 20_000  # of one part

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from tasks.core.errors import UserError
-from tasks.ingest import columnar, delimited, exports, json_documents, lines, sheets
+from tasks.ingest import columnar, delimited, exports, json_documents, lines, sheets, text_files
 from tasks.ingest.by_files import is_by_file, is_worth_naming
 from tasks.ingest.decoding import Opening, is_valid
 from tasks.ingest.partitions import partitions, with_partitions
@@ -20,6 +20,7 @@ from tasks.ingest.watched_source import refuse_unwatched
 READERS: dict[str, Callable[[Path, Opening], Iterator[Part]]] = {
     ".csv": partial(delimited.read_delimited_parts, delimiter=","),
     ".tsv": partial(delimited.read_delimited_parts, delimiter="\t"),
+    ".txt": text_files.read_text_parts,
     ".jsonl": lines.read_jsonl_parts,
     ".ndjson": lines.read_jsonl_parts,
     ".json": json_documents.read_json_parts,
@@ -31,11 +32,9 @@ READERS: dict[str, Callable[[Path, Opening], Iterator[Part]]] = {
 UNPACKED = (".parquet", ".xlsx", ".ods", ".xls")
 """Formats that are never packed: they pack themselves."""
 FORMATS = (
-    "a .csv, .tsv, .json, .jsonl, .ndjson, .xlsx, .ods, .xls or .parquet file, nor one of the first five packed as "
-    ".gz or .zst"
+    "a .csv, .tsv, .txt, .json, .jsonl, .ndjson, .xlsx, .ods, .xls or .parquet file, nor one of the first six packed "
+    "as .gz, .zst, .bz2 or .xz"
 )
-
-
 UNFINISHED = {
     "_delta_log": "a Delta table, whose log says which of its files count: export it as parquet",
     "_temporary": "still being written by Spark, or its job was cut off: let it end, or remove _temporary",

@@ -6,12 +6,14 @@ or that unpacks to a bomb, a source beyond ``ingest.max_bytes``, and a file that
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +23,15 @@ import pyarrow as pa
 
 from tasks.core.errors import UserError
 
-PACKED = {".gz": "gzip", ".zst": "zstd"}
-MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PAR1": "parquet", b"BZh": "bzip2"}
+PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
+MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+    b"PAR1": "parquet",
+    b"BZh": "bzip2",
+    b"\xfd7zX": "xz",
+}
 MAX_RATIO = 200  # unpacked bytes per packed byte
 MIN_BOMB_BYTES = 1 << 20  # unpacked; a smaller file may have any ratio
 BUFFER = 1 << 18
@@ -79,7 +88,7 @@ class _Counted(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         try:
             found = self.stream.read(len(buffer))
-        except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
             raise UserError(f"{self.path} cannot be unpacked, after {self.bytes_read} bytes: {error}") from None
         self.bytes_read += len(found)
         self.budget.spend(len(found), self.path)
@@ -122,6 +131,13 @@ def _refuse_other(path: Path, file: IO[bytes], kind: str | None) -> None:
 
 
 def _unpacked(file: IO[bytes], kind: str | None) -> IO[bytes]:
-    if kind == "gzip":
-        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+    if kind in READERS:
+        return READERS[kind](file)
     return pa.CompressedInputStream(file, kind) if kind else file
+
+
+READERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+    "gzip": lambda file: gzip.GzipFile(fileobj=file),  # type: ignore[dict-item,return-value]
+    "bzip2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
+}

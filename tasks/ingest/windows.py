@@ -13,10 +13,13 @@ from tasks.core.paths import WindowName
 from tasks.dataset.windows import Columns, LateLabels, WindowRange, Windows
 from tasks.ingest import Params
 from tasks.ingest.decoding import Opening
-from tasks.ingest.parts import UNPARSEABLE
+from tasks.ingest.parts import HEADER_REPEATED, UNPARSEABLE
 from tasks.ingest.streams import Budget
 from tasks.ingest.time_formats import candidates
 from tasks.ingest.times import TimeReader
+
+NO_RECORD = pa.array([UNPARSEABLE, HEADER_REPEATED])
+"""Problems of what has no time because it has no columns."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def select_rows(rows: pa.Table, plan: Plan, counts: RecordCounts) -> pa.Table:
     counts.records += len(rows)
     counts.inside += _count(inside)
     counts.undated += _count(undated)
-    counts.unparseable += _count(pc.equal(rows["problem"], UNPARSEABLE)) if plan.dated else 0
+    counts.unparseable += _count(pc.is_in(rows["problem"], value_set=NO_RECORD)) if plan.dated else 0
     counts.other += _count(other)
     counts.outside += _count(pc.invert(pc.or_(pc.or_(inside, undated), other)))
     counts.earliest = min(filter(None, (counts.earliest, pc.min(times).as_py())), default=None)

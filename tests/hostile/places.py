@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import socket
 import threading
@@ -134,6 +136,19 @@ FILES = {
     "zst_unnamed": refused("data.csv", lambda: zstandard.compress(CSV), "data.csv", "holds zstd"),
     "zip_unnamed": refused("data.csv", zipped, "data.csv", "holds zip"),
     "zip": refused("data.zip", zipped, "data.zip", "not a .csv"),
+    "bz2": file("data.csv.bz2", lambda: bz2.compress(CSV)),
+    "bz2_streams": file("data.csv.bz2", lambda: bz2.compress(CSV[:20]) + bz2.compress(CSV[20:])),
+    "bz2_cut": refused("data.csv.bz2", lambda: bz2.compress(CSV)[:-9], "data.csv.bz2", "cannot be unpacked"),
+    "bz2_unnamed": refused("data.csv", lambda: bz2.compress(CSV), "data.csv", "holds bzip2"),
+    "bomb_bz2": refused("data.csv.bz2", lambda: bz2.compress(zeros(100_000_000)), "data.csv.bz2", "bomb", seconds=5),
+    "xz": file("data.json.xz", lambda: lzma.compress(as_jsonl(pairs(GOOD)).encode())),
+    "xz_cut": refused("data.csv.xz", lambda: lzma.compress(CSV)[:-20], "data.csv.xz", "cannot be unpacked"),
+    "xz_not": refused("data.csv.xz", lambda: CSV, "data.csv.xz", "cannot be unpacked"),
+    "bomb_xz": refused("data.csv.xz", lambda: lzma.compress(zeros(100_000_000)), "data.csv.xz", "bomb", seconds=5),
+    "txt": file("data.txt", lambda: as_csv(pairs(GOOD), "\t")),
+    "txt_lines": file("data.txt", lambda: as_jsonl(pairs(GOOD))),
+    "txt_prose": refused("data.txt", lambda: "Dear reader,\nthis is no table.\n", "data.txt", "no table"),
+    "txt_empty": refused("data.txt", lambda: "", "data.txt"),
     "parquet_gz": refused("data.parquet.gz", lambda: gzip.compress(as_parquet(pairs(GOOD))), "data.parquet.gz"),
     "parquet_unnamed": refused("data.csv", lambda: as_parquet(pairs(GOOD)), "data.csv", "holds parquet"),
     "xlsx": refused("data.xlsx", lambda: b"PK\x03\x04", "data.xlsx", "not a .csv"),

@@ -312,7 +312,7 @@ ONE = "text,label,time,extra\nhello,a,2020-01-01,x\n"
         ({}, {"source": None}, ["ingest.source is missing", "windows.reference"]),
         ({}, {"source": "../data.csv"}, ["outside the repository"]),
         ({}, {"source": "/etc/passwd"}, ["outside the repository"]),
-        ({"data.docx": "x"}, {"source": "data.docx"}, ["data.docx", ".csv, .tsv, .json, .jsonl"]),
+        ({"data.docx": "x"}, {"source": "data.docx"}, ["data.docx", "convert it or move it"]),
         ({"data.xlsx": "x"}, {"source": "data.xlsx"}, ["data.xlsx cannot be read as a spreadsheet"]),
         ({"data/.keep": ""}, {"source": "data"}, ["holds no files"]),
         ({"data/a.csv": ONE, "data/notes.txt": "x"}, {"source": "data"}, ["notes.txt", "move it"]),
