@@ -113,7 +113,7 @@ class TimeReader:
 
     def _note(self, column: pa.ChunkedArray, unread: pa.ChunkedArray, file: str, first: int) -> None:
         for place in pc.indices_nonzero(unread).to_pylist()[: MAX_EXAMPLES - len(self.unreadable)]:
-            self.unreadable.append((file, first + place, str(column[place].as_py())))
+            self.unreadable.append((file, first + place, _shown(column[place])))
 
 
 def missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -129,6 +129,14 @@ def describe(proposal: Proposal) -> tuple[str, str]:
     first, last = proposal.examples[0], proposal.examples[-1]
     mine, other = time_formats.parser(proposal.format)(first), time_formats.parser(proposal.rival or "")(last)
     return tuple(f"{moment:%-d %B %Y}" if moment else "" for moment in (mine, other))  # type: ignore[return-value]
+
+
+def _shown(value: pa.Scalar) -> str:
+    """A value as text; of a time that Python has no name for, its count since 1970."""
+    try:
+        return str(value.as_py())
+    except (ValueError, OverflowError):
+        return str(value.cast(pa.int64()).as_py())
 
 
 def _proposed(present: pa.ChunkedArray, file: str) -> str:

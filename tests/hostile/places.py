@@ -247,7 +247,7 @@ TIMES = {
     "before_year_1": ("0001-01-01T00:00+14:00", UNREAD),
     "leap_second": ("2016-12-31T23:59:60Z", UNREAD),
     "hour_24": ("2020-01-01T24:00:00", UNREAD),
-    "month_13": ("2020-13-01", UNREAD),
+    "month_13": ("2020-13-32", UNREAD),
     "february_30": ("2020-02-30", UNREAD),
     "epoch": ("1580428800", UNREAD),
     "epoch_ms": ("1604010112000", UNREAD),

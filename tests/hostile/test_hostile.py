@@ -19,11 +19,11 @@ from tasks.ingest import Params as IngestParams
 from tasks.ingest.__main__ import read_window
 from tasks.ingest.windows import plan
 from tasks.validate import Params as ValidateParams
-from tests.hostile import columnar, delimited, documents, lines, places, spreadsheets, texts
+from tests.hostile import columnar, delimited, documents, lines, places, spreadsheets, texts, values
 
 CASES = {
     name: make
-    for module in (texts, delimited, lines, columnar, places, documents, spreadsheets)
+    for module in (texts, delimited, lines, columnar, places, documents, spreadsheets, values)
     for name, make in module.cases()
 }
 WHERE = WindowPaths(Path("out/reference"))
@@ -39,7 +39,7 @@ def through(expect):
     from tasks.validate.__main__ import validate
 
     windows = Windows.model_validate({"reference": {"source": expect.source}})
-    section = IngestParams(columns=Columns(**expect.columns), **expect.ingest)
+    section = IngestParams(columns=Columns(**expect.columns), **{"max_undated": 1.0, **expect.ingest})
     rows, _ = read_window(plan("reference", windows, section))
     write_table(rows, WHERE.raw)
     params = ValidateParams(**{"max_quarantined": 1.0, "min_classes": 1, **expect.validate})

@@ -102,6 +102,13 @@ def test_one_value(written, moment):
     assert read([written]) == [moment]
 
 
+def test_a_time_that_python_has_no_name_for_cannot_be_read():
+    clock = TimeReader()
+    column = pa.chunked_array([pa.array([0, 9_400_000_000_000_000], pa.int64()).cast(pa.timestamp("ms"))])
+    assert clock.read(column, "m.parquet")[0].null_count == 1
+    assert clock.unreadable == [("m.parquet", 1, "9400000000000000")]
+
+
 def test_numbers_that_are_dates_are_dates():
     assert read([20250131, 20241231], pa.int32()) == [datetime(2025, 1, 31), datetime(2024, 12, 31)]
 
