@@ -59,7 +59,7 @@ class Params(Section):
     """What a new, missing or re-typed column of a later file means: nothing, a printed line, its rows are quarantined,
     or the run stops."""
     format: ExportFormat | None = None
-    """The annotation tool whose export the source is: label_studio, doccano or prodigy."""
+    """The tool whose export the source is: label_studio, doccano, prodigy, or database_text (PostgreSQL, MySQL)."""
     records: str | None = None
     """Where the records of a .json file are that is one object, such as data.items."""
     sheet: str | None = None

@@ -14,7 +14,7 @@ from tasks.core.errors import UserError
 from tasks.ingest.dialect_params import DialectKeys, FileKeys
 from tasks.ingest.streams import Budget, open_unpacked
 
-ExportFormat = Literal["label_studio", "doccano", "prodigy"]
+ExportFormat = Literal["label_studio", "doccano", "prodigy", "database_text"]
 MARKS = {  # the longer ones first: UTF-32's begins like UTF-16's
     codecs.BOM_UTF32_LE: "utf-32-le",
     codecs.BOM_UTF32_BE: "utf-32-be",

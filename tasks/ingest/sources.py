@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from tasks.core.errors import UserError
-from tasks.ingest import columnar, delimited, exports, json_documents, lines, sheets, text_files
+from tasks.ingest import columnar, database_text, delimited, exports, json_documents, lines, sheets, text_files
 from tasks.ingest.by_files import is_by_file, is_worth_naming
 from tasks.ingest.decoding import Opening, is_valid
 from tasks.ingest.partitions import partitions, with_partitions
@@ -74,8 +74,11 @@ def list_by_files(source: str, key: str) -> list[str]:
 
 def read_parts(file: Path, opening: Opening, source: str = "") -> Iterator[Part]:
     """The records of one file of the source, some at a time; folders named key=value are columns."""
-    parts = READERS[_format(file)](file, opening)
-    if opening.format:
+    if opening.format == "database_text" and _format(file) in (".csv", ".tsv", ".txt"):
+        parts = database_text.read_database_parts(file, opening)
+    else:
+        parts = READERS[_format(file)](file, opening)
+    if opening.format in exports.READERS:
         parts = exports.answered(parts, opening.format, opening.label)
     found = partitions(file, Path(source)) if source and file != Path(source) else {}
     return (with_partitions(part, found) for part in parts) if found else parts

@@ -28,6 +28,7 @@ MEANING = {
     "at once": "nothing else is needed",
     "with init": "with what `driftline init` proposes",
     "one key": "with one more key of `ingest`, shown",
+    "two keys": "with two more",
     "not at all": "refused",
     "wrong": "rows come out otherwise or are held",
 }

@@ -24,10 +24,11 @@ from tasks.ingest.windows import plan
 from tests.everyday.table import Everyday
 
 FILES = Path(__file__).with_name("files")
-AT_ONCE, WITH_INIT, ONE_KEY, REFUSED, WRONG = "at once", "with init", "one key", "not at all", "wrong"
+AT_ONCE, WITH_INIT, ONE_KEY, TWO_KEYS = "at once", "with init", "one key", "two keys"
+REFUSED, WRONG = "not at all", "wrong"
 Reads = tuple[str | None, str | None, str | None, str | None]
 """Text, label, time and problem of a row."""
-OUTCOMES = (AT_ONCE, WITH_INIT, ONE_KEY, REFUSED, WRONG)
+OUTCOMES = (AT_ONCE, WITH_INIT, ONE_KEY, TWO_KEYS, REFUSED, WRONG)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,10 @@ def measure(file: Everyday) -> Reading:
         return first
     again = _reading(file, file.param)
     if again.outcome == AT_ONCE:
-        return Reading(ONE_KEY, ", ".join(f"{key}: {value}" for key, value in file.param.items()))
+        return Reading(
+            ONE_KEY if len(file.param) == 1 else TWO_KEYS,
+            ", ".join(f"{key}: {value}" for key, value in file.param.items()),
+        )
     return again if again.outcome == WRONG else first
 
 
@@ -59,7 +63,7 @@ def _reading(file: Everyday, more: dict) -> Reading:
         found = read(file, more)
     except (UserError, ValidationError) as error:
         return Reading(REFUSED, " ".join(str(error).split()))
-    return _compared(found, file)
+    return compared(found, file)
 
 
 def _with_init(file: Everyday) -> Reading:
@@ -69,10 +73,11 @@ def _with_init(file: Everyday) -> Reading:
             found = init.propose(Path(source), {}, {})
     except (UserError, ValidationError) as error:
         return Reading(REFUSED, str(error))
-    return Reading(REFUSED, found.roles.unsettled[0]) if found.roles.unsettled else _compared(_reads(found.rows), file)
+    return Reading(REFUSED, found.roles.unsettled[0]) if found.roles.unsettled else compared(_reads(found.rows), file)
 
 
-def _compared(found: list[Reads], file: Everyday) -> Reading:
+def compared(found: list[Reads], file: Everyday) -> Reading:
+    """At once where the rows are those of the list and as many are held; else wrong."""
     held = sum(problem is not None for *_, problem in found)
     good = sorted((row for *row, problem in found if problem is None), key=str)
     wanted = sorted(map(list, file.rows), key=str)

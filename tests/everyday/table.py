@@ -23,7 +23,7 @@ class Everyday:
     rows: list[Row] = field(default_factory=lambda: ROWS)
     columns: dict[str, str] = field(default_factory=lambda: PLAIN_COLUMNS)
     param: dict[str, Any] = field(default_factory=dict)
-    """One key of ``ingest`` that may be needed besides source and columns."""
+    """The key of ``ingest``, or the two, that may be needed besides source and columns."""
     held: int = 0
     """How many more rows must be held, each with its problem."""
 
@@ -104,10 +104,22 @@ FILES: list[Everyday] = [
     *_of("SQLite 3.40", "sqlite.csv", "sqlite.json", "sqlite.db", columns=NAMED),
     *_of("SQLite 3.40", "sqlite_tabs.tsv", columns=NAMED, rows=ONE_LINE),
     *_of("SQLite 3.40", "sqlite_list.txt", columns=NAMED, rows=[row for row in ONE_LINE if "|" not in row[0]], held=1),
-    *_of(POSTGRES, "postgres.csv", "postgres_pipe.csv", "postgres_text.tsv", columns=NAMED),
-    *_of(POSTGRES, "postgres_text_no_header.tsv", columns=NUMBERED, param={"dialect": {"header": 0}}),
-    *_of(MARIADB, "mariadb_batch.tsv", columns=NAMED),
-    *_of(MARIADB, "mariadb_outfile.tsv", "mariadb_outfile.csv", columns=NUMBERED, param={"dialect": {"header": 0}}),
+    *_of(POSTGRES, "postgres.csv", "postgres_pipe.csv", columns=NAMED),
+    *_of(POSTGRES, "postgres_text.tsv", columns=NAMED, param={"format": "database_text"}),
+    *_of(
+        POSTGRES,
+        "postgres_text_no_header.tsv",
+        columns=NUMBERED,
+        param={"format": "database_text", "dialect": {"header": 0}},
+    ),
+    *_of(MARIADB, "mariadb_batch.tsv", columns=NAMED, param={"format": "database_text"}),
+    *_of(
+        MARIADB,
+        "mariadb_outfile.tsv",
+        columns=NUMBERED,
+        param={"format": "database_text", "dialect": {"header": 0}},
+    ),
+    *_of(MARIADB, "mariadb_outfile.csv", columns=NUMBERED, param={"dialect": {"header": 0, "escape": "\\"}}),
     *_of(SPARK, "spark_csv", "spark_csv_escaped", "spark_csv_gz", "spark_json", "spark_json_by_month"),
     *_of(SPARK, "spark_parquet", "spark_parquet_by_label"),
     *_of(
@@ -167,7 +179,7 @@ FILES: list[Everyday] = [
         "sentiment140.csv",
         rows=numbered(PLAIN),
         columns={"text": "6", "label": "1", "timestamp": "3", "id": "2"},
-        param={"dialect": {"header": 0}},
+        param={"encoding": "cp1252", "dialect": {"header": 0}},
     ),
     *_of(
         HAND,

@@ -310,3 +310,31 @@ def test_a_broken_line_of_an_export_is_held_not_left_out(put):
 def test_a_zip_archive_is_refused_with_the_command(put):
     put("data.zip", b"PK")
     assert "unzip data.zip -d data" in refusal("data.zip")
+
+
+ESCAPED = [
+    ("x\\ty\\nz", "x\ty\nz"),
+    ("x\\\\n", "x\\n"),
+    ("x\\\ty", "x\ty"),
+    ("x\\\ny", "x\ny"),
+    ("C:\\\\new", "C:\\new"),
+    ('say "no', 'say "no'),
+    ("\\N", None),
+    ("\\\\N", "\\N"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("written", "text"), ESCAPED)
+def test_text_of_databases(put, written, text):
+    put("data.tsv", f"text\tlabel\nbefore\ta\n{written}\tb\nafter\tc\n\\.\nno record\n")
+    rows, _ = ingest("data.tsv", format="database_text")
+    assert pairs(rows) == [("before", "a"), (text, "b"), ("after", "c")] and rows["problem"].null_count == 3
+
+
+def test_text_of_databases_that_is_damaged_is_held(put):
+    put("data.tsv", "x\ta\ny\nz\tb\tc\nw\td\\")
+    keys = {"format": "database_text", "dialect": {"header": 0}}
+    rows, figures = ingest("data.tsv", {"text": "1", "label": "2"}, **keys)
+    assert figures["problems"] == {"record_unparseable": 2} and pairs(rows)[0] == ("x", "a") and len(rows) == 4
+    assert rows["source_bytes"].to_pylist()[1:3] == [b"y", b"z\tb\tc"]
