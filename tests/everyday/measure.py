@@ -51,10 +51,9 @@ def measure(file: Everyday) -> Reading:
         return first
     again = _reading(file, file.param)
     if again.outcome == AT_ONCE:
-        return Reading(
-            ONE_KEY if len(file.param) == 1 else TWO_KEYS,
-            ", ".join(f"{key}: {value}" for key, value in file.param.items()),
-        )
+        said = ", ".join(f"{key}: {value}" for key, value in file.param.items())
+        said += "; without it rows come out otherwise" if first.outcome == WRONG else ""
+        return Reading(ONE_KEY if len(file.param) == 1 else TWO_KEYS, said)
     return again if again.outcome == WRONG else first
 
 

@@ -49,7 +49,7 @@ HAND = "documentation"
 FILES: list[Everyday] = [
     *_of(PANDAS, "pandas.csv", "pandas_index.csv", "pandas_semicolon.csv", "pandas_tab.csv", "pandas_utf8_sig.csv"),
     *_of(PANDAS, "pandas_utf16.csv"),
-    *_of(PANDAS, "pandas_escaped.tsv", rows=PLAIN),
+    *_of(PANDAS, "pandas_escaped.tsv", rows=PLAIN, param={"dialect": {"quoted": False, "escape": "\\"}}),
     *_of(PANDAS, "pandas_german_days.csv", param={"time_format": "%d.%m.%Y %H:%M:%S"}),
     *_of(PANDAS, "pandas_american_days.csv", param={"time_format": "%m/%d/%Y %H:%M:%S"}),
     *_of(PANDAS, "pandas_named_months.csv", param={"time_format": "%d %b %Y %H:%M:%S"}),
