@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Iterator
 from tasks.core.errors import UserError
 from tasks.ingest import label_studio
 from tasks.ingest.answers import UNANSWERED, Answers, one_label, settle, values, with_answers
-from tasks.ingest.decoding import ExportFormat
+from tasks.ingest.decoding import ExportFormat, Opening
 from tasks.ingest.parts import Part
 
 REFUSED = {"reject": "rejected", "ignore": "ignored"}
@@ -26,6 +26,17 @@ def answered(parts: Iterator[Part], kind: ExportFormat, label: str | None) -> It
     if label is None:
         raise UserError(f"ingest.format is {kind}: name the column of the labels in ingest.columns.label")
     yield from READERS[kind](list(parts), label)  # what was annotated by hand fits into memory
+
+
+def undeclared(parts: Iterator[Part], opening: Opening) -> Iterator[Part]:
+    """The parts as they are, and a note if they look like Prodigy's, whose rejected answers would be read as labels."""
+    for part in parts:
+        if part.first == 0 and {"answer", "_task_hash"} <= set(part.table.column_names):
+            opening.notes.lines.append(
+                f"{part.file} looks like an export of Prodigy, rejected answers included: "
+                "to leave them out, set `format: prodigy` under ingest"
+            )
+        yield part
 
 
 def _doccano(parts: list[Part], label: str) -> list[Part]:

@@ -80,6 +80,8 @@ def read_parts(file: Path, opening: Opening, source: str = "") -> Iterator[Part]
         parts = READERS[_format(file)](file, opening)
     if opening.format in exports.READERS:
         parts = exports.answered(parts, opening.format, opening.label)
+    elif not opening.format:
+        parts = exports.undeclared(parts, opening)
     found = partitions(file, Path(source)) if source and file != Path(source) else {}
     return (with_partitions(part, found) for part in parts) if found else parts
 

@@ -11,7 +11,7 @@ import pytest
 
 from tasks.core.errors import UserError
 from tasks.dataset.windows import Columns, Windows
-from tasks.ingest import Params, json_array, left_out, sheets
+from tasks.ingest import Params, json_array, left_out, sheets, sources
 from tasks.ingest.__main__ import read_window
 from tasks.ingest.windows import plan
 from tests.everyday.measure import read
@@ -299,6 +299,14 @@ def test_doccano_and_prodigy(put):
     assert figures["problems"] == {"annotations_differ": 2}
     good = [pair for pair, problem in zip(pairs(rows), rows["problem"].to_pylist(), strict=True) if problem is None]
     assert good == [("x", "a"), ("y", "b")]
+
+
+def test_an_export_of_prodigy_that_is_not_declared_is_said(put):
+    put("data.jsonl", json.dumps({"text": "x", "label": "a", "answer": "reject", "_task_hash": 1}))
+    window = plan("reference", Windows.model_validate({"reference": {"source": "data.jsonl"}}), Params())
+    opening = window.opening()
+    assert [part.records for part in sources.read_parts(Path("data.jsonl"), opening)] == [1]
+    assert ["set `format: prodigy`" in line for line in opening.notes.lines] == [True]
 
 
 def test_a_broken_line_of_an_export_is_held_not_left_out(put):
