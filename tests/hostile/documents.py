@@ -85,7 +85,7 @@ DOCUMENTS = {
     "object": read(RECORDS[0], GOOD[0]),
     "object_scalar": refused("5", "no object"),
     "object_null": refused("null", "no object"),
-    "object_empty": refused("{}", "does not say where"),
+    "object_empty": refused("{}", "none of its values is a list of objects"),
     "object_with_list": refused({"rows": RECORDS}, "say `records: rows` under ingest"),
     "object_with_lists": refused({"a": {"b": RECORDS}, "c": RECORDS}, "records: a.b", "(or c)"),
     "path": read({"a": {"b": RECORDS}}, *GOOD, ingest={"records": "a.b"}),
@@ -97,7 +97,9 @@ DOCUMENTS = {
     "columns": read({"text": {"0": "x", "1": "y"}, "label": {"0": "a", "1": "b"}}, Row("x"), Row("y", "b")),
     "columns_differ": refused({"text": {"0": "x", "1": "y"}, "label": {"0": "a"}}, "same rows"),
     "columns_lengths": refused({"text": ["x", "y"], "label": ["a"]}, "same rows"),
-    "split_lengths": refused({"columns": ["text", "label"], "data": [["x", "a"], ["y"]]}, "does not say where"),
+    "split_lengths": refused(
+        {"columns": ["text", "label"], "data": [["x", "a"], ["y"]]}, "none of its values is a list of objects"
+    ),
     "many_keys": refused([*RECORDS, *({f"k{i}": 1} for i in range(3_000))], "more than 1000 columns"),
     "empty": refused("", "no records"),
     "blank": refused(" \n\n", "no records"),
