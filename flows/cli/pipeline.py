@@ -110,6 +110,7 @@ commands.command(
     epilog=examples(
         "land                     # every source of landing.yaml",
         "land tickets --dry-run   # say what would land, and land nothing",
+        'land --retire data/landing/tickets/000002 --reason "labels of another queue"',
         "land tickets --full      # read every row again, and land those that the cursor passed by",
     ),
 )(land)

@@ -23,6 +23,7 @@ from tasks.ingest.decoding import Opening
 from tasks.ingest.notes import repeated_notes
 from tasks.ingest.parts import Part, refuse_many_columns
 from tasks.ingest.reading import Reading
+from tasks.ingest.retired import retired_parts
 from tasks.ingest.selection import Selection
 
 
@@ -39,6 +40,8 @@ def read_window(plan: windows.Plan, reading: Reading | None = None) -> tuple[pa.
         )
     figures = _figures(rows, reading) | ({"late_labels": joined} if joined else {})
     figures |= statements.figures(opening, figures["files"])
+    if retired := retired_parts(sorted(Path(plan.source).glob("*.retired"))):
+        figures["retired"] = {part.name: why for part, why in retired.items()}
     return rows, figures | left_out.figures(reading.selection, sources.list_by_files(plan.source, plan.source_key))
 
 
@@ -131,7 +134,7 @@ def main(window: WindowOption) -> None:
     write_table(rows, layout.window(window).raw)
     write_json(figures, paths.metrics("ingest", window))
     said = [*summary.lines(figures, reading), *statements.sentences(reading.opening, rows), *left_out.lines(figures)]
-    print("\n".join([*said, *repeated_notes(rows)]))
+    print("\n".join([*said, *repeated_notes(rows, figures.get("retired", {}))]))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def fill_ids(rows: pa.Table, later: Mapping[str, str] | None = None) -> pa.Table
         made, again = _generated_ids(rows.filter(pc.is_null(rows["id"])))
         keys = pc.replace_with_mask(keys, pc.is_null(keys), pa.array(made, pa.string()))
         problems = {nameless[place]: repeated.LANDED_AGAIN for place in again}
-    groups = _groups(keys, later or {})
+    groups = same_ids(keys, later or {})
     if not (groups or problems):
         return rows.set_column(0, rows.schema.field("id"), keys)
     verdict = repeated.judge(rows, groups, later or {})
@@ -94,7 +94,7 @@ def _digest(what: str | bytes | None, label: str | None, moment: datetime | None
     return sha256(json.dumps(values).encode()).hexdigest()[:DIGITS]
 
 
-def _groups(keys: pa.Array, later: Mapping[str, str]) -> dict[str, list[int]]:
+def same_ids(keys: pa.Array, later: Collection[str] = ()) -> dict[str, list[int]]:
     """The positions of each id that is there twice, or in a later part."""
     counts = pc.value_counts(keys)
     twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))

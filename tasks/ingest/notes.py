@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -10,9 +12,12 @@ from tasks.ingest.repeated import CONFLICT, LANDED_AGAIN, SUPERSEDED
 MAX_SHOWN = 3
 
 
-def repeated_notes(rows: pa.Table) -> list[str]:
-    """A sentence for each kind of row that shares an id, with the first conflicts by id, file and row."""
-    notes = []
+def repeated_notes(rows: pa.Table, retired: Mapping[str, str] | None = None) -> list[str]:
+    """A sentence for each kind of row that shares an id, with the first conflicts by id, file and row.
+
+    ``retired``: the reason by part that was left out.
+    """
+    notes = [f"left out: {part} is retired: {why}" for part, why in (retired or {}).items()]
     if conflicts := _conflicts(rows):
         shown = "; ".join(f"{key!r} in {' and '.join(places)}" for key, places in list(conflicts.items())[:MAX_SHOWN])
         notes.append(f"{len(conflicts)} ids have rows that differ, all quarantined ({CONFLICT}): {shown}")

@@ -14,6 +14,7 @@ from tasks.ingest.by_files import is_by_file, is_worth_naming
 from tasks.ingest.decoding import Opening, is_valid
 from tasks.ingest.partitions import partitions, with_partitions
 from tasks.ingest.parts import Part
+from tasks.ingest.retired import without_retired
 from tasks.ingest.streams import PACKED
 from tasks.ingest.watched_source import refuse_unwatched
 
@@ -59,6 +60,9 @@ def list_files(source: str, key: str, besides: Collection[str] = ()) -> list[Pat
         found = sorted((file for file in _files_below(path, key) if not is_by_file(file)), key=Path.as_posix)
     if not found:
         raise UserError(f"{key}: the folder {source} holds no files with records")
+    found = without_retired(found)
+    if not found:
+        raise UserError(f"{key}: every part of {source} is retired: land what is right")
     for file in found:
         _refuse_unreadable(file, key, besides)
     _refuse_untracked(path, found, key)

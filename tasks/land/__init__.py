@@ -21,7 +21,7 @@ from tasks.core.params import Section
 
 LANDING_FILE = Path("landing.yaml")
 ENVIRONMENT_PREFIX = "DRIFTLINE_SECRET_"
-FORMATS = r"(csv|tsv|jsonl|parquet)(\.gz|\.zst)?"
+FORMATS = r"((csv|tsv|jsonl|ndjson|json)(\.gz|\.zst)?|parquet|xlsx|ods|xls)"
 Kind = Literal["sql", "hub", "url", "files"]
 KINDS: dict[str, Kind] = {"sqlite": "sql", "postgresql": "sql", "postgres": "sql", "postgresql+psycopg": "sql"}
 KINDS |= {"hf": "hub", "http": "url", "https": "url"}
@@ -56,7 +56,7 @@ class Source(Section):
     columns: list[str] | None = None
     """hf: the columns to land; all of them when left out."""
     format: str | None = None
-    """https: csv, tsv, jsonl or parquet (with .gz or .zst), where the address does not end in it."""
+    """https: the format, such as csv or jsonl.gz, where the address does not end in it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -80,7 +80,10 @@ class Source(Section):
             if self.secret is not None and kind_of(self.source) == "files":
                 raise ValueError("secret: a path takes none")
         if self.format is not None and not re.fullmatch(FORMATS, self.format):
-            raise ValueError("format must be csv, tsv, jsonl or parquet, with .gz or .zst where it is compressed")
+            raise ValueError(
+                "format must be csv, tsv, json, jsonl or ndjson, with .gz or .zst where it is compressed, or parquet, "
+                "xlsx, ods or xls"
+            )
         return self
 
     def check(self, kind: Kind) -> None:

@@ -10,11 +10,13 @@ from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.dataset.layout import LANDING
 from tasks.land import Address, Kind, Source, Transient, command, resolve
+from tasks.land.corrections import correction_notes
 from tasks.land.declared import read_landing_file
 from tasks.land.download import land_url
 from tasks.land.files import land_files
 from tasks.land.hub import land_hub
 from tasks.land.parts import Parts, locked
+from tasks.land.retire import retire
 from tasks.land.sql import land_sql
 from tasks.land.tracked import restore, track
 
@@ -34,7 +36,9 @@ def land(name: str, source: Source, dry: bool = False, full: bool = False) -> tu
         with locked(folder):
             restore(folder)
             parts = Parts(folder, dry)  # an attempt continues from what the one before landed
-            return parts, retrying(KINDS[address.kind], name, source, address, parts, full)
+            before = len(parts.files)
+            notes = retrying(KINDS[address.kind], name, source, address, parts, full)
+            return parts, notes + correction_notes(parts, before)
     except UserError as error:
         raise UserError(address.hide(str(error))) from None
     except OSError as error:
@@ -49,7 +53,7 @@ def _report(name: str, parts: Parts, notes: list[str]) -> None:
         what = f"{parts.rows:,} rows" if parts.rows else f"{len(parts.added)} files as they are,"
         print(f"{name}: {would} {what} in {' to '.join(sorted({parts.added[0], parts.added[-1]}))}")
     else:
-        print(f"{name}: nothing new ({len(parts.files)} parts)")
+        print(f"{name}: nothing new ({len(parts.data)} parts)")
     for note in notes:
         print(f"  note: {note}")
 
@@ -79,6 +83,14 @@ def land_all(names: Sequence[str], dry: bool, full: bool) -> None:
         _print_next_steps(landed)
     if errors:
         raise UserError("\n".join(errors))
+
+
+def retire_part(part: str, reason: str) -> None:
+    """Retire a landed part, and track that."""
+    folder = retire(part, reason)
+    track([folder])
+    print(f"{part} is retired: ingest reads on without it from now on")
+    print(f"to keep it, with git:       git add {folder}.dvc {LANDING}/.gitignore")
 
 
 if __name__ == "__main__":

@@ -29,11 +29,13 @@ def land_url(name: str, source: Source, address: Address, parts: Parts, _: bool 
     file = Path(urlsplit(address.url).path).name
     extension = source.format or format_of(file, f"{name} (say `format: csv` or the like where the address does not)")
     copy = parts.scratch.with_name(f"{name}.download")
+    whole = parts.scratch.with_name(f"{name}.copy.{extension}")
     fetch(name, address, copy)
     try:
-        return land_bytes(copy, extension, parts, name, alone=True)
+        copy.replace(whole)
+        return land_bytes(whole, extension, parts, name, alone=True)
     finally:
-        copy.unlink(missing_ok=True)
+        whole.unlink(missing_ok=True)
         _etag_file(copy).unlink(missing_ok=True)
 
 

@@ -1,7 +1,8 @@
 """Land files byte for byte: ``ingest`` reads these formats, and ``validate`` checks the rows.
 
-A file whose bytes have landed is skipped. A source of one file that has only grown (csv, tsv, jsonl, not
-compressed) lands what was appended, under the header it had. One that changed in any other way lands whole.
+A file that ``ingest`` could not read is refused, and the others land. A file whose bytes have landed is skipped. A
+source of one file that has only grown (csv, tsv, jsonl, not compressed) lands what was appended, under the header it
+had. One that changed in any other way lands whole.
 """
 
 from __future__ import annotations
@@ -17,11 +18,21 @@ from tqdm import tqdm
 
 from tasks.core.errors import UserError
 from tasks.land import FORMATS, Address, Source
+from tasks.land.appended import appended_from, keep_header_and_tail
 from tasks.land.parts import Parts, digest
+from tasks.land.trial import records_in
 
 CHUNK = 2**20
-DUPLICATES_NOTE = "all of it has landed, so rows landed before occur twice, and validate quarantines them as duplicates"
+AGAIN_NOTE = (
+    "all of it has landed; rows landed before are quarantined as landed_again, or with ingest.columns.id as superseded "
+    "where they differ"
+)
+MAX_REFUSED = 3  # files that a message names
 _FORMAT = re.compile(rf"\.({FORMATS})$", re.I)
+
+
+class UnreadableFile(UserError):
+    """A file that ``ingest`` could not read; the others of its source land."""
 
 
 def land_files(name: str, _source: Source, address: Address, parts: Parts, _: bool = False) -> list[str]:
@@ -32,14 +43,27 @@ def land_files(name: str, _source: Source, address: Address, parts: Parts, _: bo
         require_regular(file, name)
     alone = Path(address.url).expanduser().is_file()
     notes: list[str] = []
+    refused: list[str] = []
     for file in tqdm(files, desc=name, unit=" files", delay=1, disable=None):
-        copy = parts.scratch.with_name(f"{name}.copy")
+        extension = format_of(file.name, name)
+        copy = parts.scratch.with_name(f"{name}.copy.{extension}")
         try:
             copy_unchanged(file, copy, name)
-            notes += land_bytes(copy, format_of(file.name, name), parts, file.name, alone=alone)
+            notes += land_bytes(copy, extension, parts, file.name, alone=alone)
+        except UnreadableFile as error:
+            refused.append(str(error))
         finally:
             copy.unlink(missing_ok=True)
+    refuse(name, refused, len(files))
     return notes
+
+
+def refuse(name: str, refused: list[str], files: int) -> None:
+    """UserError with the first of the files that were refused, after the others have landed."""
+    if refused:
+        more = f"; and {len(refused) - MAX_REFUSED} more" if len(refused) > MAX_REFUSED else ""
+        shown = "; ".join(refused[:MAX_REFUSED])
+        raise UserError(f"{name}: {len(refused)} of {files} files were refused, the others landed: {shown}{more}")
 
 
 def _matching(name: str, path: str) -> list[Path]:
@@ -59,7 +83,10 @@ def _matching(name: str, path: str) -> list[Path]:
 def format_of(file: str, where: str) -> str:
     """The format that a file's name ends in."""
     if (match := _FORMAT.search(file)) is None:
-        raise UserError(f"{where}: {file} is not csv, tsv, jsonl or parquet (or .gz, .zst of these): leave it out")
+        raise UserError(
+            f"{where}: {file} is not csv, tsv, json, jsonl, ndjson (or .gz, .zst of these), parquet, xlsx, ods or xls: "
+            "leave it out"
+        )
     return match[1].lower()
 
 
@@ -88,61 +115,45 @@ def copy_unchanged(file: Path, copy: Path, where: str) -> None:
 
 
 def land_bytes(copy: Path, extension: str, parts: Parts, file: str, alone: bool) -> list[str]:
-    """Land a copy of a file, or what was appended to it; ``alone``: every part is of this one file."""
+    """Land a copy of a file, or what was appended to it; ``alone``: every part is of this one file.
+
+    UserError where ``ingest`` could not read it. A file that holds no record is left out, with a note.
+    """
     if copy.stat().st_size == 0:
         return [f"{file} is empty"]
-    if digest(copy) in parts.digests():
+    if digest(copy) in parts.digests:
         return []
-    chains = [parts.files[i:] if alone else [parts.files[i]] for i in range(len(parts.files))]
-    end = next((end for chain in chains if (end := _appended_from(copy, chain, extension)) is not None), None)
-    if alone and end is not None:
-        if end < copy.stat().st_size:
-            _keep_header_and_tail(copy, end, extension)
-            parts.add_file(copy, extension)
-        return []
+    if not _records(copy, parts, file):
+        return [f"{file} holds no records, and is left out"]
+    if alone:
+        return _land_grown(copy, extension, parts, file)
+    earlier = parts.beginnings.earlier(copy, extension)
     parts.add_file(copy, extension)
-    if end is not None:
-        return [
-            f"{file} begins with all of an earlier part, as if lines were appended: {DUPLICATES_NOTE}; "
-            "name it as a source of its own"
-        ]
-    return [f"{file} has changed in more than appended lines: {DUPLICATES_NOTE}"] if alone and len(chains) else []
+    if earlier is None:
+        return []
+    return [
+        f"{file} begins with all of {earlier.name}, as if lines were appended: {AGAIN_NOTE}; "
+        "name it as a source of its own"
+    ]
 
 
-def _appended_from(copy: Path, chain: list[Path], extension: str) -> int | None:
-    """Where a file's new bytes begin; None unless it begins with the records of these parts, whole lines each."""
-    if extension not in ("csv", "tsv", "jsonl") or any(part.name.partition(".")[2] != extension for part in chain):
-        return None
-    with copy.open("rb") as file:
-        first = file.readline()
-        if b"\0" in first or (b'"' in first and extension != "jsonl"):  # UTF-16, or names that may go over lines
-            return None
-        file.seek(0)
-        for number, part in enumerate(chain):
-            with part.open("rb") as landed:
-                if number:
-                    landed.seek(len(_header(part, extension)))
-                last = b""
-                while chunk := landed.read(CHUNK):
-                    if file.read(len(chunk)) != chunk:
-                        return None
-                    last = chunk
-                if not last.endswith(b"\n"):
-                    return None
-        return file.tell()
+def _records(copy: Path, parts: Parts, file: str) -> int:
+    try:
+        return records_in(copy, parts.plan)
+    except UserError as error:
+        raise UnreadableFile(str(error).replace(str(copy), file)) from None
 
 
-def _header(file: Path, extension: str) -> bytes:
-    """The line that names the columns; none in jsonl."""
-    with file.open("rb") as lines:
-        return b"" if extension == "jsonl" else lines.readline()
-
-
-def _keep_header_and_tail(copy: Path, start: int, extension: str) -> None:
-    """Reduce a file to its header and the bytes from ``start`` on."""
-    tail = copy.with_suffix(".tail")
-    with copy.open("rb") as file, tail.open("wb") as target:
-        target.write(_header(copy, extension))
-        file.seek(start)
-        shutil.copyfileobj(file, target, CHUNK)
-    tail.replace(copy)
+def _land_grown(copy: Path, extension: str, parts: Parts, file: str) -> list[str]:
+    """Land what a file of which every part is has gained, or all of it where it changed in another way."""
+    landed = parts.data
+    chains = (landed[i:] for i in range(len(landed)))
+    end = next((end for chain in chains if (end := appended_from(copy, chain, extension)) is not None), None)
+    if end is None:
+        again = bool(landed)
+        parts.add_file(copy, extension)
+        return [f"{file} has changed in more than appended lines: {AGAIN_NOTE}"] if again else []
+    if end < copy.stat().st_size:
+        keep_header_and_tail(copy, end, extension)
+        parts.add_file(copy, extension)
+    return []

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,9 +19,13 @@ from filelock import FileLock, Timeout
 from tasks.core.errors import UserError
 from tasks.core.files import sha256_of
 from tasks.core.tables import write_table
+from tasks.ingest.retired import SUFFIX
+from tasks.ingest.windows import Plan
 from tasks.land import FORMATS
+from tasks.land.appended import Beginnings
+from tasks.land.trial import plan_of
 
-_NAME = re.compile(rf"(\d{{6}})-([0-9a-f]{{16}})\.{FORMATS}")
+_NAME = re.compile(rf"(\d{{6,}})-([0-9a-f]{{16}})\.({FORMATS}|retired)")
 
 
 def digest(path: Path) -> str:
@@ -37,6 +42,8 @@ class Parts:
         """Where a part is written before it is moved: the folder itself holds complete parts only."""
         self.files = self._verified()
         self._before = len(self.files)
+        self.digests = {file.name.partition("-")[2][:16] for file in self.files}
+        """The hashes of the parts' bytes."""
         self.added: list[str] = []
         self.rows = 0
 
@@ -53,9 +60,23 @@ class Parts:
                 raise UserError(f"{file} is not what was landed: its bytes have changed; {again}")
         return files
 
-    def digests(self) -> set[str]:
-        """The hashes of the parts' bytes."""
-        return {file.name[7:23] for file in self.files}
+    @property
+    def data(self) -> list[Path]:
+        """The parts that hold data, retired ones too: what landed once does not land again."""
+        return [file for file in self.files if file.suffix != SUFFIX]
+
+    @cached_property
+    def beginnings(self) -> Beginnings:
+        """The parts by their first lines."""
+        found = Beginnings()
+        for file in self.files:
+            found.add(file)
+        return found
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """How ``ingest`` will read the parts; None where no window reads them yet."""
+        return plan_of(self.folder)
 
     def add_rows(self, table: pa.Table) -> None:
         """Land rows as one part of parquet."""
@@ -72,9 +93,13 @@ class Parts:
             self.folder.mkdir(parents=True, exist_ok=True)
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-            target = self.folder / f"{len(self.files) + 1:06d}-{digest(path)}.{extension}"
+            hashed = digest(path)
+            target = self.folder / f"{len(self.files) + 1:06d}-{hashed}.{extension}"
             path.replace(target)
             self.files.append(target)
+            self.digests.add(hashed)
+            if "beginnings" in self.__dict__:
+                self.beginnings.add(target)
         self._count(extension, rows)
 
     def _count(self, extension: str, rows: int) -> None:

@@ -33,17 +33,17 @@ def row_hashes(table: pa.Table) -> Iterator[bytes]:
 
 def landed_schema(parts: Parts) -> pa.Schema | None:
     """The columns of the first part, which all later ones keep; None when there is no part yet."""
-    for file in parts.files:
+    for file in parts.data:
         if file.suffix != ".parquet":
             raise UserError(
                 f"{parts.folder} holds {file.suffix} files of another source: land this one under a new name"
             )
-    return pq.read_schema(parts.files[0]) if parts.files else None
+    return pq.read_schema(parts.data[0]) if parts.data else None
 
 
 def landed_rows(parts: Parts) -> Counter[bytes]:
     """How often each row has landed. About 150 bytes of memory for each."""
-    return Counter(one for file in parts.files for one in row_hashes(pq.read_table(file)))
+    return Counter(one for file in parts.data for one in row_hashes(pq.read_table(file)))
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class CursorPosition:
 
 def landed_position(parts: Parts, cursor: str) -> CursorPosition | None:
     """The position of the cursor, from the parts; None before the first landing."""
-    values = [(file, pq.read_table(file, columns=[cursor])[cursor]) for file in parts.files]
+    values = [(file, pq.read_table(file, columns=[cursor])[cursor]) for file in parts.data]
     if not values:
         return None
     last = max((top for _, column in values if (top := pc.max(column).as_py()) is not None), default=None)

@@ -48,7 +48,7 @@ def test_without_a_file_it_says_what_to_write():
         ("x: {source: 'sqlite:///a.db', table: a, query: b}", ["x: name exactly one of table and query"]),
         ("x: {source: a.csv, cursor: id}", ["x: cursor: not for this kind of source (files)"]),
         ("x: {source: 'mysql://h/d', table: a}", ["x: mysql:// cannot be landed", "postgresql://"]),
-        ("x: {source: 'http://h/a', format: xls}", ["x: format must be csv"]),
+        ("x: {source: 'http://h/a', format: pdf}", ["x: format must be csv"]),
         ("x: {table: a}", ["x: source is missing"]),
         ("x: {source: 3}", ["x.source", "string"]),
         ("X y: {source: a.csv}", ["'X y' cannot be a name"]),

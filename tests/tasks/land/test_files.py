@@ -59,7 +59,7 @@ def test_a_folder_and_a_relative_path_and_nested_globs(outside, repository):
     assert parts("folder") == parts("nested") == parts("single") == [b"text\na\n"]
 
 
-line = st.lists(st.sampled_from(["a,ham\n", "é,spam\n", "NA,ham\r\n"]), min_size=1, max_size=4).map("".join)
+line = st.lists(st.sampled_from(["a,ham", "é,spam", "NA,ham"]), min_size=1, max_size=4)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -68,6 +68,8 @@ def test_a_file_that_grows_lands_every_line_once(tmp_path_factory, monkeypatch, 
     top = tmp_path_factory.mktemp("grow")
     monkeypatch.chdir(top)
     header = b"text,label\n" if extension == "csv" else b""
+    written = "{}\r\n" if header else '{{"x": "{}"}}\n'
+    nights = ["".join(map(written.format, night)) for night in nights]
     file = top / f"log.{extension}"
     file.write_bytes(header)
     for night in nights:
@@ -86,7 +88,7 @@ def test_a_file_that_grows_lands_every_line_once(tmp_path_factory, monkeypatch, 
         (b"t,l\na,b\n", b"t,l\nA,b\nc,d\n"),
         (b"t,l\na,b", b"t,l\na,bc\n"),
         (b't,"l\nm"\na,b\n', b't,"l\nm"\na,b\nc,d\n'),
-        ("t\na\n".encode("utf-16-be"), "t\na\nb\n".encode("utf-16-be")),
+        ("\ufefft\na\n".encode("utf-16-be"), "\ufefft\na\nb\n".encode("utf-16-be")),
     ],
 )
 def test_a_file_that_changed_in_another_way_lands_whole_and_says_so(outside, first, second):
@@ -106,7 +108,7 @@ def test_a_file_of_a_glob_that_seems_to_have_grown_is_told(outside):
     (outside / "x.csv").write_text("t\na\n")
     landed(source=f"{outside}/*.csv")
     (outside / "x.csv").write_text("t\na\nb\n")
-    assert "x.csv begins with all of an earlier part" in landed(source=f"{outside}/*.csv")[1][0]
+    assert "x.csv begins with all of 000001-" in landed(source=f"{outside}/*.csv")[1][0]
 
 
 def make_fifo(path):
@@ -177,7 +179,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(outside, monkeypatch):
     [
         ("a.csv", "*.tsv", "no file matches"),
         ("a.csv", "b.csv", r"b\.csv cannot be read: No such file"),
-        ("README", "*", r"README is not csv, tsv, jsonl or parquet"),
+        ("README", "*", r"README is not csv, tsv, json"),
         ("a.csv.zip", "*", r"a\.csv\.zip is not"),
     ],
 )
