@@ -32,7 +32,7 @@ def outside(tmp_path):
     return folder
 
 
-HOSTILE = b'text,label\n"NA\x00\xff, ""x\r\ny",ham\n\xef\xbb\xbfnull,spam'
+HOSTILE = b'text,label\n"NA\x00\xff ""x\r\ny",ham\n\xef\xbb\xbfnull,spam'
 
 
 def test_files_land_in_name_order_byte_for_byte_and_new_ones_come_after(outside):
