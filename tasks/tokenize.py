@@ -12,7 +12,7 @@ Not covered: pairs of texts, and texts longer than ``max_length`` other than by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -73,14 +73,25 @@ def label_ids(splits: dict[str, pa.Table]) -> dict[str, int]:
         found = f"only {labels[0]!r}" if labels else "no label at all"
         raise UserError(f"data/splits/train.parquet has {found} in {len(splits['train'])} rows: a classifier needs two")
     for name, table in splits.items():
-        unknown = sorted(set(table["label"].to_pylist()) - set(labels), key=str)
-        if unknown:
-            what = ", ".join("rows without a label" if label is None else repr(label) for label in unknown)
-            raise UserError(
-                f"data/splits/{name}.parquet has {what}, but train has none: move the boundary of the split, "
-                "or exclude them with validate.labels"
-            )
+        if table["label"].null_count:
+            raise UserError(f"data/splits/{name}.parquet has rows without a label: run `dvc repro split`")
     return {label: i for i, label in enumerate(labels)}
+
+
+def learnable(splits: dict[str, pa.Table], labels: Collection[str]) -> dict[str, pa.Table]:
+    """The rows of each split whose label train has: the model cannot answer any other, and ``evaluate`` counts them as
+    wrong. Where no validation row is left, train rows take their place, so that there is a loss to follow."""
+    known = {
+        name: table.filter(pc.is_in(table["label"], pa.array(list(labels), pa.string())))
+        for name, table in splits.items()
+    }
+    for name, table in known.items():
+        if left_out := len(splits[name]) - len(table):
+            print(f"{name}: {left_out} of {len(splits[name])} rows have labels that train lacks, and are left out")
+    if "validation" in known and not len(known["validation"]):
+        known["validation"] = splits["train"].slice(0, max(len(splits["validation"]), 1))
+        print(f"warning: validation has no row of train's labels: {len(known['validation'])} train rows take its place")
+    return known
 
 
 def tokens(table: pa.Table, name: str, tokenizer: PreTrainedTokenizerFast, ids: dict[str, int]) -> tuple[pa.Table, int]:
@@ -120,6 +131,7 @@ def metrics(table: pa.Table, truncated: int, tokenizer: PreTrainedTokenizerFast)
 def tokenize(splits: dict[str, pa.Table], tokenizer: PreTrainedTokenizerFast, folder: Path) -> dict[str, object]:
     """Write ``folder`` and return its metrics by split."""
     ids = label_ids(splits)
+    splits = learnable(splits, ids)
     tokenizer.save_pretrained(folder / "tokenizer")
     found: dict[str, object] = {}
     for name, table in splits.items():
@@ -134,6 +146,7 @@ def tokenize(splits: dict[str, pa.Table], tokenizer: PreTrainedTokenizerFast, fo
 def pixelate(splits: dict[str, pa.Table], processor: Any, folder: Path) -> dict[str, object]:
     """The same for images, as pixels."""
     ids, first = label_ids(splits), splits["train"]["image"][:CHECKED].to_pylist()
+    splits = learnable(splits, ids)
     processor.save_pretrained(folder / "tokenizer")
     shape = pixels.layout(processor, first)
     for name, table in splits.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,8 +43,9 @@ def evaluate(
     ``measures``: your own, by name.
     """
     test, scored = splits["test"], test_scores(scored, splits)
-    labels = labels_of(scored)
-    _refuse_unknown(test["label"].to_pylist(), labels)
+    trained = labels_of(scored)
+    lacking = Counter(label for label in test["label"].to_pylist() if label not in set(trained))
+    labels = [*trained, *sorted(lacking)]
     models = [_model(test, scored, labels), _baseline(splits, labels, seed)]
     own = [OwnMeasures(measures or {}, predictions, labels) for predictions in models]
     bins, groups = section.calibration_bins, _groups(test, section.group)
@@ -69,7 +71,8 @@ def evaluate(
         "reliability": reliability(models[0].truth, models[0].probability, bins, seed, section.resamples),
         "slices": slices(test, wrong, wrong_baseline, section.slices, seed),
         "decisions": decision_results(test["label"].to_pylist(), scored["decision"], labels),
-        "classes": figures["classes"],
+        "labels_not_in_train": dict(sorted(lacking.items())),
+        "classes": _with_train_rows(figures["classes"], splits["train"]["label"].to_pylist()),
         "confusion": {"labels": labels, "counts": _confusion(models[0], len(labels))},
     }
 
@@ -81,7 +84,11 @@ def labels_of(scored: pa.Table) -> list[str]:
 
 def _model(test: pa.Table, scored: pa.Table, labels: list[str]) -> Predictions:
     """What the model predicted of the test rows, ``scored`` in their order."""
-    probability = np.column_stack([scored[f"probability_{label}"].to_numpy() for label in labels])
+    never = np.zeros(len(scored))  # of a label that train lacks
+    columns = (f"probability_{label}" for label in labels)
+    probability = np.column_stack(
+        [scored[name].to_numpy() if name in scored.column_names else never for name in columns]
+    )
     return Predictions(_numbers(test["label"], labels), _numbers(scored["prediction"], labels), probability)
 
 
@@ -95,7 +102,8 @@ def _baseline(splits: Splits, labels: list[str], seed: int) -> Predictions:
 
 
 def _numbers(column: pa.ChunkedArray, labels: list[str]) -> Counts:
-    return np.array([labels.index(label) for label in column.to_pylist()], np.int64)
+    numbers = {label: number for number, label in enumerate(labels)}
+    return np.array([numbers[label] for label in column.to_pylist()], np.int64)
 
 
 def _groups(test: pa.Table, column: str | None) -> Counts:
@@ -124,10 +132,10 @@ def test_scores(scored: pa.Table, splits: Splits) -> pa.Table:
     return in_order_of(scored, splits["test"]["id"])
 
 
-def _refuse_unknown(truth: list[str], labels: list[str]) -> None:
-    unknown = sorted(set(truth) - set(labels))
-    if unknown:
-        raise UserError(f"test rows are labelled {', '.join(unknown)}, which the model was not trained on ({labels})")
+def _with_train_rows(classes: dict[str, dict[str, float]], train: list[str]) -> dict[str, dict[str, float]]:
+    """The figures of each label and on how many train rows they rest; ``support`` is its test rows."""
+    rows = Counter(train)
+    return {label: {**figures, "train_rows": rows[label]} for label, figures in classes.items()}
 
 
 def _figures(predictions: Predictions, own: OwnMeasures, labels: list[str], bins: int) -> dict[str, Any]:
@@ -185,6 +193,12 @@ def main() -> None:
     low, high = figures["intervals"]["macro_f1"]
     if missing := figures["slices"].get("missing_columns"):
         print(f"evaluate.slices.columns: the rows have no column {', '.join(map(repr, missing))}: take it out of there")
+    if lacking := figures["labels_not_in_train"]:
+        rows = sum(lacking.values())
+        print(
+            f"{rows} test rows have {len(lacking)} labels that train lacks, and count as wrong: "
+            "split.stratify: true puts rare labels into train"
+        )
     print(f"macro-F1 {figures['macro_f1']:.4f} [{low:.4f}, {high:.4f}], baseline {figures['baseline']['macro_f1']:.4f}")
 
 

@@ -25,7 +25,7 @@ Measure = Callable[[Labels, Labels, Floats, list[str]], float]
 TAKEN = (
     *OVERALL,
     *("rows", "baseline", "difference", "differences", "intervals", "resampled", "reliability", "slices", "behaviour"),
-    *("decisions", "classes", "confusion"),
+    *("decisions", "classes", "confusion", "labels_not_in_train"),
 )
 """The keys of ``metrics/evaluate.json``."""
 

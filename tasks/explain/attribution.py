@@ -53,7 +53,8 @@ class Explainer:
         return margins
 
     def explain(self, text: str, other: str | None = None) -> Explained:
-        """The prediction for a text, compared with another label: by default the second most likely.
+        """The prediction for a text, compared with another label: by default, and for one that the model does not know,
+        the second most likely.
 
         Tokens are masked by the tokenizer's mask token (its padding token if it has none); special ones stay.
         """
@@ -64,7 +65,10 @@ class Explainer:
         masked = torch.where(special, ids, self.mask_token())
         with torch.inference_mode():
             logits = self.model(input_ids=ids, attention_mask=mask).logits[0]
-        labels = int(logits.argmax()), int(logits.topk(2).indices[1]) if other is None else self.labels.index(other)
+        labels = (
+            int(logits.argmax()),
+            self.labels.index(other) if other in self.labels else int(logits.topk(2).indices[1]),
+        )
         margin, masked_margin = (float(self._margin(x, mask, labels)[0].detach()) for x in (ids, masked))
         values, steps, error = self._attributed(ids, masked, mask, labels, margin - masked_margin)
         end = max((end for _, end in offsets), default=0)

@@ -107,7 +107,6 @@ def test_the_same_bytes_twice_and_no_files_but_these(source, tmp_path):
     [
         ({"train": labelled(("x", "ham"), ("y", "ham"))}, ["only 'ham'", "needs two"]),
         ({"train": labelled()}, ["no label at all", "0 rows"]),
-        ({"test": labelled(("x", "eggs"))}, ["test.parquet has 'eggs'", "train has none"]),
         ({"validation": labelled(("x", None))}, ["validation.parquet", "without a label"]),
         ({"train": labelled(("x", "ham"), ("y", "spam"), (None, "ham"))}, ["train.parquet", "row 2 has no text"]),
     ],
@@ -126,3 +125,20 @@ def test_labels_are_numbered_by_name_not_by_arrival():
 def test_more_tokens_than_the_model_takes_are_refused(source):
     with pytest.raises(UserError, match=r"tokenize\.max_length is 65, but .* takes 64"):
         prepared(source, Params(max_length=65))
+
+
+def test_rows_of_a_label_that_train_lacks_are_left_out_and_said(tokenizer, tmp_path, capsys):
+    held_out = labelled(("a patch", "ham"), ("x", "eggs"))
+    tokenize(splits(validation=held_out, test=held_out), tokenizer, tmp_path)
+    said = capsys.readouterr().out
+    for name in ("validation", "test"):
+        assert read_table(tmp_path / f"{name}.parquet")["label"].to_pylist() == [0]
+        assert f"{name}: 1 of 2 rows have labels that train lacks" in said
+    assert read_json(tmp_path / "labels.json") == {"labels": ["ham", "spam"]}
+
+
+def test_where_no_validation_row_can_be_learnt_train_rows_take_its_place(tokenizer, tmp_path, capsys):
+    tokenize(splits(validation=labelled(("x", "eggs"), ("y", "milk"))), tokenizer, tmp_path)
+    train, validation = (read_table(tmp_path / f"{name}.parquet") for name in ("train", "validation"))
+    assert validation.to_pylist() == train.slice(0, 2).to_pylist()
+    assert "warning: validation has no row of train's labels: 2 train rows take its place" in capsys.readouterr().out

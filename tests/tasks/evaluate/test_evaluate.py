@@ -92,11 +92,26 @@ def test_scores_are_of_the_held_out_rows_and_of_no_others(figures):
             evaluate(splits(test), other, Params(), 7)
 
 
-def test_a_label_unknown_to_the_model_is_refused(figures):
-    test, scored, _ = figures
-    strange = test.set_column(2, "label", pa.array(["eggs"] * len(test)))
-    with pytest.raises(UserError, match="eggs"):
-        evaluate(splits(strange), scored, Params(), 7)
+def test_a_label_that_train_lacks_counts_as_wrong_and_is_named(figures):
+    test, scored, before = figures
+    label = ["eggs", *test["label"].to_pylist()[1:]]
+    changed = test.set_column(test.column_names.index("label"), "label", pa.array(label))
+    found = evaluate(splits(changed), scored, Params(), 7)
+    assert found["labels_not_in_train"] == {"eggs": 1}
+    assert before["labels_not_in_train"] == {}
+    assert found["confusion"]["labels"] == ["ham", "spam", "eggs"]
+    assert found["classes"]["eggs"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1, "train_rows": 0}
+    place = scored["id"].to_pylist().index(test["id"][0].as_py())
+    was_right = scored["prediction"][place].as_py() == test["label"][0].as_py()
+    assert found["accuracy"] == pytest.approx(before["accuracy"] - was_right / 150)
+
+
+def test_each_label_says_how_many_train_rows_it_rests_on(figures):
+    _, _, found = figures
+    train = mails(300, 1)["label"].to_pylist()
+    assert {name: its["train_rows"] for name, its in found["classes"].items()} == {
+        name: train.count(name) for name in LABELS
+    }
 
 
 def test_calibration_error_is_none_for_a_calibrated_model_and_the_gap_for_a_boastful_one():
