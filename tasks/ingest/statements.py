@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
@@ -30,10 +31,31 @@ def figures(opening: Opening, files: Collection[str]) -> dict[str, dict[str, int
     return {"dialects": found} if found else {}
 
 
-def decoded_twice(texts: pa.ChunkedArray) -> int:
-    """How many texts hold what UTF-8 looks like when it was decoded as cp1252, such as cafÃ©."""
-    doubtful = texts.filter(pc.invert(pc.string_is_ascii(texts)))
-    return int(pc.sum(pc.match_substring_regex(doubtful, DECODED_TWICE)).as_py() or 0)
+def decoded_twice(texts: pa.ChunkedArray) -> list[str]:
+    """The texts that hold what UTF-8 looks like when it was decoded as cp1252 or latin-1, such as cafÃ©."""
+    doubtful = texts.filter(pc.match_substring_regex(texts, DECODED_TWICE))
+    return [text for text in map(str, doubtful) if _is_decoded_twice(text)]
+
+
+def _is_decoded_twice(text: str) -> bool:
+    """Whether most of what is not ASCII, turned back into bytes, is UTF-8."""
+    found = [_was_utf8(run) for run in re.findall(r"[^\x00-\x7f]+", text)]
+    return sum(found) * 2 > len(found)
+
+
+def _was_utf8(run: str) -> bool:
+    try:
+        return len(b"".join(map(_byte, run)).decode()) < len(run)
+    except UnicodeError:
+        return False
+
+
+def _byte(character: str) -> bytes:
+    """As cp1252 writes it, or latin-1 what cp1252 has no sign for."""
+    try:
+        return character.encode("cp1252")
+    except UnicodeEncodeError:
+        return character.encode("latin-1")
 
 
 def sentences(opening: Opening, rows: pa.Table) -> Iterator[str]:
@@ -47,8 +69,7 @@ def sentences(opening: Opening, rows: pa.Table) -> Iterator[str]:
             yield f"ingest.files: no csv, tsv or jsonl file of the source ends like {pattern!r}"
     texts = rows["text"] if "text" in rows.column_names else pa.chunked_array([], pa.string())
     if twice := decoded_twice(texts):
-        example = pc.filter(texts, pc.match_substring_regex(texts, DECODED_TWICE))[0].as_py()
-        yield f"{twice} texts look as if decoded twice, such as {_around(example)!r}: save the source as UTF-8 again"
+        yield f"{len(twice)} texts look as if decoded twice, such as {_around(twice[0])!r}: save the source as UTF-8"
 
 
 def _around(text: str) -> str:
