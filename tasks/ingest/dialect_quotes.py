@@ -8,17 +8,18 @@ from __future__ import annotations
 import io
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tasks.ingest.dialect_params import Dialect
 from tasks.ingest.dialect_records import Lines, records
 
 MAX_SAMPLED = 5_000  # lines without quote marks
-MAX_KINDS = 50  # of values, or of their shapes, in a column that can tell a cell from another
+MAX_KINDS = 50  # of values, or of their shapes, in a column that can tell its own from others
 MANY = 10  # times as many records that cannot be read settle it
 MAX_DISPUTED = 1_000  # that are looked at
-MAX_UNLIKE = 0.25  # share of cells that are unlike their column
+MAX_UNLIKE = 0.25  # share of lines with a cell that is unlike its column
+WORDS = "words"
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,9 @@ class _QuotedLines(Lines):
 
 @dataclass
 class Usual:
-    """Which values, or shapes of values, the columns usually hold."""
+    """Which values the columns usually hold, or which shapes where they are numbers or times."""
 
-    delimiter: str
+    dialect: Dialect
     width: int
     lines: int = 0
     values: defaultdict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -107,7 +108,7 @@ class Usual:
 
     def add(self, line: str) -> None:
         """Count in a line without quote marks, if it is a record."""
-        cells = line.rstrip("\r\n").split(self.delimiter)
+        cells = line.rstrip("\r\n").split(self.dialect.delimiter)
         if len(cells) != self.width:
             return
         self.lines += 1
@@ -116,27 +117,31 @@ class Usual:
                 if len(kinds[place]) <= MAX_KINDS:
                     kinds[place].add(kind)
 
-    def unlike(self, lines: Iterable[str]) -> float:
-        """The share of cells that are unlike the others of their column, among columns that can tell."""
-        unlike = told = 0
-        for line in lines:
-            for place, cell in enumerate(line.rstrip("\r\n").split(self.delimiter)):
-                for kinds, kind in ((self.values, cell), (self.shapes, shape(cell))):
-                    if len(kinds[place]) <= min(MAX_KINDS, self.lines // 5):
-                        told += 1
-                        unlike += kind not in kinds[place]
-                        break
-        return unlike / told if told else 0.0
+    def unlike(self, lines: Sequence[str]) -> float:
+        """The share of lines with a cell that is unlike the others of its column, of the column that fits best.
+
+        Cells with a quote mark are not judged, nor columns that hold many values; 0 where there is no other.
+        """
+        rows = [line.rstrip("\r\n").split(self.dialect.delimiter) for line in lines]
+        return min((share for place in range(self.width) for share in self._unlike(place, rows)), default=0.0)
+
+    def _unlike(self, place: int, rows: Sequence[Sequence[str]]) -> Iterator[float]:
+        cells = [row[place] for row in rows if self.dialect.quote not in row[place]]
+        most = min(MAX_KINDS, self.lines // 3)
+        if cells and 0 < len(self.values[place]) <= most:
+            yield sum(cell not in self.values[place] for cell in cells) / len(cells)
+        elif cells and 0 < len(self.shapes[place]) <= most and WORDS not in self.shapes[place]:
+            yield sum(shape(cell) not in self.shapes[place] for cell in cells) / len(cells)
 
 
 def shape(cell: str) -> str:
-    """What a value looks like: 9 for digits, a for letters."""
-    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", cell))
+    """What a number or time looks like, 9 for digits; of other values that they are words."""
+    return re.sub(r"\d+", "9", cell) if re.fullmatch(r"[-+\d.,:/TZ %]*", cell) else WORDS
 
 
 def read_both_ways(file: Iterable[str], dialect: Dialect, width: int, to_the_end: bool = False) -> Tally:
     """Count the records behind the header in both readings, until only one can be meant or to the end."""
-    tally, usual = Tally(), Usual(dialect.delimiter, width)
+    tally, usual = Tally(), Usual(dialect, width)
     lines = _QuotedLines(file, dialect, usual)
     lines.width = width
     for cells, record in records(lines):

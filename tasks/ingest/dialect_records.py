@@ -175,11 +175,9 @@ def _reader(lines: Lines) -> Iterator[list[str]]:
 def _literal_escapes(lines: Iterable[str], dialect: Dialect) -> Iterator[str]:
     """The lines, an escape doubled that escapes nothing: csv would drop it."""
     escape, special = dialect.escape or "", {dialect.quote, dialect.delimiter, dialect.escape, "\n", "\r"}
-    pair = re.compile(re.escape(escape) + r"(\r\n|.|\n|\r|$)")
+    pair = re.compile(re.escape(escape) + r"(.|\n|\r|$)")
 
     def written(found: re.Match[str]) -> str:
-        if found[1] == "\r\n":
-            return f"{escape}\r{escape}\n"
         return found[0] if found[1] in special else escape * 2 + found[1]
 
     return (pair.sub(written, line) for line in lines)

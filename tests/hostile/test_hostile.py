@@ -19,11 +19,11 @@ from tasks.ingest import Params as IngestParams
 from tasks.ingest.__main__ import read_window
 from tasks.ingest.windows import plan
 from tasks.validate import Params as ValidateParams
-from tests.hostile import columnar, delimited, documents, lines, places, spreadsheets, texts, values
+from tests.hostile import columnar, delimited, dialects, documents, lines, places, spreadsheets, texts, values
 
 CASES = {
     name: make
-    for module in (texts, delimited, lines, columnar, places, documents, spreadsheets, values)
+    for module in (texts, delimited, dialects, lines, columnar, places, documents, spreadsheets, values)
     for name, make in module.cases()
 }
 WHERE = WindowPaths(Path("out/reference"))
