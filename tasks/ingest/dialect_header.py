@@ -88,16 +88,19 @@ def _by_counts(head: Sequence[str], tried: Sequence[Dialect]) -> Header:
     """The first line of as many cells as most records have."""
     best: tuple[float, int, Dialect] = (0.0, 1, tried[0])
     for dialect in tried:
-        rows = _rows(head, dialect, len(head))
-        width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
-        share = count / max(len(rows), 1)
+        widths = [len(cells) for cells in _rows(head, dialect, len(head)) if len(cells) > 1 or cells[0][:1] != "#"]
+        width = Counter(widths).most_common(1)[0][0] if widths else 1
+        behind = widths[widths.index(width) :] if widths else []  # without what stands before the header
+        share = behind.count(width) / max(len(behind), 1)
         if width > 1 and share >= MIN_SHARE and share > best[0]:
             best = (share, width, dialect)
     _, width, dialect = best
     starts = _starts(head, dialect)
     if not starts or not starts[0][1]:  # what cannot be read is no preamble: the header may be in it
         return Header(dialect, ())
-    return _header(dialect, starts, next((place for place, row in enumerate(starts) if len(row[1]) == width), 0))
+    empty = all(not cells[-1] for cells in _rows(head, dialect, len(head)) if len(cells) == width)
+    fits = (width, width - 1) if empty and width > 2 else (width,)  # records may end with a delimiter that it lacks
+    return _header(dialect, starts, next((place for place, row in enumerate(starts) if len(row[1]) in fits), 0))
 
 
 def _header(dialect: Dialect, starts: Sequence[Row], place: int) -> Header:

@@ -163,8 +163,15 @@ def _count(tally: Tally, lines: _QuotedLines, cells: list[str] | None, record: s
     if cells is None or len(cells) != lines.width:
         tally.quoted_bad += 1
         tally.escaped = tally.escaped or "\\" + lines.dialect.quote in record
-    elif not misfits and len(parts) > 1:
+    elif not misfits and len(parts) > 1 and not _is_all_quoted(record, lines):
         if len(tally.disputed) < MAX_DISPUTED:
             tally.disputed.append(Disputed(tally.records - 1 + lines.plain, cells, parts))
     elif not misfits and cells != parts[0].rstrip("\r\n").split(lines.dialect.delimiter):
         tally.differing += 1
+
+
+def _is_all_quoted(record: str, lines: Lines) -> bool:
+    """Whether each cell stands in quotes, as no writer has it that takes them as text."""
+    quote, said = lines.dialect.quote, record.rstrip("\r\n")
+    between = said.count(f"{quote}{lines.dialect.delimiter}{quote}") >= lines.width - 1 > 0
+    return between and said.startswith(quote) and said.endswith(quote)
