@@ -101,7 +101,10 @@ def _by_trainer(data: Tokenized, seed: int, epochs: int, **settings: Any) -> tup
         for row in (data.train[i] for i in range(len(data.train)))
     ]
     with tempfile.TemporaryDirectory() as folder:
-        args = TrainingArguments(folder, num_train_epochs=epochs, seed=seed, **QUIET, **settings)
+        pinned = torch.cuda.is_available()  # without a GPU there is nothing to pin for
+        args = TrainingArguments(
+            folder, num_train_epochs=epochs, seed=seed, dataloader_pin_memory=pinned, **QUIET, **settings
+        )
         trainer = Trainer(model, args, train_dataset=rows, data_collator=DataCollatorWithPadding(tokens))  # type: ignore[arg-type]
         started = perf_counter()
         trainer.train()

@@ -24,7 +24,8 @@ def principal_axes(reference: NDArray[np.float32], current: NDArray[np.float32],
 
     sample = _sample(reference, current, rng).astype(np.float64)
     mean = sample.mean(axis=0)  # taken off first: this solver loses digits of a large mean
-    fitted = PCA(min(AXES, *sample.shape), svd_solver="covariance_eigh").fit(sample - mean)
+    with np.errstate(invalid="ignore"):  # rows that are all alike have no share of variance, which nobody reads
+        fitted = PCA(min(AXES, *sample.shape), svd_solver="covariance_eigh").fit(sample - mean)
     lengths = fitted.explained_variance_
     kept = int((lengths > 1e-9 * max(lengths[0], 1e-300)).sum())
     chunks = [side[start : start + CHUNK] for side in (reference, current) for start in range(0, len(side), CHUNK)]
