@@ -20,13 +20,13 @@ def repeated_notes(rows: pa.Table, retired: Mapping[str, str] | None = None) -> 
     notes = [f"left out: {part} is retired: {why}" for part, why in (retired or {}).items()]
     if conflicts := _conflicts(rows):
         shown = "; ".join(f"{key!r} in {' and '.join(places)}" for key, places in list(conflicts.items())[:MAX_SHOWN])
-        notes.append(f"{len(conflicts)} ids have rows that differ, all quarantined ({CONFLICT}): {shown}")
+        notes.append(f"ids with rows that differ: {len(conflicts)}, all quarantined ({CONFLICT}): {shown}")
     for problem, words in (
         (SUPERSEDED, "corrected by a part that landed later"),
         (LANDED_AGAIN, "landed again unchanged"),
     ):
         if count := pc.sum(pc.equal(rows["problem"], problem)).as_py():
-            notes.append(f"{count} rows are {words} (quarantined: {problem})")
+            notes.append(f"rows {words}: {count} (quarantined: {problem})")
     return notes
 
 

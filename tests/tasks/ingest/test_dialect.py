@@ -135,7 +135,7 @@ def test_texts_decoded_twice_are_counted_and_others_are_not():
     others = ["café", "NÃO", "“Spaß”", "à", "日本語", "\x83I\x81i\x82c ê", None]
     assert statements.decoded_twice(pa.chunked_array([[*twice, *others]])) == twice
     _, _, said = ingest({"a.csv": "text,label\ncafÃ©,a\nx,b\n".encode()})
-    assert said == ["1 texts look as if decoded twice, such as 'cafÃ©': save the source as UTF-8"]
+    assert said == ["texts that look as if decoded twice: 1, such as 'cafÃ©': save the source as UTF-8"]
 
 
 @pytest.mark.parametrize(

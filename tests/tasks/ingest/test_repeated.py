@@ -101,7 +101,7 @@ def test_in_a_plain_file_rows_that_differ_are_all_held_and_named_by_file_and_row
         ("k#3", "id_duplicate"),
     ]
     assert repeated_notes(filled) == [
-        "1 ids have rows that differ, all quarantined (id_conflict): 'k' in m.csv, row 0 and n.csv, row 0"
+        "ids with rows that differ: 1, all quarantined (id_conflict): 'k' in m.csv, row 0 and n.csv, row 0"
     ]
 
 
