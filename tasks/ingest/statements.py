@@ -69,7 +69,8 @@ def sentences(opening: Opening, rows: pa.Table) -> Iterator[str]:
             yield f"ingest.files: no csv, tsv or jsonl file of the source ends like {pattern!r}"
     texts = rows["text"] if "text" in rows.column_names else pa.chunked_array([], pa.string())
     if twice := decoded_twice(texts):
-        yield f"texts that look as if decoded twice: {len(twice)}, such as {_around(twice[0])!r}: save the source as UTF-8"
+        first = _around(twice[0])
+        yield f"texts that look as if decoded twice: {len(twice)}, such as {first!r}: save the source as UTF-8"
 
 
 def _around(text: str) -> str:
