@@ -196,8 +196,8 @@ def main() -> None:
     if lacking := figures["labels_not_in_train"]:
         rows = sum(lacking.values())
         print(
-            f"{rows} test rows have {len(lacking)} labels that train lacks, and count as wrong: "
-            "split.stratify: true puts rare labels into train"
+            f"labels that train lacks: {len(lacking)}, on {rows} test rows, which count as wrong: label more rows of "
+            "them, or set split.stratify: true"
         )
     print(f"macro-F1 {figures['macro_f1']:.4f} [{low:.4f}, {high:.4f}], baseline {figures['baseline']['macro_f1']:.4f}")
 
