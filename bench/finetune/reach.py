@@ -49,7 +49,7 @@ def time_to(
 @contextmanager
 def _looking(target: float, test: Rows, seen: list[tuple[float, float]]) -> Iterator[None]:
     """Within the block a check notes (seconds, macro-F1) and ends the training when ``target`` is reached."""
-    figures, evaluate, activations = ClassifierTrainer._metrics, ClassifierTrainer.evaluate, frozen.activations
+    figures, evaluate, activations = ClassifierTrainer.eval_metrics, ClassifierTrainer.evaluate, frozen.activations
     apart = 0.0  # seconds for the test rows
     began = started = perf_counter()
 
@@ -74,9 +74,9 @@ def _looking(target: float, test: Rows, seen: list[tuple[float, float]]) -> Iter
         apart += perf_counter() - since if rows is test else 0.0
         return result
 
-    ClassifierTrainer._metrics, ClassifierTrainer.evaluate, frozen.activations = noted, timed, below  # type: ignore[method-assign]
+    ClassifierTrainer.eval_metrics, ClassifierTrainer.evaluate, frozen.activations = noted, timed, below  # type: ignore[method-assign]
     try:
         yield
     finally:
-        ClassifierTrainer._metrics, ClassifierTrainer.evaluate = figures, evaluate  # type: ignore[method-assign]
+        ClassifierTrainer.eval_metrics, ClassifierTrainer.evaluate = figures, evaluate  # type: ignore[method-assign]
         frozen.activations = activations

@@ -14,7 +14,7 @@ from flows.machine.version import version
 from tasks.core.cli import exit_code
 
 COMMANDS = [
-    "run", "report", "land", "preset", "environment",
+    "run", "init", "trial", "report", "land", "preset", "environment",
     "monitor", "label", "backtest", "drift-pages",
     "promote", "champion", "history", "rollback", "approve",
     "status", "serve", "train", "verify", "prune", "reaper", "demo", "upgrade",
