@@ -22,13 +22,14 @@ from tasks.core.params import Section
 LANDING_FILE = Path("landing.yaml")
 ENVIRONMENT_PREFIX = "DRIFTLINE_SECRET_"
 FORMATS = r"((csv|tsv|jsonl|ndjson|json)(\.gz|\.zst)?|parquet|xlsx|ods|xls)"
-Kind = Literal["sql", "hub", "url", "files"]
+Kind = Literal["sql", "hub", "url", "store", "files"]
 KINDS: dict[str, Kind] = {"sqlite": "sql", "postgresql": "sql", "postgres": "sql", "postgresql+psycopg": "sql"}
-KINDS |= {"hf": "hub", "http": "url", "https": "url"}
+KINDS |= {"hf": "hub", "http": "url", "https": "url", "s3": "store"}
 OPTIONS: dict[Kind, tuple[str, ...]] = {
     "sql": ("table", "query", "cursor"),
     "hub": ("columns",),
     "url": ("format",),
+    "store": ("endpoint",),
     "files": (),
 }
 _SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -44,9 +45,11 @@ class Source(Section):
     """One entry of ``landing.yaml``."""
 
     source: str | None = None
-    """``sqlite:///…``, ``postgresql://…``, ``hf://name@revision[/config][:split]``, ``https://…``, a path or a glob."""
+    """``sqlite:///…``, ``postgresql://…``, ``hf://name@revision[/config][:split]``, ``https://…``,
+    ``s3://bucket/prefix``, a path or a glob."""
     secret: str | None = None
-    """Name of a secret: a password (SQL), a bearer token (hf, https), or without ``source`` the whole URL."""
+    """Name of a secret: a password (SQL), a bearer token (hf, https), KEY:SECRET (s3), or without ``source``
+    the whole URL."""
     table: str | None = None
     """SQL: the table to land, or ``query``."""
     query: str | None = None
@@ -57,6 +60,8 @@ class Source(Section):
     """hf: the columns to land; all of them when left out."""
     format: str | None = None
     """https: the format, such as csv or jsonl.gz, where the address does not end in it."""
+    endpoint: str | None = None
+    """s3: the address of a store that is not Amazon's, such as https://minio.example.org:9000."""
 
     @model_validator(mode="before")
     @classmethod
@@ -88,7 +93,11 @@ class Source(Section):
 
     def check(self, kind: Kind) -> None:
         """Raise ValueError unless the options are those that this kind of source takes."""
-        given = [key for key in ("table", "query", "cursor", "columns", "format") if getattr(self, key) is not None]
+        given = [
+            key
+            for key in ("table", "query", "cursor", "columns", "format", "endpoint")
+            if getattr(self, key) is not None
+        ]
         if wrong := [key for key in given if key not in OPTIONS[kind]]:
             raise ValueError(f"{', '.join(wrong)}: not for this kind of source ({kind})")
         if kind == "sql" and (self.table is None) == (self.query is None):

@@ -18,10 +18,11 @@ from tasks.land.hub import land_hub
 from tasks.land.parts import Parts, locked
 from tasks.land.retire import retire
 from tasks.land.sql import land_sql
+from tasks.land.store import land_store
 from tasks.land.tracked import restore, track
 
 Land = Callable[[str, Source, Address, Parts, bool], list[str]]
-KINDS: dict[Kind, Land] = {"sql": land_sql, "hub": land_hub, "url": land_url, "files": land_files}
+KINDS: dict[Kind, Land] = {"sql": land_sql, "hub": land_hub, "url": land_url, "store": land_store, "files": land_files}
 MAX_ATTEMPTS = 4
 WAIT = wait_random_exponential(multiplier=1, max=30)
 

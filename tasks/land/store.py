@@ -1,0 +1,96 @@
+"""Land the objects of an S3-compatible store: one object, all below a prefix, or those that match a glob.
+
+``s3://bucket/mails/`` or ``s3://bucket/mails/*.csv``; ``endpoint`` names a store that is not Amazon's. The keys are
+what ``secret`` holds (``KEY:SECRET``), or what boto finds (``AWS_ACCESS_KEY_ID``, ``~/.aws``). Every landing reads
+every object again, since only its bytes say whether they have landed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from tasks.core.errors import UserError
+from tasks.core.extras import require_extra
+from tasks.land import Address, Source, Transient
+from tasks.land.files import UnreadableFile, format_of, land_bytes, refuse
+from tasks.land.parts import Parts
+
+
+def land_store(name: str, source: Source, address: Address, parts: Parts, _: bool = False) -> list[str]:
+    """Land what is new among the objects, in name order. Returns notes for the user."""
+    require_extra("s3fs", "s3")
+    with _explained(name, address):
+        store = _connect(source, address)
+        keys = _matching(name, store, address.url)
+    notes: list[str] = []
+    refused: list[str] = []
+    for key in tqdm(keys, desc=name, unit=" objects", delay=1, disable=None):
+        extension = format_of(key.rpartition("/")[2], name)
+        copy = parts.scratch.with_name(f"{name}.copy.{extension}")
+        try:
+            with _explained(name, address):
+                _copy_unchanged(name, store, key, copy)
+            notes += land_bytes(copy, extension, parts, key, alone=keys == [address.url.removeprefix("s3://")])
+        except UnreadableFile as error:
+            refused.append(str(error))
+        finally:
+            copy.unlink(missing_ok=True)
+    refuse(name, refused, len(keys))
+    return notes
+
+
+def _connect(source: Source, address: Address) -> Any:
+    import s3fs
+
+    key, _, secret = (address.secret or "").partition(":")
+    return s3fs.S3FileSystem(
+        key=key or None, secret=secret or None, endpoint_url=source.endpoint, skip_instance_cache=True
+    )
+
+
+def _matching(name: str, store: Any, url: str) -> list[str]:
+    """The keys in name order; those whose name begins with a dot, or with _ as Spark's marks do, hold no data."""
+    path = url.removeprefix("s3://")
+    found = store.glob(path) if any(sign in path for sign in "*?[") else store.find(path)
+    keys = sorted(key for key in found if not key.endswith("/") and key.rpartition("/")[2][:1] not in "._")
+    if not keys:
+        raise UserError(f"{name}: no object matches {url}")
+    for key in keys:  # all of them are checked before the first one lands
+        format_of(key.rpartition("/")[2], name)
+    return keys
+
+
+def _copy_unchanged(name: str, store: Any, key: str, copy: Path) -> None:
+    """Fetch an object; UserError where it changed meanwhile."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    before = _version(store, key)
+    store.get_file(key, str(copy))
+    if _version(store, key) != before or copy.stat().st_size != before[1]:
+        raise UserError(f"{name}: {key} changed while it was read: land it again when it is complete")
+
+
+def _version(store: Any, key: str) -> tuple[str, int]:
+    found = store.info(key, refresh=True)
+    return str(found["ETag"]), int(found["size"])
+
+
+@contextmanager
+def _explained(name: str, address: Address) -> Iterator[None]:
+    """Errors of the store as one sentence: what a retry can mend as Transient."""
+    from botocore.exceptions import BotoCoreError, NoCredentialsError
+
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{name}: there is no {address.url}: check the bucket and the prefix") from None
+    except (PermissionError, NoCredentialsError):
+        raise UserError(
+            f"{name}: the store refuses to show {address.url}: name a secret (KEY:SECRET) or set AWS_ACCESS_KEY_ID"
+        ) from None
+    except (BotoCoreError, TimeoutError, ConnectionError) as error:
+        raise Transient(f"{name}: the store cannot be reached: {error}") from None
