@@ -159,4 +159,4 @@ def test_no_secret_in_anything_that_is_written(monkeypatch, tmp_path):
 def test_every_entry_of_the_documentation_can_be_used():
     text = (Path(__file__).parents[3] / "docs" / "landing.md").read_text(encoding="utf-8")
     write(text.partition("```yaml\n")[2].partition("```")[0])
-    assert set(read_landing_file()) == {"tickets", "archive", "reviews", "weekly", "warehouse", "drops"}
+    assert set(read_landing_file()) == {"tickets", "archive", "reviews", "weekly", "warehouse", "bucket", "drops"}
