@@ -97,6 +97,7 @@ def test_a_run_that_was_ended_goes_on_where_it_was(results):
     assert [key[3] for key in bench.plan(["train"], 3)][-5:] == ["probe", *"abcd"], "in turns: every draw has all arms"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_arm_is_measured_in_a_process_of_its_own(results, monkeypatch):
     monkeypatch.setattr(bench, "one", process_id)  # its module is quickly imported

@@ -242,6 +242,7 @@ def kept(home):
     return {file: file.stat().st_mtime_ns for file in (home.folder / "backtests").glob("*/*-2026*.json")}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_backtest_that_was_killed_goes_on_where_it_was_and_ends_in_the_same_figures(home, monkeypatch, tmp_path):
     command = [sys.executable, "-c", KILLED, str(home.origin)]
@@ -262,6 +263,7 @@ def test_a_backtest_that_was_killed_goes_on_where_it_was_and_ends_in_the_same_fi
     assert figures_of(home.origin) == figures
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_full_refits_are_the_pipelines_own_and_late_labels_stay_hidden(home):
     window, replay = Window(until="2026-01-29"), Replay(policies=["schedule"], refit="full")

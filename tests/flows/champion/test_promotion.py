@@ -240,6 +240,7 @@ def test_the_flow_leaves_the_verdict_with_the_run(home, api):
     assert "tracked files differ" in failed.message
 
 
+@pytest.mark.long
 def test_the_commands(home):
     def command(*words):
         here = ["--repository", str(home.origin)]

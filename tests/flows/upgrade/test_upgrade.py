@@ -54,6 +54,7 @@ def test_without_yes_nothing_changes(new, ours):
     assert "nightly" in (ours / "prefect.yaml").read_text()
 
 
+@pytest.mark.long
 def test_own_parameters_stage_expectation_and_measure_are_kept_and_the_results_too(new, ours):
     before = outputs(ours, "score@reference", "count")
     counted = (ours / "metrics/count.json").read_text()
