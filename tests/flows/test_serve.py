@@ -100,7 +100,7 @@ class Served:
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        self.process.wait(60)
+        self.process.wait(180)  # a busy machine takes its time over the run that is under way
 
 
 @pytest.fixture(scope="module")
