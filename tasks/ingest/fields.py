@@ -107,7 +107,7 @@ def _texts(part: Part, columns: Columns) -> pa.ChunkedArray:
         return pa.chunked_array([pa.nulls(part.records, pa.string())])
     if not pa.types.is_string(found.type):
         raise UserError(
-            f"{part.file}: column {columns.text!r} is {found.type}, not text: name another one under ingest.columns.text"
+            f"{part.file}: column {columns.text!r} is {found.type}, not text: name another under ingest.columns.text"
         )
     others = part.not_strings.get(columns.text or "")
     return pc.if_else(_mask(others, part.records), NONE, found) if others else found
