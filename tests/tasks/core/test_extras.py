@@ -25,5 +25,5 @@ def test_every_extra_that_the_code_asks_for_is_declared():
     extras = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     text = "".join(file.read_text() for file in TOP.glob("tasks/**/*.py"))
     asked = {extra for _, extra in re.findall(r'require_extra\("(\w+)", "(\w+)"\)', text)}
-    assert asked == {"energy", "onnx", "postgres"}
+    assert asked == {"energy", "onnx", "postgres", "s3"}
     assert asked <= set(extras)
