@@ -7,13 +7,10 @@ not told, and nothing outside the folder is written. What a model of so few rows
 from __future__ import annotations
 
 import importlib
-import os
 import shlex
 import shutil
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,10 +64,11 @@ def trial(rows: int = ROWS) -> Tried:
     started = time.monotonic()
     commands = _commands()
     shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
     taken = _sample(rows)
     _copy_inputs()
     done, skipped = [], []
-    with _working_in(FOLDER):
+    with chdir(FOLDER):
         for number, (stage, command) in enumerate(commands.items(), 1):
             words = shlex.split(command)
             if words[:2] != ["python", "-m"]:
@@ -97,7 +95,7 @@ def _sample(rows: int) -> int:
         few = table.take(pa.array(spread(table["label"].to_pylist(), round(rows * shares[window]))))
         print(f"{window}: {len(few)} of {len(table)} rows", flush=True)
         taken += len(few)
-        with _working_in(FOLDER):
+        with chdir(FOLDER):
             write_table(few, layout.window(window).raw)
             write_json(figures | {"rows": len(few)}, paths.metrics("ingest", window))
     return taken
@@ -137,15 +135,3 @@ def _run(stage: str, module: str, arguments: list[str]) -> None:
         found = importlib.import_module(f"{module}.__main__")
     if exit_code(application(found.main), arguments, f"python -m {module}") != FINE:
         raise UserError(f"the trial ended at {stage}: settle what it says above, then run `driftline trial` again")
-
-
-@contextmanager
-def _working_in(folder: Path) -> Iterator[None]:
-    top = Path.cwd()
-    folder.mkdir(parents=True, exist_ok=True)
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.chdir(top)

@@ -11,6 +11,8 @@ import os
 import re
 import shutil
 import stat
+from collections.abc import Callable, Sequence
+from functools import partial
 from glob import has_magic
 from pathlib import Path
 
@@ -42,28 +44,32 @@ def land_files(name: str, _source: Source, address: Address, parts: Parts, _: bo
         format_of(file.name, name)
         require_regular(file, name)
     alone = Path(address.url).expanduser().is_file()
+    return land_each(name, [(file.name, partial(copy_unchanged, name, file)) for file in files], parts, alone)
+
+
+def land_each(name: str, files: Sequence[tuple[str, Callable[[Path], None]]], parts: Parts, alone: bool) -> list[str]:
+    """Land each named file, which its function copies to a path; notes for the user.
+
+    UserError with the first of those that ``ingest`` could not read, after the others have landed.
+    """
     notes: list[str] = []
     refused: list[str] = []
-    for file in tqdm(files, desc=name, unit=" files", delay=1, disable=None):
-        extension = format_of(file.name, name)
+    for file, fetch in tqdm(files, desc=name, unit=" files", delay=1, disable=None):
+        extension = format_of(file, name)
         copy = parts.scratch.with_name(f"{name}.copy.{extension}")
+        copy.parent.mkdir(parents=True, exist_ok=True)
         try:
-            copy_unchanged(file, copy, name)
-            notes += land_bytes(copy, extension, parts, file.name, alone=alone)
+            fetch(copy)
+            notes += land_bytes(copy, extension, parts, file, alone=alone)
         except UnreadableFile as error:
             refused.append(str(error))
         finally:
             copy.unlink(missing_ok=True)
-    refuse(name, refused, len(files))
-    return notes
-
-
-def refuse(name: str, refused: list[str], files: int) -> None:
-    """UserError with the first of the files that were refused, after the others have landed."""
     if refused:
         more = f"; and {len(refused) - MAX_REFUSED} more" if len(refused) > MAX_REFUSED else ""
         shown = "; ".join(refused[:MAX_REFUSED])
-        raise UserError(f"{name}: {len(refused)} of {files} files were refused, the others landed: {shown}{more}")
+        raise UserError(f"{name}: {len(refused)} of {len(files)} files were refused, the others landed: {shown}{more}")
+    return notes
 
 
 def _matching(name: str, path: str) -> list[Path]:
@@ -101,10 +107,9 @@ def require_regular(file: Path, where: str) -> os.stat_result:
     return status
 
 
-def copy_unchanged(file: Path, copy: Path, where: str) -> None:
+def copy_unchanged(where: str, file: Path, copy: Path) -> None:
     """Copy a file; UserError where it changed meanwhile."""
     before = require_regular(file, where)
-    copy.parent.mkdir(parents=True, exist_ok=True)
     # O_NONBLOCK: a pipe that has replaced the file since must not block.
     with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target, CHUNK)

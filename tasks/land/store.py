@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from glob import has_magic
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from tasks.core.errors import UserError
 from tasks.core.extras import require_extra
 from tasks.land import Address, Source, Transient
-from tasks.land.files import UnreadableFile, format_of, land_bytes, refuse
+from tasks.land.files import format_of, land_each
 from tasks.land.parts import Parts
 
 
@@ -27,21 +27,8 @@ def land_store(name: str, source: Source, address: Address, parts: Parts, _: boo
     with _explained(name, address):
         store = _connect(source, address)
         keys = _matching(name, store, address.url)
-    notes: list[str] = []
-    refused: list[str] = []
-    for key in tqdm(keys, desc=name, unit=" objects", delay=1, disable=None):
-        extension = format_of(key.rpartition("/")[2], name)
-        copy = parts.scratch.with_name(f"{name}.copy.{extension}")
-        try:
-            with _explained(name, address):
-                _copy_unchanged(name, store, key, copy)
-            notes += land_bytes(copy, extension, parts, key, alone=keys == [address.url.removeprefix("s3://")])
-        except UnreadableFile as error:
-            refused.append(str(error))
-        finally:
-            copy.unlink(missing_ok=True)
-    refuse(name, refused, len(keys))
-    return notes
+    copies = [(key, partial(_copy_unchanged, name, store, address, key)) for key in keys]
+    return land_each(name, copies, parts, alone=keys == [address.url.removeprefix("s3://")])
 
 
 def _connect(source: Source, address: Address) -> Any:
@@ -56,7 +43,7 @@ def _connect(source: Source, address: Address) -> Any:
 def _matching(name: str, store: Any, url: str) -> list[str]:
     """The keys in name order; those whose name begins with a dot, or with _ as Spark's marks do, hold no data."""
     path = url.removeprefix("s3://")
-    found = store.glob(path) if any(sign in path for sign in "*?[") else store.find(path)
+    found = store.glob(path) if has_magic(path) else store.find(path)
     keys = sorted(key for key in found if not key.endswith("/") and key.rpartition("/")[2][:1] not in "._")
     if not keys:
         raise UserError(f"{name}: no object matches {url}")
@@ -65,12 +52,13 @@ def _matching(name: str, store: Any, url: str) -> list[str]:
     return keys
 
 
-def _copy_unchanged(name: str, store: Any, key: str, copy: Path) -> None:
+def _copy_unchanged(name: str, store: Any, address: Address, key: str, copy: Path) -> None:
     """Fetch an object; UserError where it changed meanwhile."""
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    before = _version(store, key)
-    store.get_file(key, str(copy))
-    if _version(store, key) != before or copy.stat().st_size != before[1]:
+    with _explained(name, address):
+        before = _version(store, key)
+        store.get_file(key, str(copy))
+        after = _version(store, key)
+    if after != before or copy.stat().st_size != before[1]:
         raise UserError(f"{name}: {key} changed while it was read: land it again when it is complete")
 
 

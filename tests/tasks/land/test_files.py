@@ -218,3 +218,11 @@ def test_two_landings_of_one_source_do_not_meet(outside, monkeypatch):
     go_on.set()
     first.join()
     assert parts() == [b"t\na\n"]
+
+
+def test_files_of_one_name_in_two_folders_both_land(outside):
+    for folder, text in (("a", b"text,label\nfirst,ham\n"), ("b", b"text,label\nsecond,ham\n")):
+        (outside / folder).mkdir()
+        (outside / folder / "x.csv").write_bytes(text)
+    landed(source=f"{outside}/**/*.csv")
+    assert parts() == [b"text,label\nfirst,ham\n", b"text,label\nsecond,ham\n"]
