@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+from tests.tiers import pytest_addoption, pytest_collection_modifyitems  # noqa: F401  hooks, which pytest finds here
+
 settings.register_profile("same", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("random", deadline=None, print_blob=True, database=None)  # with --hypothesis-seed
 settings.load_profile("same")
