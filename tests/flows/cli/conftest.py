@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import Commands
+
 TOP = Path(__file__).parents[3]
 
 
@@ -22,19 +24,17 @@ stages:
 """
 
 
+def environment(folder):
+    """Homes of its own for the repository in the folder."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return others | {"DRIFTLINE_HOME": str(folder.parent / "home"), "PREFECT_HOME": str(folder.parent / "prefect")}
+
+
 def driftline(folder, *words):
     """The command, started as a process in the folder."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    environment |= {"DRIFTLINE_HOME": str(folder.parent / "home"), "PREFECT_HOME": str(folder.parent / "prefect")}
     command = [sys.executable, "-m", "driftline", *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder, env=environment, **pipes)
-
-
-def run(folder, *words):
-    process = driftline(folder, *words)
-    out, err = process.communicate()
-    return subprocess.CompletedProcess(words, process.returncode, out, err)
+    return subprocess.Popen(command, cwd=folder, env=environment(folder), **pipes)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,15 @@ def begin(repository):
     return partial(driftline, repository)
 
 
+@pytest.fixture(scope="module")
+def commands(repository):
+    """Runs commands there without importing the libraries for each."""
+    started = Commands(environment(repository))
+    yield started
+    started.end()
+
+
 @pytest.fixture
-def fresh(repository):
+def fresh(repository, commands):
     """Runs ``driftline`` there to its end."""
-    return partial(run, repository)
+    return partial(commands.run, repository, "driftline")
