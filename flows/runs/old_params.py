@@ -1,4 +1,4 @@
-"""``params.yaml`` of a clone, which may be of an earlier release: keys that were renamed since are read, not refused.
+"""``params.yaml`` of a clone, which may be of an earlier release: what was renamed since is read, not refused.
 
 In the working tree they are refused, with their new name: whoever edits that file reads the message.
 """
@@ -42,6 +42,10 @@ def _content(text: str) -> dict[str, Any]:
 
 
 def _renamed(cls: type[Section], values: Mapping[str, object]) -> dict[str, object]:
-    """The values under today's names; what stands under a new name already stays."""
+    """The section under today's names and values; what stands under a new name already stays."""
     old = {cls.RENAMED[key]: value for key, value in values.items() if key in cls.RENAMED}
-    return {**old, **{key: value for key, value in values.items() if key not in cls.RENAMED}}
+    found = {**old, **{key: value for key, value in values.items() if key not in cls.RENAMED}}
+    for key, names in cls.RENAMED_VALUES.items():
+        if isinstance(value := found.get(key), str):
+            found[key] = names.get(value, value)
+    return found

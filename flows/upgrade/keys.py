@@ -1,4 +1,4 @@
-"""Migrates the keys of ``params.yaml`` and presets by the ``RENAMED`` tables of this release's section classes."""
+"""Migrates keys and values of ``params.yaml`` and presets by the tables of the section classes: what was renamed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def section_classes() -> dict[str, type[Section]]:
 
 
 def migrate(document: CommentedMap) -> list[str]:
-    """Rename old keys in place; gives each renaming as ``old → new``."""
+    """Rename old keys and values in place; gives each renaming as ``old → new``."""
     classes = section_classes()
     done = list(_rename(document, params.General, ""))
     for name, cls in classes.items():
@@ -61,6 +61,10 @@ def _rename(values: CommentedMap, cls: type[Section], at: str) -> Iterator[str]:
         if old in values:
             _move(values, old, new)
             yield f"{at}{old} → {at}{new}"
+    for key, names in cls.RENAMED_VALUES.items():
+        if isinstance(old := values.get(key), str) and old in names:
+            values[key] = names[old]
+            yield f"{at}{key}: {old} → {names[old]}"
     for name, field in cls.model_fields.items():
         key = field.alias or name
         for inner in _sections(field.annotation):

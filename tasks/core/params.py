@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -24,13 +24,24 @@ class Section(BaseModel):
     RENAMED: ClassVar[Mapping[str, str]] = {}
     """Keys of an earlier release and what each is called now; an old key is refused with its new name."""
 
+    RENAMED_VALUES: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """By key, values of an earlier release and what each is called now; an old value is refused in the same way."""
+
     @model_validator(mode="before")
     @classmethod
-    def _refuse_renamed_keys(cls, values: Any) -> Any:
-        old = [key for key in cls.RENAMED if isinstance(values, dict) and key in values]
-        if old:
-            raise PydanticCustomError("renamed", "renamed keys", {"old": old, "new": [cls.RENAMED[key] for key in old]})
+    def _refuse_renamed(cls, values: Any) -> Any:
+        renamed = dict(cls.renamed_in(values)) if isinstance(values, dict) else {}
+        if renamed:
+            raise PydanticCustomError("renamed", "renamed", {"old": [*renamed], "new": [*renamed.values()]})
         return values
+
+    @classmethod
+    def renamed_in(cls, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+        """What in the values is written as an earlier release did, and how it is written now."""
+        yield from ((old, new) for old, new in cls.RENAMED.items() if old in values)
+        for key, names in cls.RENAMED_VALUES.items():
+            if isinstance(old := values.get(key), str) and old in names:
+                yield f"{key}: {old}", f"{key}: {names[old]}"
 
 
 def _as_utc(value: object) -> object:

@@ -11,8 +11,9 @@ pass gain columns that hold their properties (``tasks.dataset.schema.IMAGE_PROPE
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -40,12 +41,6 @@ def _names(labels: object) -> object:
     return [str(one) if isinstance(one, int) else one for one in labels]
 
 
-def _old_privacy(privacy: object) -> object:
-    if privacy == "mask":
-        raise ValueError("mask is now called redact: write privacy: redact")
-    return privacy
-
-
 class Images(Section):
     """Section ``validate.image``: what each image must meet, beside that it can be decoded and does not move."""
 
@@ -68,6 +63,8 @@ class Images(Section):
 
 class Params(Section):
     """Section ``validate``; every key has a default that asks for as little as possible."""
+
+    RENAMED_VALUES: ClassVar[Mapping[str, Mapping[str, str]]] = {"privacy": {"mask": "redact"}}
 
     labels: Annotated[list[str], BeforeValidator(_names)] | None = None
     """The labels that are allowed; null: any that is not blank. A whole number is the label that writes it."""
@@ -100,7 +97,7 @@ class Params(Section):
     max_class_share: float | None = Field(default=None, ge=0, le=1)
     max_quarantined: float = Field(default=0.2, ge=0, le=1)
     """Largest share of rows that may be quarantined, those without a time left out: they fall into no window."""
-    privacy: Annotated[Privacy, BeforeValidator(_old_privacy)] = "off"
+    privacy: Privacy = "off"
     """What becomes of personal data in a text: mail addresses, phone, card and bank numbers, network addresses."""
     phone_regions: list[str] = Field(default=["US", "GB", "DE", "FR", "IL", "IN", "CA", "BR"])
     """Countries whose phone numbers are known without a country code."""

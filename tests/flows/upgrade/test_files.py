@@ -18,7 +18,9 @@ from tests.support.processes import TOP
 
 class Inner(Section):
     RENAMED: ClassVar = {"wait": "patience"}
+    RENAMED_VALUES: ClassVar = {"privacy": {"mask": "redact"}}
     patience: int = 1
+    privacy: str = "off"
 
 
 class Outer(Section):
@@ -39,6 +41,9 @@ def one_section(monkeypatch):
         ("outer:\n  # why\n  checks: 2   # two\n  rows: 3\n", "outer:\n  # why\n  evals: 2   # two\n  rows: 3\n"),
         ("outer: {inner: {wait: 2}}\n", "outer: {inner: {patience: 2}}\n"),
         ("outer: {slow: 2.0e-4}\n", "outer: {inner: {patience: 2.0e-4}}\n"),
+        ("outer: {inner: {privacy: mask}}   # ours\n", "outer: {inner: {privacy: redact}}   # ours\n"),
+        ("outer: {inner: {privacy: off}}\n", "outer: {inner: {privacy: off}}\n"),
+        ("outer: {inner: {privacy: [mask]}}\n", "outer: {inner: {privacy: [mask]}}\n"),
         ("other: {checks: 2}\n", "other: {checks: 2}\n"),
         ("outer: {}\n", "outer: {}\n"),
     ],

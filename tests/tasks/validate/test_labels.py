@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tasks.core.errors import UserError
+from tasks.core.params import parse
+from tasks.core.paths import PARAMS
 from tasks.dataset.layout import WindowPaths
 from tasks.dataset.schema import RAW
 from tasks.validate import Params, profile
@@ -98,12 +100,16 @@ def test_only_a_written_rule_merges_and_every_row_of_it_is_counted():
         ({"labels": [1.5, 2]}, '"1.5" in quotes'),
         ({"labels": [True, False]}, '"true" in quotes'),
         ({"labels": [1, "1"]}, "named twice"),
-        ({"privacy": "mask"}, "privacy: redact"),
     ],
 )
 def test_a_rule_that_cannot_be_meant_is_refused(section, words):
     with pytest.raises(ValidationError, match=words):
         Params(**section)
+
+
+def test_a_value_of_an_earlier_release_is_refused_with_the_new_one():
+    with pytest.raises(UserError, match=r"validate.privacy: mask is now validate.privacy: redact: rename it, or run"):
+        parse(Params, {"privacy": "mask"}, "validate", PARAMS)
 
 
 def test_whole_numbers_are_the_labels_that_they_write():
