@@ -20,6 +20,7 @@ from tasks.dataset.windows import load as load_windows
 from tasks.ingest import fields, ids, images, late_labels, left_out, repeated, sources, statements, summary, windows
 from tasks.ingest.column_changes import with_one_type
 from tasks.ingest.decoding import Opening
+from tasks.ingest.json_records import refuse_no_objects
 from tasks.ingest.notes import repeated_notes
 from tasks.ingest.parts import Part, refuse_many_columns
 from tasks.ingest.reading import Reading
@@ -72,19 +73,20 @@ def _checked_parts(plan: windows.Plan, opening: Opening, selection: Selection) -
     parts = _read_parts(plan, opening)
     windows.refuse_undated_range(plan)
     used: dict[str, None] = {}
-    sparse = ""
+    sparse: Part | None = None
     for part in parts:
         if not part.sparse:
             fields.require_columns(part.file, plan.columns, part.table.column_names, plan.columns_key)
             selection.require(part.file, part.table.column_names)
         elif part.records:
             used |= dict.fromkeys(part.table.column_names)
-            sparse = sparse or part.file
+            sparse = sparse or part
         refuse_many_columns(len(used), plan.source)
         yield part
     if sparse:
-        fields.require_columns(sparse, plan.columns, used, plan.columns_key)
-        selection.require(sparse, used)
+        refuse_no_objects(sparse, used)
+        fields.require_columns(sparse.file, plan.columns, used, plan.columns_key)
+        selection.require(sparse.file, used)
 
 
 def _read_parts(plan: windows.Plan, opening: Opening) -> Iterator[Part]:
@@ -133,7 +135,7 @@ def main(window: WindowOption) -> None:
     pa.default_memory_pool().release_unused()  # reading is done, and writing takes as much memory again
     write_table(rows, layout.window(window).raw)
     write_json(figures, paths.metrics("ingest", window))
-    said = [*summary.lines(figures, reading), *statements.sentences(reading.opening, rows), *left_out.lines(figures)]
+    said = [*summary.lines(figures, reading), *statements.sentences(reading.opening), *left_out.lines(figures)]
     print("\n".join([*said, *repeated_notes(rows, figures.get("retired", {}))]))
 
 

@@ -15,7 +15,7 @@ PATTERNS = (
 ABOUT = re.compile(r"(readme|licen[cs]e|copying|notice|changelog|citation|authors)([._-][^.]*)?", re.IGNORECASE)
 ENDINGS = ("", ".md", ".txt", ".rst", ".html", ".htm", ".pdf", ".cff", ".docx")
 """Of files about the data: license_plates.csv is none."""
-KEPT_SILENT = (".gitignore", ".gitattributes", ".gitkeep", ".dvcignore")
+KEPT_SILENT = (".gitignore", ".gitattributes", ".gitkeep", ".dvcignore", ".objects.json")
 
 
 def is_by_file(path: Path) -> bool:
@@ -27,5 +27,5 @@ def is_by_file(path: Path) -> bool:
 
 
 def is_worth_naming(path: Path) -> bool:
-    """Whether a person is told that the file was left out: not of git's own and DVC's notes."""
+    """Whether a person is told that the file was left out: not of git's own, DVC's notes and a landing's record."""
     return path.name not in KEPT_SILENT and path.suffix != ".dvc"

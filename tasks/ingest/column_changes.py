@@ -1,11 +1,11 @@
-"""Columns that are new, missing or of another type in a later file of a source."""
+"""Columns that are new, missing or of another type in a later file of a source, or in the current window's source."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +18,7 @@ HELD = "columns_differ"
 
 @dataclass(frozen=True)
 class Change:
-    """One column of a file that differs from the first file's."""
+    """One column of a file that differs from those of the file that it is compared with."""
 
     kind: Kind
     column: str
@@ -36,37 +36,61 @@ class Change:
         return f"column {self.column!r} of {self.first} is not in {self.file}"
 
 
+@dataclass(frozen=True)
+class FileColumns:
+    """The columns of a file, by its first records."""
+
+    file: str
+    types: Mapping[str, pa.DataType]
+    always: frozenset[str]
+    """Those that each of the records has: where records name their columns each, the ones without a gap."""
+    sparse: bool
+
+    @classmethod
+    def of(cls, part: Part, besides: Collection[str] = ()) -> Self:
+        """The columns of a part but those named ``besides``."""
+        types = {column.name: column.type for column in part.table.schema if column.name not in besides}
+        always = (name for name in types if not part.sparse or (part.records and not part.table[name].null_count))
+        return cls(part.file, types, frozenset(always), part.sparse)
+
+
 @dataclass
 class ColumnChanges:
-    """The columns of the source's files, each compared with the first.
+    """The columns of the source's files, each compared with those of ``before``: the reference's first file where the
+    current window has a source of its own, else the source's own first.
 
-    Files whose records name their columns each are left out: there a column is as good as missing where it is null."""
+    Of one source, files whose records name their columns each are left out: there a column is as good as missing where
+    it is null."""
 
-    first: str = ""
-    schema: pa.Schema = field(default_factory=lambda: pa.schema([]))
+    before: FileColumns | None = None
+    besides: Collection[str] = ()
+    """Columns that are not compared."""
     by_file: dict[str, list[Change]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._across = self.before is not None
+
     def of(self, part: Part) -> list[Change]:
-        """What changed in the part's file."""
-        if part.sparse:
+        """What changed in the part's file, by its first part."""
+        if part.sparse and not self._across:
             return []
         if part.file not in self.by_file:
-            if not self.first:
-                self.first, self.schema = part.file, part.table.schema
-            self.by_file[part.file] = list(_changes(self.first, self.schema, part.file, part.table.schema))
+            found = FileColumns.of(part, self.besides)
+            self.before = self.before or found
+            self.by_file[part.file] = list(_changes(self.before, found))
         return self.by_file[part.file]
 
 
-def _changes(first: str, before: pa.Schema, file: str, after: pa.Schema) -> Iterable[Change]:
-    for name in before.names:
-        if name not in after.names:
-            yield Change("missing", name, file, first)
-        elif after.field(name).type != before.field(name).type:
-            kinds = (str(before.field(name).type), str(after.field(name).type))
-            yield Change("retyped", name, file, first, kinds)
-    for name in after.names:
-        if name not in before.names:
-            yield Change("new", name, file, first)
+def _changes(before: FileColumns, after: FileColumns) -> Iterable[Change]:
+    for name, kind in before.types.items():
+        if name not in after.types:
+            if name in before.always:
+                yield Change("missing", name, after.file, before.file)
+        elif after.types[name] != kind and not (before.sparse or after.sparse):
+            yield Change("retyped", name, after.file, before.file, (str(kind), str(after.types[name])))
+    for name in after.types:
+        if name not in before.types and name in after.always:
+            yield Change("new", name, after.file, before.file)
 
 
 def held(rows: pa.Table) -> pa.Table:

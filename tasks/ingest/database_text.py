@@ -10,12 +10,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-
 from tasks.core.errors import UserError
 from tasks.ingest.decoding import Opening, Text, open_text
 from tasks.ingest.encodings import checks_encoding
-from tasks.ingest.parts import Part, batches, refuse_many_columns, strings
+from tasks.ingest.parts import Part, batches, part_of_cells, refuse_many_columns
 
 CELL = re.compile(r"(?:[^\\\t]|\\.)*", re.DOTALL)
 ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -101,16 +99,5 @@ def _names(path: Path, start: Record, opening: Opening) -> list[str]:
 
 
 def _part(path: Path, names: list[str], batch: list[Record], first: int, file: Text) -> Part:
-    blank: list[str | None] = [None] * len(names)
-    fits = [len(cells) == len(names) for cells, _ in batch]
-    rows = [cells if fit else blank for fit, (cells, _) in zip(fits, batch, strict=True)]
-    columns = list(map(strings, zip(*rows, strict=True))) if rows else [strings([])] * len(names)
-    return Part(
-        file=path.as_posix(),
-        table=pa.table([column for column, _ in columns], names=names),
-        records=len(batch),
-        record=lambda i: file.as_bytes(batch[i][1]),
-        first=first,
-        unparseable=frozenset(i for i, fit in enumerate(fits) if not fit),
-        undecodable={name: bad for name, (_, bad) in zip(names, columns, strict=True) if bad},
-    )
+    rows = [cells if len(cells) == len(names) else None for cells, _ in batch]
+    return part_of_cells(path, names, rows, lambda i: file.as_bytes(batch[i][1]), first)

@@ -10,14 +10,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import pyarrow as pa
-
 from tasks.core.errors import UserError
 from tasks.ingest.decoding import Opening, Text, is_valid, open_text
 from tasks.ingest.dialect import Proposal, detect, lines_behind_header
 from tasks.ingest.dialect_records import Lines, Record, records
 from tasks.ingest.encodings import checks_encoding, refuse_another_encoding
-from tasks.ingest.parts import Part, batches, refuse_many_columns, strings
+from tasks.ingest.parts import Part, batches, part_of_cells, refuse_many_columns
 
 
 @checks_encoding
@@ -60,29 +58,28 @@ def _note_lines(path: Path, lines: Lines, held: int, opening: Opening) -> None:
 
 def _part(path: Path, header: list[str], batch: list[Record], first: int, file: Text, again: Collection[str]) -> Part:
     """The records as a table; one whose cells are ``again``, the header's, is no data."""
-    blank: list[str | None] = [None] * len(header)
-    fits = [cells is not None and len(cells) == len(header) for cells, _ in batch]
-    repeated = _repeated(batch, list(again)) if again else frozenset()
-    for i in repeated:
-        fits[i] = False
-    rows = [cells if fit else blank for fit, (cells, _) in zip(fits, batch, strict=True)]
-    columns = list(map(strings, zip(*rows, strict=True))) if rows else [strings([])] * len(header)
-    return Part(
-        file=path.as_posix(),
-        table=pa.table([column for column, _ in columns], names=header),
-        records=len(batch),
-        record=lambda i: file.as_bytes(batch[i][1].rstrip("\r\n")),
-        first=first,
-        unparseable=frozenset(i for i, fit in enumerate(fits) if not fit) - repeated,
-        repeated=repeated,
-        undecodable={name: bad for name, (_, bad) in zip(header, columns, strict=True) if bad},
+    return part_of_cells(
+        path,
+        header,
+        [cells if cells is not None and len(cells) == len(header) else None for cells, _ in batch],
+        lambda i: file.as_bytes(batch[i][1].rstrip("\r\n")),
+        first,
+        repeated=_repeated(batch, list(map(_folded, again))) if again else frozenset(),
     )
 
 
 def _repeated(batch: list[Record], header: list[str]) -> frozenset[int]:
-    """The records that are the header again, as files joined end to end have it: with a byte order mark or without."""
-    marked = ["\ufeff" + header[0], *header[1:]]
-    return frozenset(i for i, (cells, _) in enumerate(batch) if cells in (header, marked))
+    """The records that are the header again, as files joined end to end have it: also in capitals, with spaces around,
+    or behind a byte order mark."""
+    return frozenset(
+        i
+        for i, (cells, _) in enumerate(batch)
+        if cells and len(cells) == len(header) and _folded(cells[0]) == header[0] and [*map(_folded, cells)] == header
+    )
+
+
+def _folded(name: str) -> str:
+    return name.removeprefix("\ufeff").strip().casefold()
 
 
 def _header(path: Path, found: Proposal, opening: Opening) -> list[str]:

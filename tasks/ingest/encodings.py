@@ -57,7 +57,7 @@ def guesses(lines: list[bytes]) -> list[Guess]:
 def checks_encoding(read: Callable[P, Iterator[Part]]) -> Callable[P, Iterator[Part]]:
     """A reader of text files that refuses one which is not UTF-8 throughout, where nothing says what it is.
 
-    A file of which most is UTF-8, or one line of which is not, is read: that line is no text.
+    A file of which most is UTF-8, or one line of which is not, is read: that line is no text, which is said.
     """
 
     @wraps(read)
@@ -68,29 +68,36 @@ def checks_encoding(read: Callable[P, Iterator[Part]]) -> Callable[P, Iterator[P
         for part in read(*args, **kwargs):
             bad += len(frozenset().union(*part.undecodable.values()))
             yield part
-        if bad >= MIN_BAD_LINES:
+        if bad:
             refuse_another_encoding(path, opening)
 
     return reading
 
 
 def refuse_another_encoding(path: Path, opening: Opening, least: int = MIN_BAD_LINES) -> None:
-    """UserError with what is proposed, if more lines of the file are not UTF-8 than are UTF-8 beyond ASCII."""
+    """UserError with what is proposed, if more lines of the file are not UTF-8 than are UTF-8 beyond ASCII.
+
+    Of a file with fewer such lines, which are quarantined, the same is noted.
+    """
     if opening.declares(path):
         return
     bad, good, first = _lines_beyond_ascii(path, opening)
-    if len(bad) < least or len(bad) <= good:
-        return
-    found = guesses(bad)[:3]
+    found = guesses(bad)[:3] if bad else []
     if not found:  # no text at all
         return
     best, *others = found
     also = f" (or {', '.join(f'{one.encoding}: {_cut(one.value)}' for one in others)})" if others else ""
-    raise Unsettled(
-        f"{path} is not UTF-8, first in line {first}; it may be {best.encoding}, confidence {best.confidence:.2f}: "
-        f"{_cut(best.value)}{also}: set `encoding: {best.encoding}` under ingest, or for this file "
-        f"`files: {{{path.name}: {{encoding: {best.encoding}}}}}`; `utf-8` quarantines what is not",
-        encoding=best.encoding,
+    proposed = f"it may be {best.encoding}, confidence {best.confidence:.2f}: {_cut(best.value)}{also}"
+    own = f"`files: {{{path.name}: {{encoding: {best.encoding}}}}}`"
+    if len(bad) >= least and len(bad) > good:
+        raise Unsettled(
+            f"{path} is not UTF-8, first in line {first}; {proposed}: set `encoding: {best.encoding}` under ingest, or "
+            f"for this file {own}; `utf-8` quarantines what is not",
+            encoding=best.encoding,
+        )
+    settle = "save it as UTF-8, since other lines are" if good else f"set {own} under ingest"
+    opening.notes.lines.append(
+        f"{path}: {len(bad)} lines are not UTF-8 and are quarantined, first line {first}; {proposed}: {settle}"
     )
 
 

@@ -11,6 +11,7 @@ from tasks.core.errors import UserError
 from tasks.core.rows import IMAGE
 from tasks.dataset.schema import BASE, IMAGE_PROPERTIES, RAW, REASONS
 from tasks.dataset.windows import Columns
+from tasks.ingest.column_names import refuse_missing
 from tasks.ingest.names import NONE, Names, read_names
 from tasks.ingest.parts import HEADER_REPEATED, UNPARSEABLE, Part
 from tasks.ingest.times import TimeReader
@@ -75,17 +76,9 @@ def extras(part: Part, columns: Columns) -> dict[str, str]:
 
 def require_columns(file: str, columns: Columns, known: Iterable[str], key: str) -> None:
     """Refuse a file without a column that ``params.yaml`` names (``key`` says where); ``known`` are those it has."""
-    has = list(dict.fromkeys(known))
     for role in ("text", "image", "label", "timestamp", "id"):
-        name = getattr(columns, role)
-        if name is not None and name not in has:
-            shown = ", ".join(map(_shown, has[:20])) + (f" and {len(has) - 20} more" if len(has) > 20 else "")
-            raise UserError(f"{file} has no column {name!r}, which {key}.{role} names; it has {shown or 'none'}")
-
-
-def _shown(name: str) -> str:
-    """A name, quoted where what surrounds it would not be seen."""
-    return name if name.strip() == name and name.isprintable() and name else repr(name)
+        if (name := getattr(columns, role)) is not None:
+            refuse_missing(file, name, known, f"{key}.{role}")
 
 
 def column(part: Part, name: str | None) -> pa.ChunkedArray:
@@ -107,7 +100,8 @@ def _texts(part: Part, columns: Columns) -> pa.ChunkedArray:
         return pa.chunked_array([pa.nulls(part.records, pa.string())])
     if not pa.types.is_string(found.type):
         raise UserError(
-            f"{part.file}: column {columns.text!r} is {found.type}, not text: name another under ingest.columns.text"
+            f"{part.file}: column {columns.text!r} is {found.type}, not text: name another under ingest.columns.text, "
+            "or write it as text"
         )
     others = part.not_strings.get(columns.text or "")
     return pc.if_else(_mask(others, part.records), NONE, found) if others else found
@@ -116,7 +110,10 @@ def _texts(part: Part, columns: Columns) -> pa.ChunkedArray:
 def _images(part: Part, columns: Columns) -> pa.ChunkedArray:
     found = column(part, columns.image)
     if not (pa.types.is_binary(found.type) or pa.types.is_null(found.type) or found.null_count == len(found)):
-        raise UserError(f"{part.file}: column {columns.image!r} is {found.type}, which is no image")
+        raise UserError(
+            f"{part.file}: column {columns.image!r} is {found.type}, not the bytes of images: name another under "
+            "ingest.columns.image"
+        )
     return found.cast(pa.binary())
 
 

@@ -7,16 +7,18 @@ decides the type of another's, and no digit is lost. An object that names a key 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from tasks.core.errors import UserError
 from tasks.ingest.decoding import Opening, Text, is_valid
 from tasks.ingest.parts import Part, refuse_many_columns, strings
 
 BLANK = " \t\r\n"
+MAX_SHOWN = 60  # characters of a record
 
 
 class Record(NamedTuple):
@@ -75,6 +77,17 @@ def written(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join([written(one) for one in value]) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def refuse_no_objects(first: Part, used: Collection[str]) -> None:
+    """UserError where no record of such files is an object with a key; ``first`` is a part that has records."""
+    if not used:
+        start = first.record(0).decode(errors="replace")
+        cut = f"{start[:MAX_SHOWN]}…" if len(start) > MAX_SHOWN else start
+        raise UserError(
+            f"{first.file}: no record is a JSON object with keys, such as row {first.first}, {cut!r}: write each "
+            'record as {"column": value}, one a line'
+        )
 
 
 def part_of(batch: Sequence[Record], path: Path, first: int, file: Text, opening: Opening) -> Part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
@@ -59,6 +60,32 @@ def strings(values: Sequence[str | None]) -> tuple[pa.Array, frozenset[int]]:
     except UnicodeEncodeError:
         bad = frozenset(i for i, value in enumerate(values) if value is not None and not is_valid(value))
         return pa.array([None if i in bad else value for i, value in enumerate(values)], pa.string()), bad
+
+
+def part_of_cells(
+    path: Path,
+    names: Sequence[str],
+    rows: Sequence[Sequence[str | None] | None],
+    record: Callable[[int], bytes],
+    first: int,
+    repeated: frozenset[int] = frozenset(),
+    problems: Mapping[int, str] | None = None,
+) -> Part:
+    """Records whose cells are text, one for each name; None stands for one that could not be split into them."""
+    blank: list[str | None] = [None] * len(names)
+    whole = [blank if row is None or i in repeated else row for i, row in enumerate(rows)]
+    columns = list(map(strings, zip(*whole, strict=True))) if whole else [strings([])] * len(names)
+    return Part(
+        file=path.as_posix(),
+        table=pa.table([column for column, _ in columns], names=list(names)),
+        records=len(rows),
+        record=record,
+        first=first,
+        unparseable=frozenset(i for i, row in enumerate(rows) if row is None) - repeated,
+        repeated=repeated,
+        undecodable={name: bad for name, (_, bad) in zip(names, columns, strict=True) if bad},
+        problems=problems or {},
+    )
 
 
 def batches(found: Iterator[R], size: Callable[[R], int]) -> Iterator[list[R]]:

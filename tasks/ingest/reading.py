@@ -7,10 +7,12 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.core.errors import UserError
-from tasks.ingest.column_changes import Change, ColumnChanges, held
+from tasks.ingest import sources
+from tasks.ingest.column_changes import Change, ColumnChanges, FileColumns, held
 from tasks.ingest.fields import extras
 from tasks.ingest.parts import Part
 from tasks.ingest.selection import Selection
+from tasks.ingest.watched_source import is_watched
 from tasks.ingest.windows import Plan, RecordCounts
 
 
@@ -27,11 +29,32 @@ class Reading:
         """Columns that differ between files that have rows in the window."""
         self.later: dict[str, str] = {}
         """By id, the latest landed part with a row in another window."""
-        self._columns, self._noted = ColumnChanges(), set[str]()
+        self._columns: ColumnChanges | None = None
+        self._noted = set[str]()
 
     def compare(self, part: Part) -> list[Change]:
-        """The columns of the part's file that changed since the source's first."""
-        return self._columns.of(part) if self.plan.section.columns_differ != "allow" else []
+        """The columns of the part's file that changed since the source's first, or the reference's."""
+        if self.plan.section.columns_differ == "allow":
+            return []
+        if self._columns is None:
+            self._columns = self._compared_with()
+        return self._columns.of(part)
+
+    def _compared_with(self) -> ColumnChanges:
+        """The columns of the reference's first file, where it has another source. Why it cannot be read is noted: its
+        own run refuses it."""
+        other = self.plan.reference
+        if other is None or other.columns.image or not is_watched(other.source_key, other.source, self.plan.window):
+            return ColumnChanges()
+        both = (other.columns, self.plan.columns)
+        besides = {name for columns in both for name in columns.model_dump().values()} if both[0] != both[1] else set()
+        try:
+            first = sources.list_files(other.source, other.source_key)[0]
+            part = next(sources.read_parts(first, other.opening(), other.source), None)
+        except UserError as error:
+            self.opening.notes.lines.append(f"columns are not compared with the reference's: {error}")
+            return ColumnChanges()
+        return ColumnChanges(FileColumns.of(part, besides) if part else None, besides)
 
     def note(self, part: Part, rows: pa.Table) -> pa.Table:
         """Note what is odd about the columns of a part; its rows, held if ``ingest.columns_differ`` says so."""

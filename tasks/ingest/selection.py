@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
 from tasks.ingest import Value
+from tasks.ingest.column_names import refuse_missing
 from tasks.ingest.parts import Part
 from tasks.ingest.windows import Plan, RecordCounts, select_rows
 
@@ -54,11 +55,8 @@ class Selection:
 
     def require(self, file: str, known: Iterable[str]) -> None:
         """Refuse a filter on a column that is not there."""
-        has = list(dict.fromkeys(known))
         for name in self.where:
-            if name not in has:
-                shown = ", ".join(map(repr, has[:20])) + (f" and {len(has) - 20} more" if len(has) > 20 else "")
-                raise UserError(f"{file} has no column {name!r}, which ingest.where names; it has {shown or 'none'}")
+            refuse_missing(file, name, known, "ingest.where")
 
     def refuse_nothing_left(self, rows: Sequence[pa.Table], plan: Plan, counts: RecordCounts) -> None:
         """Refuse a source of whose records nothing is left."""
@@ -66,7 +64,8 @@ class Selection:
             return
         values = [f"{name} holds {_listed(seen)}" for name, seen in self.seen.items()]
         why = f"none is as ingest.where says: {'; '.join(values)}" if values else "none holds an answer"
-        raise UserError(f"{plan.source_key}: of {counts.records} records of {plan.source} {why}")
+        settle = "change ingest.where" if values else "label some, or name another source"
+        raise UserError(f"{plan.source_key}: of {counts.records} records of {plan.source} {why}: {settle}")
 
     def _note(self, name: str, values: pa.ChunkedArray) -> None:
         found = self.seen.setdefault(name, Counter())

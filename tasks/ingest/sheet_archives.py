@@ -14,7 +14,7 @@ from tasks.core.errors import UserError
 from tasks.ingest.streams import Budget, refuse_bomb
 
 Errors = Mapping[tuple[int, int], str]
-"""By row and column, from 0, the error that a cell shows."""
+"""By row and column, from 0, the error that a cell shows; nothing where its formula has no result."""
 Layout = tuple[int, int, dict[tuple[int, int], str]]
 """How many rows and columns a sheet reaches to, and its errors."""
 MAX_CELLS = 20_000_000  # as Python's values they take 2 GB
@@ -22,6 +22,11 @@ BLOCK = 1 << 20
 ROW = re.compile(rb'<(?:\w+:)?row\b[^>]*?\sr="(\d{1,9})"')
 COLUMN = re.compile(rb'\sr="([A-Z]{1,3})\d')
 ERROR = re.compile(rb'<(?:\w+:)?c\b(?=[^>]*\st="e")[^>]*\sr="([A-Z]+)(\d+)"[^>]*>[^v]*?<(?:\w+:)?v>([^<]*)')
+NO_RESULT = re.compile(
+    rb'<(?:\w+:)?c\b(?![^>]*\st="str")[^>]*\sr="([A-Z]+)(\d+)"[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*'
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
+"""A formula that no program has worked out; one that gives an empty text has the type str."""
 TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
@@ -67,6 +72,7 @@ def _of_excel(archive: zipfile.ZipFile, sheet: str) -> Layout:
     rows = max(map(int, set(ROW.findall(data))), default=0)
     columns = max(map(_column, set(COLUMN.findall(data))), default=-1) + 1
     found = ERROR.findall(data) if b't="e"' in data else []
+    found += [(letters, row, b"") for letters, row in NO_RESULT.findall(data)]
     return rows, columns, {(int(row) - 1, _column(letters)): value.decode() for letters, row, value in found}
 
 

@@ -1,9 +1,10 @@
 """Records of a spreadsheet: one sheet of an .xlsx, .ods or .xls file.
 
-The first row that is not empty names the columns; empty rows are no records. A number is written as the sheet holds it
-(1, not 1.0), a date in ISO 8601, a truth value as TRUE or FALSE. A formula counts as its last result; where that is an
-error such as #N/A in a column that plays a part, the record is held. Of merged cells the first has the value, as in the
-file.
+The sheet is the first that is not hidden; which others there are is said. Of the first rows the one names the columns
+that holds all that play a part, else the first that is not empty; empty rows are no records. A number is written as the
+sheet holds it (1, not 1.0), a date in ISO 8601, a truth value as TRUE or FALSE. A formula counts as its last result;
+where that is an error such as #N/A, or is not there, in a column that plays a part, the record is held. Of merged cells
+the first has the value, as in the file.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-from python_calamine import CalamineError, CalamineWorkbook, WorksheetNotFound
+from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum, WorksheetNotFound
 
 from tasks.core.errors import UserError
 from tasks.ingest.decoding import Opening
-from tasks.ingest.parts import Part, batches, refuse_many_columns, strings
+from tasks.ingest.parts import Part, batches, part_of_cells, refuse_many_columns
 from tasks.ingest.sheet_archives import Errors, check_archive, layout
 from tasks.ingest.streams import unchanged_while_read
 from tasks.ingest.unsettled import Unsettled
 
 CELL_ERROR = "cell_error"
 """The problem of a record whose text, label, time or id is the error of a formula."""
+MAX_ROWS_BEFORE = 50
 Row = tuple[list[str], bool]
 """The cells of a record, and whether one that plays a part is an error."""
 
@@ -41,7 +42,7 @@ def read_sheet_parts(path: Path, opening: Opening) -> Iterator[Part]:
         book = _book(path)
         name = _sheet_name(path, book, opening)
         rows, errors = _cells(path, book, name)
-    header, start = _header(path, name, rows)
+    header, start = _header(path, name, rows, opening)
     _refuse_other_sheet(path, book, name, header, opening)
     columns = [place for place, title in enumerate(header) if title]
     named = [header[place] for place in columns]
@@ -67,7 +68,14 @@ def _sheet_name(path: Path, book: CalamineWorkbook, opening: Opening) -> str:
         raise UserError(f"{path} has no sheet {opening.sheet!r}, which ingest.sheet names; it has {_listed(has)}")
     if not has:
         raise UserError(f"{path} has no sheets: save it again")
-    return has[0] if opening.sheet is None else opening.sheet
+    if opening.sheet is not None:
+        return opening.sheet
+    seen = [one.name for one in book.sheets_metadata if one.visible == SheetVisibleEnum.Visible] or has
+    if others := [f"{one!r}" + ("" if one in seen else " (hidden)") for one in has if one != seen[0]]:
+        opening.notes.lines.append(
+            f"{path}: sheet {seen[0]!r} is read, not {', '.join(others)}: ingest.sheet names one"
+        )
+    return seen[0]
 
 
 def _cells(path: Path, book: CalamineWorkbook, name: str) -> tuple[list[list[Any]], Errors]:
@@ -78,9 +86,15 @@ def _cells(path: Path, book: CalamineWorkbook, name: str) -> tuple[list[list[Any
         raise UserError(f"{path}: sheet {name!r} cannot be read: {error}: save the file again") from None
 
 
-def _header(path: Path, name: str, rows: Sequence[Sequence[Any]]) -> tuple[list[str], int]:
+def _header(path: Path, name: str, rows: Sequence[Sequence[Any]], opening: Opening) -> tuple[list[str], int]:
     """The names of the columns, empty where there is none, and the place of the first row below them."""
-    start = next((place for place, row in enumerate(rows, 1) if any(map(written, row))), 0)
+    first = next((place for place, row in enumerate(rows, 1) if any(map(written, row))), 0)
+    named = (place for place, row in enumerate(rows[:MAX_ROWS_BEFORE], 1) if set(opening.names) <= {*map(written, row)})
+    start = next(named, first) if opening.names else first
+    if start > first:
+        opening.notes.lines.append(
+            f"{path}: sheet {name!r}: header in row {start}, {start - first} rows before it left out"
+        )
     titles = [written(cell) for cell in rows[start - 1]] if start else []
     if not titles:
         raise UserError(f"{path}: sheet {name!r} is empty: its first row must name the columns")
@@ -107,8 +121,7 @@ def _refuse_other_sheet(path: Path, book: CalamineWorkbook, name: str, header: l
         return
     for other in book.sheet_names:
         rows = _cells(path, book, other)[0] if other != name else []
-        titles = next((row for row in rows if any(row)), [])
-        if names <= {written(cell) for cell in titles}:
+        if any(names <= {*map(written, row)} for row in rows[:MAX_ROWS_BEFORE]):
             raise Unsettled(
                 f"{path}: its first sheet, {name!r}, lacks columns that {other!r} has: "
                 f"say `sheet: {other}` under ingest",
@@ -152,14 +165,12 @@ def _to_milliseconds(moment: datetime) -> datetime:
 
 def _part(path: Path, names: list[str], batch: list[Row], first: int) -> Part:
     rows = [cells for cells, _ in batch]
-    columns = list(map(strings, zip(*rows, strict=True))) if rows else [strings([])] * len(names)
-    return Part(
-        file=path.as_posix(),
-        table=pa.table([column for column, _ in columns], names=names),
-        records=len(batch),
-        record=lambda i: json.dumps(dict(zip(names, rows[i], strict=True)), ensure_ascii=False).encode(),
-        first=first,
-        undecodable={name: bad for name, (_, bad) in zip(names, columns, strict=True) if bad},
+    return part_of_cells(
+        path,
+        names,
+        rows,
+        lambda i: json.dumps(dict(zip(names, rows[i], strict=True)), ensure_ascii=False).encode(),
+        first,
         problems={i: CELL_ERROR for i, (_, faulty) in enumerate(batch) if faulty},
     )
 

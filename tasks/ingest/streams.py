@@ -57,7 +57,10 @@ class Budget:
 def refuse_bomb(unpacked: int, packed: int, path: Path) -> None:
     """Refuse a file that unpacks to far more than it is."""
     if unpacked > max(MIN_BOMB_BYTES, MAX_RATIO * packed):
-        raise UserError(f"{path}: {packed} bytes unpack to more than {MAX_RATIO} times as many: this looks like a bomb")
+        raise UserError(
+            f"{path}: {packed} bytes unpack to more than {MAX_RATIO} times as many, which looks like a bomb: unpack it "
+            "first if it is none"
+        )
 
 
 @contextmanager
@@ -89,7 +92,9 @@ class _Counted(io.RawIOBase):
         try:
             found = self.stream.read(len(buffer))
         except (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
-            raise UserError(f"{self.path} cannot be unpacked, after {self.bytes_read} bytes: {error}") from None
+            raise UserError(
+                f"{self.path} cannot be unpacked, after {self.bytes_read} bytes: {error}: fetch it again, or pack it"
+            ) from None
         self.bytes_read += len(found)
         self.budget.spend(len(found), self.path)
         if self.packed:
@@ -124,7 +129,9 @@ def _refuse_other(path: Path, file: IO[bytes], kind: str | None) -> None:
     head = file.read(4)
     file.seek(0)
     if kind and not head:
-        raise UserError(f"{path} is empty, and so no {kind} file")
+        raise UserError(f"{path} is empty, and so no {kind} file: fetch it again, or remove it")
+    if kind in READERS and MAGIC.get(next((one for one in MAGIC if head.startswith(one)), b"")) is None:
+        raise UserError(f"{path} cannot be unpacked, it is no {kind} file: take {path.suffix} off its name, or pack it")
     for magic, other in MAGIC.items():
         if head.startswith(magic) and other != kind:
             raise UserError(f"{path} holds {other}, which its name does not say: unpack or rename it")

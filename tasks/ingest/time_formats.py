@@ -56,7 +56,7 @@ class Proposal:
 def propose(values: Iterable[str]) -> Proposal:
     """The one format of a column, by its values (distinct, none missing)."""
     texts = list(values)
-    counts = Counter(form for value in texts for form in _formats_of(value))
+    counts = Counter(form for value in texts for form in formats_of(value))
     if not counts:
         return Proposal(ISO, 0, len(texts))
     best = min(counts, key=lambda form: (-counts[form], _rank(form)))
@@ -120,7 +120,7 @@ def _named_months(date: str) -> list[str]:
     return [f"{first}{month}{found[4]}" + (f"%d{found[6]}" if found[5] else "") + year]
 
 
-def _formats_of(value: str) -> list[str]:
+def formats_of(value: str) -> list[str]:
     """The formats that read a value."""
     if parse_iso(value):
         return [ISO]

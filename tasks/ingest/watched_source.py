@@ -21,14 +21,19 @@ def refuse_unwatched(key: str, source: str) -> None:
     ``key`` is where ``params.yaml`` names the file. ``ingest.source`` is a dep, and so are two folders; any other file
     must be written into ``dvc.yaml``, which is read as data: a comment makes nothing a dep.
     """
-    watched = key == "ingest.source" or any(PurePosixPath(source).is_relative_to(top) for top in (SOURCES, LABELS))
-    if watched or not PIPELINE.exists() or f"${{{key}}}" in _deps(key.split(".")[1]):
+    if is_watched(key, source, key.split(".")[1]):
         return
     name = PurePosixPath(source).name
     raise UserError(
         f"{key}: DVC does not watch {source}, and its changes would go unseen: move it into the folder that DVC "
         f'watches (`git mv {source} {SOURCES}/{name}`), or write "${{{key}}}" among the deps of ingest in {PIPELINE}'
     )
+
+
+def is_watched(key: str, source: str, window: str) -> bool:
+    """Whether the stage of that window depends on the file."""
+    watched = key == "ingest.source" or any(PurePosixPath(source).is_relative_to(top) for top in (SOURCES, LABELS))
+    return watched or not PIPELINE.exists() or f"${{{key}}}" in _deps(window)
 
 
 def _deps(window: str) -> set[str]:

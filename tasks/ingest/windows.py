@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,9 +16,12 @@ from tasks.ingest import Params
 from tasks.ingest.decoding import Opening
 from tasks.ingest.parts import HEADER_REPEATED, UNPARSEABLE
 from tasks.ingest.streams import Budget
-from tasks.ingest.time_formats import candidates
+from tasks.ingest.time_formats import formats_of
 from tasks.ingest.times import TimeReader
 
+MAX_SHOWN = 60  # bytes of a record
+SHEET_DAYS = re.compile(r"[2-6]\d{4}(\.\d+)?", re.ASCII)
+"""Days since 1899, of the years 1954 to 2091."""
 NO_RECORD = pa.array([UNPARSEABLE, HEADER_REPEATED])
 """Problems of what has no time because it has no columns."""
 
@@ -34,6 +38,8 @@ class Plan:
     other: WindowRange | None
     """The other window's range, where both read the same source."""
     section: Params
+    reference: Plan | None = None
+    """Of the current window with a source of its own: the reference's, whose columns its own are compared with."""
 
     def opening(self) -> Opening:
         """How the source's files are opened."""
@@ -91,7 +97,9 @@ def plan(window: WindowName, windows: Windows, section: Params) -> Plan:
         )
     shared = (other.source or section.source) == source
     columns = own.columns or section.columns
-    return Plan(window, own, source, columns, own.labels, other if shared else None, section)
+    compared = window == "current" and not shared and (other.source or section.source)
+    reference = plan("reference", windows, section) if compared else None
+    return Plan(window, own, source, columns, own.labels, other if shared else None, section, reference)
 
 
 def refuse_undated_range(plan: Plan) -> None:
@@ -122,6 +130,8 @@ class RecordCounts:
     undated: int = 0
     unparseable: int = 0
     """Of those undated, how many could not be split into columns: their time is not what is wrong."""
+    example: str = ""
+    """The first of those, and where it stands."""
     other: int = 0
     outside: int = 0
     left_out: int = 0
@@ -138,7 +148,13 @@ class RecordCounts:
         if self.inside or not plan.has_data:
             return
         if not plan.dated:
-            raise UserError(f"{plan.source_key}: {plan.source} holds no records")
+            raise UserError(f"{plan.source_key}: {plan.source} holds no records: land some, or name another source")
+        if 2 * self.unparseable > self.records:
+            raise UserError(
+                f"{plan.source_key}: {self.unparseable} of {self.records} records of {plan.source} have other cells "
+                f"than the header, such as {self.example}: say how it is written under ingest.dialect (delimiter, "
+                "quoted, escape), or mend it"
+            )
         raise UserError(
             f"windows.{plan.window} is empty: of {self.records} records of {plan.source} none falls in "
             f"[{_format_time(plan.range.from_)}, {_format_time(plan.range.until)}); its times run from "
@@ -150,15 +166,23 @@ class RecordCounts:
 def _too_many_undated(counts: RecordCounts, plan: Plan, clock: TimeReader) -> str:
     """How many have no time, the first values that cannot be read, and the keys that settle it."""
     values = [f"{value!r} ({file}, row {row})" for file, row, value in clock.unreadable]
-    format_ = next((form for *_, value in clock.unreadable for form in candidates(value)), "%d.%m.%Y %H:%M")
     reasons = f"; the first that cannot be read: {', '.join(values)}" if values else ", all of them empty"
-    settle = f'say how times are written (ingest.time_format: "{format_}"), mend them, or ' if values else ""
+    settle = _how_to_write([value for *_, value in clock.unreadable]) if values else ""
     undated = counts.undated - counts.unparseable
     return (
         f"{plan.columns_key}.timestamp: {undated} of {counts.records} records of {plan.source} have no time that can "
         f"be read, more than ingest.max_undated ({plan.section.max_undated:g}) allows{reasons}: {settle}"
         "raise ingest.max_undated"
     )
+
+
+def _how_to_write(values: list[str]) -> str:
+    """What a person does about times that cannot be read."""
+    if all(SHEET_DAYS.fullmatch(value) for value in values):
+        return "write them as dates, since they look like the day numbers of a spreadsheet, or "
+    form = next((form for value in values for form in formats_of(value)), None)
+    named = f': "{form}"' if form else ', such as "%d.%m.%Y %H:%M"'
+    return f"say how times are written (ingest.time_format{named}), mend them, or "
 
 
 def select_rows(rows: pa.Table, plan: Plan, counts: RecordCounts) -> pa.Table:
@@ -180,13 +204,26 @@ def select_rows(rows: pa.Table, plan: Plan, counts: RecordCounts) -> pa.Table:
     counts.records += len(rows)
     counts.inside += _count(inside)
     counts.undated += _count(undated)
-    counts.unparseable += _count(pc.is_in(rows["problem"], value_set=NO_RECORD)) if plan.dated else 0
+    unparseable = pc.is_in(rows["problem"], value_set=NO_RECORD)
+    counts.unparseable += _count(unparseable) if plan.dated else 0
+    counts.example = counts.example or _first(rows, unparseable)
     counts.other += _count(other)
     counts.outside += _count(pc.invert(pc.or_(pc.or_(inside, undated), other)))
     counts.earliest = min(filter(None, (counts.earliest, pc.min(times).as_py())), default=None)
     counts.latest = max(filter(None, (counts.latest, pc.max(times).as_py())), default=None)
     selected = pc.or_(inside, undated) if plan.takes_undated else inside
     return rows if _count(selected) == len(rows) else rows.filter(selected)  # to filter is to copy
+
+
+def _first(rows: pa.Table, mask: pa.ChunkedArray) -> str:
+    """The first such record and where it stands; empty where there is none."""
+    places = pc.indices_nonzero(mask)
+    if not len(places):
+        return ""
+    row = rows.select(["source_file", "source_row", "source_bytes"]).slice(places[0].as_py(), 1).to_pylist()[0]
+    return (
+        f"{row['source_bytes'][:MAX_SHOWN].decode(errors='replace')!r} ({row['source_file']}, row {row['source_row']})"
+    )
 
 
 def _count(mask: pa.ChunkedArray) -> int:

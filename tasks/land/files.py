@@ -47,8 +47,14 @@ def land_files(name: str, _source: Source, address: Address, parts: Parts, _: bo
     return land_each(name, [(file.name, partial(copy_unchanged, name, file)) for file in files], parts, alone)
 
 
-def land_each(name: str, files: Sequence[tuple[str, Callable[[Path], None]]], parts: Parts, alone: bool) -> list[str]:
-    """Land each named file, which its function copies to a path; notes for the user.
+def land_each(
+    name: str,
+    files: Sequence[tuple[str, Callable[[Path], None]]],
+    parts: Parts,
+    alone: bool,
+    done: Callable[[str], object] = lambda _: None,
+) -> list[str]:
+    """Land each named file, which its function copies to a path; notes for the user. ``done`` is told which are in.
 
     UserError with the first of those that ``ingest`` could not read, after the others have landed.
     """
@@ -61,6 +67,7 @@ def land_each(name: str, files: Sequence[tuple[str, Callable[[Path], None]]], pa
         try:
             fetch(copy)
             notes += land_bytes(copy, extension, parts, file, alone=alone)
+            done(file)
         except UnreadableFile as error:
             refused.append(str(error))
         finally:

@@ -25,6 +25,8 @@ from tasks.land import FORMATS
 from tasks.land.appended import Beginnings
 from tasks.land.trial import plan_of
 
+OBJECTS = ".objects.json"
+"""Beside the parts: which objects of a store they hold."""
 _NAME = re.compile(rf"(\d{{6,}})-([0-9a-f]{{16}})\.({FORMATS}|retired)")
 
 
@@ -48,7 +50,8 @@ class Parts:
         self.rows = 0
 
     def _verified(self) -> list[Path]:
-        files = sorted(self.folder.iterdir()) if self.folder.exists() else []
+        found = self.folder.iterdir() if self.folder.exists() else ()
+        files = sorted(file for file in found if file.name != OBJECTS)
         again = f"restore it with `dvc checkout {self.folder}`, or land under another name"
         for number, file in enumerate(files, 1):
             match = _NAME.fullmatch(file.name)

@@ -1,8 +1,8 @@
 """Land the objects of an S3-compatible store: one object, all below a prefix, or those that match a glob.
 
 ``s3://bucket/mails/`` or ``s3://bucket/mails/*.csv``; ``endpoint`` names a store that is not Amazon's. The keys are
-what ``secret`` holds (``KEY:SECRET``), or what boto finds (``AWS_ACCESS_KEY_ID``, ``~/.aws``). Every landing reads
-every object again, since only its bytes say whether they have landed.
+what ``secret`` holds (``KEY:SECRET``), or what boto finds (``AWS_ACCESS_KEY_ID``, ``~/.aws``). An object that the store
+lists as it did when it landed is not read again; with ``full`` every one is.
 """
 
 from __future__ import annotations
@@ -16,19 +16,25 @@ from typing import Any
 
 from tasks.core.errors import UserError
 from tasks.core.extras import require_extra
-from tasks.land import Address, Source, Transient
+from tasks.land import Address, Source, Transient, objects
 from tasks.land.files import format_of, land_each
 from tasks.land.parts import Parts
 
 
-def land_store(name: str, source: Source, address: Address, parts: Parts, _: bool = False) -> list[str]:
+def land_store(name: str, source: Source, address: Address, parts: Parts, full: bool = False) -> list[str]:
     """Land what is new among the objects, in name order. Returns notes for the user."""
     require_extra("s3fs", "s3")
     with _explained(name, address):
         store = _connect(source, address)
-        keys = _matching(name, store, address.url)
-    copies = [(key, partial(_copy_unchanged, name, store, address, key)) for key in keys]
-    return land_each(name, copies, parts, alone=keys == [address.url.removeprefix("s3://")])
+        found = _matching(name, store, address.url)
+    before = {} if full else objects.landed_before(parts)
+    known = {key: one for key, one in found.items() if before.get(key) == one}
+    copies = [(key, partial(_copy_unchanged, name, store, address, key)) for key in found if key not in known]
+    alone = [*found] == [address.url.removeprefix("s3://")]
+    try:
+        return land_each(name, copies, parts, alone, done=lambda key: known.update({key: found[key]}))
+    finally:
+        objects.record(parts, known)
 
 
 def _connect(source: Source, address: Address) -> Any:
@@ -40,16 +46,16 @@ def _connect(source: Source, address: Address) -> Any:
     )
 
 
-def _matching(name: str, store: Any, url: str) -> list[str]:
-    """The keys in name order; those whose name begins with a dot, or with _ as Spark's marks do, hold no data."""
+def _matching(name: str, store: Any, url: str) -> objects.Listed:
+    """The objects in name order; those whose name begins with a dot, or with _ as Spark's marks do, hold no data."""
     path = url.removeprefix("s3://")
-    found = store.glob(path) if has_magic(path) else store.find(path)
+    found = objects.listed(store.glob(path, detail=True) if has_magic(path) else store.find(path, detail=True))
     keys = sorted(key for key in found if not key.endswith("/") and key.rpartition("/")[2][:1] not in "._")
     if not keys:
         raise UserError(f"{name}: no object matches {url}")
     for key in keys:  # all of them are checked before the first one lands
         format_of(key.rpartition("/")[2], name)
-    return keys
+    return {key: found[key] for key in keys}
 
 
 def _copy_unchanged(name: str, store: Any, address: Address, key: str, copy: Path) -> None:

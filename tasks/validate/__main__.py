@@ -17,7 +17,7 @@ from tasks.core.rows import modality
 from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.layout import WindowPaths
-from tasks.validate import RELEASED, Params, image_checks, labels, personal, releases
+from tasks.validate import RELEASED, Params, decoded_twice, image_checks, labels, personal, releases
 from tasks.validate.corrections import write_corrections
 from tasks.validate.expectations import rule_checker
 from tasks.validate.reasons import failing, passing, row_reasons
@@ -37,6 +37,8 @@ def validate(
     raw, merged = labels.merge_labels(raw, section.merge_labels)
     look_alikes = labels.find_look_alikes(Counter(raw["label"].drop_null().to_pylist()), merged)
     kind = modality(raw.column_names)
+    twice = decoded_twice.decoded_twice(raw["text"]) if kind == "text" else []
+    findings = [*look_alikes.sentences(), *decoded_twice.sentences(raw, twice)]
     image_checks.refuse_inapplicable_rules(section, kind)
     found = {} if section.privacy == "off" else personal.find_personal_data(raw["text"], section.phone_regions)
     if kind == "image":
@@ -52,19 +54,18 @@ def validate(
             "personal_data": _counted(kind for spans in found.values() for kind in {span.kind for span in spans}),
         }
         broken = broken_rules(figures, passed, quarantined, section, window, checker) if len(raw) else []
-        checker.write_docs(where.data_docs, quarantined, look_alikes.sentences())
+        checker.write_docs(where.data_docs, quarantined, findings)
         write_corrections(raw, where.data_docs)
     del raw, rows  # writing takes four times a long text
     pa.default_memory_pool().release_unused()
     write_table(quarantined, where.quarantine)
     if broken:
         raise UserError(
-            "\n".join(
-                [*broken, *look_alikes.sentences(), f"Look at {where.data_docs}/index.html and {where.quarantine}."]
-            )
+            "\n".join([*broken, *findings, f"Look at {where.data_docs}/index.html and {where.quarantine}."])
         )
     write_table(passed, where.validated)
-    return figures | look_alikes.figures()
+    found_texts = {"texts_decoded_twice": len(twice)} if twice else {}
+    return figures | look_alikes.figures() | found_texts | ({"findings": findings} if findings else {})
 
 
 def _redacted(raw: pa.Table, found: Mapping[int, list[personal.Span]]) -> pa.Table:
@@ -99,7 +100,7 @@ def main(window: WindowOption) -> None:
     released = releases.released_reasons(releases.read_releases(RELEASED))
     figures = validate(read_table(where.raw), params.load(Params, "validate"), window, where, released)
     write_json(figures, paths.metrics("validate", window))
-    for sentence in labels.findings_in(figures).sentences():
+    for sentence in figures.get("findings", ()):  # type: ignore[attr-defined]
         print(sentence)
     why = ", ".join(f"{reason} {count}" for reason, count in dict(figures["reasons"]).items())  # type: ignore[call-overload]
     print(f"{window}: {figures['validated']} of {figures['rows']} rows pass" + (f"; quarantined: {why}" if why else ""))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?", re.ASCII)
+from tasks.validate.label_looks import look
+
 MISSING_WORDS = frozenset({"null", "none", "nan", "nat", "n/a", "#n/a", "na", "nil", "-", "?", "undefined", "<na>"})
 """What programs and people write where there is no label."""
 MAX_SHOWN = 5
@@ -59,13 +56,6 @@ class LabelFindings:
         return said
 
 
-def findings_in(figures: Mapping[str, Any]) -> LabelFindings:
-    """The findings that ``figures`` of a window hold."""
-    return LabelFindings(
-        figures.get("look_alike_labels", ()), figures.get("missing_label_words", {}), figures.get("merged_labels", {})
-    )
-
-
 def merge_labels(rows: pa.Table, rule: Mapping[str, str | None]) -> tuple[pa.Table, dict[str, int]]:
     """The rows with the labels that the rule puts in the place of others, and how many had each."""
     if not rule:
@@ -82,26 +72,11 @@ def find_look_alikes(counts: Mapping[str, int], merged: Mapping[str, int] | None
     """What looks wrong about labels, by how many rows have each."""
     groups: dict[str, list[str]] = {}
     for label in sorted(counts, key=lambda label: (-counts[label], label)):
-        groups.setdefault(look(label), []).append(label)
+        if shape := look(label):
+            groups.setdefault(shape, []).append(label)
     alike = [{label: counts[label] for label in group} for group in groups.values() if len(group) > 1]
     words = {label: counts[label] for label in sorted(counts) if look(label) in MISSING_WORDS}
     return LabelFindings(alike, words, merged or {})
-
-
-def look(label: str) -> str:
-    """What a label looks like: without case, width, accents' composition, spaces around it, and signs nobody sees.
-
-    Numbers are written in one way, so that 1, 1.0 and 01 look the same.
-    """
-    spaced = "".join(" " if sign.isspace() else sign for sign in unicodedata.normalize("NFKC", label))
-    shown = "".join(sign for sign in spaced if not _is_unseen(sign))
-    folded = " ".join(unicodedata.normalize("NFKC", shown.casefold()).split())
-    return f"{Decimal(folded).normalize():f}" if NUMBER.fullmatch(folded) else folded
-
-
-def _is_unseen(sign: str) -> bool:
-    """Whether nobody sees a sign, or it only chooses how the one before it is drawn."""
-    return unicodedata.category(sign) in ("Cf", "Cc") or "\ufe00" <= sign <= "\ufe0f"
 
 
 def _counted(group: Mapping[str, int]) -> str:

@@ -13,6 +13,9 @@ from tasks.validate import own_rules
 MAX_REASONS, MAX_VALUE = 3, 80  # reasons listed, characters of a value
 SETTLED_BY = {
     "record_unparseable": "mend the record",
+    "header_repeated": "take the repeated header out of the file",
+    "cell_error": "mend the formula, or open and save the file in a spreadsheet program, so that it has a result",
+    "annotations_differ": "settle the task in the annotation tool, and export again",
     "text_undecodable": "name the file's encoding (ingest.encoding)",
     "value_undecodable": "name the file's encoding (ingest.encoding)",
     "text_not_a_string": "name the column that holds the text (ingest.columns.text)",

@@ -60,7 +60,7 @@ def observe(raw: pa.Table, section: Params, personal: Mapping[int, str]) -> pd.D
 
 def _of_text(texts: pa.ChunkedArray, section: Params) -> dict[str, pa.ChunkedArray]:
     return {
-        "characters": pc.utf8_length(pc.utf8_trim_whitespace(texts)),
+        "characters": pc.if_else(_is_seen(texts), pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0),
         "letters_outside": _letters_outside(texts, section.scripts or []),
         "forbidden_characters": _forbidden_characters(texts, section.forbidden_characters),
     }
@@ -98,7 +98,13 @@ def _values(personal: Mapping[int, str], count: int) -> list[str | None]:
 def _not_blank(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if not _text(values.type):
         return values
-    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(values), ""), pa.scalar(None, pa.string()), values)
+    trimmed = pc.utf8_trim_whitespace(values)
+    return pc.if_else(pc.and_(pc.not_equal(trimmed, ""), _is_seen(values)), values, pa.scalar(None, pa.string()))
+
+
+def _is_seen(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Whether a value holds more than space and characters of no width."""
+    return pc.match_substring_regex(values, r"[^\s\x{85}\p{Z}\p{Cf}]")
 
 
 def _is_missing(values: pa.ChunkedArray, kind: Kind | None) -> pa.ChunkedArray:

@@ -125,6 +125,21 @@ RECOVERY = {
     ),
 }
 HEADERS = {
+    "again_in_capitals": behind("TEXT,Label\nx,a\n", lost(b"TEXT,Label", AGAIN), Row("x")),
+    "again_with_spaces": behind(" text , label\nx,a\n", lost(b" text , label", AGAIN), Row("x")),
+    "again_after_a_mark": behind("\ufefftext,label\nx,a\n", lost("\ufefftext,label".encode(), AGAIN), Row("x")),
+    "again_not_quite": behind("texts,label\n", Row("texts", "label")),
+    "no_header_unsaid": whole("win money,spam\nhello,ham\n", "'win money', 'spam'", "ingest.columns.text", "header: 0"),
+    "no_header_said": file(
+        "win money,spam\nhello,ham\n",
+        Row("win money", "spam"),
+        Row("hello", "ham"),
+        columns={"text": "1", "label": "2"},
+        ingest={"dialect": {"header": 0}},
+    ),
+    "in_capitals": whole("Text,label\nx,a\n", "'Text'", "set ingest.columns.text to 'Text'"),
+    "unseen": whole("te\u200bxt,label\nx,a\n", "te\\u200bxt", "set ingest.columns.text to"),
+    "decomposed": whole("te\u0301xt,label\nx,a\n", "'te\\u0301xt'", columns={"text": "t\u00e9xt", "label": "label"}),
     "again": behind("text,label\nx,a\n", lost("text,label", AGAIN), Row("x")),
     "again_quoted": behind('"text","label"\nx,a\n', lost('"text","label"', AGAIN), Row("x")),
     "again_with_mark": behind(b"\xef\xbb\xbftext,label\nx,a\n", lost("\ufefftext,label", AGAIN), Row("x")),

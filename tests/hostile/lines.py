@@ -85,6 +85,20 @@ CASES = {
     "empty": lambda: Expect(put("data.jsonl", ""), refused=("data.jsonl", "no records")),
     "blank": lambda: Expect(put("data.jsonl", "\n\n"), refused=("data.jsonl", "no records")),
     "other_keys": lambda: Expect(put("data.jsonl", '{"Text": "x"}\n'), refused=("data.jsonl", "no column 'text'")),
+    "python_objects": lambda: Expect(
+        put("data.jsonl", "{'text': 'x', 'label': 'a'}\n"),
+        refused=("data.jsonl", "row 0", "{'text': 'x'", "no record is"),
+    ),
+    "cr_alone": lambda: Expect(
+        put("data.jsonl", HEAD.replace(b"\n", b"\r")), refused=("data.jsonl", "row 0", "no record is a JSON object")
+    ),
+    "record_separators": lambda: Expect(
+        put("data.jsonl", b"\x1e" + HEAD.replace(b"\n{", b"\n\x1e{")), refused=("data.jsonl", "\\x1e", "no record is")
+    ),
+    "lists": lambda: Expect(
+        put("data.json", '[["text", "label"], ["x", "a"]]'), refused=("data.json", "row 0", '["text", "label"]')
+    ),
+    "comment": line("// that was all", lost("// that was all")),
     "one_array": lambda: Expect(put("data.jsonl", json.dumps([{"text": "x", "label": "a"}], indent=1)), [Row("x")]),
     "many_keys": lambda: Expect(
         put("data.jsonl", HEAD + "".join(f'{{"k{i}": 1}}\n' for i in range(3_000)).encode()),

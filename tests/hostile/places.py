@@ -127,9 +127,11 @@ FILES = {
         "data.csv.gz", lambda: gzip.compress(CSV)[:-8] + b"\0" * 8, "data.csv.gz", "cannot be unpacked"
     ),
     "gz_garbage_after": refused("data.csv.gz", lambda: gzip.compress(CSV) + b"garbage", "data.csv.gz", "unpacked"),
+    "gz_zeros_after": file("data.csv.gz", lambda: gzip.compress(CSV) + bytes(512)),
+    "xz_streams": file("data.csv.xz", lambda: lzma.compress(CSV[:20]) + lzma.compress(CSV[20:])),
     "gz_empty_file": refused("data.csv.gz", lambda: b"", "data.csv.gz", "empty"),
     "gz_of_nothing": refused("data.csv.gz", lambda: gzip.compress(b""), "data.csv.gz", "no header"),
-    "gz_plain_inside": refused("data.csv.gz", lambda: CSV, "data.csv.gz", "cannot be unpacked"),
+    "gz_plain_inside": refused("data.csv.gz", lambda: CSV, "data.csv.gz", "cannot be unpacked", "take .gz off"),
     "gz_in_gz": refused("data.csv.gz", lambda: gzip.compress(gzip.compress(CSV)), "data.csv.gz", "header"),
     "gz_unnamed": refused("data.csv", lambda: gzip.compress(CSV), "data.csv", "holds gzip"),
     "zst_cut": refused("data.csv.zst", lambda: zstandard.compress(CSV * 99)[:-9], "data.csv.zst", "unpacked"),
@@ -213,6 +215,24 @@ FOLDERS = {
     "header_missing": folder(("a.csv", CSV), ("b.csv", "x,a\ny,b\n"), words=("data/b.csv", "no column 'text'")),
     "one_empty": folder(("a.csv", CSV), ("b.csv", ""), words=("data/b.csv", "no header")),
     "one_without_records": folder(("a.csv", "text,label\n"), ("b.csv", CSV)),
+    "partition_differs": folder(
+        ("label=a/x.csv", CSV), ("label=b/y.csv", CSV), words=("data/label=a/x.csv", "'label'", "label=a")
+    ),
+    "partition_twice": folder(("label=a/label=b/x.csv", "text\nx\n"), words=("data/label=a/label=b/x.csv", "'label'")),
+    "partition_escaped": folder(
+        ("label=a%2Fb/x.csv", "text\nx\n"), ("label=c/x.csv", "text\ny\n"), rows=[Row("x", "a/b"), Row("y", "c")]
+    ),
+    "one_of_another_encoding": folder(
+        ("a.csv", "text,label\ncafé,a\n"),
+        ("b.csv", "text,label\ncafé,b\nplain,a\n".encode("cp1252")),
+        rows=[Row("café"), Row(None, "b", "text_undecodable", "café,b".encode("cp1252")), Row("plain")],
+    ),
+    "one_of_another_encoding_named": folder(
+        ("a.csv", "text,label\ncafé,a\n"),
+        ("b.csv", "text,label\ncafé,b\nplain,a\n".encode("cp1252")),
+        rows=[Row("café"), Row("café", "b"), Row("plain")],
+        ingest={"files": {"b.csv": {"encoding": "cp1252"}}},
+    ),
     "one_empty_jsonl": folder(("a.jsonl", ""), ("b.csv", CSV)),
     "types_differ": folder(
         ("a.csv", "text,label,n\nx,a,1\n"),

@@ -30,6 +30,11 @@ def held(inner, text):
     return read({"A4": "x", "B4": inner}, Row("x", text, "cell_error"))
 
 
+def shifted(cells, rows):
+    """The cells so many rows further down."""
+    return {f"{name[0]}{int(name[1:]) + rows}": value for name, value in cells.items()}
+
+
 def bomb():
     """A few bytes that stand for hundreds of megabytes."""
     return workbook(CELLS, xl__media__x="0" * 300_000_000)
@@ -95,6 +100,19 @@ CASES = {
     "na": held('<t="e"><v>#N/A</v>', "#N/A"),
     "division": held('<t="e"><f>1/0</f><v>#DIV/0!</v>', "#DIV/0!"),
     "error_in_text": read({"A4": '<t="e"><v>#REF!</v>', "B4": "a"}, Row("#REF!", "a", "cell_error")),
+    "formula_without_result": held("<><f>A1&amp;A2</f><v></v>", None),
+    "formula_without_value": held('<><f t="shared" si="0"/>', None),
+    "formula_in_text_without_result": read({"A4": "<><f>A2</f><v/>", "B4": "a"}, Row("", "a", "cell_error")),
+    "formula_of_nothing": read({"A4": "x", "B4": '<t="str"><f>IF(1,"")</f><v></v>'}, Row("x", None, "label_missing")),
+    "formula_elsewhere": read({"C1": "n", "A4": "x", "B4": "a", "C4": "<><f>A2</f>"}, Row("x", extra={"n": ""})),
+    "hidden_first": lambda: Expect(
+        put("data.xlsx", workbook(HEAD | {"A2": "old", "B2": "a"}, more={"T": CELLS}.items(), hidden=("S",))), GOOD
+    ),
+    "all_hidden": read({}, book={"hidden": ("S",)}),
+    "title_rows": lambda: Expect(
+        put("data.xlsx", workbook({"A1": "Report of May", "A3": "by team"} | shifted(CELLS, 4))), GOOD
+    ),
+    "title_without_table": refused(lambda: workbook({"A1": "Report"} | shifted({"A1": "x"}, 2)), "no column 'text'"),
     "error_elsewhere": read(
         {"C1": "n", "A4": "x", "B4": "a", "C4": '<t="e"><v>#N/A</v>'}, Row("x", extra={"n": "#N/A"})
     ),

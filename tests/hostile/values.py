@@ -121,6 +121,10 @@ LABELS = {
     "big_number": label("12345678901234567890", "12345678901234567890"),
     "string_of_a_list": label(json.dumps('["a"]'), '["a"]'),
     "string_of_nan": label('"nan"', "nan"),
+    "unseen": label('"\\u200b\\ufeff"', "\u200b\ufeff", "label_missing"),
+    "unseen_and_space": label('" \\u2060 "', " \u2060 ", "label_missing"),
+    "truth": label("true", "true"),
+    "minus_zero": label("-0", "-0"),
     "blank_string": label('"  "', "  ", "label_missing"),
     "floats": typed(lambda: pa.array([1.0, 2.0, float("nan"), None]), "1", "2", None, None),
     "floats_small": typed(lambda: pa.array([0.5, -0.0], pa.float32()), "0.5", "0"),
@@ -160,6 +164,13 @@ OTHERS = {
     ),
     "labels_alike": look_alike(["spam", "Spam", "spam\u200b", "spam ", "cafe\u0301", "caf\u00e9", "n/a"]),
     "labels_alike_numbers": look_alike(["1", "1.0", "01", "2"]),
+    "labels_alike_signs": look_alike(
+        ["0", "-0", "0.0", "e-mail", "e\u2013mail", "e_mail", "sp\u0430m", "spam", "'spam'"]
+    ),
+    "text_unseen": lambda: Expect(
+        put("data.csv", as_csv([*pairs(GOOD), ("\u200b\ufeff \u2060", "a")])),
+        good(Row("\u200b\ufeff \u2060", "a", "text_too_short")),
+    ),
 }
 TIMES = {
     "bigquery": timed(["2025-01-31 10:00:00 UTC", "2025-02-05 00:00:00 UTC"], [JAN.replace(hour=10), FEB]),
@@ -186,6 +197,19 @@ TIMES = {
     "half_unreadable": doubtful(
         "2025-01-31", "sometime", words=("1 of 2 records", "'sometime' (data.csv, row 1)", "ingest.max_undated")
     ),
+    "two_units": doubtful("1738281600", "1738281600", "1738713600000", words=("'1738713600000'", '"epoch_ms"')),
+    "seconds_and_iso": doubtful("2025-01-31", "2025-02-01", "1738281600", words=("'1738281600'", '"epoch_s"')),
+    "sheet_days": doubtful("45688", "45689.5", words=("'45688' (data.csv, row 0)", "day numbers of a spreadsheet")),
+    "half_days_with_dots": doubtful("01/31/2025 11:30 p.m.", words=("11:30 p.m.", "ingest.time_format, such as")),
+    "hour_24": doubtful("2025-01-31 24:00", "2025-01-31 12:00", words=("'2025-01-31 24:00'", "mend them")),
+    "names_of_zones": doubtful("2025-01-31 12:00 CET", words=("'2025-01-31 12:00 CET'", "mend them")),
+    "comma_before_milliseconds": doubtful(
+        "2025-01-31 12:00:00;x", words=("1 of 1", "row 0", "ingest.dialect"), dialect={"delimiter": ";"}
+    ),
+    "noon_and_midnight": timed(
+        ["1/31/2025 12:00 PM", "2/13/2025 12:00 AM"], [JAN.replace(hour=12), FEB.replace(day=13)]
+    ),
+    "offsets": timed(["2025-01-31T23:00:00-05:00", "2025-02-05T01:00:00+01:00"], [datetime(2025, 2, 1, 4), FEB]),
     "all_empty": doubtful("", "", words=("2 of 2 records", "empty", "ingest.max_undated")),
 }
 

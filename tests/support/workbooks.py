@@ -11,10 +11,10 @@ MANIFEST = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
 PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 
 
-def workbook(cells, sheet="S", more=(), extra="", **members):
+def workbook(cells, sheet="S", more=(), extra="", hidden=(), **members):
     """An .xlsx file of one sheet. ``cells``: by name a text, or ``<`` and the XML of a cell from its type on.
 
-    ``more``: further sheets by name and cells. ``extra``: XML behind the cells. ``members``: other members of the
+    ``more``: further sheets by name and cells, ``hidden`` those that nobody sees. ``extra``: XML behind the cells. ``members``: other members of the
     archive by their path with ``__`` for ``/``, None to leave one out.
     """
     sheets = {sheet: cells, **dict(more)}
@@ -24,7 +24,10 @@ def workbook(cells, sheet="S", more=(), extra="", **members):
         '"application/xml"/></Types>',
         "_rels/.rels": _relations([("officeDocument", "xl/workbook.xml")]),
         "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{RELATIONS}"><sheets>'
-        + "".join(f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, name in enumerate(names))
+        + "".join(
+            f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"{' state="hidden"' if name in hidden else ""}/>'
+            for i, name in enumerate(names)
+        )
         + "</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": _relations([("worksheet", f"worksheets/{i}.xml") for i in range(len(names))]),
     }

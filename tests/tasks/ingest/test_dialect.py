@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from tasks.core.errors import UserError
@@ -38,7 +37,7 @@ def ingest(written, **section):
     section = Params.model_validate({"source": "data", "columns": Columns(text="text", label="label"), **section})
     reading = Reading(plan("reference", Windows(), section))
     rows, figures = read_window(reading.plan, reading)
-    return rows, figures, list(statements.sentences(reading.opening, rows))
+    return rows, figures, list(statements.sentences(reading.opening))
 
 
 @pytest.mark.parametrize(
@@ -123,19 +122,30 @@ def test_records_with_further_lines_and_comments_are_counted_in_words():
     assert said[1:] == ["data/a.csv: 1 comment lines left out", "data/a.csv: unparseable records hold 2 further lines"]
 
 
+def test_a_single_line_in_another_encoding_is_held_and_named_with_the_key_that_reads_it():
+    files = {"a.csv": "text,label\ncafé,a\n".encode(), "b.csv": "text,label\ncafé,b\nplain,a\n".encode("cp1252")}
+    rows, _, said = ingest(files)
+    assert rows["problem"].to_pylist() == [None, "text_undecodable", None]
+    (line,) = (one for one in said if "b.csv" in one)
+    assert "data/b.csv: 1 lines are not UTF-8 and are quarantined, first line 2; it may be cp1252" in line
+    assert "'café,b'" in line and "set `files: {b.csv: {encoding: cp1252}}` under ingest" in line
+    rows, _, said = ingest(files, files={"b.csv": FileKeys(encoding="cp1252")})
+    assert rows["text"].to_pylist() == ["café", "café", "plain"]
+    mixed = {"a.csv": "text,label\ncafé,a\n".encode() + "thé,b\n".encode("cp1252")}
+    assert any("save it as UTF-8, since other lines are" in line for line in ingest(mixed)[2])
+
+
+@pytest.mark.parametrize("again", ["text,label", "Text,LABEL", " text , label ", '"text","label"', "\ufefftext,label"])
+def test_a_header_in_the_middle_is_held_however_it_is_written(again):
+    rows, _, _ = ingest({"a.csv": f"text,label\none,a\n{again}\ntexts,label\n".encode()})
+    assert rows["problem"].to_pylist() == [None, "header_repeated", None]
+
+
 def test_of_one_column_a_record_that_is_not_closed_is_held_to_the_end():
     content = b'text\none\n"say ""x"""\n"say ""y"""\n"open\ntwo\n'
     rows, _, _ = ingest({"a.csv": content}, columns=Columns(text="text"))
     assert rows["text"].to_pylist() == ["one", 'say "x"', 'say "y"', None]
     assert rows["source_bytes"][3].as_py() == b'"open\ntwo'
-
-
-def test_texts_decoded_twice_are_counted_and_others_are_not():
-    twice = ["cafÃ©", "itâ€™s", "Â£5", "ÐŸÑ€Ð¸Ð²ÐµÑ‚"]
-    others = ["café", "NÃO", "“Spaß”", "à", "日本語", "\x83I\x81i\x82c ê", None]
-    assert statements.decoded_twice(pa.chunked_array([[*twice, *others]])) == twice
-    _, _, said = ingest({"a.csv": "text,label\ncafÃ©,a\nx,b\n".encode()})
-    assert said == ["texts that look as if decoded twice: 1, such as 'cafÃ©': save the source as UTF-8"]
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,15 @@ def test_the_headline_holds_both_verdicts(ordinary, drifted, significant, words_
     assert f"The model is better than the baseline, {words_}." in page.text
 
 
+def test_what_validate_found_about_labels_and_texts_is_shown(ordinary):
+    found = ["labels that look alike: 'spam' 30, '<Spam>' 2: if they are one, say validate.merge_labels: {}"]
+    current = ordinary.validate["current"]
+    page = render(replace(ordinary, validate=ordinary.validate | {"current": current | {"findings": found}}), Params())
+    assert f"In current rows, {found[0]}." in Parsed(page).text
+    assert "<Spam>" not in page
+    assert "look alike" not in render(ordinary, Params())
+
+
 def test_thresholds_and_what_is_acted_on_are_shown(ordinary):
     assert "Every prediction is a decision: no costs" in render(ordinary, Params())
     chosen = {"costs": {"ham": 1.0, "spam": 5.0}, "thresholds": {"ham": 0.6, "spam": None}}
