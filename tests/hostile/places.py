@@ -229,8 +229,8 @@ FOLDERS = {
     ),
     "one_of_another_encoding_named": folder(
         ("a.csv", "text,label\ncafé,a\n"),
-        ("b.csv", "text,label\ncafé,b\nplain,a\n".encode("cp1252")),
-        rows=[Row("café"), Row("café", "b"), Row("plain")],
+        ("b.csv", "text,label\nthé,b\nplain,a\n".encode("cp1252")),
+        rows=[Row("café"), Row("thé", "b"), Row("plain")],
         ingest={"files": {"b.csv": {"encoding": "cp1252"}}},
     ),
     "one_empty_jsonl": folder(("a.jsonl", ""), ("b.csv", CSV)),

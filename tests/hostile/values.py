@@ -203,8 +203,10 @@ TIMES = {
     "half_days_with_dots": doubtful("01/31/2025 11:30 p.m.", words=("11:30 p.m.", "ingest.time_format, such as")),
     "hour_24": doubtful("2025-01-31 24:00", "2025-01-31 12:00", words=("'2025-01-31 24:00'", "mend them")),
     "names_of_zones": doubtful("2025-01-31 12:00 CET", words=("'2025-01-31 12:00 CET'", "mend them")),
-    "comma_before_milliseconds": doubtful(
-        "2025-01-31 12:00:00;x", words=("1 of 1", "row 0", "ingest.dialect"), dialect={"delimiter": ";"}
+    "comma_before_milliseconds": lambda: Expect(
+        put("data.csv", "text,label,time\nx,a,2025-01-31 12:00:00,123\ny,b,2025-01-31 12:00:01,456\n"),
+        refused=("2 of 2", "12:00:00,123' (data.csv, row 0)", "ingest.dialect"),
+        columns=TIMED,
     ),
     "noon_and_midnight": timed(
         ["1/31/2025 12:00 PM", "2/13/2025 12:00 AM"], [JAN.replace(hour=12), FEB.replace(day=13)]

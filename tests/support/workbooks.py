@@ -14,18 +14,18 @@ PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 def workbook(cells, sheet="S", more=(), extra="", hidden=(), **members):
     """An .xlsx file of one sheet. ``cells``: by name a text, or ``<`` and the XML of a cell from its type on.
 
-    ``more``: further sheets by name and cells, ``hidden`` those that nobody sees. ``extra``: XML behind the cells. ``members``: other members of the
-    archive by their path with ``__`` for ``/``, None to leave one out.
+    ``more``: further sheets by name and cells, ``hidden`` those that nobody sees. ``extra``: XML behind the cells.
+    ``members``: other members of the archive by their path with ``__`` for ``/``, None to leave one out.
     """
     sheets = {sheet: cells, **dict(more)}
-    names = list(sheets)
+    names, states = list(sheets), ("visible", "hidden")
     found = {
         "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="xml" ContentType='
         '"application/xml"/></Types>',
         "_rels/.rels": _relations([("officeDocument", "xl/workbook.xml")]),
         "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{RELATIONS}"><sheets>'
         + "".join(
-            f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"{' state="hidden"' if name in hidden else ""}/>'
+            f'<sheet name="{name}" sheetId="{i}" r:id="r{i}" state="{states[name in hidden]}"/>'
             for i, name in enumerate(names)
         )
         + "</sheets></workbook>",
