@@ -9,15 +9,18 @@ import sys
 from pathlib import Path
 
 import tasks  # noqa: F401  (switches telemetry off, for DVC's children too)
+from flows.logs import clean
 
 # Prefect reads its settings once, when it is imported. They are defaults: whoever sets one keeps it.
-for _setting, _value in {
+SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # 20 s, its own, is too short on a busy laptop
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # Prefect's own temporary server asks nobody for a login
     "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks",  # what they log inside a run stands on Prefect's page
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # ... and outside of one is for the terminal alone
-}.items():
+}
+for _setting, _value in SETTINGS.items():
     os.environ.setdefault(_setting, _value)
+clean()
 for _name in ("flows", "tasks"):
     logging.getLogger(_name).setLevel(logging.INFO)
 

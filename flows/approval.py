@@ -24,6 +24,7 @@ from flows.machine.home import Home
 from flows.machine.liveness import liveness_lock
 from flows.machine.server import client
 from flows.notify import notifications
+from flows.notify.markdown import escaped_lines, unescaped
 from flows.parameters import PUBLISH, Publish
 from flows.promotion import markdown
 from flows.reaper import flow_runs
@@ -93,7 +94,7 @@ def _newest(home: Home) -> str:
 
 def _ask(words: str, hours: float) -> Approval | None:
     """Pause the run until it is resumed with an answer; None when nobody does."""
-    asked = Approval.with_initial_data(description=f"{words}\n\nMake it the champion?", approve=False)
+    asked = Approval.with_initial_data(description=f"{escaped_lines(words)}\n\nMake it the champion?", approve=False)
     try:
         answer = pause_flow_run(wait_for_input=asked, timeout=int(hours * 3600), poll_interval=LOOK_SECONDS)
     except FlowPauseTimeout:
@@ -128,4 +129,4 @@ def _shown_to_a_person(server: SyncPrefectClient, run: FlowRun) -> str:
     """What the run shows the person who is to answer."""
     details = run.state.state_details if run.state else None
     keys = (details.run_input_keyset if details else None) or {}
-    return server.read_flow_run_input(run.id, keys["description"]) if "description" in keys else ""
+    return unescaped(server.read_flow_run_input(run.id, keys["description"])) if "description" in keys else ""

@@ -22,6 +22,7 @@ from prefect.client.schemas.objects import State
 from flows.champion import proposal, registry
 from flows.champion.proposal import Outcome
 from flows.machine.home import Home
+from flows.notify.markdown import escaped_lines, fenced
 from flows.runs import ending
 from flows.runs.names import run_name
 from tasks.gate import Rule
@@ -55,7 +56,7 @@ def promotion(
 def markdown(outcome: Outcome) -> str:
     """What a person reads on Prefect's server: the words, and every figure below."""
     figures = outcome.verdict.model_dump_json(indent=2)
-    return f"{outcome.words}\n\n```json\n{figures}\n```"
+    return f"{escaped_lines(outcome.words)}\n\n{fenced(figures, 'json')}"
 
 
 def history(home: Home) -> list[str]:

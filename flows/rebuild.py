@@ -12,6 +12,7 @@ from flows.errors import FlowError
 from flows.machine.home import Home
 from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap, holding
+from flows.notify.markdown import fenced
 from flows.runs import ending, verify
 from flows.runs.names import run_name
 from flows.runs.renamed import REBUILD
@@ -34,7 +35,7 @@ def rebuild(
     home, name = Home.of(repository), run_name("verify")
     with liveness_lock(home), holding(home.workspace_lock, name, overlap):
         found = verify.rebuild(home, verify.past_run(home, run))
-    create_markdown_artifact(key="verify", markdown=f"```\n{found}\n```", description="A past run, rebuilt")
+    create_markdown_artifact(key="verify", markdown=fenced(str(found)), description="A past run, rebuilt")
     if not found.same:
         raise FlowError(str(found))
     return Completed(message=str(found))

@@ -1,6 +1,6 @@
 """Run all that ``prefect.yaml`` of the repository declares: ``driftline serve``. Nothing else to set up.
 
-Uses the Prefect server that answers at ``PREFECT_API_URL`` (by default http://127.0.0.1:4200/api) or runs one itself,
+Uses the Prefect server that answers at ``PREFECT_API_URL`` or runs one itself, by default at http://127.0.0.1:4200,
 whose database in Prefect's home lasts. It ends on Ctrl-C or a termination signal; what it had started ends with it.
 Runs that an earlier end left behind are marked crashed, deployments that are no longer declared are deleted.
 """
@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from flows.errors import Busy
 from flows.logs import log_to_stdout
+from flows.machine import prefect_profile
 from flows.machine.home import HERE, Home
 from flows.machine.locks import holding
 from flows.machine.server import server
@@ -65,11 +69,31 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
         over.set()
 
 
-def serve(home: Home, host: str, port: int) -> None:
+@contextmanager
+def reachable(host: str, port: int, names: Sequence[str]) -> Iterator[None]:
+    """The server for the length of the block; says how a person and other processes log in to one of ours."""
+    theirs = API in os.environ
+    api = os.environ.setdefault(API, f"http://127.0.0.1:{port}/api")
+    with server(api, host, names, theirs) as ours:
+        if ours:
+            for line in prefect_profile.write(api):
+                log.info(line)
+        yield
+
+
+def serve_pages(host: str, port: int, names: Sequence[str]) -> None:
+    """Run Prefect's server alone, for workers, until a signal comes. UserError: another program holds its port."""
+    log_to_stdout()
+    os.environ.pop(API, None)
+    with suppress(KeyboardInterrupt), reachable(host, port, names):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.pause()
+
+
+def serve(home: Home, host: str, port: int, names: Sequence[str] = ()) -> None:
     """Serve the repository until a signal comes. UserError: it is served already, or prefect.yaml is refused."""
     log_to_stdout()
     os.chdir(HERE)  # the runs import the flows from where they were deployed
-    api = os.environ.setdefault(API, f"http://127.0.0.1:{port}/api")
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", str(int(CANCEL_SECONDS)))
     from flows.schedule.deployments import declared, unused
 
@@ -77,7 +101,8 @@ def serve(home: Home, host: str, port: int) -> None:
     for line in unused(home):
         log.info(line)
     try:
-        with holding(home.folder / "locks" / "serve.lock", f"process {os.getpid()}", "skip"), server(api, host):
+        lock = home.folder / "locks" / "serve.lock"
+        with holding(lock, f"process {os.getpid()}", "skip"), reachable(host, port, names):
             serve_all(home, deployments)
     except Busy as busy:
         raise UserError(f"{home.origin} is being served already: {busy}") from None

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
-from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.champion import registry
 from flows.machine.home import Home
-from flows.machine.server import DEFAULT_API, answers
+from flows.machine.server import DEFAULT_API, answers, api_address, log_in
 from flows.pipeline.disk import free, readable
 from flows.reaper import UNDER_WAY, flow_runs
 from flows.runs.metrics import DriftVerdict, Evaluation
@@ -23,8 +23,8 @@ SHOWN = 5
 
 def server_lines(home: Home) -> Iterator[str]:
     """What Prefect's server knows of this repository's runs."""
-    api = get_current_settings().api.url or DEFAULT_API
-    if not answers(api):
+    api = api_address() or DEFAULT_API
+    if log_in(api) == "down" or not answers(api):
         yield f"server     none answers at {api}: start `driftline serve`"
         return
     yield f"server     {api.removesuffix('/api')}"

@@ -23,6 +23,7 @@ from flows.machine.git import git
 from flows.machine.home import HERE, Home
 from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap
+from flows.notify.markdown import escaped, escaped_lines
 from flows.parameters import POLICY, REPLAY, WINDOW, Labels, Policy, Replay, Window
 from flows.runs import ending, workspace
 from flows.runs.names import run_name
@@ -130,7 +131,8 @@ def _publish(found: page.Replayed, target: Path, made: int) -> State[Any]:
     table, link = page.markdown(found), f"[the page]({target.as_uri()})"
     figures = {"how": found.how, "table": table, "policies": policies, "windows": windows}
     write_json(figures, target.with_suffix(".json"))
-    create_markdown_artifact(key="backtest", markdown=f"{table}\n\n{found.how}\n\n{link}", description=found.title)
+    text = f"{table}\n\n{escaped_lines(found.how)}\n\n{link}"
+    create_markdown_artifact(key="backtest", markdown=text, description=escaped(found.title))
     return Completed(
         message=f"{table}\n{made} results were computed, the others were cached\nopen      {target.as_uri()}"
     )

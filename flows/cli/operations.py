@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 PANEL = "This machine"
 commands = typer.Typer()
 
+ListenOption = Annotated[str, typer.Option("--host", help="Where its server listens; 0.0.0.0: for others too.")]
+PortOption = Annotated[int, typer.Option("--port", help="Of its server.")]
+NamesOption = Annotated[
+    list[str], typer.Option("--allow-host", metavar="NAME", help="A name a proxy reaches its server by; repeatable.")
+]
+
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("status"))
 def status(home: HomeOption) -> None:
@@ -33,18 +39,32 @@ def status(home: HomeOption) -> None:
     rich_help_panel=PANEL, epilog=examples("serve", "serve --repository ../mails --port 4300   # of another folder")
 )
 def serve(
-    host: Annotated[str, typer.Option(help="Where its server listens; others need authentication.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Of its server.")] = 4200,
+    host: ListenOption = "127.0.0.1",
+    port: PortOption = 4200,
+    allow_host: NamesOption = [],  # noqa: B006
     *,
     home: HomeOption,
 ) -> None:
     """Run the schedules of prefect.yaml, until Ctrl-C.
 
-    Uses the Prefect server at PREFECT_API_URL, or runs one.
+    Uses the Prefect server at PREFECT_API_URL, or runs one, which asks for a login.
     """
     from flows.serve import serve
 
-    serve(home, host, port)
+    serve(home, host, port, allow_host)
+
+
+@commands.command(
+    rich_help_panel=PANEL, epilog=examples("server", "server --allow-host driftline.example.org   # behind a proxy")
+)
+def server(host: ListenOption = "127.0.0.1", port: PortOption = 4200, allow_host: NamesOption = []) -> None:  # noqa: B006
+    """Run Prefect's server alone, for workers, until Ctrl-C.
+
+    It asks for a login, as the one of `serve` does.
+    """
+    from flows.serve import serve_pages
+
+    serve_pages(host, port, allow_host)
 
 
 @commands.command(
@@ -58,12 +78,13 @@ def train(
 
     Says of each stage whether it ran, came from the cache or is unchanged, and why.
     """
+    from flows.machine.server import some_server
     from flows.pipeline.graph import Dag
     from flows.runs.summary import closing_lines, table
     from flows.training import training
 
     Dag().order(stages or None)  # an unknown name is known now, not after a server has started
-    with interruptible("the running stage was stopped; run again to go on"):
+    with interruptible("the running stage was stopped; run again to go on"), some_server():
         state = training(stages or None, return_state=True)
     if not state.is_completed():
         raise FlowError(str(state.message))
@@ -120,13 +141,13 @@ def reaper(home: HomeOption) -> None:
     `driftline serve` does it by itself. Where a worker runs instead, run this from cron; PREFECT_API_URL names the
     server.
     """
-    import os
+    from flows.machine.server import api_address, client
+    from flows.reaper import STARTING, reap_with
 
-    from flows.reaper import reap
-
-    if not os.environ.get("PREFECT_API_URL"):
+    if not api_address():
         raise UserError("PREFECT_API_URL is not set: name the server whose runs are to be looked at")
-    print("\n".join(reap(home)) or "nothing to do")
+    with client() as ask:
+        print("\n".join(reap_with(ask, home, STARTING)) or "nothing to do")
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("demo", "demo --folder /tmp/demo --no-wait"))

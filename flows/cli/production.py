@@ -46,10 +46,12 @@ def promote(
     The champion is a commit with a tag; the verdict is in the tag's message. Exit code 1: the gate says no.
     """
     from flows.champion import proposal
+    from flows.machine.server import some_server
     from flows.promotion import promotion
 
     proposal.candidate(home, commit)  # what is refused at once is so before a server starts
-    state = promotion(str(home.origin), commit, not dry_run, force, rule, push, return_state=True)
+    with some_server():
+        state = promotion(str(home.origin), commit, not dry_run, force, rule, push, return_state=True)
     if not state.is_completed():
         raise FlowError(str(state.message))
     outcome = cast("Outcome", state.result())

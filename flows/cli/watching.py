@@ -59,6 +59,7 @@ def monitor(
 
     Runs in a clone at the champion's commit. What no option says is as prefect.yaml has it for monitoring.
     """
+    from flows.machine.server import some_server
     from flows.monitoring import watch
     from flows.monitoring.flow import monitoring
     from flows.schedule.by_hand import Declared, changed
@@ -78,8 +79,9 @@ def monitor(
     )
     publish = changed(declared.publish, upstream=push, notify=notify)
     rows = declared.to_label if to_label is None else to_label
-    for window in _labelled(home, labels, named) if labels else [named]:
-        with interruptible("the window was not recorded; run again"):
+    windows = _labelled(home, labels, named) if labels else [named]
+    with interruptible("the window was not recorded; run again"), some_server():
+        for window in windows:
             finish(monitoring(str(home.origin), window, how, rows, declared.limits, publish, return_state=True))
 
 
@@ -151,6 +153,7 @@ def backtest(
 
     from flows.backtest import history
     from flows.backtest.flow import backtest
+    from flows.machine.server import some_server
     from flows.schedule.by_hand import Declared, changed
 
     declared = Declared.of(home)
@@ -158,7 +161,7 @@ def backtest(
     for date in (since, until):
         history.optional_date(date)  # what is refused at once is so before a server starts
     print(f"replaying at {datetime.now(UTC):%H:%M} UTC; finished results are cached in {home.folder / 'backtests'}")
-    with interruptible("what was finished is kept; run again to go on"):
+    with interruptible("what was finished is kept; run again to go on"), some_server():
         finish(
             backtest(
                 str(home.origin),

@@ -11,22 +11,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from flows import SETTINGS
 from flows.demo import place
 from flows.demo.stream import Stream
 from flows.machine.home import Home
-from flows.machine.server import server, start_logged, wait_until_up
+from flows.machine.server import how_to_log_in, server, start_logged, wait_until_up
 from flows.pipeline import guard
 from tasks.core.errors import UserError
 from tasks.report import INDEX
 
 log = logging.getLogger("flows.demo")
-KEPT = (  # flows/__init__.py
-    "PREFECT_SERVER_ANALYTICS_ENABLED",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS",
-    "PREFECT_LOGGING_EXTRA_LOGGERS",
-    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW",
-)
 
 
 def own(folder: Path) -> str:
@@ -35,7 +31,7 @@ def own(folder: Path) -> str:
     Called before Prefect is imported, which reads its settings then.
     """
     api = f"http://127.0.0.1:{free_port()}/api"
-    for name in [name for name in os.environ if name.startswith("PREFECT_") and name not in KEPT]:
+    for name in [name for name in os.environ if name.startswith("PREFECT_") and name not in SETTINGS]:
         del os.environ[name]
     os.environ |= {
         "DRIFTLINE_HOME": str(folder / "home"),
@@ -74,7 +70,7 @@ def play(home: Home, stream: Stream, api: str, wait: bool) -> None:
     Narration.start()
     log.info("\n".join(["the data:", *what_was_done(stream)]))
     with server(api):
-        prefect = api.removesuffix("/api")
+        prefect = how_to_log_in(api)
         log.info(f"Prefect's page: {prefect}")
         story = Story(home)
         try:
@@ -96,7 +92,7 @@ def reopening(home: Home, api: str) -> list[str]:
     names = ("DRIFTLINE_HOME", "PREFECT_HOME")
     homes = " ".join(f"{name}={os.environ[name]}" for name in names)
     return [
-        f"Prefect    {homes} {sys.executable} -m prefect server start --port {api.split(':')[-1].split('/')[0]}",
+        f"Prefect    cd {home.origin} && {homes} {sys.executable} -m driftline server --port {urlsplit(api).port}",
         f"Evidently  cd {home.origin} && {homes} {sys.executable} -m driftline drift-pages",
     ]
 

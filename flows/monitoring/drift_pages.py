@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import shutil
-import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,8 @@ from typing import Any, TypedDict
 
 from flows.machine.home import Home
 from flows.machine.locks import holding
+from flows.machine.protected_app import ProtectedApp
+from flows.machine.server import LOOPBACK
 from flows.runs import record
 from flows.runs.workspace import cached
 from tasks.core.errors import UserError
@@ -138,7 +139,15 @@ def serve_pages(home: Home, again: bool, port: int) -> None:
         )
     if not pages.runs():
         raise UserError(f"{pages.folder} holds no window yet: `driftline monitor` adds one, --rebuild the recorded")
-    show = [sys.executable, "-m", "evidently.cli", "ui", "--workspace", str(pages.folder), "--port", str(port)]
-    print(f"{len(pages.runs())} windows at http://127.0.0.1:{port}; Ctrl-C ends it", flush=True)
+    print(f"{len(pages.runs())} windows at http://{LOOPBACK}:{port}; Ctrl-C ends it", flush=True)
     with suppress(KeyboardInterrupt):
-        subprocess.run(show, check=True)
+        _run(pages.folder, port)
+
+
+def _run(workspace: Path, port: int) -> None:
+    """Evidently's server until Ctrl-C, for pages of its own alone; nobody may change the workspace through it."""
+    import uvicorn
+    from evidently.ui.service.app import create_app, get_config
+
+    config = get_config(port=port, workspace=str(workspace), secret=secrets.token_urlsafe())
+    uvicorn.run(ProtectedApp(create_app(config)), host=LOOPBACK, port=port)

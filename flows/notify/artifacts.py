@@ -9,6 +9,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.champion import model_table
 from flows.champion.model_table import Model
+from flows.notify.markdown import fenced
 from flows.pipeline.stage import Result
 from flows.runs.summary import closing_lines, rows
 from tasks.core import paths
@@ -41,5 +42,5 @@ def publish(results: Sequence[Result], folder: Path, others: Sequence[Model] | N
     figures = model_table.table(folder, others) if others is not None else []
     if figures:
         create_table_artifact(key="metrics", table=figures, description="The model beside the last and the champion")
-    verdict = "\n".join(["```", *closing_lines(folder, stages), "```", *links(folder, stages)])
+    verdict = "\n".join([fenced("\n".join(closing_lines(folder, stages))), *links(folder, stages)])
     create_markdown_artifact(key="verdict", markdown=verdict, description="The model, drift, and the pages to open")

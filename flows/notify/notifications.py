@@ -15,6 +15,7 @@ from prefect.events import emit_event
 
 from flows.machine.home import Home
 from flows.machine.retry import retried
+from flows.notify.markdown import escaped, fenced, plain
 from flows.runs.metrics import DriftVerdict
 from flows.runs.run_record import Watched
 from flows.runs.summary import drift_line
@@ -53,8 +54,9 @@ def describe(watched: Watched, drift: DriftVerdict) -> str:
 
 def show(watched: Watched, drift: DriftVerdict, after: str, links: Sequence[str]) -> None:
     """The verdict as an artifact of the run."""
-    text = "\n".join([f"## {title(watched)}", "```", describe(watched, drift), after, "```", *links])
-    create_markdown_artifact(key="drift", markdown=text, description=title(watched))
+    heading = escaped(title(watched))
+    text = "\n".join([f"## {heading}", fenced(f"{describe(watched, drift)}\n{after}"), *links])
+    create_markdown_artifact(key="drift", markdown=text, description=heading)
 
 
 def emit(home: Home, run: str, watched: Watched, drift: DriftVerdict) -> None:
@@ -101,6 +103,6 @@ def notify(block: str, subject: str, body: str) -> None:
         loaded = Block.load(block)
         if not isinstance(loaded, NotificationBlock):
             raise UserError(f"{block} is a {type(loaded).__name__}, which sends no notifications")
-        cast("Any", loaded).notify(body=body, subject=subject)
+        cast("Any", loaded).notify(body=plain(body), subject=plain(subject))
 
     retried(send, Exception, but=(UserError,))

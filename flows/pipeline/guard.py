@@ -60,7 +60,8 @@ def stop(guard: subprocess.Popen[bytes]) -> int:
 
 def main() -> None:
     """Start the command in a session of its own and leave with its exit code."""
-    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+    # what its starter handed down, a server's socket, is for the command
+    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True, close_fds=False)
     threading.Thread(target=_end_when_input_closes, args=(child.pid,), daemon=True).start()
     code = child.wait()
     end(child.pid)  # whatever it left behind

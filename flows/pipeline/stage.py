@@ -26,6 +26,7 @@ from flows.errors import StageFailed, TookTooLong, TooLittleSpace
 from flows.pipeline import guard
 from flows.pipeline.disk import require_space
 from flows.pipeline.missing import install_hints
+from tasks.core.shown import shown
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def guarded(command: list[str], seconds: float | None = None) -> tuple[int, list
     try:
         for line in lines(iter(partial(os.read, process.stdout.fileno(), 65536), b""), _redraw):
             if not CHATTER.fullmatch(line):  # DVC's hints on what to type next, at every stage
-                last.append(line)
+                last.append(shown(line))
                 log.info(line)
     finally:
         timed_out = seconds is not None and process.stdin.closed

@@ -15,6 +15,7 @@ from flows.runs import record, workspace
 from flows.runs.record import Experiment, RunInfo
 from flows.runs.run_record import COMPLETED, RunRecord, Watched
 from tasks.core.errors import UserError
+from tasks.core.shown import shown
 
 log = logging.getLogger(__name__)
 Stages = Callable[[Path], Iterator[Result]]
@@ -71,4 +72,4 @@ def outcome_of(error: BaseException | None) -> str:
     """How a record puts it: an error that was expected in its own words, any other with its type."""
     if error is None:
         return COMPLETED
-    return f"failed: {error if isinstance(error, UserError) else f'{type(error).__name__}: {error}'}"
+    return shown(f"failed: {error if isinstance(error, UserError) else f'{type(error).__name__}: {error}'}")

@@ -26,6 +26,7 @@ from flows.runs.attempt import outcome_of
 from flows.runs.names import run_name
 from flows.runs.record import RunInfo
 from tasks.core.errors import UserError
+from tasks.core.shown import shown
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -40,9 +41,9 @@ def errors_as_state(body: Callable[P, R | State[Any]]) -> Callable[P, R | State[
         try:
             return body(*args, **kwargs)
         except Busy as busy:
-            return Completed(name="Skipped", message=f"skipped: {busy}")
+            return Completed(name="Skipped", message=shown(f"skipped: {busy}"))
         except UserError as failure:
-            return Failed(message=str(failure))
+            return Failed(message=shown(str(failure)))
         except Exception as bug:
             log.exception("the flow ended by an error that it does not expect")
             return Failed(message=outcome_of(bug))
@@ -87,8 +88,9 @@ def close(run: FlowRun, flow: str, message: str) -> None:
     except UserError as refusal:  # the repository that it was for is not there, so nothing can be kept of it
         log.warning(f"{run.name} has no record: {refusal}")
         return
-    leave_record(home, flow, run, message)
-    incidents.failed(home, flow, str(run.name), message, notify(run))
+    words = shown(message)  # Prefect's own, where the flow's body was not reached
+    leave_record(home, flow, run, words)
+    incidents.failed(home, flow, str(run.name), words, notify(run))
 
 
 def leave_record(home: Home, flow: str, run: FlowRun, message: str) -> None:

@@ -10,14 +10,16 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 
 from tasks.core.errors import UserError
 from tasks.core.paths import WindowName
+from tasks.core.shown import VisibleStream, message
 
 FINE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 CALLER_FOLDER = ContextVar("the folder where the command was typed, when that is not the working one", default=Path())
@@ -58,8 +60,9 @@ def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None, program:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a sign must not fail the stage
     try:
-        code = typer.main.get_command(app).main(arguments, program, standalone_mode=False)
-        sys.stdout.flush()
+        with redirect_stdout(cast("TextIO", VisibleStream(sys.stdout))):
+            code = typer.main.get_command(app).main(arguments, program, standalone_mode=False)
+            sys.stdout.flush()
     except UserError as error:
         return _refuse(str(error), error.exit_code)
     except typer.TyperException as error:
@@ -73,5 +76,5 @@ def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None, program:
 
 
 def _refuse(why: str, code: int = REFUSED) -> int:
-    print(f"error: {why}", file=sys.stderr, flush=True)
+    print(f"error: {message(why)}", file=sys.stderr, flush=True)
     return code

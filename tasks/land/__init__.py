@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import model_validator
 
 from tasks.core.errors import UserError
 from tasks.core.params import Section
+from tasks.core.secrets import hidden
 
 LANDING_FILE = Path("landing.yaml")
 ENVIRONMENT_PREFIX = "DRIFTLINE_SECRET_"
@@ -138,9 +139,7 @@ class Address:
 
     def hide(self, text: str) -> str:
         """The text with every form of the secret taken out."""
-        for part in sorted(self.hidden, key=len, reverse=True):
-            text = text.replace(part, "***")
-        return text
+        return hidden(text, self.hidden)
 
 
 def resolve(name: str, source: Source, environment: Mapping[str, str] | None = None) -> Address:
@@ -153,11 +152,11 @@ def resolve(name: str, source: Source, environment: Mapping[str, str] | None = N
     if not secret:
         raise UserError(f"{name}: the secret {source.secret} is not set: set the environment variable {variable}")
     if source.source is not None:
-        return Address(source.source, kind_of(source.source), secret, _forms({secret}))
+        return Address(source.source, kind_of(source.source), secret, frozenset({secret}))
     try:
         kind = kind_of(secret)
         source.check(kind)
-        return Address(secret, kind, None, _forms(_secret_parts(secret)))
+        return Address(secret, kind, None, frozenset(_secret_parts(secret)))
     except ValueError:
         raise UserError(f"{name}: the secret {source.secret} is not an address that goes with this entry") from None
 
@@ -170,7 +169,3 @@ def _secret_parts(url: str) -> set[str]:
     password = login.partition(":")[2]
     values = {value for _, value in parse_qsl(parts.query)}
     return {url, parts.query, login, password, *re.split("[@/]", password), *values} - {""}
-
-
-def _forms(secrets: set[str]) -> frozenset[str]:
-    return frozenset(form for s in secrets for form in (s, quote(s), quote(s, ""), quote_plus(s), unquote(s)) if form)

@@ -20,7 +20,7 @@ from flows.errors import Busy, TooLittleSpace
 from flows.machine.git import git, identity
 from flows.machine.home import Home, gpu_lock
 from flows.machine.locks import holding, is_held
-from flows.machine.server import require_authentication, server
+from flows.machine.server import server
 from flows.notify import incidents, notifications
 from flows.pipeline import disk
 from flows.reaper import GONE, OVERDUE, reap_with
@@ -110,23 +110,10 @@ def test_inputs_are_what_no_stage_made(tmp_path):
     assert inputs(file) == {"s": "1f"}
 
 
-def test_others_may_reach_the_server_only_with_authentication(monkeypatch):
-    monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING", raising=False)
-    require_authentication("127.0.0.1")
-    with pytest.raises(UserError, match="PREFECT_SERVER_API_AUTH_STRING"):
-        require_authentication("0.0.0.0")
-    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "who:what")
-    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "")
-    monkeypatch.delenv("PREFECT_API_AUTH_STRING")
-    require_authentication("0.0.0.0")
-    assert os.environ["PREFECT_API_AUTH_STRING"] == "who:what"
-
-
 @pytest.mark.soak
 def test_who_does_not_name_himself_is_turned_away(tmp_path, monkeypatch):
     for name in ("DRIFTLINE_HOME", "PREFECT_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
-    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "who:what")
     monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "who:what")
     api = f"http://127.0.0.1:{free_port()}/api"
     with server(api, "0.0.0.0"):

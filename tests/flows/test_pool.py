@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
+from flows.machine import prefect_profile
 from flows.runs.record import records
+from tests.support.prefect_api import logged_in, with_hook
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 TOP = Path(__file__).parents[2]
 
 
-def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path):
-    environment = {**os.environ, "PREFECT_API_URL": api}
+def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path, monkeypatch):
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING")  # what a shell that knows the profile alone has
+    environment = {**with_hook(tmp_path / "hook"), **prefect_profile.HOOK, "PREFECT_API_URL": api}
+    client = logged_in(api)
 
     def prefect(*words):
         command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
@@ -28,12 +30,12 @@ def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path):
 
     prefect("work-pool", "create", "driftline", "--type", "process")
     prefect("deploy", "--all")
-    found = httpx.get(f"{api}/deployments/name/scheduled-training/training", timeout=30).raise_for_status().json()
+    found = client.get("deployments/name/scheduled-training/training").raise_for_status().json()
     assert found["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
     assert found["parameters"]["limits"] == {"overlap": "wait", "stage_minutes": {}, "keep_clones": 5}
-    assert httpx.get(f"{api}/deployments/name/rebuild/rebuild", timeout=30).status_code == 200
+    assert client.get("deployments/name/rebuild/rebuild").status_code == 200
     given = {"parameters": {**found["parameters"], "repository": str(deployed.origin)}}
-    created = httpx.post(f"{api}/deployments/{found['id']}/create_flow_run", json=given, timeout=30)
+    created = client.post(f"deployments/{found['id']}/create_flow_run", json=given)
     created.raise_for_status()
     worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "driftline", "--run-once"]
     with (tmp_path / "worker.log").open("w") as log:

@@ -18,6 +18,7 @@ import pytest
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.runs.record import read_record, records
+from tests.support.prefect_api import logged_in
 from tests.support.processes import IDENTITY, TOP, free_port
 from tests.support.small_repository import make
 
@@ -79,19 +80,28 @@ class Served:
             time.sleep(0.2)
         raise AssertionError(f"not {what} within {seconds} s:\n{self.log.read_text()[-6000:]}")
 
+    @property
+    def client(self):
+        return logged_in(self.api)
+
     def ask(self, path, **body):
         """As Prefect's own client does: a server whose database is busy asks to be asked again."""
-        while (answer := httpx.post(f"{self.api}/{path}", json=body, timeout=30)).status_code == 503:
-            time.sleep(1)
+        with self.client as client:
+            while (answer := client.post(path, json=body)).status_code == 503:
+                time.sleep(1)
         return answer.raise_for_status().json()
 
+    def read(self, path):
+        with self.client as client:
+            return client.get(path).raise_for_status().json()
+
     def trigger(self, **parameters):
-        found = httpx.get(f"{self.api}/deployments/name/{TRAINING_DEPLOYMENT}", timeout=30).raise_for_status().json()
+        found = self.read(f"deployments/name/{TRAINING_DEPLOYMENT}")
         given = {**found["parameters"], **parameters}
         return self.ask(f"deployments/{found['id']}/create_flow_run", parameters=given)["id"]
 
     def state(self, run):
-        return httpx.get(f"{self.api}/flow_runs/{run}", timeout=30).raise_for_status().json()["state"]
+        return self.read(f"flow_runs/{run}")["state"]
 
     def stage(self):
         """The process of the running stage."""
@@ -145,9 +155,7 @@ def test_the_schedule_fires_and_the_run_is_recorded(served):
     said = read_record(served.repository, records(served.repository)[-1])
     assert (said.flow, said.outcome) == ("scheduled-training", "completed")
     served.end()
-    assert not any(
-        f"--port {served.port}" in " ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])
-    )
+    assert not any(is_server(process) for process in psutil.process_iter(["cmdline"]))
 
 
 def test_the_server_has_what_prefect_yaml_declares_and_nothing_else(served):
@@ -252,16 +260,17 @@ def test_a_cancelled_training_leaves_a_checkpoint_from_which_the_next_run_goes_o
 
 @pytest.mark.soak
 def test_a_killed_server_is_started_again_and_runs_go_on(served):
-    server = next(p for p in psutil.process_iter(["cmdline"]) if is_server(p, served.port))
+    server = next(p for p in psutil.process_iter(["cmdline"]) if is_server(p))
     server.kill()
     served.until(lambda: httpx.get(f"{served.api}/health", timeout=5).status_code == 200, 120, "up again")
     run = served.trigger(stages=["first"])
     served.until(lambda: served.state(run)["type"] == "COMPLETED", 180, "completed")
 
 
-def is_server(process, port):
-    words = process.info["cmdline"] or []
-    return "flows/pipeline/guard.py" not in " ".join(words) and "server" in words and str(port) in words
+def is_server(process):
+    """Whether a process is the Prefect server of this module's home."""
+    is_one = (process.info["cmdline"] or [])[1:3] == ["-m", "flows.machine.prefect_server"]
+    return is_one and process.environ()["PREFECT_HOME"] == os.environ["PREFECT_HOME"]
 
 
 def test_a_second_runner_of_the_repository_is_refused(served):

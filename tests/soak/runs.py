@@ -13,12 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from flows.machine.git import git
 from flows.runs.record import read_record, records
 from tasks.core.files import write_json
 from tests.soak.ways import TOP, Way
+from tests.support.prefect_api import logged_in
 
 LIMIT_SECONDS = 300.0  # until a run that was hit has to be in a terminal state
 TERMINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -72,7 +71,7 @@ class Soak:
     def look(self) -> None:
         """Ask the server for all runs that have begun."""
         begun = {"flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}}, "limit": 200}
-        answer = httpx.post(f"{self.way.api}/flow_runs/filter", json=begun, timeout=30).raise_for_status().json()
+        answer = logged_in(self.way.api).post("flow_runs/filter", json=begun).raise_for_status().json()
         for run in answer:
             entry = self.runs.setdefault(run["id"], {"seen": time.time(), "hit": None})
             state = run["state"]

@@ -130,7 +130,7 @@ class Serve(Way):
         if kind == "runner":
             return runner
         children = runner.children(recursive=True)
-        return next((p for p in children if "uvicorn" in " ".join(p.cmdline()) or "server" in p.cmdline()[3:4]), None)
+        return next((p for p in children if p.cmdline()[2:3] == ["flows.machine.prefect_server"]), None)
 
 
 @dataclass
@@ -141,7 +141,7 @@ class Pool(Way):
     heading = "Unattended with a worker: thirty runs and kill -9"
     victims = ("stage", "flow", "worker", "server")
     words = (
-        "`prefect server start`, `prefect deploy --all` of prefect.yaml on a process work pool, `prefect worker "
+        "`driftline server`, `prefect deploy --all` of prefect.yaml on a process work pool, `prefect worker "
         f"start`, and `driftline reaper` every {MEND_SECONDS:.0f} s"
     )
     kept_up = "server and worker"
@@ -149,7 +149,7 @@ class Pool(Way):
     """When flows.reaper was last called."""
 
     def keep_up(self) -> None:
-        self.start("server", "prefect", "server", "start", "--port", str(self.port))
+        self.start("server", "driftline", "server", "--port", str(self.port))
         if not answers(self.api):
             return
         if not (self.folder / "deployed").exists():

@@ -43,7 +43,7 @@ def repository(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fresh") / "repository"
     for name in ("tasks", "flows", "presets"):  # copies: a repository is told by where its code lies
         shutil.copytree(TOP / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("params.yaml", "prefect.yaml", "driftline.py"):
+    for name in ("params.yaml", "prefect.yaml", "driftline.py", "driftline_login.py"):
         shutil.copy(TOP / name, folder)
     (folder / "dvc.yaml").write_text(STAGES)
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):

@@ -9,7 +9,6 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-import httpx
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
@@ -27,6 +26,7 @@ from flows.windows.policy import Decision
 from flows.windows.ranges import as_text
 from tasks.core.errors import UserError
 from tests.support import tiny_pipeline
+from tests.support.prefect_api import logged_in
 from tests.support.processes import IDENTITY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -88,7 +88,7 @@ def outcomes(home):
 
 def events(api):
     asked = {"filter": {"event": {"name": ["driftline.drift.detected"]}}}
-    return httpx.post(f"{api}/events/filter", json=asked, timeout=30).raise_for_status().json()["events"]
+    return logged_in(api).post("events/filter", json=asked).raise_for_status().json()["events"]
 
 
 def test_without_a_champion_there_is_nothing_to_watch(home):
@@ -163,7 +163,7 @@ def test_labels_come_back_by_id_and_measure_the_accuracy(home, told):
 def artifact(api, key):
     """The newest of that key."""
     asked = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": 1}
-    return httpx.post(f"{api}/artifacts/filter", json=asked, timeout=30).raise_for_status().json()[0]["data"].strip()
+    return logged_in(api).post("artifacts/filter", json=asked).raise_for_status().json()[0]["data"].strip()
 
 
 def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
@@ -223,7 +223,7 @@ def test_a_person_approves_on_prefects_page_and_only_then_is_promoted(home, api,
         run = paused(api)
         assert registry.champion(home.origin).name == "v0.0.1"
         assert told[-1]["subject"].endswith("waits for approval")
-        httpx.post(f"{api}/flow_runs/{run}/resume", json={"run_input": answer}, timeout=30).raise_for_status()
+        logged_in(api).post(f"flow_runs/{run}/resume", json={"run_input": answer}).raise_for_status()
         waiting.join(60)
         assert (found[0].name, registry.champion(home.origin).name) == (name, rules)
 
@@ -233,7 +233,7 @@ def paused(api):
     deadline = time.monotonic() + 60
     asked = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
     while time.monotonic() < deadline:
-        found = httpx.post(f"{api}/flow_runs/filter", json=asked, timeout=30).raise_for_status().json()
+        found = logged_in(api).post("flow_runs/filter", json=asked).raise_for_status().json()
         if found:
             return found[0]["id"]
         time.sleep(0.3)

@@ -1,0 +1,44 @@
+"""Texts for pages that are Markdown and for chats: what comes from data stands there as it is, and does nothing."""
+
+from __future__ import annotations
+
+import re
+
+from tasks.core.secrets import hidden
+from tasks.core.shown import one_line, visible
+
+PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+BREAK = "  \n"
+ACTIVE = re.compile(
+    r"(?<=\])(?=[(:\[])|(?<=<)(?=[\w/!?@#&+-])|(?<=(?<!\w)@)(?=\w)|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=`)(?=`)"
+)
+"""Where a chat would see a link, a tag, a mention, an address or code begin."""
+
+
+def escaped(text: str) -> str:
+    """A value on one line, every sign of which Markdown shows as it is."""
+    return PUNCTUATION.sub(r"\\\1", one_line(text))
+
+
+def escaped_lines(text: str) -> str:
+    """Lines of our own around values: each stays a line, and is no heading, list or block."""
+    return BREAK.join(escaped(line.lstrip()) for line in text.splitlines())
+
+
+def unescaped(markdown: str) -> str:
+    """The text of ``escaped_lines`` again, for a terminal."""
+    return ESCAPED.sub(r"\1", markdown.replace(BREAK, "\n"))
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A block of code that no line of the text can end."""
+    content = visible(hidden(text))
+    longest = max((len(run) for run in re.findall(r"`+", content)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{content}\n{fence}"
+
+
+def plain(text: str) -> str:
+    """For a chat or a mail, whichever way it is marked up: a space goes where a link or a mention would begin."""
+    return ACTIVE.sub(" ", visible(hidden(text)))

@@ -1,0 +1,36 @@
+"""Prefect's API for tests, as a client that has logged in: with the login, and the token that a change needs."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import entry_points
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+import driftline_login
+from tests.support.processes import TOP
+
+CLIENT = "tests"
+
+
+def logged_in(api, auth=None):
+    """A client of the API, whose paths are relative to it; by default logged in by this process's Prefect home."""
+    who, password = (auth or driftline_login.known(urlsplit(api).port).auth).split(":", 1)
+    client = httpx.Client(base_url=f"{api}/", auth=(who, password), timeout=30)
+    token = client.get("csrf-token", params={"client": CLIENT}).raise_for_status().json()["token"]
+    client.headers.update({"Prefect-Csrf-Client": CLIENT, "Prefect-Csrf-Token": token})
+    return client
+
+
+def with_hook(folder: Path):
+    """An environment in which Prefect finds our start-up hook, as `make setup` installs it."""
+    path = os.pathsep.join([str(TOP), *filter(None, [os.environ.get("PYTHONPATH")])])
+    if any(hook.value == "driftline_prefect" for hook in entry_points(group="prefect.plugins")):
+        return {**os.environ, "PYTHONPATH": path}
+    declared = folder / "driftline_hook-0.dist-info"  # an environment that was set up before there was a hook
+    declared.mkdir(parents=True)
+    (declared / "METADATA").write_text("Metadata-Version: 2.1\nName: driftline-hook\nVersion: 0\n")
+    (declared / "entry_points.txt").write_text("[prefect.plugins]\ndriftline = driftline_prefect\n")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), path])}
