@@ -114,12 +114,13 @@ def test_no_stage_knows_another_or_prefect(name):
 @pytest.mark.parametrize("name", sorted(stages()))
 def test_the_params_of_a_stage_exist(name):
     values = params.read(TOP / "params.yaml")
-    for dep in stages()[name].deps:
-        for key in getattr(dep, "params", []):
-            here = values
-            for part in key.split("."):
-                assert part in here, f"{name}: {key} is not in params.yaml"
-                here = here[part]
+    keys = [key for dep in stages()[name].deps for key in getattr(dep, "params", [])]
+    assert name.partition("@")[0] in {key.partition(".")[0] for key in keys}, "DVC says which keys a stage depends on"
+    for key in keys:
+        here = values
+        for part in key.split("."):
+            assert part in here, f"{name}: {key} is not in params.yaml"
+            here = here[part]
 
 
 def known_paths(name):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -50,10 +49,6 @@ class WindowRange(Section):
         if self.from_ and self.until and self.from_ >= self.until:
             raise ValueError(f"from ({self.from_:%Y-%m-%d %H:%M}) is not before until ({self.until:%Y-%m-%d %H:%M})")
         return self
-
-    def contains(self, moment: datetime) -> bool:
-        """Whether a UTC time falls into the range."""
-        return (self.from_ is None or self.from_ <= moment) and (self.until is None or moment < self.until)
 
 
 class Windows(Section):

@@ -20,7 +20,8 @@ ARROW_READABLE = (
     r"^(000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d{3})-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d{1,6})?( ?(Z|UTC|GMT|\+00:?00))?)?$"
 )
 """A format that Arrow reads as Python does, but for the zone."""
-FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(microsecond=0, tzinfo=UTC)
+"""The first and the last second; the microseconds of the last one are lost in a float, which is then the year 10000."""
 NAIVE = pa.timestamp("us")
 MAX_EXAMPLES = 3
 BASIC_DATES = (19_000_101, 21_001_231)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
+import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
 from tasks.core import params
 from tasks.core.errors import UserError
+from tasks.core.rows import TIMESTAMP
 from tasks.dataset.windows import load as load_windows
+from tasks.ingest.windows import within
 
 
 class Inner(params.Section):
@@ -74,6 +77,7 @@ def test_a_renamed_key_is_refused_with_its_new_name(tmp_path, text, lines):
         ('{reference: {until: "2002-10-01"}, current: {from: "2002-09-01"}}', ["windows", "overlap"]),
         ('{reference: {until: "2002-09-01"}, current: {until: "2002-10-01"}}', ["overlap"]),
         ("{reference: {from: 2002-10-01, until: 2002-09-01}}", ["windows.reference", "not before"]),
+        ("{reference: {from: 2002-09-01, until: 2002-09-01}}", ["windows.reference", "not before"]),
         ("{reference: {until: yesterday}}", ["windows.reference.until", "2002-09-01"]),
         ("{refrence: {}}", ["unknown key windows.refrence", "reference, current"]),
     ],
@@ -89,8 +93,9 @@ def test_windows_are_half_open_in_utc_however_they_are_written(tmp_path):
     windows = load_windows(write(tmp_path, text))
     edge = datetime(2002, 9, 1, tzinfo=UTC)
     assert windows.reference.until == windows.current.from_ == edge
-    assert windows.current.contains(edge)
-    assert not windows.reference.contains(edge)
+    times = pa.chunked_array([pa.array([edge - timedelta(microseconds=1), edge, None], TIMESTAMP)])
+    assert within(times, windows.reference).to_pylist() == [True, False, False]
+    assert within(times, windows.current).to_pylist() == [False, True, False]
 
 
 def test_windows_with_their_own_sources_may_share_their_time(tmp_path):

@@ -180,7 +180,8 @@ def test_short_rows_are_attended_to_by_the_kernel_that_begins_quicker(count, bac
 
 
 def test_every_kernel_of_the_attention_gives_the_gradient(bert, tmp_path, monkeypatch):
-    rows, found = ragged(8), []
+    rows, found, fused = ragged(8), [], []
+    bert.register_forward_pre_hook(lambda *_: fused.append(torch.backends.cuda.flash_sdp_enabled()))
     for short in (0, 1000):
         monkeypatch.setattr("tasks.finetune.attention.SHORT", short)
         trainer = trainer_for(bert, tmp_path, rows, dropout=0.0)
@@ -188,6 +189,7 @@ def test_every_kernel_of_the_attention_gives_the_gradient(bert, tmp_path, monkey
         bert.train(False)
         trainer.compute_loss(bert, batch_of(rows, 8)).backward()
         found.append({name: weight.grad.clone() for name, weight in bert.named_parameters()})
+    assert fused == [True, False], "the two gradients are of different kernels"
     for name, gradient in found[0].items():
         assert torch.allclose(found[1][name], gradient, atol=1e-6), name
 

@@ -208,6 +208,16 @@ def test_calibration_within_limits_or_skipped_with_words(truth):
     assert not verdict(bad, sure, max_log_loss=0.1)["promote"]
 
 
+def test_the_log_loss_of_rounded_probabilities_is_that_of_their_shares(truth):
+    """A row's probabilities may sum to 1 within a thousandth: they are divided by their sum, which changes nothing."""
+    exact, rounded = probable(truth, range(0, 300, 20), 0.75), probable(truth, range(0, 300, 20), 0.75)
+    for label in LABELS:
+        column = f"probability_{label}"
+        rounded[column] = [value * (1.0009 if row % 2 else 0.9991) for row, value in enumerate(exact[column])]
+    found = [verdict(table(truth, []), one)["calibration"]["challenger"]["log_loss"] for one in (exact, rounded)]
+    assert found[0] == found[1] == pytest.approx(-(15 * np.log(0.25) + 285 * np.log(0.75)) / 300, abs=1e-6)
+
+
 def test_a_calibration_error_that_chance_shows_breaks_no_limit():
     random = np.random.default_rng(5)
     confidence = random.uniform(0.5, 1, 60)

@@ -277,3 +277,42 @@ def test_a_parquet_column_of_counts_is_read(here):
         datetime(2020, 1, 31, tzinfo=UTC),
         datetime(2020, 2, 1, tzinfo=UTC),
     ]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+def test_the_first_and_the_last_second_are_times_and_the_ones_beside_them_are_not(unit):
+    scale = {"s": 1, "ms": 1000, "us": 10**6}[unit]
+    first, last = -62135596800, 253402300799
+    counts = [first * scale, last * scale, (last + 1) * scale - 1, first * scale - 1, (last + 1) * scale]
+    expected = [datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59), None, None, None]
+    expected[2] = datetime(1970, 1, 1) + timedelta(microseconds=counts[2] * 10**6 // scale)
+    assert read(counts, pa.timestamp(unit)) == expected
+    assert read(counts, pa.int64(), format=f"epoch_{unit}") == expected
+
+
+def test_nanoseconds_reach_as_far_as_they_can():
+    ends = [-(2**63), 2**63 - 1]
+    assert [moment.year for moment in read(ends, pa.timestamp("ns"))] == [1677, 2262]
+
+
+def test_a_count_too_large_for_any_time_cannot_be_read():
+    assert read([2**62, 0], pa.int64(), format="epoch_s") == [None, datetime(1970, 1, 1)]
+    assert read(["1e400", "nan", "inf", "0"], format="epoch_s") == [None, None, None, datetime(1970, 1, 1)]
+
+
+@pytest.mark.parametrize(("low", "high"), [(19_000_101, 21_001_231), (20_250_131, 20_250_131)])
+def test_numbers_that_are_days_are_read_as_days(low, high):
+    assert read([low, high], pa.int64()) == [datetime.strptime(str(n), "%Y%m%d") for n in (low, high)]
+    with pytest.raises(UserError, match="holds numbers"):
+        read([19_000_100, high], pa.int64())
+    with pytest.raises(UserError, match="holds numbers"):
+        read([low, 21_001_232], pa.int64())
+
+
+def test_the_unit_of_counts_is_known_from_1973_to_2103():
+    assert read([10**8, 4_199_999_999], pa.int64()) == [
+        datetime(1970, 1, 1) + timedelta(seconds=n) for n in (10**8, 4_199_999_999)
+    ]
+    for outside in (10**8 - 1, 4_200_000_000):
+        with pytest.raises(UserError, match=r"holds numbers \(.* to .*\) that are no seconds"):
+            read([outside, 10**9], pa.int64())

@@ -225,6 +225,7 @@ def test_a_server_that_goes_down_in_mid_fetch_is_tried_again(server, table, monk
     monkeypatch.setattr(rows, "new_rows", and_kill)
     monkeypatch.setattr("tasks.land.__main__.WAIT", lambda state: 1.0)
     landed(**table, cursor="id")
+    assert len(calls) > 100, "the server went down before the last batch"
     same_rows(rows_of("mail"), numbered(0, 5000))
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tasks.core.errors import UserError
 from tasks.split import NAMES, Params
@@ -148,3 +149,37 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
 def test_what_cannot_be_split_is_refused_by_name(params, message):
     with pytest.raises(UserError, match=message):
         split(raw_table(["one two three", "four five six"]), params, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"validation": 0.5, "test": 0.5}, "leave nothing to train on"),
+        ({"validation": 0.1, "test": 0.95}, "leave nothing to train on"),
+        ({"validation": 0.0}, "greater than 0"),
+        ({"test": 0.0}, "greater than 0"),
+        ({"similarity": 0.0}, "greater than 0"),
+        ({"similarity": 1.5}, "less than or equal to 1"),
+        ({"by": "time"}, "needs validation_from and a later test_from"),
+        ({"by": "time", "validation_from": START}, "needs validation_from and a later test_from"),
+        ({"by": "time", "test_from": START}, "needs validation_from and a later test_from"),
+        ({"by": "time", "validation_from": START, "test_from": START}, "a later test_from"),
+        ({"by": "given"}, "needs given"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_refused(values, message):
+    with pytest.raises(ValidationError, match=message):
+        Params(**values)
+
+
+def test_the_shares_are_what_the_keys_say_and_train_has_the_rest():
+    assert Params(validation=0.5, test=0.25).shares() == {"train": 0.25, "validation": 0.5, "test": 0.25}
+
+
+def test_without_a_similarity_equal_texts_are_rows_of_their_own():
+    same = ["one and the same text"] * 200
+    tables, figures = split(raw_table(same), Params(similarity=None), 1)
+    assert figures["near_duplicate_rows"] == 0
+    assert {name: len(table) > 0 for name, table in tables.items()} == dict.fromkeys(NAMES, True) | {
+        "quarantine": False
+    }
