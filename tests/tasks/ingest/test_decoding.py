@@ -92,9 +92,10 @@ def test_where_the_first_look_ends_makes_no_difference(monkeypatch, beyond):
         (b"text,label\nx,a,\ny,b,\nz,a,\n", True),
         (b"text,label\nx,a,\ny,b\nz,a,\n", False),
         (b"text,label\nx,a\ny,b\nz,a\n", False),
+        (b"text,label,\nx,a\ny,b\nz,a\n", False),
     ],
 )
 def test_records_end_with_a_delimiter_only_where_each_does(content, trailing):
-    found = dialect.detect(content)
+    found = dialect.detect(content, names=("text", "label"))
     assert found.dialect.trailing is trailing
     assert found.columns == (("text", "label", "") if trailing else ("text", "label"))

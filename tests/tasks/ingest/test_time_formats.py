@@ -48,3 +48,8 @@ def test_counts_of_1973_to_2103_name_their_unit(unit, scale):
     assert epoch_unit(10**8 * scale) == epoch_unit((4_200_000_000 - 1) * scale) == unit
     assert epoch_unit(4_200_000_000 * scale) is None
     assert epoch_unit(10**8 * scale - 1) is None
+
+
+@pytest.mark.parametrize("value", ["Mon, 31 Feb 2025 10:00:00 +0000", "31.02.2025", "2025-02-31", "99999999", "soon"])
+def test_what_no_format_reads_is_not_counted(value):
+    assert propose([value]).read == 0
