@@ -50,7 +50,9 @@ def application(main: Callable[..., None]) -> typer.Typer:
 
 
 def run(main: Callable[..., None], arguments: Sequence[str] | None = None) -> NoReturn:
-    """Read the command line, by default this process's, call ``main`` with it, and exit."""
+    """Read the command line, by default this process's, call ``main`` with it, and exit. Standard input is closed: a
+    stage, and a library that it uses, asks nobody."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     sys.exit(exit_code(application(main), arguments))
 
 

@@ -14,7 +14,8 @@ from tasks.modelling.checkpoints import checkpoint, families
 from tasks.modelling.training import checkpoint_store
 from tasks.modelling.training.checkpoint_store import file_digests
 
-CODE = (Path(__file__).parent, Path(families.__file__).parent, Path(checkpoint_store.__file__).parent)
+MODULES = (checkpoint, families, checkpoint_store)  # whose folders decide, beside this one
+CODE = (Path(__file__).parent, *(Path(str(module.__file__)).parent for module in MODULES))
 
 
 def fingerprint(tokens: Path, source: checkpoint.Checkpoint, section: Params, seed: int) -> str:
@@ -24,12 +25,7 @@ def fingerprint(tokens: Path, source: checkpoint.Checkpoint, section: Params, se
         "tokens": file_digests(file for file in tokens.rglob("*") if file.is_file() and file.name != "test.parquet"),
         "checkpoint": file_digests(weights.iterdir()) if weights.is_dir() else [source.source, source.revision],
         "family": [source.family, dict(source.config)],
-        "code": file_digests(
-            [
-                *map(Path, (checkpoint.__file__, pixels.__file__)),
-                *(file for place in CODE for file in place.glob("*.py")),
-            ]
-        ),
+        "code": file_digests([Path(pixels.__file__), *(file for place in CODE for file in place.glob("*.py"))]),
         "section": section.model_dump(mode="json"),
         "seed": seed,
         "versions": versions(PACKAGES),

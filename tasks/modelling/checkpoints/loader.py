@@ -1,0 +1,143 @@
+"""The one place that loads models, tokenizers, configs, image processors and data sets of others.
+
+Each load is of a folder whose files were looked at first (``inspection.py``); a hub's checkpoint is fetched as such a
+folder. Code in it is never run, weights are safetensors, and what a library says against a file becomes a UserError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from logging import ERROR
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.core.errors import UserError
+from tasks.modelling.checkpoints import families, inspection, weights
+from tasks.modelling.checkpoints.weights import Found, Head
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
+SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+FETCHED = ["*.json", "*.txt", "*.model", "*.jinja", "model*.safetensors"]  # of a hub's checkpoint
+NESTED = ["*/*"]  # left out: other formats of the same model
+
+
+def folder_of(source: str, revision: str | None) -> Path:
+    """The folder of a checkpoint, fetched from the hub where ``source`` is a hub name."""
+    return Path(source) if revision is None else _fetched(source, revision)
+
+
+@cache
+def _fetched(source: str, revision: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    with _explained(f"{source} at {revision}"):
+        return Path(snapshot_download(source, revision=revision, allow_patterns=FETCHED, ignore_patterns=NESTED))
+
+
+def config(folder: Path) -> PretrainedConfig:
+    """The config of the model in the folder."""
+    from transformers import AutoConfig
+
+    inspection.refuse_unsafe(folder, weights=False)
+    families.register(str(inspection.read_object(folder / inspection.CONFIG).get("model_type")))
+    with _explained(folder):
+        found: PretrainedConfig = AutoConfig.from_pretrained(folder, **SAFE)
+    return found
+
+
+def tokenizer(folder: Path, *, weights: bool = True) -> Any:
+    """The tokenizer in the folder; ``weights``: a model of the folder will be loaded too."""
+    from transformers import AutoTokenizer
+
+    inspection.refuse_unsafe(folder, weights=weights)
+    inspection.refuse_unsafe_tokens(folder)
+    with _explained(folder):
+        found = AutoTokenizer.from_pretrained(folder, **SAFE)
+        words = len(set(found.get_vocab()) - set(found.all_special_tokens))
+    if not words:
+        raise UserError(f"{folder} has a tokenizer without words: save the model's own beside it, or name another")
+    return found
+
+
+def image_processor(folder: Path) -> Any:
+    """The image processor in the folder, on numpy and Pillow."""
+    from transformers import AutoImageProcessor
+
+    inspection.refuse_unsafe(folder)
+    auto: Any = AutoImageProcessor
+    with _explained(folder):
+        return auto.from_pretrained(folder, backend="pil", **SAFE)
+
+
+def model(auto: str, folder: Path, head: Head, settings: PretrainedConfig | None = None) -> tuple[Any, Found]:
+    """The folder's model by an Auto class, in float32, and what was found of its weights; ``settings`` in place of its
+    config. A new head's weights are random: seed torch first."""
+    settings = config(folder) if settings is None else settings
+    shapes = inspection.shapes(folder)
+    labels = settings.num_labels if head == "new" else None
+    with weights.bounded(inspection.elements(shapes), len(shapes), labels, folder), _explained(folder):
+        loaded, info = _auto(auto).from_pretrained(
+            folder,
+            config=settings,
+            dtype="float32",
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # weights.check refuses all but a last layer for other labels
+            output_loading_info=True,
+            **SAFE,
+        )
+    found = Found.of(info)
+    weights.check(loaded, found, head, folder)
+    return loaded, found
+
+
+def untrained(auto: str, settings: PretrainedConfig) -> PreTrainedModel:
+    """A model with random weights, in float32."""
+    built: PreTrainedModel = _auto(auto).from_config(settings, dtype="float32", trust_remote_code=False)
+    return built
+
+
+def _auto(name: str) -> Any:
+    import transformers
+
+    return getattr(transformers, name)
+
+
+def data_set(path: str, split: str, name: str | None, **where: Any) -> Any:
+    """One split of a hub's data set."""
+    from datasets import load_dataset
+
+    return load_dataset(path, name=name, split=split, trust_remote_code=False, **where)
+
+
+def split_names(path: str, name: str | None, **where: Any) -> list[str]:
+    """The splits of a hub's data set; datasets has no way left to run its code here, and no argument against it."""
+    from datasets import get_dataset_split_names
+
+    found: list[str] = get_dataset_split_names(path, config_name=name, **where)
+    return found
+
+
+@contextmanager
+def _explained(source: object) -> Iterator[None]:
+    """Without the library's bars and reports; whatever it raises on these files becomes a UserError."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    before = logging.get_verbosity()
+    logging.set_verbosity(ERROR)
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # tokenizers raises no narrower one, and transformers any, by what the files hold
+        raise UserError(f"{source} cannot be loaded: {_first_line(error)}: set model.name to another") from error
+    finally:
+        logging.set_verbosity(before)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
