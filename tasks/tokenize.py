@@ -31,7 +31,7 @@ from tasks.core.tables import columns_of, read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.schema import PIXELS, TOKENS
 from tasks.modelling import pixels
-from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.checkpoints import checkpoint, versions, watched
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -184,6 +184,8 @@ def print_shares(name: str, shares: dict[str, int | float]) -> None:
 def main() -> None:
     """Run the stage on the repository's paths."""
     section, model = params.load(Params, "tokenize"), params.general().model
+    watched.refuse_unwatched("model.name", model.name, "tokenize")
+    versions.print_differing()
     kind = modality(columns_of(layout.split("train")))
     splits: dict[str, pa.Table] = {name: read_table(layout.split(name), ["id", kind, "label"]) for name in SPLITS}
     if not len(splits["train"]):

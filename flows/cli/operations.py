@@ -99,6 +99,9 @@ def train(
 def verify(
     run: Annotated[str | None, typer.Argument(metavar="RUN", help="As `dvc exp show` and Prefect name it.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the clone, for a look at what differs.")] = False,
+    other_version: Annotated[
+        list[str] | None, typer.Option(metavar="PACKAGE", help="Its installed version may be another than the run's.")
+    ] = None,
     *,
     home: HomeOption,
 ) -> None:
@@ -110,7 +113,7 @@ def verify(
     from flows.runs.verify import past_run, rebuild
 
     log_to_stdout()
-    found = rebuild(home, past_run(home, run), keep)
+    found = rebuild(home, past_run(home, run), keep, other_version or ())
     print(found)
     if not found.same:
         raise typer.Exit(FAILED)

@@ -73,6 +73,7 @@ def monitoring(
                 planned.champion.commit,
                 lambda folder: watch.run_branch(home, planned, folder, limits.stage_minutes),
                 lambda folder: watch.conclude(home, planned, folder, policy, to_label),
+                limits.other_versions,
             )
             show(done.run.stages, done.folder)
             publish_record(home, done.folder, done.experiment, publish.upstream)

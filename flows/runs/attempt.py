@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from flows.runs.record import Experiment, RunInfo
 from flows.runs.run_record import COMPLETED, RunRecord, Watched
 from tasks.core.errors import UserError
 from tasks.core.shown import shown
+from tasks.modelling.checkpoints import versions
 
 log = logging.getLogger(__name__)
 Stages = Callable[[Path], Iterator[Result]]
@@ -46,11 +47,19 @@ class Attempt:
         return self.run.watched
 
 
-def attempt(home: Home, info: RunInfo, commit: str, stages: Stages, conclude: Conclude | None = None) -> Attempt:
+def attempt(
+    home: Home,
+    info: RunInfo,
+    commit: str,
+    stages: Stages,
+    conclude: Conclude | None = None,
+    other_versions: Collection[str] = (),
+) -> Attempt:
     """Clone at the commit, run there and save the record; pushing it and raising the error are the caller's.
 
     ``stages`` gives each stage's result as it comes: what was done before a failure belongs to the record. Then
-    ``conclude`` says what was found. Both get the clone's folder, which is the current one.
+    ``conclude`` says what was found. Both get the clone's folder, which is the current one. Installed versions other
+    than the commit's are an error but for the packages in ``other_versions``.
     """
     folder = home.clones / info.name
     log.info(f"{info.name} runs at commit {commit[:12]} in {folder}")
@@ -59,6 +68,7 @@ def attempt(home: Home, info: RunInfo, commit: str, stages: Stages, conclude: Co
     watched, error = None, None
     with chdir(folder):
         try:
+            versions.refuse_differing(folder, other_versions, "limits.other_versions in prefect.yaml")
             for result in stages(folder):
                 results.append(result)
             watched = conclude(folder) if conclude else None

@@ -8,7 +8,7 @@ data, model and metrics is compared with the md5 on record. Reports are not: Evi
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from flows.runs.record import LOCK, Experiment, LockedStage, Surroundings, locke
 from flows.runs.run_record import RunRecord
 from tasks.core.errors import UserError
 from tasks.core.paths import REPORTS
+from tasks.modelling.checkpoints import versions
 
 INPUTS = "driftline-inputs"
 
@@ -68,11 +69,13 @@ class Comparison:
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
-def rebuild(home: Home, past: Experiment, keep: bool = False) -> Comparison:
-    """Rebuild a run in a clone with an empty cache, and compare. Raises StageFailed or UserError."""
+def rebuild(home: Home, past: Experiment, keep: bool = False, other_versions: Collection[str] = ()) -> Comparison:
+    """Rebuild a run in a clone with an empty cache, and compare. Raises StageFailed or UserError, which installed
+    versions other than the run's are too, but for the packages in ``other_versions``."""
     folder = home.clones / f"verify-{past.name}"
     workspace.clone(home, past.ref, folder, folder / ".dvc" / "cache")
     try:
+        versions.refuse_differing(folder, other_versions, "verify --other-version")
         _bring_inputs(folder, workspace.shared_cache(home))
         known = locked(folder / LOCK)
         (folder / LOCK).unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from tasks.finetune.device import threads
 from tasks.finetune.energy import energy_meter
 from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.fit import FitResult, fit
-from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.checkpoints import checkpoint, versions, watched
 from tasks.modelling.pixels import LAYOUT_FILE
 from tasks.modelling.training.checkpoint_store import exclusive
 
@@ -99,6 +99,10 @@ def write_classifier(model: PreTrainedModel, tokenizer: Path, folder: Path) -> N
 def main() -> None:
     """Run the stage on the repository's paths."""
     section, general = params.load(Params, "finetune"), params.general()
+    watched.refuse_unwatched("model.name", general.model.name, "finetune")
+    if section.warm_start:
+        watched.refuse_unwatched("finetune.warm_start.folder", section.warm_start.folder, "finetune")
+    versions.print_differing()
     source = checkpoint.starting_point(general.model, paths.PRETRAINED)
     folder = paths.CHECKPOINTS / fingerprint(paths.TOKENS, source, section, general.seed)
     with exclusive(folder) as locked:

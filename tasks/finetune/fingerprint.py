@@ -8,9 +8,8 @@ from pathlib import Path
 import torch
 
 from tasks.finetune import Params
-from tasks.finetune.record import PACKAGES, versions
 from tasks.modelling import pixels
-from tasks.modelling.checkpoints import checkpoint, families
+from tasks.modelling.checkpoints import checkpoint, families, versions
 from tasks.modelling.training import checkpoint_store
 from tasks.modelling.training.checkpoint_store import file_digests
 
@@ -24,11 +23,12 @@ def fingerprint(tokens: Path, source: checkpoint.Checkpoint, section: Params, se
     facts = {
         "tokens": file_digests(file for file in tokens.rglob("*") if file.is_file() and file.name != "test.parquet"),
         "checkpoint": file_digests(weights.iterdir()) if weights.is_dir() else [source.source, source.revision],
+        "warm_start": file_digests(Path(section.warm_start.folder).glob("*")) if section.warm_start else [],
         "family": [source.family, dict(source.config)],
         "code": file_digests([Path(pixels.__file__), *(file for place in CODE for file in place.glob("*.py"))]),
         "section": section.model_dump(mode="json"),
         "seed": seed,
-        "versions": versions(PACKAGES),
+        "versions": versions.installed(),
         "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), _gpu()],
     }
     return checkpoint_store.fingerprint(facts)

@@ -15,10 +15,12 @@ def main() -> None:
     """Run the stage on the repository's paths."""
     section, metrics = params.load(Params, "pretrain"), {"epochs": 0}
     if section.epochs:
-        from tasks.modelling.checkpoints import checkpoint
+        from tasks.modelling.checkpoints import checkpoint, versions, watched
         from tasks.pretrain.run import pretrain
 
         general = params.general()
+        watched.refuse_unwatched("model.name", general.model.name, "pretrain")
+        versions.print_differing()
         metrics = pretrain(section, general.seed, checkpoint.resolve(general.model))
     else:
         with replacing_folder(paths.PRETRAINED) as part:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +17,7 @@ from tasks.core.files import replacing_folder
 from tasks.core.rows import modality
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
-from tasks.modelling.checkpoints import checkpoint, loader
+from tasks.modelling.checkpoints import checkpoint, loader, versions
 from tasks.modelling.training import checkpoint_store
 from tasks.pretrain import Params, texts
 from tasks.pretrain.masked_lm import Masking, perplexity, train
@@ -60,7 +59,6 @@ def _pools(section: Params, tokenizer: Any) -> tuple[Pools, dict[str, int]]:
 
 def _fingerprint(pools: Pools, source: checkpoint.Checkpoint, section: Params, seed: int) -> str:
     weights = Path(source.source)
-    packages = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
     return checkpoint_store.fingerprint(
         {
             "stage": "pretrain",
@@ -75,7 +73,7 @@ def _fingerprint(pools: Pools, source: checkpoint.Checkpoint, section: Params, s
             ),
             "section": section.model_dump(mode="json"),
             "seed": seed,
-            "versions": {name: version(name) for name in packages},
+            "versions": versions.installed(),
             "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), torch.cuda.is_available()],
         }
     )

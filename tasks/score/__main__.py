@@ -18,7 +18,7 @@ from tasks.core.rows import modality
 from tasks.core.tables import columns_of, read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.schema import scored
-from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.checkpoints import checkpoint, versions
 from tasks.score import Params, any_table
 from tasks.score.behaviour_tests import behaviour
 from tasks.score.command import score
@@ -115,6 +115,7 @@ def score_file(source: Path, target: Path, column: str, section: Params) -> None
 
 def main(window: WindowOption) -> None:
     """Score the pipeline's rows of one window."""
+    versions.print_differing()
     score_window(window, params.load(Params, "score"))
 
 

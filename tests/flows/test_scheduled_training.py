@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from importlib.metadata import version
 
 import pytest
 
@@ -17,6 +18,7 @@ from flows.runs.record import find, latest, read_record, records
 from flows.runs.run_record import RunRecord
 from flows.runs.verify import rebuild
 from flows.scheduled_training import scheduled_training
+from tasks.core.errors import UserError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -204,3 +206,24 @@ def test_a_record_goes_to_the_remotes_that_are_configured(api, deployed, tmp_pat
     assert refused.is_failed()
     assert "has a password" in refused.message
     assert "secret" not in refused.message
+
+
+def test_other_versions_than_the_commits_are_refused_unless_they_are_allowed_by_name(api, deployed):
+    (deployed.origin / "environment.json").write_text('{"torch": "9.9.9"}\n')
+    git(deployed.origin, "add", "environment.json")
+    git(deployed.origin, "commit", "-qm", "locked")
+    words = f"torch {version('torch')} instead of 9.9.9"
+    refused = run(deployed)
+    assert refused.is_failed()
+    assert words in refused.message
+    assert "limits.other_versions in prefect.yaml: torch" in refused.message
+    assert not run(deployed, limits=Limits(other_versions=["numpy"])).is_completed()
+
+    allowed = run(deployed, limits=Limits(other_versions=["torch"]))
+    assert allowed.is_completed(), allowed.message
+    past = latest(deployed.origin)
+    assert read_record(deployed.origin, past).versions["torch"] == version("torch")
+    with pytest.raises(UserError, match=words):
+        rebuild(deployed, past)
+    assert not list(deployed.clones.glob("verify-*"))
+    assert rebuild(deployed, past, other_versions=["torch"]).same
