@@ -44,8 +44,8 @@ def refuse_differing(folder: Path, allowed: Collection[str], key: str) -> None:
     found = {name: words for name, words in differing(folder).items() if name not in allowed}
     if found:
         raise UserError(
-            f"installed versions are not those of {ENVIRONMENT}: {', '.join(found.values())}: install requirements.lock, "
-            f"or allow them by name ({key}: {', '.join(found)})"
+            f"installed versions are not those of {ENVIRONMENT}: {', '.join(found.values())}: install "
+            f"requirements.lock, or allow them by name ({key}: {', '.join(found)})"
         )
 
 

@@ -25,6 +25,7 @@ def refuse_unwatched(key: str, name: str | None, stage: str) -> None:
     if f"${{{key}}}" in deps or any(folder.is_relative_to(os.path.normpath(dep)) for dep in deps):
         return
     raise UserError(
-        f"{key}: DVC does not watch {name}, and its changes would go unseen: move it (`git mv {name} {BASE}/{folder.name}`), "
+        f"{key}: DVC does not watch {name}, and its changes would go unseen: move it "
+        f"(`git mv {name} {BASE}/{folder.name}`), "
         f'or write "${{{key}}}" among the deps of {stage} in {PIPELINE}'
     )
