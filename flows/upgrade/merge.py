@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from flows.errors import GitFailed
 from flows.machine.git import git, identity
 from flows.machine.version import TOP
 from flows.upgrade import code, documents, keys, pipeline, release
 from flows.upgrade.outcome import Outcome
+from tasks.modelling.checkpoints import watched
 
 PARAMS, PIPELINE, LOCK, README = "params.yaml", "dvc.yaml", "dvc.lock", "README.md"
 OWN = (
@@ -55,6 +57,7 @@ class Merge:
         self._readme(outcome)
         self._pipeline(outcome)
         self._params(outcome)
+        self._model_folders(outcome)
         self._presets(outcome)
         self._code(outcome)
         self._reviews(outcome)
@@ -170,6 +173,18 @@ class Merge:
                 own[section] = new[section]
                 outcome.change(PARAMS, f"{section}: a new section, with the release's values")
         self._write(PARAMS, documents.dump(own))
+
+    def _model_folders(self, outcome: Outcome) -> None:
+        """Folders outside of ``models/base`` that a training starts from become deps: this release refuses others."""
+        params = documents.parse((self.top / PARAMS).read_text(encoding="utf-8"))
+        for key, stages in watched.STAGES.items():
+            value: Any = params
+            for part in key.split("."):
+                value = value.get(part) if isinstance(value, dict) else None
+            if isinstance(value, str) and (self.top / value).is_dir() and not Path(value).is_relative_to(watched.BASE):
+                text = (self.top / PIPELINE).read_text(encoding="utf-8")
+                self._write(PIPELINE, pipeline.watch(text, key, stages))
+                outcome.change(PIPELINE, f"${{{key}}}: the folder {value} is a dep of {', '.join(stages)}")
 
     def _presets(self, outcome: Outcome) -> None:
         for file in sorted((self.top / "presets").glob("*.yaml")):

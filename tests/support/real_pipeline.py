@@ -54,10 +54,10 @@ def make(folder, checkpoint):
         if (TOP / name).is_file() and not name.startswith("tests/") and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(TOP / name, folder / name)
-    shutil.copytree(checkpoint, folder / "models/tiny")
+    shutil.copytree(checkpoint, folder / "models/base/tiny")
     few_rows(folder)
     run(folder, "git", "init", "-q")
-    edit(folder, model__name="models/tiny", tokenize__max_length=32, finetune__epochs=1)
+    edit(folder, model__name="models/base/tiny", tokenize__max_length=32, finetune__epochs=1)
     commit(folder)
     return folder
 

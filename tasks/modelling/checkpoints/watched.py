@@ -12,6 +12,8 @@ from tasks.core.errors import UserError
 PIPELINE = Path("dvc.yaml")
 BASE = Path("models/base")
 """The dep of every stage that reads such a folder, whether it holds one or not."""
+STAGES = {"model.name": ("tokenize", "pretrain", "finetune"), "finetune.warm_start.folder": ("finetune",)}
+"""Which stages read the folder that a key of ``params.yaml`` names."""
 
 
 def refuse_unwatched(key: str, name: str | None, stage: str) -> None:

@@ -166,3 +166,12 @@ def test_edits_of_a_file_that_moved_are_merged_or_marked():
     assert merged_text(base.replace("a", "A"), base, base.replace("e", "mine")) == ("A\nb\nc\nd\nmine\n", True)
     text, clean = merged_text(base.replace("c", "theirs"), base, base.replace("c", "mine"))
     assert not clean and "<<<<<<< release\ntheirs\n=======\nmine\n>>>>>>> yours" in text
+
+
+def test_a_folder_of_the_teams_own_becomes_a_dep_once():
+    text = (TOP / "dvc.yaml").read_text()
+    made = pipeline.watch(text, "model.name", ("tokenize", "pretrain", "finetune"))
+    assert pipeline.watch(made, "model.name", ("tokenize", "pretrain", "finetune")) == made
+    for stage in ("tokenize", "pretrain", "finetune"):
+        before, after = (documents.plain(one)["stages"][stage]["deps"] for one in (text, made))
+        assert after == [*before, "${model.name}"]

@@ -72,6 +72,7 @@ def test_own_parameters_stage_expectation_and_measure_are_kept_and_the_results_t
     assert "label_not_lower_case" in (ours / "tasks/validate/rules.py").read_text()
     assert outputs(ours, "score@reference", "evaluate", "count") == before
     assert (ours / "metrics/count.json").read_text() == counted
+    assert (ours / "dvc.yaml").read_text().count("- ${model.name}\n") == 3  # its checkpoint is in models/tiny
     evaluated = json.loads((ours / "metrics/evaluate.json").read_text())
     assert evaluated["ours"] == round(evaluated["accuracy"] * evaluated["rows"])
     assert "REVIEW tasks/evaluate/__main__.py" in done.stdout  # it merged, but names around the edit may have changed
