@@ -28,7 +28,7 @@ demo: $(READY)   ## three months of mail in five minutes: alarm, refit, promotio
 	@driftline demo
 
 test: $(READY)   ## the quick tests and the best proof of each promise, the same examples everywhere; coverage must not fall
-	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile -m "not slow or proof" --cov
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile -m "not slow or proof" --cov --durations 20
 
 test-long: $(READY)   ## what .ci/run leaves out, and new examples by a printed seed; goes on where it was; writes tests/LONG.md
 	python -m tests.long

@@ -54,7 +54,7 @@ def pieces(seed: int) -> dict[str, Piece]:
     found = {name: Piece([name, "-m", "long and not soak"]) for name in names}
     for draw in range(seed, seed + DRAWS):
         drawn = ["--hypothesis-profile=random", f"--hypothesis-seed={draw}"]
-        found[f"property tests, seed {draw}"] = Piece(["tests", "-m", "hypothesis and not slow", *drawn])
+        found[f"property tests, seed {draw}"] = Piece(["tests", "-m", "hypothesis and (not slow or proof)", *drawn])
     return found
 
 
@@ -65,7 +65,8 @@ def go_on(piece: Piece, seconds: float, log: Path) -> None:
     passed = [f"--deselect={test}" for test, outcome in piece.outcomes.items() if outcome not in ("FAILED", "ERROR")]
     command = [sys.executable, "-u", "-m", "pytest", "-v", "-p", "no:cacheprovider", *piece.arguments, *passed]
     started = time.monotonic()
-    with log.open("w", encoding="utf-8") as file:
+    log.unlink(missing_ok=True)  # a pytest that outlived its killed parent goes on writing to the old one
+    with log.open("x", encoding="utf-8") as file:
         process = subprocess.Popen(command, cwd=TOP, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=file)
         try:
             piece.complete = process.wait(timeout=seconds) in (0, 1, 5)  # 5: all of them have passed before

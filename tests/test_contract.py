@@ -58,12 +58,14 @@ def imports(file):
     return {name for name in names if name.split(".")[0] == "tasks"}
 
 
+@cache
 def files_of(module):
     path = TOP.joinpath(*module.split("."))
     found = [path.with_suffix(".py"), path / "__init__.py"]
     return [file for file in found if file.exists() and module != "tasks" and not only_a_docstring(file)]
 
 
+@cache
 def only_a_docstring(file):
     """Whether nothing that a stage makes can depend on it."""
     return all(isinstance(node, ast.Expr) for node in ast.parse(file.read_text(encoding="utf-8")).body)

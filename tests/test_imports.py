@@ -25,6 +25,7 @@ def test_the_parameters_of_a_stage_are_light_to_import(stage):
     assert loaded_by(f"from tasks.{stage} import Params; Params()") == set()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "module", ["tasks.images", "tasks.modelling.pixels", "tasks.ingest.__main__", "tasks.split.__main__"]
 )
@@ -32,6 +33,7 @@ def test_who_meets_no_image_loads_nothing_for_them(module):
     assert not loaded_by(f"import {module}") & {"PIL", "torch", "transformers"}
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("stage", ["evaluate", "drift", "report", "split", "ingest"])
 def test_what_only_reads_scores_loads_no_torch(stage):
     assert "torch" not in loaded_by(f"import tasks.{stage}.__main__")

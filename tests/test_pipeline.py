@@ -69,6 +69,7 @@ def test_the_same_commit_makes_the_same_bytes_elsewhere(finished, tmp_path):
     assert locked(other) == locked(finished)
 
 
+@pytest.mark.long
 def test_what_changes_decides_what_runs(finished):
     assert repro(finished) == set()
     edit(finished, windows__current={"from": "2002-09-08", "until": "2002-10-08"})

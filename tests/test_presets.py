@@ -24,7 +24,7 @@ from tasks.report import CARD, INDEX
 from tests.support.processes import TOP
 from tests.support.real_pipeline import SAMPLE, edit, few_rows
 
-pytestmark = [pytest.mark.slow]
+pytestmark = [pytest.mark.long]
 
 SHIPPED = sorted((TOP / "presets").glob("*.yaml"))
 NAMED = {path: YAML(typ="safe").load(path.read_text()) for path in SHIPPED}

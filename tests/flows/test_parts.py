@@ -45,7 +45,7 @@ with holding(pathlib.Path({str(file)!r}), "it"):
     time.sleep(60)
 """
     process = subprocess.Popen([sys.executable, "-c", code], cwd=TOP)
-    assert wait_for(lambda: is_held(file), 30)
+    assert wait_for(lambda: is_held(file), 300)
     with pytest.raises(Busy, match="it holds"), holding(file, "other", "skip"):
         pass
     process.kill()

@@ -61,6 +61,7 @@ def test_a_run_leaves_the_tree_alone_and_a_record_that_dvc_knows(api, deployed):
     assert RunRecord.read((deployed.origin / "reports/run.json").read_text(), "here") == said
 
 
+@pytest.mark.proof
 def test_unchanged_then_changed_and_each_is_rebuilt_to_the_same_bytes(api, deployed):
     run(deployed)
     run(deployed)

@@ -11,7 +11,7 @@ import pytest
 from tests.support.processes import TOP
 
 
-@pytest.mark.parametrize("kills", [pytest.param(2, marks=pytest.mark.slow), pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [pytest.param(2, marks=pytest.mark.long), pytest.param(50, marks=pytest.mark.soak)])
 @pytest.mark.timeout(3600)
 def test_killed_and_continued_it_ends_in_the_same_weights(kills):
     size = ["--epochs", "6", "--workers", "1", "--dry"] if kills == 2 else []

@@ -15,7 +15,16 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-LIBRARIES = ("dvc.repo", "gto.api", "pandas", "prefect", "prefect.client.orchestration", "pyarrow.parquet", "typer")
+LIBRARIES = (
+    "dvc.repo",
+    "filelock",
+    "gto.api",
+    "pandas",
+    "prefect.flows",
+    "pyarrow.parquet",
+    "sklearn.metrics",
+    "typer",
+)
 
 
 class Commands:

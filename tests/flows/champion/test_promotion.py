@@ -117,6 +117,7 @@ def of(wrong):
     return hashlib.sha256(str(wrong).encode()).hexdigest()
 
 
+@pytest.mark.proof
 def test_promote_force_a_worse_one_and_roll_back(home, tmp_path):
     first = propose(home)
     assert "There is no champion yet" in first.words

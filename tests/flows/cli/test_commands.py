@@ -79,6 +79,7 @@ def test_without_a_command_the_list_is_shown(capsys):
     assert "The model in production:" in capsys.readouterr().out
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -105,6 +106,7 @@ def test_what_a_fresh_repository_answers(words, code, said, fresh):
     assert code != 2 or done.stderr.startswith("error: ")
 
 
+@pytest.mark.proof
 def test_stages_run_and_one_that_breaks_is_a_failure(fresh, repository):
     assert fresh("run", "one").returncode == 0
     assert (repository / "one").read_text() == "1"
@@ -113,6 +115,7 @@ def test_stages_run_and_one_that_breaks_is_a_failure(fresh, repository):
     assert not (repository / "two").exists()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
 def test_an_interrupted_run_leaves_no_stage_behind(begin, number, code):
     process = begin("run", "long")

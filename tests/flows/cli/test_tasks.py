@@ -45,6 +45,7 @@ def test_an_option_of_earlier_releases_is_refused_with_the_new_one(command, refu
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {refused}\n")
 
 
+@pytest.mark.proof
 def test_a_stage_keeps_its_name():
     assert old_name("tasks.explain", []) is None
     assert old_name("tasks.explain", ["--text=x"]) == "tasks.explain --text"
@@ -86,6 +87,7 @@ def test_help_is_there_soon():
     assert done.stderr.strip() == "", done.stderr
 
 
+@pytest.mark.proof
 def test_a_relative_file_counts_from_where_one_stands(tmp_path):
     (tmp_path / "rows.csv").write_text("confidence\nhigh\n")
     here = Path(os.path.relpath(tmp_path / "rows.csv", TOP / "docs"))

@@ -47,6 +47,7 @@ def test_half_by_chance_half_by_doubt_whatever_the_order():
     assert len(choose(known[:10], 7, 200)) == 10
 
 
+@pytest.mark.proof
 def test_the_random_half_is_unbiased_and_its_interval_covers(tmp_path, monkeypatch):
     estimates, inside = [], 0
     asked = tmp_path / "to_label.csv"

@@ -115,6 +115,7 @@ def test_a_quiet_month_runs_the_current_branch_only_and_changes_nothing(home, to
     assert told == []
 
 
+@pytest.mark.proof
 def test_an_alarm_is_told_once_and_a_dry_run_only_says_what_it_would_do(home, told, api):
     state, said = look(home, policy=Policy(refit_on="alarm"), publish=TEAM, to_label=40)
     assert state.is_completed(), state.message

@@ -27,6 +27,7 @@ def rows(rng, count, times=None, foreign=0, shift=None):
     return Rows(count, None, numbers, {"prediction": prediction}, times=times)
 
 
+@pytest.mark.proof
 def test_contamination_of_the_stated_share_is_found_as_often_as_stated():
     params = Params(permutations=199)
     rng = np.random.default_rng(0)

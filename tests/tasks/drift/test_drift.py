@@ -273,6 +273,7 @@ def command(*arguments):
     return subprocess.run(call, capture_output=True, text=True)
 
 
+@pytest.mark.proof
 def test_any_two_tables_can_be_compared(tmp_path):
     rng = np.random.default_rng(3)
     pa.csv.write_csv(table(rng, 200).select(["prediction", "confidence"]), tmp_path / "a.csv")
@@ -286,6 +287,7 @@ def test_any_two_tables_can_be_compared(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.csv", "b.parquet", "v.json"]
 
 
+@pytest.mark.proof
 def test_tables_that_cannot_be_compared_are_refused_by_name(tmp_path):
     pq.write_table(pa.table({"colour": ["red"] * 40}), tmp_path / "a.parquet")
     done = command(

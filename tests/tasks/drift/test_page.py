@@ -18,6 +18,8 @@ from tasks.drift.rows import Rows, rows_from_table
 from tasks.drift.verdict import drift_verdict
 from tasks.redaction import redact
 
+pytestmark = pytest.mark.proof  # of Evidently, which takes 8 s to import
+
 CALM = [
     "the",
     "list",

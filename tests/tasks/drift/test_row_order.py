@@ -36,6 +36,7 @@ def verdict(sides, orders):
     return drift_verdict(*rows, PARAMS, 7)
 
 
+@pytest.mark.proof
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10_000), moved=st.sampled_from([0.0, 0.5]))
 def test_drift_is_found_in_the_rows_in_any_order(seed, moved):

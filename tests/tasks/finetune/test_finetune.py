@@ -265,6 +265,7 @@ def run(tokens, tiny_checkpoint, folder, **section):
     return done
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("depth", [0, 4])
 def test_it_learns_and_gives_the_same_bytes_twice(tokens, tiny_checkpoint, tmp_path, monkeypatch, depth):
     (tmp_path / "empty").mkdir()

@@ -70,6 +70,7 @@ def die():
     raise Killed
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("depth", "moments"), [(0, (3, 6, 12, 17)), (4, (7,))])
 def test_killed_anywhere_it_ends_as_if_never_killed(train, uninterrupted, tmp_path, capsys, depth, moments):
     """Within an epoch, between two, between two checks."""

@@ -322,6 +322,7 @@ def test_what_is_no_table_is_refused(tmp_path):
             read_predictions(tmp_path / name)
 
 
+@pytest.mark.proof
 def test_the_command_writes_the_verdict(truth, tmp_path, monkeypatch, capsys):
     write(table(truth, range(40)), tmp_path / "a.parquet")
     write(table(truth, range(100, 105)), tmp_path / "b.csv")

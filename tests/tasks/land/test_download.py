@@ -84,6 +84,7 @@ def test_a_download_that_was_whole_when_it_was_killed_is_not_fetched_again(web):
     assert server.seen[1]["Range"] == f"bytes={len(BODY)}-"
 
 
+@pytest.mark.proof
 def test_killed_in_mid_download_the_next_landing_goes_on(web):
     server, url = web
     server.body, server.cuts, server.cut_after, server.pause = BODY, 1, 700_000, 10

@@ -201,6 +201,7 @@ def test_parts_that_were_touched_are_refused(file):
         landed(**entry)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("cursor", ["id", ""])
 def test_killed_in_mid_fetch_the_next_landing_continues(file, cursor):
     twice = [row for row in numbered(0, 1000) for _ in range(2)]

@@ -152,6 +152,7 @@ class Killed(BaseException):
     """Nobody catches it."""
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("moment", [1, 7, 14])
 def test_killed_and_started_again_it_ends_in_the_same_bytes(repository, source, monkeypatch, capsys, moment):
     undisturbed = stage.pretrain(QUICK, 7, source)
