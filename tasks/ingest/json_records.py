@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,8 +93,11 @@ def refuse_no_objects(first: Part, used: Collection[str]) -> None:
 
 def part_of(batch: Sequence[Record], path: Path, first: int, file: Text, opening: Opening) -> Part:
     """The records as a part: a column for each key, and for each dotted name that plays a part (``data.text``)."""
-    objects = _with_valid_names([record.found for record in batch])
+    objects = [record.found for record in batch]
     names = _names(objects)
+    if odd := {name for name in names if not is_valid(name)}:
+        objects = [None if found and odd & found.keys() else found for found in objects]
+        names = _names(objects)
     refuse_many_columns(len(names), path)
     values = {name: [found.get(name) if found else None for found in objects] for name in names}
     values |= _nested(objects, [name for name in opening.names if "." in name and name not in values])
@@ -121,13 +125,7 @@ def part_of(batch: Sequence[Record], path: Path, first: int, file: Text, opening
 
 
 def _names(objects: Sequence[dict[str, Any] | None]) -> list[str]:
-    return list(dict.fromkeys(key for found in objects if found for key in found))
-
-
-def _with_valid_names(objects: list[dict[str, Any] | None]) -> list[dict[str, Any] | None]:
-    """The objects, None in the place of those with a key that is no text."""
-    odd = {name for name in _names(objects) if not is_valid(name)}
-    return [None if found and odd & found.keys() else found for found in objects] if odd else objects
+    return list(dict.fromkeys(chain.from_iterable(found for found in objects if found)))
 
 
 def _nested(objects: Sequence[dict[str, Any] | None], names: Sequence[str]) -> dict[str, list[Any]]:

@@ -41,9 +41,8 @@ class LabelFindings:
         """One line for each kind of finding, with the key that settles it."""
         said = []
         if self.look_alikes:
-            first = self.look_alikes[0]
-            most, *others = first
-            rule = json.dumps(dict.fromkeys(others, most))
+            shown = [list(group) for group in self.look_alikes[:MAX_SHOWN]]
+            rule = json.dumps({other: most for most, *others in shown for other in others})
             groups = "; ".join(_counted(group) for group in self.look_alikes[:MAX_SHOWN])
             more = f"; and {len(self.look_alikes) - MAX_SHOWN} more" if len(self.look_alikes) > MAX_SHOWN else ""
             said.append(f"labels that look alike: {groups}{more}: if they are one, say validate.merge_labels: {rule}")

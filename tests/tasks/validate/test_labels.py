@@ -90,7 +90,7 @@ def test_groups_are_said_with_counts_and_the_rule_that_merges_them():
     counts = {"spam": 30, "Spam": 2, "spam\u200b": 1, "ham": 20, "1": 5, "1.0": 7, "n/a": 3}
     alike, missing = find_look_alikes(counts).sentences()
     assert "'spam' 30, 'Spam' 2, 'spam\\u200b' 1; '1.0' 7, '1' 5" in alike
-    assert 'validate.merge_labels: {"Spam": "spam", "spam\\u200b": "spam"}' in alike
+    assert 'validate.merge_labels: {"Spam": "spam", "spam\\u200b": "spam", "1": "1.0"}' in alike
     assert "'n/a' 3" in missing
     assert 'validate.merge_labels: {"n/a": null}' in missing
 
