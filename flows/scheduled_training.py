@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.champion import model_table
+from flows.champion.manifest import verify_warm_start
 from flows.machine.home import Home, gpu_lock
 from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap, holding
@@ -107,6 +108,7 @@ def _train(
     labelling.copy_labels(home, folder, paths.WINDOWS)
     workspace.land(home, folder)
     workspace.materialise(folder)
+    verify_warm_start(folder)
     dag = Dag()
     order = dag.order(stages)
     try:

@@ -14,6 +14,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.champion import model_table
+from flows.champion.manifest import verify_warm_start
 from flows.errors import StageFailed
 from flows.machine.home import Home
 from flows.notify.artifacts import publish
@@ -33,6 +34,7 @@ def training(stages: list[str] | None = None) -> list[Result] | State[Any]:
         stages: Only these stages and what they need. Default: all.
     """
     dag = Dag()
+    verify_warm_start(Path())
     results = list(in_order(dag, dag.order(stages), as_task(dag)))
     publish(results, Path(), _reference_models())
     return results

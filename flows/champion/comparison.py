@@ -18,7 +18,7 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from flows.champion import registry
+from flows.champion import manifest, registry
 from flows.champion.verdict import Judged, Verdict
 from flows.errors import NotFetched, StageFailed
 from flows.machine.git import git, identity
@@ -50,13 +50,18 @@ def clone_with(home: Home, commit: str, folder: Path, outputs: Iterable[Path]) -
 
 
 def fetch(folder: Path, commit: str, outputs: Iterable[Path]) -> None:
-    """Bring these outputs into a clone at the commit, from its cache or a DVC remote. NotFetched without them."""
+    """Bring these outputs into a clone at the commit, from its cache or a DVC remote. NotFetched without them.
+
+    UserError where the commit was promoted and they are not the files that were.
+    """
+    outputs = list(outputs)
     targets = [str(folder / path) for path in outputs]
     with Repo(str(folder)) as repo:
         try:
             repo.checkout(targets=targets, force=True)
         except DvcException:
             _pull(repo, targets, commit)
+    manifest.verify(folder, commit, outputs)
 
 
 def _pull(repo: Repo, targets: list[str], commit: str) -> None:

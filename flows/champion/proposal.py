@@ -11,6 +11,7 @@ from dvc.repo import Repo
 
 from flows.champion import comparison, registry
 from flows.champion.comparison import clone_with
+from flows.champion.manifest import PROMOTED, Manifest
 from flows.champion.verdict import Verdict
 from flows.machine.git import git, succeeds
 from flows.machine.home import Home
@@ -60,7 +61,8 @@ def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | 
             return Outcome(verdict, None, f"{verdict}\n{last}")
         how = "promoted" if verdict.promote else "promoted by force, against the verdict"
         message = f"{how}, after {champion or 'none'}\n\n{verdict}\n\n{verdict.line()}"
-        version, after = _take(home, commit, message, remote)
+        promoted = [path for path in PROMOTED if record.made(home.origin, commit, path)]
+        version, after = _take(home, commit, message, remote, promoted)
     return Outcome(verdict, version, "\n".join([str(verdict), f"{how}: {version}", *after]))
 
 
@@ -71,14 +73,17 @@ def rollback(home: Home, name: str | None, remote: str | None) -> list[str]:
         version = registry.find(home.origin, name) if name else registry.predecessor(home.origin)
         if version == champion:
             raise UserError(f"{version} is the champion already")
-        _, after = _take(home, version.commit, f"rolled back from {champion or 'none'}", remote)
+        _, after = _take(home, version.commit, f"rolled back from {champion or 'none'}", remote, [])
     return [f"rolled back: {version}, from {champion or 'none'}", *after]
 
 
-def _take(home: Home, commit: str, message: str, remote: str | None) -> tuple[Version, list[str]]:
-    """Tag the commit once its model is known to be there; with lines for the user."""
+def _take(home: Home, commit: str, message: str, remote: str | None, promoted: list[Path]) -> tuple[Version, list[str]]:
+    """Tag the commit once its model is known to be there, with the manifest of what is promoted; lines for the user."""
     with tempfile.TemporaryDirectory() as made:
-        about_data = _data(clone_with(home, commit, Path(made) / "clone", [paths.CLASSIFIER]))
+        clone = clone_with(home, commit, Path(made) / "clone", promoted or [paths.CLASSIFIER])
+        about_data = _data(clone)
+        if promoted:
+            message = f"{message}\n{Manifest.of(clone, promoted).line()}"
     version, tags = registry.set_champion(home.origin, commit, message)
     if remote:
         git(home.origin, "push", "--quiet", remote, *(f"refs/tags/{tag}" for tag in tags))

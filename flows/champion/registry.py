@@ -14,11 +14,11 @@ from pathlib import Path
 
 import gto.api
 
+from flows.champion.manifest import ARTIFACT
 from flows.machine.git import EMAIL, NAME, identity
 from flows.runs.run_record import Version
 from tasks.core.errors import UserError
 
-ARTIFACT = "classifier"
 STAGE = "production"
 
 

@@ -48,8 +48,9 @@ class Verdict(BaseModel):
     @classmethod
     def lines(cls, text: str) -> list[Verdict]:
         """All verdicts of a note or of a tag's message, of any release."""
-        decoded = [json.loads(line.removeprefix(MARK)) for line in text.splitlines() if line.startswith(MARK)]
+        decoded = [json.loads(line.removeprefix(MARK)) for line in text.split("\n") if line.startswith(MARK)]
         return [cls.of(one, Judged.model_validate(one["judged"])) for one in decoded if "judged" in one]
 
     def __str__(self) -> str:
-        return f"{'promote' if self.promote else 'do not promote'}: {self.reason}"
+        reason = " ".join(self.reason.split())  # it may name values of the data, which begin no line of a tag's message
+        return f"{'promote' if self.promote else 'do not promote'}: {reason}"

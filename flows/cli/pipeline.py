@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from flows.champion.manifest import verify_warm_start
 from flows.cli.options import examples, interruptible
 from flows.pipeline import guard
 from tasks.core.cli import FAILED, from_caller
@@ -28,6 +29,7 @@ def run(
 
     Ctrl-C stops the running stage; the next run goes on from there.
     """
+    verify_warm_start(Path())
     running = guard.start([sys.executable, "-m", "dvc", "repro", *(stages or [])])
     with interruptible("the running stage was stopped; run again to go on"):
         try:

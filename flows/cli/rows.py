@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ParamSpec
 
 import typer
 
@@ -19,6 +21,22 @@ commands = typer.Typer()
 quarantine = typer.Typer(help="Rows that `validate` holds back: let them pass.")
 commands.add_typer(quarantine, name="quarantine", rich_help_panel=PANEL)
 
+Given = ParamSpec("Given")
+
+
+def with_verified_model(command: Callable[Given, None]) -> Callable[Given, None]:
+    """The command, refused where ``models/classifier`` is a promoted version and one of its files is another."""
+
+    @wraps(command)
+    def verified(*args: Given.args, **kwargs: Given.kwargs) -> None:
+        from flows.champion.manifest import verify_trained
+
+        verify_trained(Path())
+        command(*args, **kwargs)
+
+    return verified
+
+
 commands.command(
     rich_help_panel=PANEL,
     epilog=examples(
@@ -26,7 +44,7 @@ commands.command(
         "score --image digit.png",
         "score --input mails.csv --output scored.csv --column body",
     ),
-)(score)
+)(with_verified_model(score))
 commands.command(
     rich_help_panel=PANEL,
     epilog=examples("drift --reference a.parquet --current b.parquet --output verdict.json --report drift.html"),
@@ -41,6 +59,7 @@ commands.command(
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples('explain --text "Dear friend, you have won"'))
+@with_verified_model
 def explain(text: Annotated[str, typer.Option(help="The text to explain.")]) -> None:
     """Show which tokens of a text speak for the model's answer."""
     from tasks.core import params
@@ -78,6 +97,7 @@ def release(
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("export", "export --output models/onnx --threads 4"))
+@with_verified_model
 def export(
     output: Annotated[Path, file_option("The folder to write.", "FOLDER")] = ONNX,
     threads: Annotated[int, typer.Option(min=1, help="Of the CPU, for the timings.")] = Options.threads,

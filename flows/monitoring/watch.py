@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.champion import registry
+from flows.champion import manifest, registry
 from flows.champion.comparison import fetch
 from flows.machine.git import git
 from flows.machine.home import Home
@@ -101,6 +101,7 @@ def run_branch(home: Home, planned: Plan, folder: Path, minutes: Mapping[str, fl
     labelling.copy_labels(home, folder, ["current"])
     workspace.land(home, folder)
     workspace.materialise(folder)
+    manifest.verify(folder, planned.champion.commit, manifest.PROMOTED)
     dag = Dag()
     yield from in_order(dag, [REFERENCE, *dag.after(FIRST)], as_task(dag, minutes))
 

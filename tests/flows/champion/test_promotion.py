@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.champion import comparison, proposal, registry
-from flows.champion.verdict import MARK
+from flows.champion.verdict import Verdict
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.promotion import history
@@ -161,7 +160,7 @@ def test_promote_force_a_worse_one_and_roll_back(home, tmp_path):
     ]
     tag = git(home.origin, "tag", "--list", "classifier#production#3", "--format=%(contents)")
     assert f"do not promote: {refused.verdict.reason}" in tag
-    assert json.loads(tag.partition(MARK)[2])["promote"] is False
+    assert [one.promote for one in Verdict.lines(tag)] == [False]
     assert not git(home.origin, "status", "--porcelain")
     for version, wrong in {"v0.0.1": 60, "v0.0.2": 5, "v0.0.3": 90}.items():
         out = tmp_path / "got" / version
