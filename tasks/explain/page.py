@@ -12,7 +12,7 @@ from tasks.html.templates import environment
 from tasks.redaction import redact, redactions
 
 Span = tuple[int, int, str]
-MAX_OPACITY = 0.75  # of the token with the largest attribution
+MAX_OPACITY = 0.6  # of the token with the largest attribution; text on more has too little contrast (4.5 : 1)
 MIN_SHARE = 0.02  # of the largest attribution: below it a token has no colour
 
 

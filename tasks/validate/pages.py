@@ -23,7 +23,8 @@ from tasks.redaction import excerpt
 MAX_EXAMPLES, MAX_EXCERPT = 3, 120  # rows for each reason, characters of each
 CSS = Path(__file__).with_name("data_docs.css")
 POLICY = (
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'\"/>"
     '<meta name="referrer" content="no-referrer"/>'
 )
 

@@ -102,7 +102,7 @@ def test_nothing_from_a_text_becomes_part_of_the_page_and_digits_are_masked():
     )
     assert "<script" not in html and "&lt;script&gt;" in html and "not complete" in html
     assert "call ###" in html and "555" not in html
-    assert [(tone, share) for _, tone, share in coloured(its.pieces)] == [("for", 0.75), ("against", 0.375), ("", 0.0)]
+    assert [(tone, share) for _, tone, share in coloured(its.pieces)] == [("for", 0.6), ("against", 0.3), ("", 0.0)]
     assert "The model is right" in page([], [], 0)
 
 
