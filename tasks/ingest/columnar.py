@@ -43,7 +43,7 @@ def read_parquet_parts(path: Path, opening: Opening) -> Iterator[Part]:
                 refuse_bomb(unpacked, found.st_size, path)
                 yield _part(path, pa.Table.from_batches([batch]), first)
                 first += len(batch)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: of a column's name
             raise UserError(f"{path} cannot be read as parquet: {error}") from None
 
 

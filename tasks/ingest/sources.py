@@ -55,7 +55,7 @@ def list_files(source: str, key: str, besides: Collection[str] = ()) -> list[Pat
         raise UserError(f"{key}: {source} is outside the repository: copy it to data/, or land it there")
     if not os.path.lexists(path):
         pulled = f"only {path}.dvc is here: run `dvc pull {path}.dvc`"
-        raise UserError(f"{key}: {source} does not exist" + (f", {pulled}" if Path(f"{path}.dvc").exists() else ""))
+        raise UserError(f"{key}: {source} does not exist" + (f", {pulled}" if os.path.lexists(f"{path}.dvc") else ""))
     found = [path]
     if path.is_dir():
         found = sorted((file for file in _files_below(path, key) if not is_by_file(file)), key=Path.as_posix)
