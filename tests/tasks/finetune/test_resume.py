@@ -85,6 +85,7 @@ def test_killed_anywhere_it_ends_as_if_never_killed(train, uninterrupted, tmp_pa
         assert f"resuming at step {at} of 18" in capsys.readouterr().out
 
 
+@pytest.mark.proof
 def test_early_stopping_waits_on_where_it_was(train, tmp_path):
     section = {"learning_rate": 0.05, "scheduler": "constant_with_warmup", "early_stopping": 3, "epochs": 6}
     whole = train("whole", **section)
