@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE   # containers set it; without compiled modules each process takes 15 s more to import torch
 
-.PHONY: help setup run demo test test-long soak check format lock clean
+.PHONY: help setup run demo test test-long faults soak check format lock clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -32,6 +32,9 @@ test: $(READY)   ## the quick tests and the best proof of each promise, the same
 
 test-long: $(READY)   ## what .ci/run leaves out, and new examples by a printed seed; goes on where it was; writes tests/LONG.md
 	python -m tests.long
+
+faults: $(READY)  ## damaged files, kills and failing machines, a thousand of them; goes on where it was; docs/reliability.md
+	python -m tests.faults
 
 soak: $(READY)   ## thirty runs by a worker and by serve with kill -9, 50 killed trainings, killed servers; hours, goes on where it was
 	python -m pytest -m soak

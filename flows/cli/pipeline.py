@@ -10,7 +10,8 @@ import typer
 
 from flows.champion.manifest import verify_warm_start
 from flows.cli.options import examples, interruptible
-from flows.pipeline import guard
+from flows.pipeline import dvc_locks, guard
+from tasks.core import recorded
 from tasks.core.cli import FAILED, from_caller
 from tasks.land.command import land
 
@@ -30,6 +31,8 @@ def run(
     Ctrl-C stops the running stage; the next run goes on from there.
     """
     verify_warm_start(Path())
+    recorded.require_readable()
+    dvc_locks.mend()
     running = guard.start([sys.executable, "-m", "dvc", "repro", *(stages or [])])
     with interruptible("the running stage was stopped; run again to go on"):
         try:

@@ -23,7 +23,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from flows.errors import StageFailed, TookTooLong, TooLittleSpace
-from flows.pipeline import guard
+from flows.pipeline import dvc_locks, guard
 from flows.pipeline.disk import require_space
 from flows.pipeline.missing import install_hints
 from tasks.core.shown import shown
@@ -36,6 +36,11 @@ UNCHANGED = re.compile(r"Stage '.*' didn't change, skipping")
 CHATTER = re.compile(r"\s*|.*lock file 'dvc.lock'|To (track|enable) .*:|\s+(git add|dvc config) .*|Use `dvc push` .*")
 DID = "%s: %s (%s)"  # how a stage's task logs its name, outcome and reason
 KEPT_LINES = 20  # of a failed stage's output
+KILLED = re.compile(r"exited with (-9|137)\b")
+KILLED_HINT = (
+    "the stage was killed (signal 9), most often by the system for lack of memory: `dmesg` tells; end other processes "
+    "or lower the stage's batch_size, then run again"
+)
 
 
 @dataclass(frozen=True)
@@ -110,9 +115,11 @@ def outcome_of(output: list[str]) -> Outcome:
 def reproduce(stage: str, reasons: list[str], seconds: float | None = None) -> Result:
     """Run ``dvc repro --single-item``; StageFailed when the stage does not end well, or not within ``seconds``."""
     start = time.monotonic()
+    dvc_locks.mend()
     code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", stage], seconds)
     if code:
-        words = "\n".join([*last, *install_hints(last)])
+        killed = [KILLED_HINT] if any(KILLED.search(line) for line in last) else []
+        words = "\n".join([*last, *install_hints(last), *killed])
         raise StageFailed(words or f"stage {stage} ended with exit code {code} and printed nothing")
     return Result(stage, outcome_of(last), "; ".join(reasons), time.monotonic() - start)
 

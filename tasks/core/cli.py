@@ -6,22 +6,27 @@ Exit codes: 0 done; 1 the work failed, or its answer is no; 2 refused, or a comm
 
 from __future__ import annotations
 
+import functools
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from contextvars import ContextVar
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 
+from tasks.core import faults, recorded
 from tasks.core.errors import UserError
 from tasks.core.paths import WindowName
 from tasks.core.shown import VisibleStream, message
 
-FINE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+FINE, FAILED, REFUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 CALLER_FOLDER = ContextVar("the folder where the command was typed, when that is not the working one", default=Path())
 
 
@@ -50,10 +55,25 @@ def application(main: Callable[..., None]) -> typer.Typer:
 
 
 def run(main: Callable[..., None], arguments: Sequence[str] | None = None) -> NoReturn:
-    """Read the command line, by default this process's, call ``main`` with it, and exit. Standard input is closed: a
-    stage, and a library that it uses, asks nobody."""
+    """Read the command line, by default this process's, call ``main`` with it, and exit.
+
+    A stage, ``main`` of ``tasks.<stage>``, is refused where its inputs are not as they were made. Standard input is
+    closed: a stage, and a library that it uses, asks nobody.
+    """
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    sys.exit(exit_code(application(main), arguments))
+    sys.exit(exit_code(application(_checked(main)), arguments))
+
+
+def _checked(main: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(main)
+    def checked(**options: Any) -> None:
+        module = sys.modules[main.__module__]
+        stage = (module.__spec__.name if module.__spec__ else main.__module__).split(".")[1:2]
+        window = options.get("window")
+        recorded.require_inputs("".join(stage) + (f"@{window}" if window else ""))
+        main(**options)
+
+    return checked if main.__name__ == "main" else main
 
 
 def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None, program: str | None = None) -> int:
@@ -61,6 +81,7 @@ def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None, program:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a sign must not fail the stage
+    _end_on_termination()
     try:
         with redirect_stdout(cast("TextIO", VisibleStream(sys.stdout))):
             code = typer.main.get_command(app).main(arguments, program, standalone_mode=False)
@@ -74,7 +95,22 @@ def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None, program:
     except BrokenPipeError:  # whoever read the output, `head` for one, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except typer.Abort:
+        return _refuse("interrupted", INTERRUPTED)
+    except Exception as error:  # noqa: BLE001  whoever started it reads one sentence
+        return _refuse(faults.sentence(error) or faults.unforeseen(error), FAILED)
     return code if isinstance(code, int) else FINE
+
+
+def _end_on_termination() -> None:
+    """Let SIGTERM unwind this process, so that what it has started and half written goes with it."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)  # a second one does not wait
+        raise SystemExit(TERMINATED)
+
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, end)
 
 
 def _refuse(why: str, code: int = REFUSED) -> int:

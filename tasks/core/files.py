@@ -11,6 +11,43 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import UserError
+from tasks.core.faults import LAST_READ, is_machines
+
+DAMAGED = (OSError, ValueError, LookupError, TypeError, RecursionError, NotImplementedError, EOFError)
+
+
+@contextmanager
+def reading(path: Path, kind: str, *errors: type[Exception]) -> Iterator[None]:
+    """The block reads an artefact: what is no ``kind`` of file is a UserError that names it and what mends it.
+
+    ``errors``: what the library raises beside Python's own. A fault of the machine stays what it is, with its file.
+    """
+    LAST_READ.set(path)
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: run `dvc repro` to make it") from None
+    except DAMAGED + errors as error:
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        if is_machines(error):
+            raise
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"{path} cannot be read as {kind}: {said}: run `dvc repro` to make it anew, or `git checkout {path}` if "
+            "git has it"
+        ) from None
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """The block writes a file: an error of the disk names it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and not error.filename:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 @contextmanager
@@ -19,8 +56,9 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        yield part
-        part.replace(path)
+        with writing(path):
+            yield part
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -49,10 +87,10 @@ def write_json(value: Mapping[str, Any], path: Path) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object an earlier stage wrote."""
-    try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: run `dvc repro` to make it") from None
+    with reading(path, "a JSON object"):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError("it holds something else")
     return value
 
 

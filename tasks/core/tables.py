@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,29 +10,31 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.core.errors import UserError
-from tasks.core.files import replacing
+from tasks.core.files import reading, replacing
 
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Parquet whose bytes depend on the rows and the schema only, not on chunking or on pandas' metadata."""
     with replacing(path) as part:
-        pq.write_table(table.combine_chunks().replace_schema_metadata(None), part, compression="zstd")
+        plain = table.combine_chunks().replace_schema_metadata(None)
+        pq.write_table(plain, part, compression="zstd", write_page_checksum=True)
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """A table an earlier stage wrote."""
-    try:
-        return pq.read_table(path, columns=columns)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: run `dvc repro` to make it") from None
+    with reading(path, "a table", pa.ArrowException):
+        if path.is_dir():  # whose files would be read
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+        table = pq.read_table(path, columns=columns, page_checksum_verification=True)
+        if missing := [name for name in columns or () if name not in table.column_names]:
+            raise ValueError(f"it has no column {missing[0]!r}")
+    return table
 
 
 def columns_of(path: Path) -> list[str]:
     """The names of the columns of a table an earlier stage wrote."""
-    try:
+    with reading(path, "a table", pa.ArrowException):
         names: list[str] = pq.read_schema(path).names
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: run `dvc repro` to make it") from None
     return names
 
 

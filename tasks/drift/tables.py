@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tasks.core.errors import UserError
+from tasks.core.files import reading
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
 from tasks.drift.rows import MODE, OF_IMAGES, Rows, rows_from_table
@@ -69,10 +70,8 @@ def _select(table: pa.Table, names: tuple[str, ...], group: str | None) -> pa.Ta
 
 def read_embeddings(path: Path) -> NDArray[np.float32]:
     """Embeddings [rows, width], left on disk until they are used."""
-    try:
+    with reading(path, "an array of numbers"):
         values: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: run `dvc repro` to make it") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not an array of numbers: {error}") from None
+        if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
+            raise ValueError("it holds something else")
     return values

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from tasks.core import params, paths
+from tasks.core import params, paths, recorded
 from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.files import replacing, write_json
@@ -121,6 +121,7 @@ def _write(
 
 def explain_text(text: str, section: Params) -> None:
     """Print one text coloured by its attributions, and the largest of them."""
+    recorded.require_output(paths.CLASSIFIER)
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} is for images, whose predictions are not explained")
     from tasks.explain.attribution import Explainer

@@ -44,7 +44,10 @@ def read_parquet_parts(path: Path, opening: Opening) -> Iterator[Part]:
                 yield _part(path, pa.Table.from_batches([batch]), first)
                 first += len(batch)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: of a column's name
-            raise UserError(f"{path} cannot be read as parquet: {error}") from None
+            raise UserError(
+                f"{path} cannot be read as parquet: {error}: put the whole file back, with `git checkout` or `dvc "
+                "checkout` if one of them has it"
+            ) from None
 
 
 def _texts(file: pq.ParquetFile) -> list[str]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
+from tasks.core.faults import sentence
 from tasks.ingest import sources
 from tasks.ingest.decoding import Opening
 from tasks.ingest.parts import Part, batches
@@ -118,4 +119,4 @@ def _bytes(path: Path, opening: Opening) -> bytes:
         try:
             return path.read_bytes()
         except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror}") from None
+            raise UserError(sentence(error) or f"{path} cannot be read: {error.strerror}") from None

@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from tasks.core.errors import UserError
+from tasks.core.faults import sentence
 from tasks.ingest import columnar, database_text, delimited, exports, json_documents, lines, sheets, text_files
 from tasks.ingest.by_files import is_by_file, is_worth_naming
 from tasks.ingest.decoding import Opening, is_valid
+from tasks.ingest.landed_bytes import refuse_changed
 from tasks.ingest.partitions import partitions, with_partitions
 from tasks.ingest.parts import Part
 from tasks.ingest.retired import without_retired
@@ -55,17 +57,19 @@ def list_files(source: str, key: str, besides: Collection[str] = ()) -> list[Pat
         raise UserError(f"{key}: {source} is outside the repository: copy it to data/, or land it there")
     if not os.path.lexists(path):
         pulled = f"only {path}.dvc is here: run `dvc pull {path}.dvc`"
-        raise UserError(f"{key}: {source} does not exist" + (f", {pulled}" if os.path.lexists(f"{path}.dvc") else ""))
+        here = pulled if os.path.lexists(f"{path}.dvc") else "put it there, or name another"
+        raise UserError(f"{key}: {source} does not exist, {here}")
     found = [path]
     if path.is_dir():
         found = sorted((file for file in _files_below(path, key) if not is_by_file(file)), key=Path.as_posix)
     if not found:
-        raise UserError(f"{key}: the folder {source} holds no files with records")
+        raise UserError(f"{key}: the folder {source} holds no files with records: put some there")
     found = without_retired(found)
     if not found:
         raise UserError(f"{key}: every part of {source} is retired: land what is right")
     for file in found:
         _refuse_unreadable(file, key, besides)
+        refuse_changed(file)
     _refuse_untracked(path, found, key)
     return found
 
@@ -96,7 +100,7 @@ def _files_below(folder: Path, key: str) -> Iterator[Path]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise UserError(f"{key}: {folder} cannot be read: {error.strerror}") from None
+        raise UserError(f"{key}: {sentence(error) or error}") from None
     for path in entries:
         if path.name.startswith(".") and (path.suffix == ".dvc" or path.is_dir()):
             continue

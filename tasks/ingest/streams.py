@@ -22,6 +22,7 @@ from typing import IO
 import pyarrow as pa
 
 from tasks.core.errors import UserError
+from tasks.core.faults import sentence
 
 PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 MAGIC = {
@@ -69,7 +70,7 @@ def unchanged_while_read(path: Path) -> Iterator[os.stat_result]:
     try:
         before = path.stat()
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+        raise UserError(sentence(error) or f"{path} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(before.st_mode):
         raise UserError(f"{path} is not a regular file: put a file in its place")
     yield before
@@ -122,7 +123,7 @@ def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+        raise UserError(sentence(error) or f"{path} cannot be read: {error.strerror}") from None
 
 
 def _refuse_other(path: Path, file: IO[bytes], kind: str | None) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.core import params, paths
-from tasks.core.errors import UserError
-from tasks.core.files import read_json
+from tasks.core.files import read_json, reading
 from tasks.core.params import General
 from tasks.core.paths import WINDOWS, WindowName
 from tasks.core.rows import Modality, modality
@@ -74,8 +73,5 @@ def _quarantine(path: Path) -> pa.Table:
 
 def read_curves(path: Path) -> list[dict[str, float]]:
     """The lines of ``reports/curves.csv`` as numbers."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [{name: float(value) for name, value in line.items() if value} for line in csv.DictReader(file)]
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: run `dvc repro` to make it") from None
+    with reading(path, "a table of numbers", csv.Error), path.open(newline="", encoding="utf-8") as file:
+        return [{name: float(value) for name, value in line.items() if value} for line in csv.DictReader(file)]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.core import paths
+from tasks.core import paths, recorded
 from tasks.core.errors import UserError
+from tasks.core.faults import sentence
 from tasks.core.rows import Modality
 from tasks.images import opened
 from tasks.modelling.checkpoints import checkpoint
@@ -15,7 +16,8 @@ from tasks.tables.any_table import refuse_unknown_format, write_any_table
 
 
 def require_modality(given: Modality) -> None:
-    """UserError unless the trained model is for such rows."""
+    """UserError unless the trained model is as it was made, and for such rows."""
+    recorded.require_output(paths.CLASSIFIER)
     expected = checkpoint.modality_of(paths.CLASSIFIER)
     if expected != given:
         option = "--image" if expected == "image" else "--text or --input"
@@ -27,7 +29,7 @@ def image(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+        raise UserError(sentence(error) or f"{path} cannot be read: {error.strerror}") from None
     if fault := opened(data).fault:
         raise UserError(f"{path} cannot be scored: {fault.replace('_', ' ')}")
     return data

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tasks.core.errors import UserError
 from tasks.core.files import read_json
 from tasks.core.rows import Modality
 from tasks.dataset.schema import scored
@@ -117,6 +118,11 @@ def predict(rows: Sequence[str] | Sequence[bytes], model_folder: Path, section: 
     torch.nn.Module.to(model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     inputs = INPUTS[checkpoint.modality_of(model_folder)](processor, rows)
     logits, embeddings = _run(model, inputs, section.batch_size)
+    if count := int((~np.isfinite(logits)).any(axis=1).sum() + (~np.isfinite(embeddings)).any(axis=1).sum()):
+        raise UserError(
+            f"{model_folder}/model.safetensors gives {count} scores or embeddings that are no numbers: run "
+            "`dvc repro finetune` to train it anew"
+        )
     return Predicted(labels, decision.softmax(logits), embeddings, inputs.truncated, thresholds)
 
 

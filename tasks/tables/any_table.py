@@ -99,12 +99,12 @@ def _write_lines(table: pa.Table, path: Path) -> None:
 
 def _read_parquet(path: Path) -> pa.Table:
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
         table.validate(full=True)  # strings are only claimed to be UTF-8
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path} cannot be read as parquet: {error}") from None
+        raise UserError(f"{path} cannot be read as parquet: {error}: give a whole file") from None
     return table
 
 

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 import pyarrow as pa
 
 from tasks.core.errors import UserError
+from tasks.core.faults import sentence
 from tasks.core.files import replacing
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -56,7 +57,7 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+        raise UserError(sentence(error) or f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path}, line {line}: not UTF-8: save the file as UTF-8") from None

@@ -41,13 +41,13 @@ def edit(folder, **changes):
     yaml.dump(values, file)
 
 
-def few_rows(folder):
-    """Every eighth mail: enough for both windows."""
+def few_rows(folder, first=0):
+    """Every eighth mail from the ``first`` one on: enough for both windows."""
     rows = pq.read_table(TOP / SAMPLE)
-    pq.write_table(rows.take(list(range(0, len(rows), 8))), folder / SAMPLE)
+    pq.write_table(rows.take(list(range(first, len(rows), 8))), folder / SAMPLE)
 
 
-def make(folder, checkpoint):
+def make(folder, checkpoint, first=0):
     """A copy of this working tree as a repository of its own, pointed at a tiny checkpoint and few rows."""
     names = run(TOP, "git", "ls-files", "-co", "--exclude-standard").stdout.splitlines()
     for name in names:
@@ -55,7 +55,7 @@ def make(folder, checkpoint):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(TOP / name, folder / name)
     shutil.copytree(checkpoint, folder / "models/base/tiny")
-    few_rows(folder)
+    few_rows(folder, first)
     run(folder, "git", "init", "-q")
     edit(folder, model__name="models/base/tiny", tokenize__max_length=32, finetune__epochs=1)
     commit(folder)

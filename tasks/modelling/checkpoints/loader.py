@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import UserError
+from tasks.core.faults import is_machines
 from tasks.modelling.checkpoints import families, inspection, weights
 from tasks.modelling.checkpoints.weights import Found, Head
 
@@ -134,6 +135,8 @@ def _explained(source: object) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # tokenizers raises no narrower one, and transformers any, by what the files hold
+        if is_machines(error):
+            raise
         raise UserError(f"{source} cannot be loaded: {_first_line(error)}: set model.name to another") from error
     finally:
         logging.set_verbosity(before)

@@ -92,3 +92,10 @@ def test_tables_hold_every_stage_and_survive_a_bar():
     results = [Result("ingest@reference", "ran", "a | b", 1.25), Result("split", "unchanged", "nothing changed", 0)]
     assert "a | b" in [row["reason"] for row in rows(results)]
     assert table(results).splitlines()[1].split()[:2] == ["split", "unchanged"]
+
+
+@pytest.mark.slow
+def test_a_stage_that_the_system_killed_is_named_with_what_to_lower(repository):
+    (repository / "step.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(StageFailed, match=r"exited with -9[^$]*was killed \(signal 9\), most often .* lower"):
+        reproduce("first", ["never run"])

@@ -233,3 +233,14 @@ def test_a_row_without_a_text_is_named(repository):
     pq.write_table(rows, layout.window("current").validated)
     with pytest.raises(UserError, match="current: the row b has no text"):
         score_window("current", SECTION)
+
+
+def test_scores_that_are_no_numbers_are_refused(classifier, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(classifier, tmp_path / "classifier")
+    weights = load_file(folder / "model.safetensors")
+    weights["classifier.bias"][0] = float("nan")
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"model\.safetensors gives 2 scores .* no numbers: run `dvc repro finetune`"):
+        predict(["free money", "patch"], folder, SECTION)

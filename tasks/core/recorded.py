@@ -1,0 +1,168 @@
+"""Whether the files that a stage reads are, byte for byte, what ``dvc.lock`` records of the stages that made them.
+
+DVC trusts the name of what lies in its cache, and a file whose time and size are as they were: a byte that a disk has
+lost is checked out and called up to date. So a stage hashes its inputs, which takes a second for a gigabyte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.core.errors import UserError
+
+LOCK = Path("dvc.lock")
+FOLDER = ".dir"  # the end of a folder's hash
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file or folder that a stage made."""
+
+    path: Path
+    stage: str
+    md5: str
+
+
+def require_inputs(stage: str) -> None:
+    """UserError unless the stage's inputs are what the stages recorded that made them.
+
+    What another source gave, or a stage that has not run yet, is not checked.
+    """
+    stages = _stages()
+    made = {Path(out.path): out for out in _outputs(stages)}
+    for dep in stages.get(stage, {}).get("deps", []):
+        path = Path(dep["path"])
+        for out in made.values():
+            if path == out.path or out.path in path.parents or path in out.path.parents:
+                _require(out)
+
+
+def require_output(path: Path) -> None:
+    """UserError unless a stage's output is what was recorded when it was made."""
+    for out in _outputs(_stages()):
+        if out.path == path:
+            _require(out)
+
+
+def require_readable() -> None:
+    """UserError where there is a ``dvc.lock`` that cannot be read, before DVC says so without a remedy."""
+    _stages()
+
+
+def _stages() -> Mapping[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        text = LOCK.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError:
+        raise _unreadable("it is not UTF-8") from None
+    try:
+        content = YAML(typ="safe").load(text)
+    except YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        raise _unreadable(f"line {place.line + 1}" if place else "it is not YAML") from None
+    stages = content.get("stages") if isinstance(content, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(each, dict) for each in stages.values()):
+        raise _unreadable("it holds no stages")
+    return stages
+
+
+def _unreadable(why: str) -> UserError:
+    return UserError(f"{LOCK} cannot be read ({why}): `git checkout {LOCK}` brings back the committed one")
+
+
+def _outputs(stages: Mapping[str, Any]) -> Iterator[Output]:
+    for stage, entry in stages.items():
+        for out in entry.get("outs") or []:
+            if out.get("hash") == "md5" and out.get("md5"):
+                yield Output(Path(out["path"]), stage, out["md5"])
+
+
+def _require(out: Output) -> None:
+    if not out.path.exists() or digest(out.path) == out.md5:
+        return  # what is missing is refused by whoever reads it
+    differing, dropped = _differing(out)
+    for path in (found := [path for path in differing if path.exists()] or [out.path]):
+        os.utime(path)  # DVC hashes it again, whatever its time and size say
+    if dropped:
+        raise UserError(
+            f"{found[0]} is damaged, as it is in DVC's cache, where it is deleted now: run `dvc repro {out.stage}` to "
+            "make it anew"
+        )
+    raise UserError(
+        f"{found[0]} is not what {LOCK} records of {out.stage}: run `dvc repro {out.stage}` to make it anew, or "
+        f"`dvc commit {out.stage}` to keep what is there"
+    )
+
+
+def digest(path: Path) -> str:
+    """The hash that DVC gives a file or folder; hidden files in a folder do not count."""
+    if path.is_file():
+        return _md5(path)
+    listed = json.dumps([{"md5": md5, "relpath": name} for name, md5 in _listing(path)]).encode()
+    return hashlib.md5(listed, usedforsecurity=False).hexdigest() + FOLDER
+
+
+def _listing(folder: Path) -> list[tuple[str, str]]:
+    files = (file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+    return [(name, _md5(file)) for name, file in sorted((file.relative_to(folder).as_posix(), file) for file in files)]
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _differing(out: Output) -> tuple[list[Path], bool]:
+    """The files of an output that are not as recorded, as far as DVC's cache tells, and whether one is damaged there.
+
+    What is damaged in the cache is deleted there, so that DVC makes or fetches it again.
+    """
+    cache = _cache()
+    if cache is None:
+        return [], False
+    dropped = _drop_damaged(cache, out.md5)
+    if not out.md5.endswith(FOLDER):
+        return [out.path], dropped
+    try:
+        listed = json.loads(_object(cache, out.md5).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return [], dropped
+    here = dict(_listing(out.path))
+    differing = {one["relpath"]: one["md5"] for one in listed if here.get(one["relpath"]) != one["md5"]}
+    in_cache = [_drop_damaged(cache, md5) for md5 in differing.values()]  # every one, not up to the first
+    return [out.path / name for name in differing], dropped or any(in_cache)
+
+
+def _cache() -> Path | None:
+    """Where DVC's cache has its objects; None where this is no DVC repository."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            return Path(repo.cache.local.path)
+    except DvcException:
+        return None
+
+
+def _object(cache: Path, md5: str) -> Path:
+    return cache / md5[:2] / md5[2:]
+
+
+def _drop_damaged(cache: Path, md5: str) -> bool:
+    """Delete an object of the cache if its content is not what its name says."""
+    path = _object(cache, md5)
+    damaged = path.is_file() and _md5(path) != md5.removesuffix(FOLDER)
+    if damaged:
+        path.unlink()
+    return damaged

@@ -1,0 +1,64 @@
+"""The tables of docs/reliability.md, between its marks."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.faults.outcome import GOOD, Attempt
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+BEGIN, END = "<!-- make faults -->", "<!-- end -->"
+BAD = ("wrong", "silent", "traceback", "unnamed", "crash")
+
+
+def write(attempts: list[Attempt], seed: int) -> None:
+    """Put the tables into the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    made = "\n\n".join([_heading(attempts, seed), *map("\n".join, (_overview(attempts), *_by_group(attempts)))])
+    PAGE.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{after}", encoding="utf-8")
+
+
+def _heading(attempts: list[Attempt], seed: int) -> str:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    seconds = sum(attempt.seconds for attempt in attempts)
+    return (
+        f"Seed {seed}, {len(attempts)} attempts, {datetime.now(UTC):%Y-%m-%d}, on {commit.stdout.strip()}, "
+        f"{platform.machine()}, one process beside others; {seconds / 60:.0f} minutes in stages."
+    )
+
+
+def _overview(attempts: list[Attempt]) -> list[str]:
+    heads = ("group", "attempts", "refused in a sentence", "ended as undisturbed", "another input", *BAD)
+    rows = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
+    for group in dict.fromkeys(attempt.group for attempt in attempts):
+        counts = Counter(attempt.verdict for attempt in attempts if attempt.group == group)
+        cells = [counts.total(), *(counts[name] for name in (*GOOD, *BAD))]
+        rows.append(f"| {group} | {' | '.join(map(str, cells))} |")
+    return rows
+
+
+def _by_group(attempts: list[Attempt]) -> list[list[str]]:
+    """For each group, attempts and how many of them were not as they should be, by what and how."""
+    tables = []
+    for group, across in (("corruption", "how"), ("environment", "stage"), ("kill", "stage")):
+        chosen = [attempt for attempt in attempts if attempt.group == group]
+        downs = list(dict.fromkeys(attempt.what for attempt in chosen))
+        columns = list(dict.fromkeys(getattr(attempt, across) for attempt in chosen))
+        counts = Counter((attempt.what, getattr(attempt, across)) for attempt in chosen)
+        rows = [f"| {group} | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
+        rows += [f"| {down} | {' | '.join(str(counts[down, column] or '') for column in columns)} |" for down in downs]
+        tables.append(rows)
+    stages = Counter((attempt.stage, attempt.group) for attempt in attempts)
+    groups = list(dict.fromkeys(attempt.group for attempt in attempts))
+    rows = [f"| stage | {' | '.join(groups)} |", f"|---|{'---:|' * len(groups)}"]
+    rows += [
+        f"| {stage} | {' | '.join(str(stages[stage, group]) for group in groups)} |"
+        for stage in dict.fromkeys(attempt.stage for attempt in attempts)
+    ]
+    return [*tables, rows]
