@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.champion import model_table
 from flows.champion.model_table import Model
-from flows.notify.markdown import fenced
+from flows.notify.markdown import cell, fenced
 from flows.pipeline.stage import Result
 from flows.runs.summary import closing_lines, rows
 from tasks.core import paths
@@ -38,9 +38,15 @@ def publish(results: Sequence[Result], folder: Path, others: Sequence[Model] | N
     A training of some stages tells of these alone: its clone still holds what an earlier run made of the rest.
     """
     stages = None if others is None else {result.stage for result in results}
-    create_table_artifact(key="stages", table=rows(results), description="What each stage did, and why")
+    create_table_artifact(key="stages", table=_cells(rows(results)), description="What each stage did, and why")
     figures = model_table.table(folder, others) if others is not None else []
     if figures:
-        create_table_artifact(key="metrics", table=figures, description="The model beside the last and the champion")
+        create_table_artifact(
+            key="metrics", table=_cells(figures), description="The model beside the last and the champion"
+        )
     verdict = "\n".join([fenced("\n".join(closing_lines(folder, stages))), *links(folder, stages)])
     create_markdown_artifact(key="verdict", markdown=verdict, description="The model, drift, and the pages to open")
+
+
+def _cells(table: Sequence[Mapping[str, str | float]]) -> list[dict[str, str | float]]:
+    return [{key: cell(value) if isinstance(value, str) else value for key, value in row.items()} for row in table]

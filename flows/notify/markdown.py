@@ -14,6 +14,8 @@ ACTIVE = re.compile(
     r"(?<=\])(?=[(:\[])|(?<=<)(?=[\w/!?@#&+-])|(?<=(?<!\w)@)(?=\w)|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=`)(?=`)"
 )
 """Where a chat would see a link, a tag, a mention, an address or code begin."""
+BLOCK = re.compile(r"#{1,6}(\s|$)|([-+*]|\d+[.)])(\s|$)|>|```|~~~|\||[-=_*\s]+$")
+"""What at the beginning of a line makes it a heading, a list, a quotation, code, a table or a rule."""
 
 
 def escaped(text: str) -> str:
@@ -37,6 +39,12 @@ def fenced(text: str, language: str = "") -> str:
     longest = max((len(run) for run in re.findall(r"`+", content)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{content}\n{fence}"
+
+
+def cell(text: str) -> str:
+    """Of a table: one of Prefect's two pages reads it as Markdown, the other as text, so no sign may be added."""
+    said = plain(one_line(text)).lstrip()
+    return f"\u00a0{said}" if BLOCK.match(said) else said
 
 
 def plain(text: str) -> str:

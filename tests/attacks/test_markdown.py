@@ -87,6 +87,21 @@ def test_whatever_the_value_it_is_text(text):
     assert markdown.unescaped(markdown.escaped(text)) == one_line(text)
 
 
+@pytest.mark.parametrize("text", FORGED)
+@pytest.mark.parametrize("before", ["", "changed: "])
+def test_a_cell_of_a_table_is_text_for_a_page_that_reads_markdown_too(text, before):
+    said = markdown.cell(before + text)
+    assert drawn(said)[0] <= HARMLESS | {f"{kind}_{end}" for kind in ("em", "strong") for end in ("open", "close")} | {
+        "code_inline"
+    }
+    assert said.replace(" ", "").strip("\u00a0") == one_line(before + text).replace(" ", "")
+
+
+@pytest.mark.parametrize("figure", ["0.972 [0.958, 0.984]", "+0.002 [-0.014, +0.019]", "664", "", "changed: data/a_b"])
+def test_our_own_figures_in_a_cell_stay_as_they_are(figure):
+    assert markdown.cell(figure) == figure
+
+
 @given(st.lists(st.sampled_from(["```", "`" * 7, "~~~", "# x", "text", "\n", " "]), max_size=12).map("\n".join))
 def test_no_line_of_a_block_ends_it(text):
     from markdown_it import MarkdownIt
