@@ -79,7 +79,7 @@ def in_fork(work: Callable[[], Any], seconds: int, log: Path) -> Any:
     process.start()
     theirs.close()
     try:
-        return ours.recv() if ours.poll(20 * seconds) else None  # of the clock: the machine may be busy
+        return ours.recv() if ours.poll(max(3600, 20 * seconds)) else None  # of the clock: the machine may be busy
     except EOFError:
         return None
     finally:
