@@ -44,7 +44,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found if len(found) == len(pairs) else _Twice(found)
 
 
-NESTED = (dict, list, _Twice)
+NESTED = frozenset((dict, list, _Twice))
+PLAIN = frozenset((str, type(None)))
 decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=Number)
 decode = decoder.decode
 
@@ -53,9 +54,10 @@ def refuse_odd(found: Any) -> dict[str, Any]:
     """The value if it is an object that can be taken apart. ValueError, RecursionError: it is none."""
     if type(found) is not dict:
         raise ValueError("no object, or one that names a key twice")
-    for value in found.values():
-        if type(value) in NESTED:
-            written(value)  # what is nested too deep for that is not taken apart later
+    if not NESTED.isdisjoint(map(type, found.values())):
+        for value in found.values():
+            if type(value) in NESTED:
+                written(value)  # what is nested too deep for that is not taken apart later
     return found
 
 
@@ -103,8 +105,8 @@ def part_of(batch: Sequence[Record], path: Path, first: int, file: Text, opening
     values |= _nested(objects, [name for name in opening.names if "." in name and name not in values])
     columns, undecodable, not_strings = [], {}, {}
     for name, found in values.items():
-        others = {i: written(v) for i, v in enumerate(found) if v is not None and type(v) is not str}
-        if others:
+        if not PLAIN.issuperset(map(type, found)):
+            others = {i: written(v) for i, v in enumerate(found) if type(v) not in PLAIN}
             not_strings[name] = frozenset(others)
             found = [others.get(i, value) for i, value in enumerate(found)]
         column, bad = strings(found)
