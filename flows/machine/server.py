@@ -144,10 +144,11 @@ def server(api: str, host: str | None = None, names: Sequence[str] = (), theirs:
         yield False
         return
     with listening:
-        first = driftline_login.known(port) is None
+        database = driftline_login.folder(port).parents[1] / "prefect.db"
+        upgraded = driftline_login.known(port) is None and database.exists()
         login = driftline_login.kept(port, os.environ.get(SERVER_AUTH))
         with _running(listening, f"http://{LOOPBACK}:{port}/api", login, {}, names):
-            _tell(api, first)
+            _tell(api, upgraded)
             yield True
 
 
@@ -157,10 +158,10 @@ def how_to_log_in(api: str) -> str:
     return f"{api.removesuffix('/api')}, where you log in with what this prints: cat {file}"
 
 
-def _tell(api: str, first: bool) -> None:
+def _tell(api: str, upgraded: bool) -> None:
     """How a person logs in, and what has changed for who used the server of an earlier release."""
     log.info(f"Prefect's page: {how_to_log_in(api)}")
-    if first and (driftline_login.folder(0).parents[1] / "prefect.db").exists():
+    if upgraded:
         log.info("it asked nobody for a login before: pages that are open, and workers elsewhere, have to log in now")
 
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
@@ -337,7 +337,8 @@ class Running:
             self.process = subprocess.Popen(command, cwd=TOP, env=self.environment, stdout=log, stderr=log)
         assert wait_for(lambda: "Prefect's profile" in self.log.read_text(), 200), self.log.read_text()
         self.login = (folder / "prefect" / "driftline" / str(self.port) / "login").read_text().strip()
-        self.client = logged_in(self.api, self.login)
+        self.closing = ExitStack()
+        self.client = self.closing.enter_context(logged_in(self.api, self.login))
         flow = self.client.post("flows/", json={"name": "a-flow"}).json()["id"]
         asked = {"flow_id": flow, "name": "a-deployment", "entrypoint": "a.py:b", "path": str(folder)}
         self.deployment = self.client.post("deployments/", json=asked).raise_for_status().json()["id"]
@@ -360,7 +361,7 @@ class Running:
     def end(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
-        self.client.close()
+        self.closing.close()
 
 
 @pytest.fixture(scope="module")

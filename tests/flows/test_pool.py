@@ -11,7 +11,7 @@ import pytest
 
 from flows.machine import prefect_profile
 from flows.runs.record import records
-from tests.support.prefect_api import logged_in, with_hook
+from tests.support.prefect_api import logged_in, post, with_hook
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -21,7 +21,6 @@ TOP = Path(__file__).parents[2]
 def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path, monkeypatch):
     monkeypatch.delenv("PREFECT_API_AUTH_STRING")  # what a shell that knows the profile alone has
     environment = {**with_hook(tmp_path / "hook"), **prefect_profile.HOOK, "PREFECT_API_URL": api}
-    client = logged_in(api)
 
     def prefect(*words):
         command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
@@ -30,13 +29,13 @@ def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path, monkey
 
     prefect("work-pool", "create", "driftline", "--type", "process")
     prefect("deploy", "--all")
-    found = client.get("deployments/name/scheduled-training/training").raise_for_status().json()
+    with logged_in(api) as client:
+        found = client.get("deployments/name/scheduled-training/training").raise_for_status().json()
+        assert client.get("deployments/name/rebuild/rebuild").status_code == 200
     assert found["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
     assert found["parameters"]["limits"] == {"overlap": "wait", "stage_minutes": {}, "keep_clones": 5}
-    assert client.get("deployments/name/rebuild/rebuild").status_code == 200
     given = {"parameters": {**found["parameters"], "repository": str(deployed.origin)}}
-    created = client.post(f"deployments/{found['id']}/create_flow_run", json=given)
-    created.raise_for_status()
+    post(api, f"deployments/{found['id']}/create_flow_run", **given)
     worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "driftline", "--run-once"]
     with (tmp_path / "worker.log").open("w") as log:
         done = subprocess.run(worker, cwd=tmp_path, env=environment, stdout=log, stderr=log, timeout=240)

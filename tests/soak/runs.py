@@ -17,7 +17,7 @@ from flows.machine.git import git
 from flows.runs.record import read_record, records
 from tasks.core.files import write_json
 from tests.soak.ways import TOP, Way
-from tests.support.prefect_api import logged_in
+from tests.support.prefect_api import post
 
 LIMIT_SECONDS = 300.0  # until a run that was hit has to be in a terminal state
 TERMINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -71,7 +71,7 @@ class Soak:
     def look(self) -> None:
         """Ask the server for all runs that have begun."""
         begun = {"flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}}, "limit": 200}
-        answer = logged_in(self.way.api).post("flow_runs/filter", json=begun).raise_for_status().json()
+        answer = post(self.way.api, "flow_runs/filter", **begun)
         for run in answer:
             entry = self.runs.setdefault(run["id"], {"seen": time.time(), "hit": None})
             state = run["state"]

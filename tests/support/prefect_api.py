@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,13 +16,21 @@ from tests.support.processes import TOP
 CLIENT = "tests"
 
 
+@contextmanager
 def logged_in(api, auth=None):
     """A client of the API, whose paths are relative to it; by default logged in by this process's Prefect home."""
     who, password = (auth or driftline_login.known(urlsplit(api).port).auth).split(":", 1)
-    client = httpx.Client(base_url=f"{api}/", auth=(who, password), timeout=30)
-    token = client.get("csrf-token", params={"client": CLIENT}).raise_for_status().json()["token"]
-    client.headers.update({"Prefect-Csrf-Client": CLIENT, "Prefect-Csrf-Token": token})
-    return client
+    with httpx.Client(base_url=f"{api}/", auth=(who, password), timeout=30) as client:
+        token = client.get("csrf-token", params={"client": CLIENT}).raise_for_status().json()["token"]
+        client.headers.update({"Prefect-Csrf-Client": CLIENT, "Prefect-Csrf-Token": token})
+        yield client
+
+
+def post(api, path, **body):
+    """What the API answers."""
+    with logged_in(api) as client:
+        answer = client.post(path, json=body).raise_for_status()
+    return answer.json() if answer.content else None
 
 
 def with_hook(folder: Path):

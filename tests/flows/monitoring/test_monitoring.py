@@ -26,7 +26,7 @@ from flows.windows.policy import Decision
 from flows.windows.ranges import as_text
 from tasks.core.errors import UserError
 from tests.support import tiny_pipeline
-from tests.support.prefect_api import logged_in
+from tests.support.prefect_api import post
 from tests.support.processes import IDENTITY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -88,7 +88,7 @@ def outcomes(home):
 
 def events(api):
     asked = {"filter": {"event": {"name": ["driftline.drift.detected"]}}}
-    return logged_in(api).post("events/filter", json=asked).raise_for_status().json()["events"]
+    return post(api, "events/filter", **asked)["events"]
 
 
 def test_without_a_champion_there_is_nothing_to_watch(home):
@@ -164,7 +164,7 @@ def test_labels_come_back_by_id_and_measure_the_accuracy(home, told):
 def artifact(api, key):
     """The newest of that key."""
     asked = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": 1}
-    return logged_in(api).post("artifacts/filter", json=asked).raise_for_status().json()[0]["data"].strip()
+    return post(api, "artifacts/filter", **asked)[0]["data"].strip()
 
 
 def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
@@ -224,7 +224,7 @@ def test_a_person_approves_on_prefects_page_and_only_then_is_promoted(home, api,
         run = paused(api)
         assert registry.champion(home.origin).name == "v0.0.1"
         assert told[-1]["subject"].endswith("waits for approval")
-        logged_in(api).post(f"flow_runs/{run}/resume", json={"run_input": answer}).raise_for_status()
+        post(api, f"flow_runs/{run}/resume", run_input=answer)
         waiting.join(60)
         assert (found[0].name, registry.champion(home.origin).name) == (name, rules)
 
@@ -234,7 +234,7 @@ def paused(api):
     deadline = time.monotonic() + 60
     asked = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
     while time.monotonic() < deadline:
-        found = logged_in(api).post("flow_runs/filter", json=asked).raise_for_status().json()
+        found = post(api, "flow_runs/filter", **asked)
         if found:
             return found[0]["id"]
         time.sleep(0.3)
