@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from ruamel.yaml import YAML
 
 from flows.machine.git import git
 from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.core.files import sha256_of
+from tasks.core.yaml_files import read_yaml
 from tasks.dataset import layout
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def _hashed(place: Path, output: Path) -> Iterator[tuple[str, str]]:
 def model_md5(folder: Path) -> str | None:
     """What ``dvc.lock`` in a folder knows the classifier by; None where it knows none."""
     lock = folder / "dvc.lock"
-    stages = (YAML(typ="safe").load(lock.read_text(encoding="utf-8")) or {}).get("stages") if lock.exists() else None
+    stages = (read_yaml(lock) or {}).get("stages") if lock.exists() else None
     outs = [out for stage in (stages or {}).values() for out in stage.get("outs") or []]
     return next((out.get("md5") for out in outs if out.get("path") == str(paths.CLASSIFIER)), None)
 

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from tasks.core.errors import UserError
+
 MARK = "verdict: "
 
 
@@ -48,8 +50,21 @@ class Verdict(BaseModel):
     @classmethod
     def lines(cls, text: str) -> list[Verdict]:
         """All verdicts of a note or of a tag's message, of any release."""
-        decoded = [json.loads(line.removeprefix(MARK)) for line in text.split("\n") if line.startswith(MARK)]
-        return [cls.of(one, Judged.model_validate(one["judged"])) for one in decoded if "judged" in one]
+        return [found for line in text.split("\n") if line.startswith(MARK) and (found := cls._decoded(line))]
+
+    @classmethod
+    def _decoded(cls, line: str) -> Verdict | None:
+        """None: of a release that did not say whom it judged."""
+        try:
+            one = json.loads(line.removeprefix(MARK))
+            if not isinstance(one, dict):
+                raise TypeError
+            return cls.of(one, Judged.model_validate(one["judged"])) if "judged" in one else None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise UserError(
+                f"a note or tag holds a line that is no verdict, {line[:60]!r}: remove it with "
+                "`git notes --ref=verdicts remove COMMIT` or `git tag --delete TAG`"
+            ) from None
 
     def __str__(self) -> str:
         reason = " ".join(self.reason.split())  # it may name values of the data, which begin no line of a tag's message

@@ -132,6 +132,8 @@ class RunRecord(Frozen):
         """The content of a ``run.json``. FlowError: it is of no release that this one knows."""
         try:
             return cls.model_validate_json(text)
+        except (KeyError, TypeError, AttributeError) as error:  # of the first form, which is not checked before
+            raise FlowError(f"{where} cannot be read: it lacks what its release wrote ({error})") from None
         except ValidationError as error:
             fault = error.errors()[0]
             key = ".".join(map(str, fault["loc"]))

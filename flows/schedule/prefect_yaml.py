@@ -23,6 +23,7 @@ from ruamel.yaml.error import YAMLError
 
 from tasks.core.errors import UserError
 from tasks.core.params import Section, parse
+from tasks.core.yaml_files import require_bounded, require_flat
 
 FILE = Path("prefect.yaml")
 POOL_KEYS = ("work_pool", "build", "push", "pull", "triggers", "sla", "version_type")
@@ -152,11 +153,18 @@ def _values(file: Path) -> object:
     yaml = YAML(typ="safe", pure=True)
     yaml.version = (1, 1)  # as Prefect reads it
     try:
-        found = yaml.load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        require_flat(text, file)
+        found = yaml.load(text)
+    except IsADirectoryError:
+        raise UserError(f"{file} is a folder where a file is expected: remove it") from None
     except FileNotFoundError:
         raise UserError(f"{file} does not exist: it declares what runs when; docs/running.md shows one") from None
-    except (YAMLError, UnicodeDecodeError, TypeError) as error:
+    except RecursionError:
+        raise UserError(f"{file} is nested too deeply: write it flatter") from None
+    except (YAMLError, ValueError, TypeError) as error:
         raise UserError(f"{file} is not valid YAML (a value that begins with {{{{ needs quotes): {error}") from None
+    require_bounded(found, file)
     if not isinstance(found, dict):
         raise UserError(f"{file} must hold a mapping, as `deployments: [...]`")
     return found

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from tasks.core import params
 from tasks.core.errors import UserError
 from tasks.core.params import Section
+from tasks.core.yaml_files import read_yaml
 
 BEHAVIOUR = Path("behaviour.yaml")
 
@@ -108,9 +107,7 @@ class BehaviourTests(Section):
 def read_behaviour_tests(file: Path) -> tuple[BehaviourTest, ...]:
     """The tests in a file. UserError where one is not as above."""
     try:
-        values = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+        values = read_yaml(file)
     except FileNotFoundError:
         raise UserError(f"{file} does not exist; for no tests, let it hold the line `tests: []`") from None
-    except YAMLError as error:
-        raise UserError(f"{file} is not valid YAML: {error}") from None
     return params.parse(BehaviourTests, values if isinstance(values, dict) else {}, "", file).tests

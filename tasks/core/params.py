@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from tasks.core.errors import UserError
 from tasks.core.paths import PARAMS
+from tasks.core.yaml_files import read_yaml
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
 
 
 class Section(BaseModel):
@@ -93,11 +96,9 @@ def sections() -> list[str]:
 def read(file: Path = PARAMS) -> dict[str, Any]:
     """The whole of ``params.yaml``, its top-level names checked; read by the parser that DVC reads it with."""
     try:
-        values = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+        values = read_yaml(file)
     except FileNotFoundError:
         raise UserError(f"{file} does not exist: run this from the top of the repository") from None
-    except YAMLError as error:
-        raise UserError(f"{file} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise UserError(f"{file} must hold a mapping of sections")
     known = (*General.model_fields, "windows", *sections())
@@ -142,7 +143,7 @@ def _explain(fault: Any, cls: type[Section], section: str, file: Path) -> str:
     if fault["type"] == "missing":
         return f"{file}: {key} is missing"
     message = fault["msg"].removeprefix("Value error, ")
-    value = "" if isinstance(fault["input"], (dict, BaseModel)) else f", not {fault['input']!r}"
+    value = "" if isinstance(fault["input"], (dict, BaseModel)) else f", not {_SHORT.repr(fault['input'])}"
     return f"{file}: {key or section}: {message}{value}"
 
 

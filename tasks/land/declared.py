@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from tasks.core.errors import UserError
 from tasks.core.params import parse
+from tasks.core.yaml_files import read_yaml
 from tasks.land import LANDING_FILE, Source
 
 EXAMPLE = """\
@@ -24,12 +22,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 def read_landing_file(file: Path = LANDING_FILE) -> dict[str, Source]:
     """Every source by its name. UserError: the key and line of a fault; values that may be secret are not shown."""
     try:
-        entries = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+        entries = read_yaml(file, quoted=False)  # a line may hold a secret
     except FileNotFoundError:
         raise UserError(f"{file} does not exist: write one at the top of the repository, such as\n{EXAMPLE}") from None
-    except YAMLError as error:  # its message quotes the line, which may hold a secret
-        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        raise UserError(f"{file}: line {mark.line + 1 if mark else '?'} is not valid YAML") from None
     if not entries:
         raise UserError(f"{file} names no source: write one, such as\n{EXAMPLE}")
     if not isinstance(entries, dict):
