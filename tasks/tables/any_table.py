@@ -1,4 +1,7 @@
-"""Any table that a person hands over, by the ending of its name: csv, tsv, jsonl or parquet."""
+"""Any table that a person hands over, by the ending of its name: csv, tsv, jsonl or parquet.
+
+Csv and tsv are for a spreadsheet too, so their texts are guarded against formulas (formulas.py).
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,14 @@ from tasks.core.errors import UserError
 from tasks.core.files import replacing
 from tasks.core.tables import write_table
 from tasks.tables.delimited import read_delimited, read_text, write_delimited
+from tasks.tables.formulas import is_number
 
 
 def read_any_table(path: Path, without: Collection[str] = ()) -> pa.Table:
     """The table in a file, but for the columns in ``without``.
 
-    Cells of csv and tsv are text as they stand; jsonl and parquet keep their types. UserError: the file is missing, of
-    another kind, or cannot be read, with the line or row where one is at fault.
+    Cells of csv and tsv are text, without the guard of ``write_any_table``; jsonl and parquet keep their types.
+    UserError: the file is missing, of another kind, or cannot be read, with the line or row where one is at fault.
     """
     reader, _ = _format(path)
     table = reader(path)
@@ -48,6 +52,13 @@ def empty_as_missing(table: pa.Table) -> pa.Table:
             blank = pc.equal(column, "")
             table = table.set_column(i, field.name, pc.if_else(blank, pa.scalar(None, field.type), column))
     return table
+
+
+def _write_guarded(table: pa.Table, path: Path, delimiter: str) -> None:
+    """A column of a csv file is text, whatever it holds: one that holds numbers only stays as it is."""
+    texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    numbers = [name for name in texts if all(is_number(cell) for cell in table[name].to_pylist() if cell)]
+    write_delimited(table, path, delimiter, guarded=True, numbers=numbers)
 
 
 def _read_lines(path: Path) -> pa.Table:
@@ -111,8 +122,8 @@ def _read_parquet(path: Path) -> pa.Table:
 Reader = Callable[[Path], pa.Table]
 Writer = Callable[[pa.Table, Path], None]
 FORMATS: dict[str, tuple[Reader, Writer]] = {
-    ".csv": (read_delimited, write_delimited),
-    ".tsv": (partial(read_delimited, delimiter="\t"), partial(write_delimited, delimiter="\t")),
+    ".csv": (partial(read_delimited, guarded=True), partial(_write_guarded, delimiter=",")),
+    ".tsv": (partial(read_delimited, delimiter="\t", guarded=True), partial(_write_guarded, delimiter="\t")),
     ".jsonl": (_read_lines, _write_lines),
     ".parquet": (_read_parquet, write_table),
 }

@@ -1,17 +1,17 @@
 """Csv and tsv in and out. Every cell is text: ``01`` stays ``01``, an empty cell is the empty text.
 
-``guarded`` is for files that a person opens in a spreadsheet: a cell that the spreadsheet would run as a formula is
-written with an apostrophe before it, and reading takes the apostrophe away again.
+``guarded`` is for files that a person opens in a spreadsheet: a text that the spreadsheet would run as a formula is
+written with an apostrophe before it, and reading takes the apostrophe away again (formulas.py). No other module of
+Driftline writes such a file, but for finetune's curves, which hold numbers only.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,9 +20,7 @@ import pyarrow as pa
 from tasks.core.errors import UserError
 from tasks.core.faults import sentence
 from tasks.core.files import replacing
-
-FORMULA = re.compile(r"'*[=+\-@\t\r]")
-GUARDED = re.compile(r"''*[=+\-@\t\r]")
+from tasks.tables import formulas
 
 
 def read_delimited(path: Path, delimiter: str = ",", *, guarded: bool = False) -> pa.Table:
@@ -72,27 +70,27 @@ def _header(path: Path, names: list[str]) -> list[str]:
 
 
 def _unguarded(row: list[str], guarded: bool) -> list[str]:
-    return [cell[1:] if GUARDED.match(cell) else cell for cell in row] if guarded else row
+    return [formulas.unguarded(cell) for cell in row] if guarded else row
 
 
-def write_delimited(table: pa.Table, path: Path, delimiter: str = ",", *, guarded: bool = False) -> None:
-    """The table with a header, lines end in LF; a missing value is an empty cell."""
-    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        write_records([table.column_names], file, delimiter, guarded=guarded)
-        write_records(zip(*table.to_pydict().values(), strict=True), file, delimiter, guarded=guarded)
-
-
-def write_records(
-    records: Iterable[Sequence[Any]], file: TextIO, delimiter: str = ",", *, guarded: bool = False
+def write_delimited(
+    table: pa.Table, path: Path, delimiter: str = ",", *, guarded: bool = False, numbers: Collection[str] = ()
 ) -> None:
-    """Records to an opened file, to which more may be added."""
-    writer = csv.writer(_LineFeeds(file), delimiter=delimiter, lineterminator="\r\n")
-    for record in records:
-        writer.writerow([f"'{cell}" if _is_formula(cell) else cell for cell in record] if guarded else record)
+    """The table with a header, lines end in LF; a missing value is an empty cell.
+
+    ``numbers`` are columns of text in which there are numbers only: no guard changes them.
+    """
+    columns = [
+        _guarded(column) if guarded and name not in numbers else column for name, column in table.to_pydict().items()
+    ]
+    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(_LineFeeds(file), delimiter=delimiter, lineterminator="\r\n")
+        writer.writerow(_guarded(table.column_names) if guarded else table.column_names)
+        writer.writerows(zip(*columns, strict=True))
 
 
-def _is_formula(cell: object) -> bool:
-    return isinstance(cell, str) and FORMULA.match(cell) is not None
+def _guarded(cells: Iterable[Any]) -> list[Any]:
+    return [formulas.guarded(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 class _LineFeeds:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks.core.errors import UserError
-from tasks.tables.delimited import read_delimited, write_records
+from tasks.tables.delimited import read_delimited, text_table, write_delimited
 from tasks.validate import own_rules
 
 HEADER = ("id", "reason", "why")
@@ -78,9 +78,7 @@ def _release(file: Path, number: int, line: dict[str, str]) -> Release:
 
 
 def add_releases(releases: Iterable[Release], file: Path) -> None:
-    """Append lines to the file; it is made where it is missing."""
+    """Add lines to the file; it is made where it is missing."""
     old = read_releases(file)
     fresh = [release for release in releases if release[:2] not in {known[:2] for known in old}]
-    new = not file.exists()
-    with file.open("a", newline="", encoding="utf-8") as lines:
-        write_records([HEADER, *fresh] if new else fresh, lines, guarded=True)
+    write_delimited(text_table(HEADER, [*old, *fresh]), file, guarded=True)
