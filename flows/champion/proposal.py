@@ -13,7 +13,7 @@ from flows.champion import comparison, registry
 from flows.champion.comparison import clone_with
 from flows.champion.manifest import PROMOTED, Manifest
 from flows.champion.verdict import Verdict
-from flows.machine.git import git, succeeds
+from flows.machine.git import git, succeeds, typed
 from flows.machine.home import Home
 from flows.machine.locks import holding
 from flows.runs import record, workspace
@@ -41,7 +41,7 @@ def candidate(home: Home, revision: str) -> str:
             f"{len(changed)} tracked files differ from the last commit, {changed[0].split()[-1]!r} for one, and a "
             "champion is a commit: commit them (dvc.lock and metrics/ too), or name another with --commit"
         )
-    if succeeds(home.origin, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
+    if succeeds(home.origin, "rev-parse", "--verify", "--quiet", f"{typed(revision, '--commit')}^{{commit}}"):
         return git(home.origin, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     return record.find(home.origin, revision).commit
 
@@ -50,6 +50,7 @@ def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | 
     """Judge the revision's model against the champion; make it the champion when asked and the verdict allows, or by
     force."""
     commit = candidate(home, revision)
+    remote = remote and typed(remote, "--push")
     with _alone(home):
         champion = registry.champion(home.origin)
         if champion and champion.commit == commit:
@@ -68,6 +69,7 @@ def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | 
 
 def rollback(home: Home, name: str | None, remote: str | None) -> list[str]:
     """Make the champion's predecessor, or the version named, champion again: lines for the user."""
+    remote = remote and typed(remote, "--push")
     with _alone(home):
         champion = registry.champion(home.origin)
         version = registry.find(home.origin, name) if name else registry.predecessor(home.origin)
@@ -106,4 +108,4 @@ def _data(clone: Path) -> str:
 
 
 def _alone(home: Home) -> AbstractContextManager[None]:
-    return holding(home.folder / "locks" / "promotion.lock", "driftline promote", "refuse")
+    return holding(home.make() / "locks" / "promotion.lock", "driftline promote", "refuse")

@@ -153,7 +153,7 @@ def reaper(home: HomeOption) -> None:
         print("\n".join(reap_with(ask, home, STARTING)) or "nothing to do")
 
 
-@commands.command(rich_help_panel=PANEL, epilog=examples("demo", "demo --folder /tmp/demo --no-wait"))
+@commands.command(rich_help_panel=PANEL, epilog=examples("demo", "demo --folder ../demo --no-wait"))
 def demo(
     folder: Annotated[Path | None, file_option("A new folder for all files; by default a temporary.", "FOLDER")] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="End after the last week, keep no pages up.")] = False,

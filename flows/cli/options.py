@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.errors import FlowError
+from flows.machine.git import typed
 from flows.machine.home import Home
 from tasks.core.cli import INTERRUPTED, from_caller
 
@@ -36,7 +37,13 @@ HomeOption = Annotated[
 SinceOption = Annotated[str | None, typer.Option("--since", metavar="DATE", help="Where the time range begins, UTC.")]
 UntilOption = Annotated[str | None, typer.Option("--until", metavar="DATE", help="Where it ends, UTC; not included.")]
 PushOption = Annotated[
-    str | None, typer.Option("--push", metavar="REMOTE", help="A git remote that gets the new tags and records too.")
+    str | None,
+    typer.Option(
+        "--push",
+        metavar="REMOTE",
+        parser=lambda remote: typed(remote, "--push"),
+        help="A git remote that gets the new tags and records too.",
+    ),
 ]
 
 

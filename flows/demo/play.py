@@ -20,6 +20,7 @@ from flows.machine.home import Home
 from flows.machine.server import how_to_log_in, server, start_logged, wait_until_up
 from flows.pipeline import guard
 from tasks.core.errors import UserError
+from tasks.core.files import private_folder
 from tasks.report import INDEX
 
 log = logging.getLogger("flows.demo")
@@ -57,8 +58,9 @@ def new_folder(wanted: Path | None) -> Path:
     folder = wanted.expanduser().absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is not empty: name a new folder, or leave --folder out")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    if folder.exists() and folder.stat().st_uid != os.geteuid():
+        raise UserError(f"{folder} belongs to another user: name a new folder, or leave --folder out")
+    return private_folder(folder)
 
 
 def play(home: Home, stream: Stream, api: str, wait: bool) -> None:

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flows.errors import GitFailed
+from tasks.core.errors import UserError
 
+PROTOCOLS = "file:git:http:https:ssh"
+"""How git may reach a remote: none of these runs a command that the address names, as ext:: does."""
 NAME, EMAIL = "Driftline", "driftline@localhost"
 
 
@@ -16,7 +19,7 @@ def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = N
     """Run git in ``folder``: what it printed, without the last newline. Raises GitFailed."""
     done = subprocess.run(
         ["git", "-C", str(folder), *arguments],
-        env={**os.environ, **(environment or {})},
+        env={"GIT_ALLOW_PROTOCOL": PROTOCOLS, **os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -25,6 +28,15 @@ def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = N
     if done.returncode:
         raise GitFailed(f"git {' '.join(arguments)} in {folder}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout.rstrip("\n")
+
+
+def typed(value: str, what: str) -> str:
+    """The value of an option or a parameter that git is to take for a name; UserError where it would run something."""
+    if value.startswith("-"):
+        raise UserError(f"{what}: {value!r} begins with -, which git would take for an option: give a name")
+    if "::" in value or any(ord(sign) < 32 for sign in value):
+        raise UserError(f"{what}: {value!r} is not the name of a remote, branch, tag or commit, nor an address")
+    return value
 
 
 def succeeds(folder: Path, *arguments: str) -> bool:

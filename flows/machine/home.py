@@ -13,6 +13,7 @@ from pathlib import Path
 from flows.errors import GitFailed
 from flows.machine.git import git
 from tasks.core.errors import UserError
+from tasks.core.files import private_folder
 
 CLONES_KEPT = 5  # of finished runs, for a look at their reports
 HERE = Path(__file__).resolve().parents[2]
@@ -21,6 +22,12 @@ HERE = Path(__file__).resolve().parents[2]
 def root() -> Path:
     """The folder of all deployments of this machine."""
     return Path(os.environ.get("DRIFTLINE_HOME") or Path.home() / ".driftline").expanduser().absolute()
+
+
+def make_root() -> Path:
+    """Make it, for its owner alone; one that is there stays as it is, since ``DRIFTLINE_HOME`` may name any folder."""
+    root().mkdir(mode=0o700, parents=True, exist_ok=True)
+    return root()
 
 
 @dataclass(frozen=True)
@@ -36,8 +43,13 @@ class Home:
         folder = Path(repository or HERE).expanduser().absolute()
         try:
             return cls(Path(git(folder, "rev-parse", "--show-toplevel")))
-        except (GitFailed, FileNotFoundError):
+        except (GitFailed, FileNotFoundError, ValueError):
             raise UserError(f"{folder} is not a git repository with a working tree: name one that is") from None
+
+    def make(self) -> Path:
+        """Its folder, which only its owner may enter: clones, labels and logs hold the texts."""
+        make_root()
+        return private_folder(self.folder)
 
     def is_named(self, repository: object) -> bool:
         """Whether a run's parameter names this repository, by default that of this code; one that is gone: no."""

@@ -11,6 +11,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from flows.errors import Busy
+from flows.machine.home import make_root
 from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ def holding(file: Path, who: str, overlap: Overlap | Literal["refuse"] = "wait")
     ``wait`` waits for as long as it takes, ``skip`` raises Busy, ``refuse`` UserError, for a command typed by a person.
     The file beside it names the holder, for people only.
     """
+    make_root()
     file.parent.mkdir(parents=True, exist_ok=True)
     lock, name = FileLock(file, thread_local=False), file.with_suffix(".holder")
     try:

@@ -245,8 +245,8 @@ class _Server:
 
 def start_logged(command: list[str], log: Path, **pipes: Any) -> subprocess.Popen[bytes]:
     """Start a server under a guard; what it prints goes to the end of ``log``."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as file:
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(log, "ab", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o600)) as file:
         return guard.start(command, stdout=file, stderr=file, **pipes)
 
 

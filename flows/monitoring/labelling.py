@@ -80,7 +80,9 @@ def offer(home: Home, span: TimeRange | None, rows: list[Row], seed: int, count:
     if not count or all(row.label for row in rows):
         return None
     lines = [(row.id, row.text, row.label or "", why) for row, why in choose(rows, seed, count)]
+    home.make()
     write_delimited(text_table(COLUMNS, lines), file, guarded=True)
+    file.chmod(0o600)
     return file
 
 
@@ -138,7 +140,9 @@ def store(home: Home, file: Path) -> list[Path]:
     """
     new = labels_in(file)
     labels = _kept(home) | new
+    home.make()
     write_delimited(text_table(("id", "label"), sorted(labels.items())), _file(home))  # ingest reads it: no guard
+    _file(home).chmod(0o600)
     asked = sorted((home.folder / "to_label").glob("*/to_label.csv"))
     return [one for one in asked if not new.keys().isdisjoint(line["id"] for line in _lines(one))]
 

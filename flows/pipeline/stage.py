@@ -116,7 +116,7 @@ def reproduce(stage: str, reasons: list[str], seconds: float | None = None) -> R
     """Run ``dvc repro --single-item``; StageFailed when the stage does not end well, or not within ``seconds``."""
     start = time.monotonic()
     dvc_locks.mend()
-    code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", stage], seconds)
+    code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", "--", stage], seconds)
     if code:
         killed = [KILLED_HINT] if any(KILLED.search(line) for line in last) else []
         words = "\n".join([*last, *install_hints(last), *killed])

@@ -11,7 +11,7 @@ from pathlib import Path
 from configobj import ConfigObj
 
 from flows.errors import GitFailed, NotPublished, StageFailed
-from flows.machine.git import git
+from flows.machine.git import git, typed
 from flows.machine.home import Home
 from flows.machine.retry import TRIES, retried
 from flows.pipeline.stage import guarded
@@ -35,7 +35,9 @@ WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 def refuse_secrets(home: Home, upstream: str | None) -> None:
     """Refuse a password where git, a log or a process list would show it; before hours of training, not after."""
-    if upstream and WITH_PASSWORD.search(git(home.origin, "remote", "get-url", "--push", upstream)):
+    if upstream and WITH_PASSWORD.search(
+        git(home.origin, "remote", "get-url", "--push", typed(upstream, "publish.upstream"))
+    ):
         raise UserError(f"the git remote {upstream} has a password in its URL: use a credential helper or a key")
     file = home.origin / ".dvc" / "config"
     shown = ConfigObj(str(file), encoding="utf-8", list_values=False) if file.exists() else {}

@@ -25,7 +25,7 @@ from dvc.repo.experiments.refs import ExpRefInfo
 from ruamel.yaml import YAML
 
 from flows.errors import GitFailed
-from flows.machine.git import git, identity, succeeds
+from flows.machine.git import git, identity, succeeds, typed
 from flows.machine.version import version as driftline_version
 from flows.pipeline.stage import Result
 from flows.runs.run_record import Device, RunRecord, Watched
@@ -257,6 +257,7 @@ def _landed(folder: Path) -> list[Path]:
 
 def push(folder: Path, record: Experiment, remote: str = "origin") -> None:
     """Push the record, and the tags that point at it, from a clone to a git remote. Raises GitFailed."""
+    remote = typed(remote, "publish.upstream")
     tags = git(folder, "tag", "--points-at", record.commit).splitlines()
     git(folder, "push", "--quiet", remote, f"{record.ref}:{record.ref}", *(f"refs/tags/{tag}" for tag in tags))
     if not succeeds(folder, "ls-remote", "--exit-code", remote, record.ref):

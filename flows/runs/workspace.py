@@ -13,14 +13,14 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from flows.errors import GitFailed, NotFetched, StageFailed
-from flows.machine.git import git, succeeds
+from flows.machine.git import git, succeeds, typed
 from flows.machine.home import Home
 from flows.machine.retry import TRIES, retried
 from flows.pipeline.missing import install_hints
 from flows.pipeline.stage import guarded
 from flows.runs.record import LOCK, Experiment
 from tasks.core import paths
-from tasks.core.files import replacing
+from tasks.core.files import private_folder, replacing
 from tasks.dataset import layout
 
 LANDING_FILE = "landing.yaml"
@@ -29,7 +29,8 @@ REFUSED = 2  # how a stage exits that cannot use its input
 
 def pinned(home: Home, revision: str) -> str:
     """The full name of the commit that a branch, tag or commit means now. Raises GitFailed for an unknown one."""
-    return git(home.origin, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    name = typed(revision, "revision")
+    return git(home.origin, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
 
 
 def shared_cache(home: Home) -> Path:
@@ -58,9 +59,11 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     Remotes that only this machine knows, with their secrets, come along in ``.dvc/config.local``. Checkpoints of
     trainings lie beside the clones, so that a run in the next clone goes on with what this one began.
     """
+    home.make()
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists():
         shutil.rmtree(folder)  # of an earlier try of the same run
+    private_folder(folder)
     git(folder.parent, "clone", "--quiet", "--no-checkout", str(home.origin), str(folder))
     retried(
         lambda: git(folder, "fetch", "--quiet", "origin", commit), GitFailed
@@ -74,7 +77,7 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     settings.setdefault("cache", {})["dir"] = str(cache)
     settings.write()
     local.chmod(0o600)
-    home.checkpoints.mkdir(parents=True, exist_ok=True)
+    private_folder(home.checkpoints)
     (folder / paths.CHECKPOINTS).symlink_to(home.checkpoints)
 
 

@@ -101,12 +101,12 @@ def _copy(files: Sequence[Path], source: Path) -> None:
 
 def _track(source: Path) -> None:
     """What no version knows ``ingest`` refuses."""
-    known = subprocess.run(["git", "ls-files", "--error-unmatch", source], capture_output=True, check=False)
+    known = subprocess.run(["git", "ls-files", "--error-unmatch", "--", source], capture_output=True, check=False)
     if known.returncode == 0 or source.with_name(f"{source.name}.dvc").exists():
         return
     paths = [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in paths)
-    command = ["git", "add", "--force"] if size <= GIT_BYTES else ["dvc", "add", "--quiet"]
+    command = ["git", "add", "--force", "--"] if size <= GIT_BYTES else ["dvc", "add", "--quiet", "--"]
     done = subprocess.run([*command, str(source)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"{' '.join(command)} {source} failed: {done.stderr.strip()}")

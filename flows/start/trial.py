@@ -23,7 +23,7 @@ from tasks import ingest
 from tasks.core import params, paths
 from tasks.core.cli import FINE, application, exit_code
 from tasks.core.errors import UserError
-from tasks.core.files import write_json
+from tasks.core.files import private_folder, write_json
 from tasks.core.tables import write_table
 from tasks.dataset import layout
 from tasks.dataset.windows import load as load_windows
@@ -64,7 +64,7 @@ def trial(rows: int = ROWS) -> Tried:
     started = time.monotonic()
     commands = _commands()
     shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir()
+    private_folder(FOLDER)
     taken = _sample(rows)
     _copy_inputs()
     done, skipped = [], []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flows.errors import GitFailed
-from flows.machine.git import git, succeeds
+from flows.machine.git import git, succeeds, typed
 from flows.machine.version import TOP, version_in
 from flows.upgrade.moved import ALSO, MOVED
 from tasks.core.errors import UserError
@@ -24,13 +24,13 @@ def fetch(repository: Path, source: str | None, revision: str | None) -> str:
     """
     if source is None and repository != TOP:
         source = str(TOP)
-    remote = source or REMOTE
+    remote, wanted = typed(source or REMOTE, "--from"), typed(revision or "HEAD", "--to")
     if source is None and remote not in git(repository, "remote").split():
         raise UserError(f"{repository} has no remote {REMOTE!r}: name the release with --from REMOTE, URL or PATH")
     if Path(remote).is_dir():
         remote = str(Path(remote).resolve())
     try:
-        git(repository, "fetch", "--quiet", "--no-tags", remote, revision or "HEAD")
+        git(repository, "fetch", "--quiet", "--no-tags", remote, wanted)
         return git(repository, "rev-parse", "--verify", "FETCH_HEAD^{commit}")
     except GitFailed as error:
         raise UserError(f"the release could not be fetched: {error}") from None

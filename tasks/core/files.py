@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -77,6 +78,15 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         part.rename(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only its owner may enter; one that is there becomes such a folder, if it is ours."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.stat()
+    if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+        path.chmod(0o700)
+    return path
 
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tasks.core import paths
 from tasks.core.cli import run
-from tasks.core.files import read_json, write_json
+from tasks.core.files import private_folder, read_json, write_json
 from tasks.core.params import general, load
 from tasks.drift import DRIFT_REPORT, DRIFT_SNAPSHOT, Params
 from tasks.drift.command import drift
@@ -25,6 +25,7 @@ def main() -> None:
     verdict = drift_verdict(
         reference, current, params, seed, quarantine_population(before, after, params), training_texts()
     )
+    private_folder(paths.REPORTS)
     outputs = paths.metrics("drift"), DRIFT_REPORT, DRIFT_SNAPSHOT
     _finish(verdict, reference, current, params, seed, *outputs)
 

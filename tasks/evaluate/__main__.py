@@ -16,7 +16,7 @@ from tasks.behaviour import BEHAVIOUR, read_behaviour_tests
 from tasks.core import params, paths
 from tasks.core.cli import run
 from tasks.core.errors import UserError
-from tasks.core.files import write_json
+from tasks.core.files import private_folder, write_json
 from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout
@@ -181,6 +181,7 @@ def _behaviour(labels: list[str], kind: Modality) -> list[dict[str, Any]]:
 def main() -> None:
     """Run the stage on the repository's paths."""
     kind = modality(columns_of(layout.split("train")))
+    private_folder(paths.REPORTS)
     splits = {
         "train": read_table(layout.split("train"), [kind, "label"]),
         "validation": read_table(layout.split("validation"), ["id"]),

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from tasks.core import params, paths, recorded
 from tasks.core.cli import run
 from tasks.core.errors import UserError
-from tasks.core.files import replacing, write_json
+from tasks.core.files import private_folder, replacing, write_json
 from tasks.core.rows import modality
 from tasks.core.tables import in_order_of, read_table
 from tasks.dataset import layout
@@ -104,6 +104,7 @@ def _write(
     explained: list[Mistake], found: list[dict[str, Any]], rows: int | None, images: Sequence[dict[str, Any]] = ()
 ) -> dict[str, Any]:
     """``rows``: the labels searched; None for images."""
+    private_folder(paths.REPORTS)
     with replacing(EXPLAINED) as part:
         part.write_text(page(explained, found[:SHOWN], rows, images), encoding="utf-8")
     names = ("id", "label", "suggested", "quality", "source_file", "source_row", "begins")

@@ -15,6 +15,7 @@ from tasks.land.declared import read_landing_file
 from tasks.land.download import land_url
 from tasks.land.files import land_files
 from tasks.land.hub import land_hub
+from tasks.land.limits import Limits, read_params, time_limit
 from tasks.land.parts import Parts, locked
 from tasks.land.retire import retire
 from tasks.land.sql import land_sql
@@ -34,9 +35,10 @@ def land(name: str, source: Source, dry: bool = False, full: bool = False) -> tu
     attempts = stop_after_attempt(1 if dry else MAX_ATTEMPTS)
     retrying = Retrying(stop=attempts, wait=WAIT, retry=retry_if_exception_type(Transient), reraise=True)
     try:
-        with locked(folder):
+        most = read_params()
+        with locked(folder), time_limit(name, most):
             restore(folder)
-            parts = Parts(folder, dry)  # an attempt continues from what the one before landed
+            parts = Parts(folder, dry, Limits(name, most))  # an attempt continues from what the one before landed
             before = len(parts.files)
             notes = retrying(KINDS[address.kind], name, source, address, parts, full)
             return parts, notes + correction_notes(parts, before)

@@ -16,9 +16,12 @@ from tqdm import tqdm
 
 from tasks.core.errors import UserError
 from tasks.core.files import read_json, write_json
+from tasks.ingest.streams import refuse_bomb
 from tasks.land import Address, Source, Transient
 from tasks.land.files import format_of, land_bytes
+from tasks.land.limits import Limits
 from tasks.land.parts import Parts
+from tasks.land.redirects import opened
 
 TIMEOUT_SECONDS = 30.0
 _TRANSIENT_STATUSES = {408, 425, 429, 502, 503, 504}
@@ -30,7 +33,7 @@ def land_url(name: str, source: Source, address: Address, parts: Parts, _: bool 
     extension = source.format or format_of(file, f"{name} (say `format: csv` or the like where the address does not)")
     copy = parts.scratch.with_name(f"{name}.download")
     whole = parts.scratch.with_name(f"{name}.copy.{extension}")
-    fetch(name, address, copy)
+    _fetch_or_refuse(name, address, copy, parts.limits)
     try:
         copy.replace(whole)
         return land_bytes(whole, extension, parts, name, alone=True)
@@ -39,18 +42,28 @@ def land_url(name: str, source: Source, address: Address, parts: Parts, _: bool 
         _etag_file(copy).unlink(missing_ok=True)
 
 
-def fetch(name: str, address: Address, copy: Path) -> None:
+def _fetch_or_refuse(name: str, address: Address, copy: Path, limits: Limits) -> None:
+    """Fetch; what is refused leaves nothing, what broke off stays to be resumed."""
+    try:
+        fetch(name, address, copy, limits)
+    except (Transient, KeyboardInterrupt):
+        raise
+    except BaseException:
+        copy.unlink(missing_ok=True)
+        _etag_file(copy).unlink(missing_ok=True)
+        raise
+
+
+def fetch(name: str, address: Address, copy: Path, limits: Limits) -> None:
     """Download the whole file into ``copy``, resuming an earlier download of the same version."""
     copy.parent.mkdir(parents=True, exist_ok=True)
     headers = {"Accept-Encoding": "identity"} | _resume_headers(copy, address)
     if address.secret:
         headers["Authorization"] = f"Bearer {address.secret}"
     try:
-        with httpx.stream(
-            "GET", address.url, headers=headers, follow_redirects=True, timeout=TIMEOUT_SECONDS
-        ) as answer:
+        with opened(name, address.url, headers, TIMEOUT_SECONDS) as answer:
             _refuse_status(name, answer)
-            _receive(name, address, answer, copy)
+            _receive(name, address, answer, copy, limits)
     except httpx.TransportError as error:
         why = str(error) or type(error).__name__
         raise Transient(f"{name}: the address cannot be reached or broke off: {why}") from None
@@ -91,7 +104,7 @@ def _refuse_status(name: str, answer: httpx.Response) -> None:
         )
 
 
-def _receive(name: str, address: Address, answer: httpx.Response, copy: Path) -> None:
+def _receive(name: str, address: Address, answer: httpx.Response, copy: Path, limits: Limits) -> None:
     """Write the answer to ``copy``: appended where it is the rest of the file, from the start otherwise."""
     size = copy.stat().st_size if copy.exists() else 0
     if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -110,5 +123,7 @@ def _receive(name: str, address: Address, answer: httpx.Response, copy: Path) ->
         length = int(answer.headers.get("content-length", 0)) or None
         with tqdm(total=length, desc=name, unit="B", unit_scale=True, delay=1, disable=None) as bar:
             for chunk in answer.iter_bytes():  # of any size: all that arrived is there to resume from
+                limits.spend_bytes(len(chunk))
+                refuse_bomb(target.tell() + len(chunk) - size * rest, answer.num_bytes_downloaded, Path(name))
                 target.write(chunk)
                 bar.update(len(chunk))

@@ -7,9 +7,9 @@ had. One that changed in any other way lands whole.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-import shutil
 import stat
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,6 +21,7 @@ from tqdm import tqdm
 from tasks.core.errors import UserError
 from tasks.land import FORMATS, Address, Source
 from tasks.land.appended import appended_from, keep_header_and_tail
+from tasks.land.limits import Limits
 from tasks.land.parts import Parts, digest
 from tasks.land.trial import records_in
 
@@ -40,11 +41,14 @@ class UnreadableFile(UserError):
 def land_files(name: str, _source: Source, address: Address, parts: Parts, _: bool = False) -> list[str]:
     """Land what is new among the files of a path, a folder or a glob, in name order. Returns notes for the user."""
     files = _matching(name, address.url)
+    alone = Path(address.url).expanduser().is_file()
     for file in files:  # all of them are checked before the first one lands
         format_of(file.name, name)
         require_regular(file, name)
-    alone = Path(address.url).expanduser().is_file()
-    return land_each(name, [(file.name, partial(copy_unchanged, name, file)) for file in files], parts, alone)
+        if not alone:
+            _refuse_link_out(file, _top(address.url), name)
+    copies = [(file.name, partial(copy_unchanged, name, file.resolve(), parts.limits)) for file in files]
+    return land_each(name, copies, parts, alone)
 
 
 def land_each(
@@ -93,6 +97,21 @@ def _matching(name: str, path: str) -> list[Path]:
     return files
 
 
+def _top(path: str) -> Path:
+    """The folder that a path or a glob begins with, its links followed."""
+    here = Path(path).expanduser()
+    if here.is_dir():
+        return here.resolve()
+    plain = itertools.takewhile(lambda part: not has_magic(part), here.parent.parts)
+    return Path(*plain).resolve()
+
+
+def _refuse_link_out(file: Path, top: Path, where: str) -> None:
+    """UserError: who may write into the folder could have any file of this machine land."""
+    if not file.resolve().is_relative_to(top):
+        raise UserError(f"{where}: {file} is a link that leads out of {top}: put the file in its place")
+
+
 def format_of(file: str, where: str) -> str:
     """The format that a file's name ends in."""
     if (match := _FORMAT.search(file)) is None:
@@ -114,12 +133,15 @@ def require_regular(file: Path, where: str) -> os.stat_result:
     return status
 
 
-def copy_unchanged(where: str, file: Path, copy: Path) -> None:
+def copy_unchanged(where: str, file: Path, limits: Limits, copy: Path) -> None:
     """Copy a file; UserError where it changed meanwhile."""
     before = require_regular(file, where)
-    # O_NONBLOCK: a pipe that has replaced the file since must not block.
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as source, copy.open("wb") as target:
-        shutil.copyfileobj(source, target, CHUNK)
+    # What has replaced the file since must neither block, as a pipe would, nor lead elsewhere, as a link.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
+    with os.fdopen(os.open(file, flags), "rb") as source, copy.open("wb") as target:
+        while chunk := source.read(CHUNK):
+            limits.spend_bytes(len(chunk))
+            target.write(chunk)
     after = require_regular(file, where)
     states = {(status.st_size, status.st_mtime_ns) for status in (before, after)}
     if len(states) > 1 or copy.stat().st_size != after.st_size:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from tasks.core.errors import UserError
 from tasks.land import Address, Source, Transient
+from tasks.land.limits import Limits
 from tasks.land.parts import Parts
 from tasks.land.rows import land_rows, landed_rows, landed_schema, missing_rows_note, require_same_columns
 from tasks.modelling.checkpoints import loader
@@ -20,7 +22,8 @@ _ADDRESS = re.compile(r"hf://(?P<path>[^@:]+)@(?P<revision>[^/:@]+)(/(?P<config>
 
 def land_hub(name: str, source: Source, address: Address, parts: Parts, _: bool = False) -> list[str]:
     """Land the rows of the split that have not landed yet; class labels land as their names."""
-    dataset = _load(name, address)
+    dataset = _load(name, address, parts.limits)
+    Limits(name, parts.limits.most).spend_rows(len(dataset))
     columns = source.columns or dataset.column_names
     if missing := [column for column in columns if column not in dataset.column_names]:
         raise UserError(f"{name}: no column {', '.join(missing)}; there are {', '.join(dataset.column_names)}")
@@ -33,7 +36,7 @@ def land_hub(name: str, source: Source, address: Address, parts: Parts, _: bool 
     return missing_rows_note(known)
 
 
-def _load(name: str, address: Address) -> Any:
+def _load(name: str, address: Address, limits: Limits) -> Any:
     match = _ADDRESS.fullmatch(address.url)
     if match is None:
         raise UserError(f"{name}: write hf://name@revision, hf://name@revision:split or …@revision/config:split")
@@ -41,6 +44,7 @@ def _load(name: str, address: Address) -> Any:
 
     path, where = match["path"], {"revision": match["revision"], "token": address.secret}
     try:
+        _refuse_large(name, match["path"], match["revision"], address.secret, limits)
         split = match["split"]
         if split is None:
             split, *more = loader.split_names(path, match["config"], **where)
@@ -53,6 +57,20 @@ def _load(name: str, address: Address) -> Any:
         raise Transient(f"{name}: the hub cannot be reached: {error}") from None
     except (DatasetsError, OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{name}: {address.url} cannot be loaded: {error}") from None
+
+
+def _refuse_large(name: str, path: str, revision: str, token: str | None, limits: Limits) -> None:
+    """UserError where the hub says that the dataset's files are larger than ``land.max_bytes``, before they come."""
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if Path(path).exists() or constants.HF_HUB_OFFLINE:
+        return
+    try:
+        found = HfApi().dataset_info(path, revision=revision, files_metadata=True, token=token)
+    except (HfHubHTTPError, OSError, ValueError):  # loading it says what is wrong
+        return
+    Limits(name, limits.most).spend_bytes(sum(file.size or 0 for file in found.siblings or ()))
 
 
 def _batches(dataset: Any, before: pa.Schema | None, where: str) -> Iterator[pa.Table]:

@@ -23,6 +23,7 @@ from tasks.ingest.retired import SUFFIX
 from tasks.ingest.windows import Plan
 from tasks.land import FORMATS
 from tasks.land.appended import Beginnings
+from tasks.land.limits import Limits, Params
 from tasks.land.trial import plan_of
 
 OBJECTS = ".objects.json"
@@ -38,8 +39,10 @@ def digest(path: Path) -> str:
 class Parts:
     """The parts of the landing in ``folder``; with ``dry`` nothing is added to it."""
 
-    def __init__(self, folder: Path, dry: bool = False) -> None:
+    def __init__(self, folder: Path, dry: bool = False, limits: Limits | None = None) -> None:
         self.folder, self.dry = folder, dry
+        self.limits = limits or Limits(folder.name, Params())
+        """What this landing has used of its bounds."""
         self.scratch = folder.parent / ".partial" / folder.name
         """Where a part is written before it is moved: the folder itself holds complete parts only."""
         self.files = self._verified()

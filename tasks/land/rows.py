@@ -93,6 +93,8 @@ def land_rows(parts: Parts, batches: Iterable[pa.Table], known: Counter[bytes], 
     pending: list[pa.Table] = []
     with tqdm(total=total, desc=parts.folder.name, unit=" rows", unit_scale=True, delay=1, disable=None) as bar:
         for batch in batches:
+            parts.limits.spend_rows(len(batch))
+            parts.limits.spend_bytes(batch.nbytes)
             pending.append(new_rows(batch, known))
             bar.update(len(batch))
             if sum(map(len, pending)) >= MAX_PART_ROWS or sum(table.nbytes for table in pending) >= MAX_PART_BYTES:

@@ -6,6 +6,7 @@ that landed, row by row, so none is lost or landed twice. Without one, or with `
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
 from collections import Counter
@@ -25,6 +26,7 @@ from tasks.core.errors import UserError
 from tasks.core.extras import require_extra
 from tasks.core.rows import TIMESTAMP
 from tasks.land import Address, Source, Transient
+from tasks.land.limits import Limits, Params
 from tasks.land.parts import Parts
 from tasks.land.rows import (
     CursorPosition,
@@ -40,13 +42,23 @@ BATCH_ROWS = 2_000
 CONNECT_SECONDS = 15
 TYPES: dict[type, pa.DataType] = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), bytes: pa.binary()}
 TYPES |= {str: pa.string(), Decimal: pa.string(), UUID: pa.string(), date: pa.date32()}
+SQLITE_ALLOWED = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+    sqlite3.SQLITE_TRANSACTION,
+}
+MAX_VALUE_BYTES = 100_000_000
+STEPS_BETWEEN_LOOKS = 100_000
 CURSOR_TYPES = (int, str, date, datetime)
 
 
 def land_sql(name: str, source: Source, address: Address, parts: Parts, full: bool) -> list[str]:
     """Land the new rows of the query. Returns notes for the user."""
-    with _database_errors(name), _connection(address) as connection:
+    with _database_errors(name), _connection(address, parts.limits.most) as connection:
         query = _Query(connection, source, name)
+        query.refuse_endless(parts.limits.most)
         before = landed_schema(parts)
         if before is not None:
             require_same_columns(query.columns, before, name)
@@ -107,10 +119,19 @@ class _Query:
         if source.cursor is not None and source.cursor not in self.columns:
             raise UserError(f"{where}: no column {source.cursor} for cursor; there are {', '.join(self.columns)}")
 
-    def _run(self, clause: str, select: str = "*", stream: bool = False, **values: Any) -> sa.CursorResult[Any]:
+    def refuse_endless(self, most: Params) -> None:
+        """UserError for more rows than ``land.max_rows``: counted up to there before any of them lands."""
+        sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM (\n{_verbatim(self.sql)}\n) AS a LIMIT {most.max_rows + 1}) AS b"
+        Limits(self.where, most).spend_rows(self._execute(sql).scalar() or 0)
+
+    def _run(self, clause: str, select: str = "*", **values: Any) -> sa.CursorResult[Any]:
         # The query is the user's own, so nothing in it is a parameter of ours; its last line may be a comment.
         sql = f"SELECT {select} FROM (\n{_verbatim(self.sql)}\n) AS landed {clause}"
-        options = {"stream_results": True, "max_row_buffer": BATCH_ROWS} if stream else {}
+        return self._execute(sql, **values)
+
+    def _execute(self, sql: str, **values: Any) -> sa.CursorResult[Any]:
+        """Through a cursor of the server: PostgreSQL then takes one statement, and a SELECT only."""
+        options = {"stream_results": True, "max_row_buffer": BATCH_ROWS}
         return self.connection.execute(sa.text(sql), values, execution_options=options)
 
     def schema(self) -> pa.Schema:
@@ -150,7 +171,7 @@ class _Query:
 
     def batches(self, clause: str, schema: pa.Schema, last: Any = None) -> Iterator[pa.Table]:
         """The rows as tables of the schema, in its order of columns."""
-        result = self._run(clause, stream=True, **({} if last is None else {"last": last}))
+        result = self._run(clause, **({} if last is None else {"last": last}))
         order = [self.columns.index(name) for name in schema.names]
         for rows in result.partitions(BATCH_ROWS):
             columns = list(zip(*rows, strict=True))
@@ -189,7 +210,7 @@ def _verbatim(sql: str) -> str:
 
 
 @contextmanager
-def _connection(address: Address) -> Iterator[sa.Connection]:
+def _connection(address: Address, most: Params) -> Iterator[sa.Connection]:
     """A connection in a read-only transaction on one snapshot of the database."""
     try:
         url = sa.make_url(address.url)
@@ -209,11 +230,24 @@ def _connection(address: Address) -> Iterator[sa.Connection]:
         with engine.connect() as connection:
             if engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN")
+                _read_only(connection.connection.dbapi_connection)
             else:
                 connection = connection.execution_options(postgresql_readonly=True)
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {math.ceil(most.max_minutes * 60_000)}")
             yield connection
     finally:
         engine.dispose()
+
+
+def _read_only(connection: Any) -> None:
+    """SQLite reads, and nothing else: no file attached or written, no extension, no pragma.
+
+    It stops between steps for a signal, and refuses single values beyond ``MAX_VALUE_BYTES``.
+    """
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+    connection.set_progress_handler(lambda: 0, STEPS_BETWEEN_LOOKS)
+    connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in SQLITE_ALLOWED else sqlite3.SQLITE_DENY)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from tasks.core.errors import UserError
 from tasks.core.extras import require_extra
 from tasks.land import Address, Source, Transient, objects
 from tasks.land.files import format_of, land_each
+from tasks.land.limits import Limits
 from tasks.land.parts import Parts
 
 
@@ -29,7 +30,8 @@ def land_store(name: str, source: Source, address: Address, parts: Parts, full: 
         found = _matching(name, store, address.url)
     before = {} if full else objects.landed_before(parts)
     known = {key: one for key, one in found.items() if before.get(key) == one}
-    copies = [(key, partial(_copy_unchanged, name, store, address, key)) for key in found if key not in known]
+    limits = parts.limits
+    copies = [(key, partial(_copy_unchanged, name, store, address, key, limits)) for key in found if key not in known]
     alone = [*found] == [address.url.removeprefix("s3://")]
     try:
         return land_each(name, copies, parts, alone, done=lambda key: known.update({key: found[key]}))
@@ -58,14 +60,29 @@ def _matching(name: str, store: Any, url: str) -> objects.Listed:
     return {key: found[key] for key in keys}
 
 
-def _copy_unchanged(name: str, store: Any, address: Address, key: str, copy: Path) -> None:
+def _copy_unchanged(name: str, store: Any, address: Address, key: str, limits: Limits, copy: Path) -> None:
     """Fetch an object; UserError where it changed meanwhile."""
     with _explained(name, address):
         before = _version(store, key)
-        store.get_file(key, str(copy))
+        Limits(name, limits.most, limits.bytes).spend_bytes(before[1])  # refused before any of it is fetched
+        store.get_file(key, str(copy), callback=_Counting(limits), max_concurrency=1)
         after = _version(store, key)
     if after != before or copy.stat().st_size != before[1]:
         raise UserError(f"{name}: {key} changed while it was read: land it again when it is complete")
+
+
+class _Counting:
+    """What s3fs tells of a download: a store may send more than it says that an object has."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+
+    def set_size(self, _: int) -> None:
+        """What the store says."""
+
+    def relative_update(self, count: int) -> None:
+        """Bytes that came."""
+        self.limits.spend_bytes(count)
 
 
 def _version(store: Any, key: str) -> tuple[str, int]:

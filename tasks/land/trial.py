@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args
@@ -19,7 +21,21 @@ from tasks.ingest.streams import Budget, open_unpacked
 MAX_UNREADABLE = 0.5
 """Share of records that cannot be split into columns: more, and the file is of another format than its name says."""
 HEAD = 1024
-MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<error", b"<head", b"<body")
+MARKUP = (b"<!doctype", b"<!--", b"<html", b"<?xml", b"<error", b"<head", b"<body", b"<title", b"<meta", b"<script")
+ERRORS = {"error", "errors", "error_description", "message", "detail", "details"}
+ABOUT_ERRORS = {
+    *ERRORS,
+    "code",
+    "status",
+    "status_code",
+    "statuscode",
+    "type",
+    "title",
+    "path",
+    "timestamp",
+    "request_id",
+}
+"""What the body of a refusal consists of."""
 
 
 def plan_of(folder: Path) -> windows.Plan | None:
@@ -56,6 +72,8 @@ def records_in(copy: Path, plan: windows.Plan | None) -> int:
     if unread > MAX_UNREADABLE * counts:
         raise UserError(f"{copy}: {unread} of {counts} records cannot be split into columns: correct it, or rename it")
     text = plan and plan.columns.text
+    if counts == 1 and text not in used:
+        _refuse_error(copy, used)
     if plan and counts and text and text not in used:
         raise UserError(f"{copy} has no column {text!r}, which {plan.columns_key}.text names; it has {', '.join(used)}")
     return counts
@@ -66,8 +84,19 @@ def _refuse_other_kinds(copy: Path, head: bytes) -> None:
     head = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if head.startswith(MARKUP):
         raise UserError(f"{copy} holds a web page or XML, not data: fetch the file again")
+    if re.search(r"\.json(\.\w+)?$", copy.name):
+        with suppress(ValueError):  # of a body that is longer, or is no JSON
+            body = json.loads(head)
+            _refuse_error(copy, body if isinstance(body, dict) else ())
     if head.startswith((b'{"', b"{ ", b"{\n", b"[{")) and re.search(r"\.[ct]sv(\.\w+)?$", copy.name):
         raise UserError(f"{copy} holds JSON, not a table of columns: fetch the file again, or rename it")
+
+
+def _refuse_error(copy: Path, names: Collection[str]) -> None:
+    """UserError where the one record of a file is what a server says when it refuses."""
+    known = {name.lower() for name in names if isinstance(name, str)}
+    if known & ERRORS and known <= ABOUT_ERRORS:
+        raise UserError(f"{copy} holds an error message ({', '.join(names)}), not data: fetch the file again")
 
 
 def _refuse_columns(part: Part, plan: windows.Plan | None) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tasks.core import params
+from tasks.core import params, paths
 from tasks.core.cli import run
-from tasks.core.files import replacing
+from tasks.core.files import private_folder, replacing
 from tasks.report import CARD, INDEX, Params, inputs
 from tasks.report.card import model_card
 from tasks.report.closing_summary import closing_lines
@@ -13,6 +13,7 @@ from tasks.report.render import render
 
 def main() -> None:
     """Run the stage on the repository's paths."""
+    private_folder(paths.REPORTS)
     found = inputs.read_inputs()
     section = params.load(Params, "report")
     for path, text in ((INDEX, render(found, section)), (CARD, model_card(found, section.card))):

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tasks.core import params, paths
 from tasks.core.cli import WindowOption, run
 from tasks.core.errors import UserError
-from tasks.core.files import write_json
+from tasks.core.files import private_folder, write_json
 from tasks.core.paths import WindowName
 from tasks.core.rows import modality
 from tasks.core.tables import read_table, write_table
@@ -97,6 +97,7 @@ def _count_released(passed: pa.Table, released: Released) -> int:
 def main(window: WindowOption) -> None:
     """Run the stage on the repository's paths."""
     where = layout.window(window)
+    private_folder(paths.REPORTS)  # Data Docs show texts
     released = releases.released_reasons(releases.read_releases(RELEASED))
     figures = validate(read_table(where.raw), params.load(Params, "validate"), window, where, released)
     write_json(figures, paths.metrics("validate", window))

@@ -19,7 +19,7 @@ from time import monotonic
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from tasks.core.files import sha256_of
+from tasks.core.files import private_folder, sha256_of
 
 MARKER = "complete.json"
 LOCK = "lock"
@@ -79,7 +79,8 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
 @contextmanager
 def exclusive(folder: Path) -> Iterator[bool]:
     """Whether this process holds the folder's lock; it is released with the block or when the process dies."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder.parent)  # a checkpoint learns its texts by heart
+    folder.mkdir(exist_ok=True)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()

@@ -242,3 +242,24 @@ def test_killed_in_mid_fetch_the_next_landing_continues(server, table, cursor):
     assert 1 <= len(tree()) < 5
     landed(**table, cursor=cursor or None)
     same_rows(rows_of("mail"), numbered(0, 500))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1 AS id) AS a; COMMIT; CREATE TABLE pwned(a int); --",
+        "SELECT 1 AS id) AS a; SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE; --",
+        "SELECT * FROM mail; DROP TABLE mail",
+        "WITH gone AS (DELETE FROM mail RETURNING id) SELECT * FROM gone",
+        WRITING,
+    ],
+)
+def test_a_query_is_one_statement_that_reads(server, table, query):
+    server.execute("DROP TABLE IF EXISTS pwned; CREATE SEQUENCE IF NOT EXISTS s")
+    with pytest.raises(UserError, match="the database refused"):
+        landed(source=server.source, secret="DB", query=query)
+    assert tree() == {}
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        server.execute("SELECT * FROM pwned")
+    landed(**table)
+    assert len(rows_of("mail")) == 500
