@@ -77,8 +77,9 @@ def test_a_download_that_was_whole_when_it_was_killed_is_not_fetched_again(web):
     server.body = BODY
     copy = Path("data/landing/.partial/mail.download")
     from tasks.land import Source, resolve
+    from tasks.land.limits import Limits, Params
 
-    download.fetch("mail", resolve("mail", Source(source=f"{url}/export.csv")), copy)
+    download.fetch("mail", resolve("mail", Source(source=f"{url}/export.csv")), copy, Limits("mail", Params()))
     landed(source=f"{url}/export.csv")
     assert content() == [BODY]
     assert server.seen[1]["Range"] == f"bytes={len(BODY)}-"
