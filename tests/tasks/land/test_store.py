@@ -50,9 +50,9 @@ def read(monkeypatch):
     """The keys that were read, as they are."""
     keys, copy = [], store._copy_unchanged
 
-    def reading(name, connected, address, key, to):
+    def reading(name, connected, address, key, limits, to):
         keys.append(key)
-        copy(name, connected, address, key, to)
+        copy(name, connected, address, key, limits, to)
 
     monkeypatch.setattr(store, "_copy_unchanged", reading)
     return keys
