@@ -18,8 +18,8 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.states import Completed
 
-from flows import scheduled_training
 from flows.champion import proposal, registry
+from flows.champion.training_window import newest_training
 from flows.machine.home import Home
 from flows.machine.liveness import liveness_lock
 from flows.machine.server import client
@@ -30,6 +30,7 @@ from flows.promotion import markdown
 from flows.reaper import flow_runs
 from flows.runs import ending, record
 from flows.runs.renamed import APPROVAL
+from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.gate import Rule
 
@@ -54,6 +55,7 @@ def approval(
     rule: Rule | None = None,
     hours: float = 72.0,
     publish: Publish = PUBLISH,
+    force: bool = False,
 ) -> State[Any]:
     """Ask the gate about a model and then a person, and promote it when both agree.
 
@@ -61,19 +63,20 @@ def approval(
 
     Args:
         repository: The repository's folder. Default: the one this code lies in.
-        run: The run or commit whose model it is. Default: the newest training that ended well.
+        run: The run or commit whose model it is. Default: of the trainings that ended well, the one on the newest rows.
         rule: The gate's rule. Default: gate.rule of params.yaml.
         hours: How long to wait for the answer.
         publish: Who hears that it waits, and the git remote that gets the tags.
+        force: Ask the person whatever the gate says, and about a model that has seen less than the champion too.
     """
     home = Home.of(repository)
     with liveness_lock(home):
         commit, champion = proposal.candidate(home, run) if run else _newest(home), registry.champion(home.origin)
-        if champion and champion.commit == commit:
+        if champion and _same_model(home, commit, champion.commit):
             return Completed(name="Nothing", message=f"the newest model is the champion already: {champion}")
         proposed = proposal.propose(home, commit, False, False, rule, None)
         create_markdown_artifact(key="promotion", markdown=markdown(proposed), description="The gate's verdict")
-        if not proposed.verdict.promote:
+        if not (proposed.may_promote or force):
             return Completed(name="NotPromoted", message=proposed.words)
         notifications.send(publish.notify, f"{home.origin.name}: a model waits for approval", proposed.words)
         answer = _ask(proposed.words, hours)
@@ -82,11 +85,16 @@ def approval(
         if not answer.approve:
             return Completed(name="Declined", message=f"declined: {answer.why or 'no reason was given'}")
         log.info("approved: %s", answer.why or "no reason was given")
-        return Completed(message=proposal.propose(home, commit, True, False, rule, publish.upstream).words)
+        return Completed(message=proposal.propose(home, commit, True, force, rule, publish.upstream).words)
+
+
+def _same_model(home: Home, commit: str, other: str) -> bool:
+    made = record.made(home.origin, commit, paths.CLASSIFIER)
+    return commit == other or (made is not None and made == record.made(home.origin, other, paths.CLASSIFIER))
 
 
 def _newest(home: Home) -> str:
-    found = record.latest(home.origin, flow=scheduled_training.FLOW)
+    found = newest_training(home)
     if found is None:
         raise UserError("no training has ended well yet, so there is nothing to promote: name a commit as `run`")
     return found.commit

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from flows.champion import proposal
 from flows.machine.home import Home
-from flows.monitoring.watch import windows_at
 from flows.parameters import Limits, Policy, Publish, Request
 from flows.runs import record
+from flows.runs.old_params import windows_at
 from flows.runs.run_record import Watched
-from flows.scheduled_training import scheduled_training
+from flows.scheduled_training import MODEL, scheduled_training
 from flows.windows.ranges import windows_for_refit
 from tasks.core.errors import UserError
-
-NEEDED = ["evaluate"]  # and what it reads: the current window of a refit lies in the future and has no rows yet
 
 
 def refit(home: Home, policy: Policy, limits: Limits, publish: Publish, watched: Watched, because: str) -> str:
@@ -25,7 +23,7 @@ def refit(home: Home, policy: Policy, limits: Limits, publish: Publish, watched:
     state = scheduled_training(
         repository=str(home.origin),
         revision=policy.revision,
-        stages=NEEDED,
+        stages=MODEL,
         request=Request(windows=windows, because=because),
         limits=Limits(stage_minutes=limits.stage_minutes, other_versions=limits.other_versions),
         publish=Publish(upstream=publish.upstream),

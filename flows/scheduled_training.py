@@ -17,6 +17,7 @@ from prefect.states import Completed
 
 from flows.champion import model_table
 from flows.champion.manifest import verify_warm_start
+from flows.champion.training_window import Trained, windows_to_train
 from flows.machine.home import Home, gpu_lock
 from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap, holding
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 FLOW = SCHEDULED_TRAINING
 GPU = Path("/dev/nvidiactl")
+MODEL = ["evaluate"]  # and what it reads: the window after a moved reference may have no rows yet
 
 
 @ending.deployed(FLOW, "training")
@@ -55,7 +57,7 @@ def scheduled_training(
     Args:
         repository: The repository's folder. Default: the one this code lies in.
         revision: The branch, tag or commit to train from. Default: what is checked out.
-        stages: Only these stages and what they need. Default: all.
+        stages: Only these stages and what they need. Default: all; where the windows moved on, those of the model.
         limits: What the run may use of its machine.
         publish: Who else hears of the run.
         request: What another run asks for; left empty by a schedule.
@@ -64,11 +66,14 @@ def scheduled_training(
     refuse_secrets(home, publish.upstream)
     info = RunInfo(name, FLOW, home.origin, record.now(), revision, request.because)
 
-    def train(folder: Path) -> Iterator[Result]:
-        return _train(home, folder, stages, request.windows, limits.stage_minutes)
-
     with liveness_lock(home), exclusive(home, name, limits.overlap):
         commit = workspace.pinned(home, revision)
+        windows = request.windows or _windows(home, commit)
+        only = stages or (MODEL if windows else None)
+
+        def train(folder: Path) -> Iterator[Result]:
+            return _train(home, folder, only, windows, limits.stage_minutes)
+
         done = attempt(home, info, commit, train, other_versions=limits.other_versions)
         before = record.latest(home.origin, flow=FLOW)
         other_models = model_table.reference_models(
@@ -90,6 +95,13 @@ def exclusive(home: Home, name: str, overlap: Overlap) -> Iterator[None]:
         if GPU.exists():
             locks.enter_context(holding(gpu_lock(), name, overlap))
         yield
+
+
+def _windows(home: Home, commit: str) -> WindowSettings | None:
+    windows = windows_to_train(home, commit)
+    if windows:
+        log.info(f"params.yaml says {Trained.at(home, commit)}, and the champion has learnt from more: as it did")
+    return windows
 
 
 def _train(

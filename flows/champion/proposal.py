@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from dvc.repo import Repo
 from flows.champion import comparison, registry
 from flows.champion.comparison import clone_with
 from flows.champion.manifest import PROMOTED, Manifest
+from flows.champion.training_window import Trained, staler
 from flows.champion.verdict import Verdict
 from flows.machine.git import git, succeeds, typed
 from flows.machine.home import Home
@@ -28,6 +30,8 @@ class Outcome:
     """What came of a proposal."""
 
     verdict: Verdict
+    may_promote: bool
+    """The gate says so, and the model has learnt from no older rows than the champion."""
     promoted: Version | None
     words: str
     """All of it, for a person."""
@@ -57,14 +61,27 @@ def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | 
             raise UserError(f"{commit[:12]} is the champion already: {champion}")
         verdict = comparison.judge(home, commit, champion, rule)
         comparison.add_note(home.origin, verdict)
-        if not (force or (promote and verdict.promote)):
+        older = staler(home, commit, champion)
+        may, words = verdict.promote and not older, "\n".join([str(verdict), *_who(home, commit, champion)])
+        if not (force or (promote and may)):
             last = "not promoted" if promote else "nothing was changed; `driftline promote` acts on this"
-            return Outcome(verdict, None, f"{verdict}\n{last}")
-        how = "promoted" if verdict.promote else "promoted by force, against the verdict"
+            return Outcome(verdict, may, None, f"{words}\n{last}{f': {older}' if older else ''}")
+        how = "promoted" if may else "promoted by force, " + ("an older model" if older else "against the verdict")
         message = f"{how}, after {champion or 'none'}\n\n{verdict}\n\n{verdict.line()}"
         promoted = [path for path in PROMOTED if record.made(home.origin, commit, path)]
         version, after = _take(home, commit, message, remote, promoted)
-    return Outcome(verdict, version, "\n".join([str(verdict), f"{how}: {version}", *after]))
+    return Outcome(verdict, may, version, "\n".join([words, f"{how}: {version}", *after]))
+
+
+def _who(home: Home, commit: str, champion: Version | None) -> Iterator[str]:
+    """What each of the two has learnt from, a line each."""
+    run = next((one.name for one in record.records(home.origin) if one.commit == commit), f"commit {commit[:12]}")
+    for name, at in ((f"model: {run}", commit), (f"champion: {champion}", champion.commit if champion else None)):
+        if at:
+            trained = Trained.at(home, at)
+            days = trained.age_days(record.now())
+            age = f", {days:,.0f} days ago" if days is not None and days >= 1 else ""
+            yield f"{name}, trained on {trained}{age}"
 
 
 def rollback(home: Home, name: str | None, remote: str | None) -> list[str]:

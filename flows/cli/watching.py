@@ -87,14 +87,20 @@ def monitor(
 
 def _labelled(home: Home, file: Path, named: Window) -> list[Window]:
     """Keep the labels of a file: the windows that asked for them, or the one named."""
-    from flows.monitoring import labelling
+    from flows.monitoring import labelling, watch
     from flows.windows.ranges import as_text
 
-    asked_for = [labelling.window_of(asked) for asked in labelling.store(home, file)]
-    windows = [Window(since=as_text(span.since), until=as_text(span.until)) for span in asked_for if span]
-    if not windows and not named.since:
+    asked_for = [span for asked in labelling.store(home, file) if (span := labelling.window_of(asked))]
+    if not asked_for and not named.since:
         raise UserError(f"no to_label.csv of this machine holds an id of {file}: name the window, --since and --until")
-    return windows or [named]
+    learnt = [span for span in asked_for if watch.trained_on(home, span)]
+    for span in learnt:
+        print(
+            f"the labels of {span} are kept for the next training; the champion was trained on this window, "
+            "so it is not watched again"
+        )
+    windows = [Window(since=as_text(span.since), until=as_text(span.until)) for span in asked_for if span not in learnt]
+    return windows if asked_for else [named]
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("label to_label.csv"))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from flows.champion import manifest, registry
 from flows.champion.comparison import fetch
-from flows.machine.git import git
 from flows.machine.home import Home
 from flows.monitoring import labelling
 from flows.parameters import Policy
@@ -16,7 +15,7 @@ from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import record, workspace
 from flows.runs.metrics import DriftVerdict, Evaluation
-from flows.runs.old_params import section_in, seed_of, windows_of
+from flows.runs.old_params import seed_of, windows_at, windows_of
 from flows.runs.record import Experiment
 from flows.runs.renamed import MONITORING
 from flows.runs.run_record import Measured, RunRecord, Version, Watched
@@ -42,12 +41,6 @@ class Plan:
     """None: undated data, all of the current window's source."""
     before: Watched | None
     """The window watched before."""
-
-
-def windows_at(home: Home, commit: str) -> Windows:
-    """The windows of ``params.yaml`` as they are at a commit."""
-    text = git(home.origin, "show", f"{commit}:{paths.PARAMS}")
-    return section_in(Windows, "windows", text, paths.PARAMS)
 
 
 def watched_runs(home: Home) -> Iterator[tuple[Experiment, RunRecord, Watched]]:
@@ -80,6 +73,13 @@ def plan(home: Home, since: str | None, until: str | None, days: float | None) -
         _refuse_trained_on(windows, asked)
         return Plan(champion, asked, before)
     return Plan(champion, next_window(windows, before.seen_until if before else None, days), before)
+
+
+def trained_on(home: Home, window: TimeRange) -> bool:
+    """Whether the champion has learnt from rows of this window."""
+    champion = registry.champion(home.origin)
+    end = windows_at(home, champion.commit).reference.until if champion else None
+    return bool(end and window.since < end)
 
 
 def _refuse_trained_on(windows: Windows, window: TimeRange) -> None:

@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 
 from ruamel.yaml import YAML
 
+from flows.machine.git import git
+from flows.machine.home import Home
+from tasks.core import paths
 from tasks.core.params import Section, parse
 from tasks.dataset.windows import Windows
 
@@ -30,6 +33,12 @@ def section_in(cls: type[S], section: str, text: str, where: Path) -> S:
 def windows_of(file: Path) -> Windows:
     """The section ``windows``."""
     return section_today(Windows, "windows", file)
+
+
+def windows_at(home: Home, commit: str) -> Windows:
+    """The same as it is at a commit of the repository."""
+    text = git(home.origin, "show", f"{commit}:{paths.PARAMS}")
+    return section_in(Windows, "windows", text, paths.PARAMS)
 
 
 def seed_of(file: Path) -> int:

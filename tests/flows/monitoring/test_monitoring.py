@@ -14,6 +14,8 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
 from flows.approval import approval
 from flows.champion import proposal, registry
+from flows.champion.training_window import newest_training
+from flows.cli.watching import label
 from flows.machine.git import git
 from flows.machine.home import Home
 from flows.monitoring import watch
@@ -22,6 +24,7 @@ from flows.monitoring.labelling import store
 from flows.parameters import Policy, Publish, Window
 from flows.runs.record import find, read_record, records
 from flows.runs.verify import rebuild
+from flows.scheduled_training import scheduled_training
 from flows.windows.policy import Decision
 from flows.windows.ranges import as_text
 from tasks.core.errors import UserError
@@ -195,6 +198,33 @@ def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
     assert (state.name, "still open" in state.message) == ("Skipped", True)
 
 
+def test_a_scheduled_training_learns_from_no_less_than_the_champion(home, told):
+    """``params.yaml`` still says February, where the refit learnt from March too."""
+    state = scheduled_training(repository=str(home.origin), return_state=True)
+    assert state.is_completed(), state.message
+    made = records(home.origin)[0]
+    assert as_text(watch.windows_at(home, made.commit).reference.until) == "2026-04-01"
+    assert newest_training(home) == made
+
+
+def test_a_model_that_has_seen_less_than_the_champion_needs_force(home, told):
+    found = proposal.propose(home, "HEAD", True, False, "not_worse", None)
+    assert found.promoted is None
+    assert "it was trained on rows until 2026-02-01, the champion v0.0.2" in found.words
+    assert "--force" in found.words
+    first = registry.find(home.origin, "v0.0.1").commit
+    state = approval(repository=str(home.origin), run=first, rule="not_worse", return_state=True)
+    assert state.name == "NotPromoted"
+    assert "--force" in state.message
+
+
+def test_labels_of_a_window_that_the_champion_has_learnt_from_are_kept(home, told, capsys):
+    before = records(home.origin)[0]
+    label(home.folder / "to_label" / "2026-03-01_2026-04-01" / "to_label.csv", home=home)
+    assert "the labels of 2026-03-01 to 2026-04-01 are kept for the next training" in capsys.readouterr().out
+    assert records(home.origin)[0] == before
+
+
 def test_a_window_without_rows_fails_in_words_is_recorded_and_told_once(home, told):
     heard = len(told)
     for _ in range(2):
@@ -206,12 +236,11 @@ def test_a_window_without_rows_fails_in_words_is_recorded_and_told_once(home, to
 
 
 def test_a_person_approves_on_prefects_page_and_only_then_is_promoted(home, api, told):
-    old = registry.champion(home.origin)
     assert approval(repository=str(home.origin), return_state=True).name == "Nothing"
     proposal.rollback(home, "v0.0.1", None)
     for answer, name, rules in (
         ({"approve": False, "why": "not today"}, "Declined", "v0.0.1"),
-        ({"approve": True}, "Completed", old.name),
+        ({"approve": True}, "Completed", "v0.0.3"),
     ):
         asked = {"repository": str(home.origin), "rule": "not_worse", "publish": TEAM}
         found = []
