@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
+from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
 
 from tasks import environment
@@ -176,3 +177,20 @@ def test_the_versions_that_decide_results_are_those_of_the_lock():
 def test_the_lock_names_no_place_and_pins_everything():
     for line in (TOP / "requirements.lock").read_text(encoding="utf-8").splitlines():
         assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!]+", line), line
+
+
+def test_dvc_can_rewrite_params_yaml(tmp_path):
+    """``dvc exp run -S`` drops the quotes of values in braces, which are then other values or no YAML at all."""
+    before = (TOP / paths.PARAMS).read_text(encoding="utf-8")
+    file = tmp_path / "params.yaml"
+    file.write_text(before, encoding="utf-8")
+    with modify_yaml(file) as content:
+        content["finetune"]["epochs"] += 1
+    found, expected = params.read(file), params.read(TOP / paths.PARAMS)
+    assert found["finetune"].pop("epochs") == expected["finetune"].pop("epochs") + 1
+    assert found == expected
+
+
+def test_dvc_compares_one_small_file():
+    metrics = {out.fs_path: out for stage in stages().values() for out in stage.outs if out.metric}
+    assert [Path(path).name for path in metrics] == ["summary.json"]

@@ -15,8 +15,10 @@ from typing import ClassVar
 from pydantic import Field
 
 from tasks.core.params import Section
-from tasks.core.paths import REPORTS
+from tasks.core.paths import METRICS, REPORTS
 
+SUMMARY = METRICS / "summary.json"
+"""The few numbers that DVC calls metrics: the columns of `dvc exp show`."""
 BEHAVIOUR_FAILED = REPORTS / "behaviour_failed.csv"
 MEASURES = Path("measures.py")
 """Your own measures: functions that ``evaluate.measures`` names."""

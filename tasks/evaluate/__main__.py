@@ -1,4 +1,4 @@
-"""Write ``metrics/evaluate.json``: ``python -m tasks.evaluate``."""
+"""Write ``metrics/evaluate.json`` and ``metrics/summary.json``: ``python -m tasks.evaluate``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tasks.core.files import private_folder, write_json
 from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout
-from tasks.evaluate import BEHAVIOUR_FAILED, Params, bootstrap
+from tasks.evaluate import BEHAVIOUR_FAILED, SUMMARY, Params, bootstrap
 from tasks.evaluate.baseline import baseline_probabilities
 from tasks.evaluate.behaviour_results import behaviour_results
 from tasks.evaluate.decisions import decision_results
@@ -178,6 +178,21 @@ def _behaviour(labels: list[str], kind: Modality) -> list[dict[str, Any]]:
     return results
 
 
+def summary(figures: Mapping[str, Any]) -> dict[str, float | None]:
+    """The numbers by which runs are compared at a glance."""
+    low, high = figures["intervals"]["macro_f1"]
+    return {
+        "test_rows": figures["rows"],
+        "accuracy": figures["accuracy"],
+        "macro_f1": figures["macro_f1"],
+        "macro_f1_low": low,
+        "macro_f1_high": high,
+        "baseline_macro_f1": figures["baseline"]["macro_f1"],
+        "calibration_error": figures["calibration_error"],
+        "log_loss": figures["log_loss"],
+    }
+
+
 def main() -> None:
     """Run the stage on the repository's paths."""
     kind = modality(columns_of(layout.split("train")))
@@ -191,6 +206,7 @@ def main() -> None:
     with threadpool_limits(1):  # else the last digits depend on how many cores there are
         figures = evaluate(splits, scored, section, params.general().seed, load_measures(section.measures))
     write_json({**figures, "behaviour": _behaviour(labels_of(scored), kind)}, paths.metrics("evaluate"))
+    write_json(summary(figures), SUMMARY)
     low, high = figures["intervals"]["macro_f1"]
     if missing := figures["slices"].get("missing_columns"):
         print(f"evaluate.slices.columns: the rows have no column {', '.join(map(repr, missing))}: take it out of there")

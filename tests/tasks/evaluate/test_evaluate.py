@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.evaluate import Params
-from tasks.evaluate.__main__ import evaluate
+from tasks.evaluate.__main__ import evaluate, summary
 from tasks.evaluate.own_measures import TAKEN
 from tasks.evaluate.probabilities import probability_measures
 
@@ -71,6 +71,14 @@ def test_every_interval_holds_its_figure(figures):
         assert low <= found[name] <= high
     assert found["baseline"]["macro_f1"] > 0.9, "the baseline learns what is easy"
     assert found["difference"] == pytest.approx(found["macro_f1"] - found["baseline"]["macro_f1"])
+
+
+def test_the_summary_holds_single_numbers_of_the_figures(figures):
+    _, _, found = figures
+    said = summary(found)
+    assert all(isinstance(value, int | float) for value in said.values())
+    assert (said["macro_f1"], said["baseline_macro_f1"]) == (found["macro_f1"], found["baseline"]["macro_f1"])
+    assert [said["macro_f1_low"], said["macro_f1_high"]] == found["intervals"]["macro_f1"]
 
 
 def test_the_same_rows_give_the_same_bytes(figures, tmp_path):
