@@ -1,9 +1,8 @@
 """Judging a commit's model against the champion's: each predicts the same test rows in a clone of its own commit.
 
 The test rows are the challenger's: what it was not trained on. Its predictions were written by its own
-``score@reference``; the champion's are made by the champion's own code, ``python -m tasks.score``, in its clone. Not
-covered: whether the champion was trained on some of these rows, which a later split may have moved; that makes it look
-better than it is.
+``score@reference``; the champion's are made by the champion's own code, ``python -m tasks.score``, in its clone. Rows
+that the champion has learnt from, which a later split may have moved, are left out: there it looks better than it is.
 """
 
 from __future__ import annotations
@@ -32,8 +31,9 @@ from flows.runs.run_record import Version
 from flows.runs.summary import model_lines
 from tasks.core import paths
 from tasks.core.errors import UserError
+from tasks.core.tables import read_table
 from tasks.dataset import layout
-from tasks.gate import Params, Rule
+from tasks.gate import CANNOT_TELL, KEEP, Params, Rule
 from tasks.gate.tables import Table, pair, read_predictions
 from tasks.gate.verdict import extra_columns, gate_verdict
 
@@ -83,6 +83,7 @@ def judge(home: Home, commit: str, champion: Version | None, rule: Rule | None) 
         if champion is None:
             return _first(challenger_clone, judged)
         champion_clone = clone_with(home, champion.commit, Path(made) / "champion", [paths.CLASSIFIER])
+        _fetch_splits(champion_clone, champion)
         log.info(f"the champion {champion} predicts the test rows of {commit[:12]}")
         before = [one for one in verdicts(home.origin) if one.judged != judged]
         return compare(champion_clone, challenger_clone, rule, judged, before)
@@ -97,16 +98,55 @@ def compare(
         score(champion_clone, challenger_clone / layout.split("test"), answered)
         section = section_today(Params, "gate", challenger_clone / paths.PARAMS)
         section = section.model_copy(update={"rule": rule}) if rule else section
-        rows = pair(read_predictions(answered), _own_predictions(challenger_clone), None, extra_columns(section))
+        theirs, ours = read_predictions(answered), _own_predictions(challenger_clone)
+    test = read_table(challenger_clone / layout.split("test"), ["id", "label"]).to_pylist()
+    learnt = _learnt_from(champion_clone)
+    unseen = [row for row in test if row["id"] not in learnt]
+    seen = len(test) - len(unseen)
+    left_out = f"{seen} of {len(test)} test rows are left out: the champion was trained on them." if seen else ""
+    if seen and len({row["label"] for row in unseen}) < 2:
+        reason = f"{left_out} The {len(unseen)} others have fewer than two labels: label rows of the newest window."
+        return Verdict(promote=False, reason=reason, judged=judged, figures={"outcome": CANNOT_TELL, "seen_rows": seen})
+    ids = [row["id"] for row in unseen]
+    rows = pair(in_order_of(theirs, ids), in_order_of(ours, ids), None, extra_columns(section))
     found = gate_verdict(rows, section, seed_of(challenger_clone / paths.PARAMS), [one.figures for one in before])
-    return Verdict.of(found, judged)
+    found = found | {"seen_rows": seen, "reason": " ".join(filter(None, [left_out, found["reason"]]))}
+    return _unless_worse_than_baseline(Verdict.of(found, judged), Evaluation.in_folder(challenger_clone))
+
+
+def _learnt_from(clone: Path) -> set[str]:
+    """The ids of the rows that the clone's model was trained on, or chosen by; none where its splits are gone."""
+    splits = [clone / layout.split(name) for name in ("train", "validation")]
+    return {key for split in splits if split.exists() for key in read_table(split, ["id"])["id"].to_pylist()}
+
+
+def _fetch_splits(clone: Path, champion: Version) -> None:
+    try:
+        fetch(clone, champion.commit, [layout.SPLITS])
+    except NotFetched as gone:
+        log.warning(f"what {champion} was trained on is not known, so no row is left out of the comparison: {gone}")
+
+
+def _unless_worse_than_baseline(verdict: Verdict, found: Evaluation) -> Verdict:
+    """A model that the baseline beats by more than chance explains is for a person to force."""
+    difference = found.intervals.difference
+    if difference is None or difference[1] >= 0:
+        return verdict
+    reason = (
+        f"Its macro-F1 is worse than its baseline's: {found.difference or 0:+.3f} "
+        f"[{difference[0]:+.3f}, {difference[1]:+.3f}]. {verdict.reason}"
+    )
+    return verdict.model_copy(
+        update={"promote": False, "reason": reason, "figures": {**verdict.figures, "outcome": KEEP}}
+    )
 
 
 def _first(clone: Path, judged: Judged) -> Verdict:
     """There is no champion: whoever asks for it decides, knowing the baseline."""
-    words = "; ".join(" ".join(line.split()) for line in model_lines(Evaluation.in_folder(clone)))
+    found = Evaluation.in_folder(clone)
+    words = "; ".join(" ".join(line.split()) for line in model_lines(found))
     reason = f"There is no champion yet, so the gate has nothing to compare with. {words}."
-    return Verdict(promote=True, reason=reason, judged=judged, figures={})
+    return _unless_worse_than_baseline(Verdict(promote=True, reason=reason, judged=judged, figures={}), found)
 
 
 def score(clone: Path, rows: Path, predictions: Path) -> None:

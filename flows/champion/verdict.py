@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from tasks.core.errors import UserError
+from tasks.gate import KEEP, PROMOTE
 
 MARK = "verdict: "
 
@@ -68,4 +69,4 @@ class Verdict(BaseModel):
 
     def __str__(self) -> str:
         reason = " ".join(self.reason.split())  # it may name values of the data, which begin no line of a tag's message
-        return f"{'promote' if self.promote else 'do not promote'}: {reason}"
+        return f"{self.figures.get('outcome', PROMOTE if self.promote else KEEP)}: {reason}"

@@ -18,6 +18,8 @@ from pydantic import Field
 from tasks.core.params import Section
 
 Rule = Literal["better", "not_worse"]
+PROMOTE, KEEP, CANNOT_TELL = "promote", "do not promote", "cannot be told"
+"""What a verdict comes to; rows that cannot tell do not promote either."""
 
 
 class Params(Section):

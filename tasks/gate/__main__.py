@@ -25,7 +25,7 @@ def compare(
     rows = pair(read_predictions(champion), read_predictions(challenger), labels, extra_columns(section))
     verdict = gate_verdict(rows, section, params.general().seed, [read_json(file) for file in earlier])
     write_json(verdict, output)
-    print(f"{'promote' if verdict['promote'] else 'do not promote'}: {verdict['reason']}")
+    print(f"{verdict['outcome']}: {verdict['reason']}")
 
 
 if __name__ == "__main__":

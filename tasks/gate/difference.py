@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from statistics import NormalDist
 
 import numpy as np
@@ -49,6 +50,16 @@ class Difference:
         if section.rule == "not_worse":
             return self.low > -section.margin
         return self.low > 0 and self.p_value <= LEVEL
+
+    def undecided(self, section: Params) -> bool:
+        """Whether the rows are too few: they show neither the rule nor its opposite, and would miss the margin."""
+        least = -section.margin if section.rule == "not_worse" else 0.0
+        shown = self.passes(section) or self.high <= least
+        return not shown and self.detectable is not None and self.detectable > section.margin
+
+    def rows_to_detect_margin(self, rows: int, section: Params) -> int | None:
+        """About how many rows detect a difference as large as the margin, the error falling with their square root."""
+        return None if self.detectable is None else ceil(rows * (self.detectable / section.margin) ** 2)
 
     def pass_rate_if_equal(self, section: Params) -> float:
         """About how often a challenger that is exactly as good passes *not_worse*."""

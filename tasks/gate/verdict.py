@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tasks.core.errors import UserError
-from tasks.gate import Params
+from tasks.gate import CANNOT_TELL, KEEP, PROMOTE, Params
 from tasks.gate.calibration import calibration_check
 from tasks.gate.difference import LEVEL, METHOD, POWER, Difference, measure_difference
 from tasks.gate.paired import CHALLENGER, CHAMPION, Paired, pair_cells
@@ -45,9 +45,13 @@ def gate_verdict(pair: Pair, section: Params, seed: int, earlier: Iterable[Mappi
         "calibration": calibrated["passes"],
     }
     reuse = holdout_reuse(pair, earlier)
+    promote = all(check is not False for check in checks.values())
+    others = [check for name, check in checks.items() if name != "difference"]
+    undecided = found.undecided(section) and False not in others
     return {
-        "promote": all(check is not False for check in checks.values()),
-        "reason": " ".join(_sentences(found, section, by_slice, calibrated, reuse)),
+        "promote": promote,
+        "outcome": PROMOTE if promote else CANNOT_TELL if undecided else KEEP,
+        "reason": " ".join(_sentences(found, section, by_slice, calibrated, reuse, len(pair.ids))),
         "rule": section.rule,
         "margin": section.margin if section.rule == "not_worse" else None,
         "level": LEVEL,
@@ -58,7 +62,12 @@ def gate_verdict(pair: Pair, section: Params, seed: int, earlier: Iterable[Mappi
         "champion": _of(both, CHAMPION),
         "challenger": _of(both, CHALLENGER),
         "difference": _difference(found, section),
-        "detectable_effect": {"difference": _rounded(found.detectable), "power": POWER, "method": METHOD},
+        "detectable_effect": {
+            "difference": _rounded(found.detectable),
+            "power": POWER,
+            "method": METHOD,
+            "rows_for_margin": found.rows_to_detect_margin(len(pair.ids), section),
+        },
         "slices": by_slice,
         "calibration": calibrated,
         "holdout_reuse": reuse,
@@ -105,7 +114,12 @@ def _rounded(value: Any) -> Any:
 
 
 def _sentences(
-    found: Difference, section: Params, by_slice: dict[str, Any], calibrated: dict[str, Any], reuse: dict[str, Any]
+    found: Difference,
+    section: Params,
+    by_slice: dict[str, Any],
+    calibrated: dict[str, Any],
+    reuse: dict[str, Any],
+    rows: int,
 ) -> Iterator[str]:
     """The reason, a sentence at a time."""
     yield _of_rule(found, section)
@@ -118,6 +132,12 @@ def _sentences(
     if calibrated["passes"] is not True:
         yield f"Calibration: {calibrated['reason']}."
     yield _of_power(found, section)
+    if found.undecided(section):
+        more = (found.rows_to_detect_margin(rows, section) or rows) - rows
+        yield (
+            f"{rows:,} rows are too few to tell: about {more:,} more labelled test rows would detect a difference of "
+            f"{section.margin:g} (gate.margin); label rows of the newest window, or allow a larger margin."
+        )
     if reuse["overused"]:
         yield (
             f"Warning: {reuse['earlier_decisions']} earlier decisions used these test rows, so the challenger may fit "

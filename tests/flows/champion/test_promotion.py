@@ -27,7 +27,7 @@ artifacts:
 stages:
   make:
     cmd: python make.py
-    params: [model.yaml: [wrong]]
+    deps: [model.yaml]
     outs: [models/classifier, data/splits, data/reference/scored.parquet]
     metrics: [metrics/evaluate.json: {cache: false}]
 """
@@ -53,11 +53,14 @@ for folder in ("models/classifier", "data/splits", "data/reference", "metrics"):
 pathlib.Path("models/classifier/weights.txt").write_text(str(wrong))
 rows = {"id": [f"r{i:03}" for i in range(300)], "text": ["words"] * 300, "label": ["ham", "spam", "spam"] * 100}
 pq.write_table(pa.table({**rows, "month": ["1", "2"] * 150}), "data/splits/test.parquet")
+train = YAML(typ="safe").load(open("model.yaml")).get("train", [])
+pq.write_table(pa.table({"id": pa.array([f"r{i:03}" for i in range(*train)], pa.string())}) if train else
+               pa.table({"id": pa.array([], pa.string())}), "data/splits/train.parquet")
 subprocess.run([sys.executable, "-m", "tasks.score", "--input", "data/splits/test.parquet",
                 "--output", "data/reference/scored.parquet"], check=True)
 scored = pq.read_table("data/reference/scored.parquet").select(["id", "prediction"])
 pq.write_table(scored, "data/reference/scored.parquet")
-intervals = {"macro_f1": [0.8, 0.9], "difference": [-0.1, 0.1]}
+intervals = {"macro_f1": [0.8, 0.9], "difference": [-0.1, 0.1 if wrong < 200 else -0.05]}
 figures = {"rows": 300, "macro_f1": 0.85, "difference": 0.0, "baseline": {"macro_f1": 0.85}, "intervals": intervals}
 json.dump(figures, open("metrics/evaluate.json", "w"))
 """
@@ -67,10 +70,10 @@ def run(folder, *command):
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-def train(home, wrong):
-    """Commit a model that errs in the first ``wrong`` rows: the commit."""
+def train(home, wrong, learnt=()):
+    """Commit a model that errs in the first ``wrong`` rows, and learnt from the rows of a range: the commit."""
     where = home.origin
-    (where / "model.yaml").write_text(f"wrong: {wrong}\n")
+    (where / "model.yaml").write_text(f"wrong: {wrong}\n" + (f"train: {list(learnt)}\n" if learnt else ""))
     run(where, sys.executable, "-m", "dvc", "repro", "-q")
     run(where, "git", "add", "-A")
     run(where, "git", "commit", "-qm", f"{wrong} wrong")
@@ -170,6 +173,37 @@ def test_promote_force_a_worse_one_and_roll_back(home, tmp_path):
     stage = ["artifacts", "get", str(home.origin), "classifier", "--stage", "production", "--out", "now"]
     run(tmp_path, sys.executable, "-m", "dvc", *stage)
     assert (tmp_path / "now" / "weights.txt").read_text() == "90"
+
+
+def test_rows_that_the_champion_has_learnt_from_are_left_out(home):
+    propose(home)
+    train(home, 40, learnt=(0, 250))
+    propose(home, force=True)
+    train(home, 2)
+    found = propose(home)
+    assert "250 of 300 test rows are left out: the champion was trained on them." in found.words
+    assert (found.verdict.figures["rows"], found.verdict.figures["seen_rows"]) == (50, 250)
+    assert found.verdict.figures["champion"] == found.verdict.figures["challenger"]  # both err in the first rows alone
+
+
+def test_too_few_rows_cannot_tell_and_promote_nothing(home):
+    propose(home)
+    train(home, 58)
+    found = propose(home, rule="not_worse")
+    assert found.promoted.name == "v0.0.2"  # two better of 300
+    train(home, 60)
+    found = propose(home, rule="not_worse")
+    assert (found.promoted, found.verdict.figures["outcome"]) == (None, "cannot be told")
+    assert "more labelled test rows would detect a difference of 0.01 (gate.margin)" in found.words
+    assert propose(home, force=True).promoted
+
+
+def test_a_model_worse_than_its_baseline_needs_force_the_first_too(home):
+    train(home, 200)
+    found = propose(home)
+    assert found.promoted is None
+    assert "worse than its baseline's" in found.words
+    assert propose(home, force=True).promoted
 
 
 def test_looking_is_counted_once_for_each_two_models(home):
