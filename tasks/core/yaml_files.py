@@ -34,8 +34,8 @@ def read_yaml(file: Path, quoted: bool = True) -> Any:
         raise _too_deep(file) from None
     except (YAMLError, ValueError, TypeError) as error:  # ruamel raises the last two on dates, numbers and other tags
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        line = f"line {mark.line + 1} of {file}" if mark else str(file)
-        raise UserError(f"{file} is not valid YAML: {error}" if quoted else f"{line} is not valid YAML") from None
+        place = f"{file}: line {mark.line + 1}" if mark else file
+        raise UserError(f"{file} is not valid YAML: {error}" if quoted else f"{place} is not valid YAML") from None
     require_bounded(found, file)
     return found
 
