@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from tasks.core import paths
+from tasks.core import paths, recorded
 from tasks.core.errors import UserError
 from tasks.core.extras import require_extra
 from tasks.core.files import replacing_folder, write_json
@@ -110,6 +110,7 @@ def table(report: dict[str, Any]) -> str:
 def export_classifier(folder: Path, options: Options) -> dict[str, Any]:
     """Export the pipeline's classifier; writes the report to ``reports/export.json`` and returns it."""
     require_extra("onnxruntime", "onnx")
+    recorded.require_output(paths.CLASSIFIER)
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} is for images: only text models can be exported")
     rows = read_table(layout.split("test"), ["text", "label"])

@@ -127,8 +127,7 @@ def _before(what: Failure, folder: Path, draw: np.random.Generator) -> Callable[
     if what.how in CALLS:
         call, number = CALLS[what.how]
         where = READS[what.stage] if call == "read" else str(folder)
-        skip = int(draw.integers(0, 3)) if call in ("write", "create") else 0
-        values = {"FAULT_CALL": call, "FAULT_ERRNO": str(number), "FAULT_PATH": where, "FAULT_SKIP": str(skip)}
+        values = {"FAULT_CALL": call, "FAULT_ERRNO": str(number), "FAULT_PATH": where}
         return lambda: os.environ.update(values)
     if what.how == "clock jumps":
         jump, skip = int(draw.choice([-(10**8), -3600, 3600, 10**8])), int(draw.integers(0, 50))
