@@ -100,7 +100,7 @@ def read(file: Path = PARAMS) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{file} does not exist: run this from the top of the repository") from None
     if not isinstance(values, dict):
-        raise UserError(f"{file} must hold a mapping of sections")
+        raise UserError(f"{file} must hold a mapping of sections: correct it, or see `git diff {file}`")
     known = (*General.model_fields, "windows", *sections())
     for key in values:
         if key not in known:

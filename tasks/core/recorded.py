@@ -36,7 +36,7 @@ def require_inputs(stage: str) -> None:
     """
     stages = _stages()
     made = {Path(out.path): out for out in _outputs(stages)}
-    for dep in stages.get(stage, {}).get("deps", []):
+    for dep in stages.get(stage, {}).get("deps") or []:
         path = Path(dep["path"])
         for out in made.values():
             if path == out.path or out.path in path.parents or path in out.path.parents:
@@ -73,6 +73,9 @@ def _stages() -> Mapping[str, Any]:
     stages = content.get("stages") if isinstance(content, dict) else None
     if not isinstance(stages, dict) or not all(isinstance(each, dict) for each in stages.values()):
         raise _unreadable("it holds no stages")
+    entries = [one for stage in stages.values() for kind in ("deps", "outs") for one in stage.get(kind) or []]
+    if not all(isinstance(one, dict) and isinstance(one.get("path"), str) for one in entries):
+        raise _unreadable("an entry has no path")
     return stages
 
 
@@ -91,15 +94,16 @@ def _require(out: Output) -> None:
     if not out.path.exists() or digest(out.path) == out.md5:
         return  # what is missing is refused by whoever reads it
     differing, dropped = _differing(out)
-    for path in (found := [path for path in differing if path.exists()] or [out.path]):
+    for path in (out.path, *(path for path in differing if path.exists())):
         os.utime(path)  # DVC hashes it again, whatever its time and size say
+    named = (differing or [out.path])[0]
     if dropped:
         raise UserError(
-            f"{found[0]} is damaged, as it is in DVC's cache, where it is deleted now: run `dvc repro {out.stage}` to "
+            f"{named} is damaged, as it is in DVC's cache, where it is deleted now: run `dvc repro {out.stage}` to "
             "make it anew"
         )
     raise UserError(
-        f"{found[0]} is not what {LOCK} records of {out.stage}: run `dvc repro {out.stage}` to make it anew, or "
+        f"{named} is not what {LOCK} records of {out.stage}: run `dvc repro {out.stage}` to make it anew, or "
         f"`dvc commit {out.stage}` to keep what is there"
     )
 

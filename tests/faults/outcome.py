@@ -16,7 +16,7 @@ Verdict = Literal[
 GOOD = ("refused", "same", "another input")
 REMEDY = re.compile(
     r"`(dvc|git|driftline|ulimit|chmod)|run again|set |remove|rename|restore|give |add |widen|install|pull|"
-    r"land |write |must|use one of|; the (keys|labels|stages) are|see "
+    r"land |write |must|fetch |name another|correct |put |save |use one of|; the (keys|labels|stages) are|see "
 )
 
 

@@ -133,7 +133,7 @@ def read_object(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{file} is not valid JSON: {error}") from None
+        raise UserError(f"{file} is not valid JSON: {error}: fetch the checkpoint again") from None
     if not isinstance(value, dict):
         raise UserError(f"{file} holds no JSON object: set model.name to another checkpoint")
     return value

@@ -80,7 +80,7 @@ def test_inputs_as_they_were_made_pass_and_a_stage_that_dvc_does_not_know_too(re
     [
         pytest.param("made/a", flip, "made/a", marks=pytest.mark.slow),
         ("made/b", lambda path: path.write_bytes(b""), "made/b"),
-        ("made/b", lambda path: path.unlink(), "made"),
+        ("made/b", lambda path: path.unlink(), "made/b"),
         ("taken", flip, "taken"),
     ],
 )
@@ -112,7 +112,10 @@ def test_damage_in_the_cache_is_found_where_it_was_checked_out_and_one_run_mends
     assert Path(name).read_bytes() == expected and in_cache(Path(name)).read_bytes() == expected
 
 
-@pytest.mark.parametrize("content", [b"", b"stages: [1]", b"stages:\n<<<<<<< HEAD\n", b"\xff\xfe", b"- 1", b"a: {"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"stages: [1]", b"stages:\n<<<<<<< HEAD\n", b"\xff\xfe", b"- 1", b"a: {", b"stages: {a: {outs: [x]}}"],
+)
 def test_a_lock_that_cannot_be_read_is_named(content, repository):
     Path("dvc.lock").write_bytes(content)
     with pytest.raises(UserError, match=r"dvc\.lock cannot be read .*git checkout dvc\.lock"):
