@@ -47,7 +47,7 @@ def nearest_centres(scores: Floats, rng: np.random.Generator) -> tuple[Integers,
     sample = scores[rng.choice(len(scores), min(len(scores), CENTRES_SAMPLE), replace=False)]
     distinct = len(np.unique(sample.astype(np.float32), axis=0))
     count = max(1, min(CENTRES, len(scores) // ROWS_PER_CENTRE, distinct))
-    # The axes' last digits depend on BLAS; the nearest centres were the same with two of its kernels and 1 or 2 threads.
+    # The axes' last digits depend on BLAS; the nearest centres were the same with two of its kernels, 1 or 2 threads.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "One of the clusters is empty")  # it then attracts no row: harmless
         centres, _ = kmeans2(sample, count, minit="++", rng=rng)
