@@ -35,7 +35,8 @@ def read_yaml(file: Path, quoted: bool = True) -> Any:
     except (YAMLError, ValueError, TypeError) as error:  # ruamel raises the last two on dates, numbers and other tags
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         place = f"{file}: line {mark.line + 1}" if mark else file
-        raise UserError(f"{file} is not valid YAML: {error}" if quoted else f"{place} is not valid YAML") from None
+        said = f"{file} is not valid YAML: {error}: correct it, or see `git diff {file}`"
+        raise UserError(said if quoted else f"{place} is not valid YAML") from None
     require_bounded(found, file)
     return found
 

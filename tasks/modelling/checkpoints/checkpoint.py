@@ -98,7 +98,7 @@ def _in_package(name: str) -> Path:
 
 def _with_config(folder: Path, name: str) -> Path:
     if not (folder / CONFIG).is_file():
-        raise UserError(f"model.name: {name} has no {CONFIG}: it is no checkpoint")
+        raise UserError(f"model.name: {name} has no {CONFIG}: it is no checkpoint, name another")
     return folder
 
 
