@@ -34,7 +34,7 @@ FAILED = (
     Failure("split", "disk full (ENOSPC)"),
     Failure("tokenize", "disk fails on reading (EIO)"),
     Failure("split", "folders that may not be written"),
-    Failure("tokenize", "memory limit"),
+    Failure("tokenize", "a file that may not be read"),
 )
 KILLED = (Kill("split", "SIGKILL"), Kill("tokenize", "SIGTERM"), Kill("score@current", "SIGKILL"))
 
