@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flows.machine.git import git
-from tasks.core import params, paths
+from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import sha256_of
 from tasks.core.yaml_files import read_yaml
@@ -115,7 +115,9 @@ def verify_trained(repository: Path) -> None:
 
 def verify_warm_start(repository: Path) -> None:
     """Refuse a warm start from a copy of a promoted classifier, known by its weights, of which another file differs."""
-    section = params.read(repository / paths.PARAMS).get("finetune") if (repository / paths.PARAMS).exists() else None
+    file = repository / paths.PARAMS
+    content = read_yaml(file) if file.exists() else None  # of any release: other keys are for their readers to refuse
+    section = content.get("finetune") if isinstance(content, Mapping) else None
     start = section.get("warm_start") if isinstance(section, Mapping) else None
     if not isinstance(start, Mapping) or not {"folder", "sha256"} <= set(start):
         return  # the stage says what is wrong with it
