@@ -18,7 +18,8 @@ def canary(tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser():
     """The system's Chromium. Mark the test ``slow``; Playwright holds the loop: start flows as processes."""
-    from playwright.sync_api import sync_playwright
+    needed = "pages are opened by the extra: pip install -c requirements.lock -e '.[browser]'"
+    sync_playwright = pytest.importorskip("playwright.sync_api", reason=needed).sync_playwright
 
     from tests.attacks import browsing
 
