@@ -176,7 +176,12 @@ def test_a_release_is_a_line_of_its_own_after_a_line_that_has_no_end(tmp_path):
 
 WRITERS = {"writer", "DictWriter", "to_csv", "write_csv", "CSVWriter", "to_excel", "save_workbook", "Workbook"}
 SEPARATORS = ("','", "';'", "'\\t'")
-ALLOWED = {"tasks/tables/delimited.py", "tasks/finetune/record.py", "tasks/validate/releases.py"}  # a message, the last
+ALLOWED = {
+    "tasks/tables/delimited.py",
+    "tasks/finetune/record.py",
+    "tasks/validate/releases.py",  # a message
+    "flows/machine/server.py",  # a setting of Prefect's
+}
 
 
 def test_nothing_else_writes_such_a_file():
