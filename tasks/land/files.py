@@ -139,7 +139,7 @@ def copy_unchanged(where: str, file: Path, limits: Limits, copy: Path) -> None:
     # What has replaced the file since must neither block, as a pipe would, nor lead elsewhere, as a link.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
     with os.fdopen(os.open(file, flags), "rb") as source, copy.open("wb") as target:
-        while source.tell() <= before.st_size and (chunk := source.read(CHUNK)):  # no further, however it grows
+        while target.tell() <= before.st_size and (chunk := source.read(CHUNK)):  # no further, however it grows
             limits.spend_bytes(len(chunk))
             target.write(chunk)
     after = require_regular(file, where)

@@ -108,7 +108,7 @@ HEADERS = {
     "only_header": whole("text,label\n", "no records"),
     "unclosed": whole('"text,label\nx,a\n', "no header"),
     "twice": whole("text,label,text\nx,a,y\n", "'text'", "twice"),
-    "no_text": whole("body,label\nx,a\n", "no column 'text'", "body, label"),
+    "no_text": whole("body,label\nx,a\n", "no column 'text'", "'body', 'label'"),
     "no_label": whole("text,tag\nx,a\n", "no column 'label'"),
     "case": whole("Text,Label\nx,a\n", "no column 'text'"),
     "spaces": whole(" text, label\nx,a\n", "no column 'text'"),
