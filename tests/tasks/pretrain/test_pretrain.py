@@ -193,7 +193,7 @@ def test_the_source_adds_its_texts(tmp_path):
         ("a.txt", b"\xff\xfe", "cannot be read as txt"),
         ("a.jsonl", b'{"text": "x"}\n{"body": "y"}\n', "record 2 of .* has no 'text'"),
         ("a.jsonl", b"{", "cannot be read as jsonl"),
-        ("a.parquet", b"PAR1", "cannot be read as parquet"),
+        ("a.parquet", b"PAR1", "cannot be read as a table"),
     ],
 )
 def test_a_source_that_is_none_is_refused(tmp_path, name, content, words):
