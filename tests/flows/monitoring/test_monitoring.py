@@ -94,6 +94,7 @@ def events(api):
     return post(api, "events/filter", **asked)["events"]
 
 
+@pytest.mark.proof  # the alarm below is told on what this and the next test have done
 def test_without_a_champion_there_is_nothing_to_watch(home):
     with pytest.raises(UserError, match="no champion to watch yet"):
         watch.plan(home, None, None, None)
@@ -104,6 +105,7 @@ def test_without_a_champion_there_is_nothing_to_watch(home):
         watch.plan(home, "2026-02-20", None, None)
 
 
+@pytest.mark.proof
 def test_a_quiet_month_runs_the_current_branch_only_and_changes_nothing(home, told):
     before = git(home.origin, "status", "--porcelain"), git(home.origin, "rev-parse", "HEAD")
     state, said = look(home, policy=PROMOTES, publish=TEAM)
