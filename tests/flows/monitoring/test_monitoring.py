@@ -32,7 +32,7 @@ from tests.support import tiny_pipeline
 from tests.support.prefect_api import post
 from tests.support.processes import IDENTITY
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # one story: its tests run together, in their order
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,6 @@ def events(api):
     return post(api, "events/filter", **asked)["events"]
 
 
-@pytest.mark.proof  # the alarm below is told on what this and the next test have done
 def test_without_a_champion_there_is_nothing_to_watch(home):
     with pytest.raises(UserError, match="no champion to watch yet"):
         watch.plan(home, None, None, None)
@@ -105,7 +104,6 @@ def test_without_a_champion_there_is_nothing_to_watch(home):
         watch.plan(home, "2026-02-20", None, None)
 
 
-@pytest.mark.proof
 def test_a_quiet_month_runs_the_current_branch_only_and_changes_nothing(home, told):
     before = git(home.origin, "status", "--porcelain"), git(home.origin, "rev-parse", "HEAD")
     state, said = look(home, policy=PROMOTES, publish=TEAM)
@@ -120,7 +118,6 @@ def test_a_quiet_month_runs_the_current_branch_only_and_changes_nothing(home, to
     assert told == []
 
 
-@pytest.mark.proof
 def test_an_alarm_is_told_once_and_a_dry_run_only_says_what_it_would_do(home, told, api):
     state, said = look(home, policy=Policy(refit_on="alarm"), publish=TEAM, to_label=40)
     assert state.is_completed(), state.message
