@@ -60,6 +60,7 @@ def test_no_row_is_lost_between_the_source_and_the_splits(finished):
     assert ids(data("reference", "scored")) == ids(data("splits", "validation"), data("splits", "test"))
 
 
+@pytest.mark.long
 def test_the_same_commit_makes_the_same_bytes_elsewhere(finished, tmp_path):
     other = tmp_path / "a folder with a much longer name than the other"
     run(tmp_path, "git", "clone", "-q", str(finished), str(other))

@@ -166,6 +166,7 @@ def drift_page(words, folder):
     return file
 
 
+@pytest.mark.long
 def test_nothing_of_the_data_runs_on_evidentlys_page(visit, tmp_path):
     (tmp_path / "calm").mkdir()
     calm = visit(drift_page("words", tmp_path / "calm"), wait_ms=4000)

@@ -44,7 +44,7 @@ def planted():
     return ",".join(HEADER).encode() + b"\n" + b"".join(row.written() for row in rows), done
 
 
-@pytest.mark.proof
+@pytest.mark.long
 def test_every_planted_fault_is_found_and_no_clean_row_is_held(tmp_path, monkeypatch):
     from tasks.validate.__main__ import validate
 

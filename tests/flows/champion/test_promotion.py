@@ -206,6 +206,7 @@ def test_a_model_worse_than_its_baseline_needs_force_the_first_too(home):
     assert propose(home, force=True).promoted
 
 
+@pytest.mark.long
 def test_looking_is_counted_once_for_each_two_models(home):
     propose(home)
     for wrong, before in ((70, 0), (70, 0), (71, 1), (72, 2)):

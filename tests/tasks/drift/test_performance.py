@@ -40,7 +40,7 @@ def by_class(seed, rows, spam):
     return Rows(rows, None, {"confidence": rng.uniform(0.8, 1, rows)}, {"prediction": prediction, "label": label})
 
 
-@pytest.mark.proof
+@pytest.mark.long
 def test_the_estimate_follows_a_change_of_the_inputs_and_its_interval_holds():
     draws, held, errors, falls = 80, 0, [], []
     for draw in range(draws):

@@ -54,7 +54,7 @@ def test_a_weakness_where_two_things_meet_or_a_word_stands_is_found_by_the_searc
         assert sorted(worst["where"]) == where and worst["worse"]
 
 
-@pytest.mark.proof
+@pytest.mark.long
 def test_where_all_slices_are_alike_an_alarm_is_as_rare_as_declared():
     table, section, runs = rows(300), Slices(columns=("sender",), permutations=100, level=0.1, words=False), 30
     alarms = {"declared": 0, "worst": 0}

@@ -25,6 +25,8 @@ from tasks.score.predict import predict
 from tests.support.mails import mails
 from tests.support.models import QUICK
 
+pytestmark = pytest.mark.long  # torch exports each graph anew, 20 s
+
 FEW = Options(threads=1, batch_size=8, repeat=5)
 TEXTS = ["free money", "meeting list patch kernel thanks monday " * 9, "win"]
 

@@ -29,7 +29,7 @@ def in_order(table, order):
     return {name: [values[i] for i in order] for name, values in table.items()}
 
 
-@pytest.mark.proof
+@pytest.mark.long
 @settings(max_examples=8)
 @given(st.integers(0, 10_000), st.sampled_from(["better", "not_worse"]), st.sampled_from([None, "group"]))
 def test_the_gate_says_the_same_of_the_rows_in_any_order(seed, rule, group):
