@@ -214,7 +214,7 @@ stages:
   finetune:
     cmd: python -m tasks.finetune
     params: [finetune, model, seed]
-    deps: [data/tokens]
+    deps: [data/tokens, base]
     outs: [models/classifier, reports/curves.csv, reports/finetune_cost.json]
     metrics: [metrics/finetune.json: {cache: false}]
 """
