@@ -13,7 +13,7 @@ import pytest
 from tests.support.processes import TOP
 from tests.support.real_pipeline import SAMPLE, commit, edit, locked, make, repro, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,6 @@ def test_no_row_is_lost_between_the_source_and_the_splits(finished):
     assert ids(data("reference", "scored")) == ids(data("splits", "validation"), data("splits", "test"))
 
 
-@pytest.mark.long
 def test_the_same_commit_makes_the_same_bytes_elsewhere(finished, tmp_path):
     other = tmp_path / "a folder with a much longer name than the other"
     run(tmp_path, "git", "clone", "-q", str(finished), str(other))
@@ -70,7 +69,6 @@ def test_the_same_commit_makes_the_same_bytes_elsewhere(finished, tmp_path):
     assert locked(other) == locked(finished)
 
 
-@pytest.mark.long
 def test_what_changes_decides_what_runs(finished):
     assert repro(finished) == set()
     edit(finished, windows__current={"from": "2002-09-08", "until": "2002-10-08"})

@@ -86,7 +86,7 @@ def test_a_folder_with_something_in_it_and_a_repository_without_the_mails_are_re
         read(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_quiet_month_an_alarm_over_wrong_labels_a_promotion_and_its_rollback(api, tmp_path, monkeypatch, caplog):
     for name, value in tiny_pipeline.environment(IDENTITY).items():

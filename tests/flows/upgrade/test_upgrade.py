@@ -12,7 +12,7 @@ from flows.upgrade.keys import section_classes
 from tests.support.first_release import FIRST, insert, release, team
 from tests.support.real_pipeline import commit, locked, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

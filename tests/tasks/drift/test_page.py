@@ -18,7 +18,7 @@ from tasks.drift.rows import Rows, rows_from_table
 from tasks.drift.verdict import drift_verdict
 from tasks.redaction import redact
 
-pytestmark = pytest.mark.proof  # of Evidently, which takes 8 s to import
+pytestmark = pytest.mark.slow  # of Evidently, which takes 8 s to import
 
 CALM = [
     "the",

@@ -85,7 +85,7 @@ def test_killed_anywhere_it_ends_as_if_never_killed(train, uninterrupted, tmp_pa
         assert f"resuming at step {at} of 18" in capsys.readouterr().out
 
 
-@pytest.mark.proof
+@pytest.mark.long
 def test_early_stopping_waits_on_where_it_was(train, tmp_path):
     section = {"learning_rate": 0.05, "scheduler": "constant_with_warmup", "early_stopping": 3, "epochs": 6}
     whole = train("whole", **section)
@@ -102,6 +102,7 @@ def test_early_stopping_waits_on_where_it_was(train, tmp_path):
     assert train("continued", keep, **section) == whole
 
 
+@pytest.mark.long
 def test_the_parts_that_memory_allowed_are_known_to_the_next(train, tmp_path, monkeypatch):
     compute, tries = ClassifierTrainer.compute_loss, []
 
@@ -120,6 +121,7 @@ def test_the_parts_that_memory_allowed_are_known_to_the_next(train, tmp_path, mo
     assert tries[0] == 4, "it was tried again"
 
 
+@pytest.mark.long
 def test_killed_twice_and_after_the_last_step(train, uninterrupted, tmp_path, monkeypatch):
     whole, keep = uninterrupted(), tmp_path / "kept"
     for at in (2, 9):
