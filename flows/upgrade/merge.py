@@ -52,8 +52,8 @@ class Merge:
             if not self.states():
                 raise  # no conflict: git could not begin
         self._own_files()
-        self._moved_files(outcome)
         self._section_list(outcome)
+        self._moved_files(outcome)
         self._readme(outcome)
         self._pipeline(outcome)
         self._params(outcome)
