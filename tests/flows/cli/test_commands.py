@@ -127,7 +127,7 @@ def test_an_interrupted_run_leaves_no_stage_behind(begin, number, code):
     assert ("interrupted: the running stage was stopped" in err) == (number == signal.SIGINT)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_same_stages_run_under_prefect(fresh, repository):
     done = fresh("train", "one")
     assert done.returncode == 0, done.stderr

@@ -40,7 +40,7 @@ def tickets(tmp_path):
     return path
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_file_nobody_prepared_is_read_proposed_written_and_tried(tmp_path, tiny_checkpoint, tickets):
     folder = tmp_path / "repository"

@@ -129,7 +129,7 @@ def test_rows_without_a_group_stand_alone():
     assert drift_verdict(few, few, Params(min_rows=30), 7)["significant"] is False
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("groups", [False, True])
 def test_false_alarms_come_at_the_stated_level(groups):
     """Rows of one kind on both sides, with and without near-duplicates that stay together."""
