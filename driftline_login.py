@@ -111,6 +111,10 @@ def look(api: str) -> Found:
     return Found("ours", environment(address._replace(netloc=f"{_bracketed(peer)}:{address.port}").geturl(), login))
 
 
+HOOK = {"PREFECT_PLUGINS_ENABLED": "true", "PREFECT_PLUGINS_ALLOW": "driftline"}
+"""Turns on our start-up hook in Prefect (``driftline_prefect.py``), which looks again."""
+
+
 def environment(api: str, login: Login) -> dict[str, str]:
     """What Prefect reads in a process, and in those it starts, to be a client of a server of ours that is proved."""
     direct = [
@@ -119,8 +123,7 @@ def environment(api: str, login: Login) -> dict[str, str]:
     return {
         "PREFECT_API_URL": api,
         "PREFECT_API_AUTH_STRING": login.auth,
-        "PREFECT_PLUGINS_ENABLED": "true",  # those it starts look again
-        "PREFECT_PLUGINS_ALLOW": "driftline",
+        **HOOK,
         "NO_PROXY": ",".join(direct),  # the proof went straight there, so must the login
     }
 

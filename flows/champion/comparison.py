@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import chdir
 from pathlib import Path
 
@@ -98,17 +98,16 @@ def compare(
         score(champion_clone, challenger_clone / layout.split("test"), answered)
         section = section_today(Params, "gate", challenger_clone / paths.PARAMS)
         section = section.model_copy(update={"rule": rule}) if rule else section
-        theirs, ours = read_predictions(answered), _own_predictions(challenger_clone)
-    test = read_table(challenger_clone / layout.split("test"), ["id", "label"]).to_pylist()
-    learnt = _learnt_from(champion_clone)
-    unseen = [row for row in test if row["id"] not in learnt]
-    seen = len(test) - len(unseen)
-    left_out = f"{seen} of {len(test)} test rows are left out: the champion was trained on them." if seen else ""
-    if seen and len({row["label"] for row in unseen}) < 2:
+        theirs = read_predictions(answered)
+    test, learnt = read_predictions(challenger_clone / layout.split("test")), _learnt_from(champion_clone)
+    unseen = {key: label for key, label in zip(test["id"], test["label"], strict=True) if key not in learnt}
+    seen = len(test["id"]) - len(unseen)
+    left_out = f"{seen} of {len(test['id'])} test rows are left out: the champion was trained on them." if seen else ""
+    if seen and len(set(unseen.values())) < 2:
         reason = f"{left_out} The {len(unseen)} others have fewer than two labels: label rows of the newest window."
         return Verdict(promote=False, reason=reason, judged=judged, figures={"outcome": CANNOT_TELL, "seen_rows": seen})
-    ids = [row["id"] for row in unseen]
-    rows = pair(in_order_of(theirs, ids), in_order_of(ours, ids), None, extra_columns(section))
+    ours = _own_predictions(challenger_clone, unseen)
+    rows = pair(in_order_of(theirs, unseen), ours, None, extra_columns(section))
     found = gate_verdict(rows, section, seed_of(challenger_clone / paths.PARAMS), [one.figures for one in before])
     found = found | {"seen_rows": seen, "reason": " ".join(filter(None, [left_out, found["reason"]]))}
     return _unless_worse_than_baseline(Verdict.of(found, judged), Evaluation.in_folder(challenger_clone))
@@ -160,20 +159,20 @@ def score(clone: Path, rows: Path, predictions: Path) -> None:
         )
 
 
-def _own_predictions(clone: Path) -> Table:
-    """The challenger's predictions for its test rows, in their order."""
-    test = read_predictions(clone / layout.split("test"))
+def _own_predictions(clone: Path, ids: Collection[str]) -> Table:
+    """The challenger's predictions for these of its test rows, in their order."""
     scored = read_predictions(clone / layout.window("reference").scored)
-    unknown = set(test["id"]) - set(scored["id"])
+    unknown = set(ids) - set(scored["id"])
     if unknown:
         raise UserError(f"{len(unknown)} test rows have no score, {min(unknown)!r} for one: run `dvc repro`")
-    return in_order_of(scored, test["id"])
+    return in_order_of(scored, ids)
 
 
-def in_order_of(table: Table, ids: list[str]) -> Table:
+def in_order_of(table: Table, ids: Iterable[str]) -> Table:
     """The rows with these ids, in their order."""
     place = {key: i for i, key in enumerate(table["id"])}
-    return {name: [values[place[key]] for key in ids] for name, values in table.items()}
+    places = [place[key] for key in ids]
+    return {name: [values[i] for i in places] for name, values in table.items()}
 
 
 def add_note(repository: Path, verdict: Verdict) -> None:

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flows.machine.git import git
-from tasks.core import paths
+from tasks.core import paths, recorded
 from tasks.core.errors import UserError
 from tasks.core.files import sha256_of
 from tasks.core.yaml_files import read_yaml
@@ -48,7 +48,7 @@ class Manifest(BaseModel):
     def of(cls, folder: Path, outputs: Iterable[Path]) -> Manifest:
         """Of these outputs of a clone."""
         files = {path: sha for output in outputs for path, sha in _hashed(folder / output, output)}
-        return cls(model=model_md5(folder) or "", files=files)
+        return cls(model=recorded.md5_of(paths.CLASSIFIER, folder) or "", files=files)
 
     def line(self) -> str:
         """As it stands in a tag's message."""
@@ -84,14 +84,6 @@ def _hashed(place: Path, output: Path) -> Iterator[tuple[str, str]]:
             yield str(output / file.relative_to(place)), sha256_of(file)
 
 
-def model_md5(folder: Path) -> str | None:
-    """What ``dvc.lock`` in a folder knows the classifier by; None where it knows none."""
-    lock = folder / "dvc.lock"
-    stages = (read_yaml(lock) or {}).get("stages") if lock.exists() else None
-    outs = [out for stage in (stages or {}).values() for out in stage.get("outs") or []]
-    return next((out.get("md5") for out in outs if out.get("path") == str(paths.CLASSIFIER)), None)
-
-
 def verify(clone: Path, commit: str, outputs: Iterable[Path]) -> None:
     """Refuse outputs of a promoted commit, in a clone at it, that are not the files that were promoted."""
     known, tagged = _manifests(clone, "--points-at", commit)
@@ -106,7 +98,7 @@ def verify(clone: Path, commit: str, outputs: Iterable[Path]) -> None:
 
 def verify_trained(repository: Path) -> None:
     """Refuse the working tree's classifier where ``dvc.lock`` says that it is a promoted one and its files differ."""
-    md5 = model_md5(repository)
+    md5 = recorded.md5_of(paths.CLASSIFIER, repository)
     for tag, manifest in _manifests(repository)[0].items() if md5 else ():
         if manifest.model == md5:
             found = manifest.difference(repository / paths.CLASSIFIER, paths.CLASSIFIER)

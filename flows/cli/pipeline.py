@@ -32,7 +32,7 @@ def run(
     """
     verify_warm_start(Path())
     recorded.require_readable()
-    dvc_locks.mend()
+    dvc_locks.clear_stale()
     running = guard.start([sys.executable, "-m", "dvc", "repro", "--", *(stages or [])])
     with interruptible("the running stage was stopped; run again to go on"):
         try:

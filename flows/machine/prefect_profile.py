@@ -16,9 +16,6 @@ NAME = "driftline"
 HOOKS = "prefect.plugins"
 
 
-HOOK = {"PREFECT_PLUGINS_ENABLED": "true", "PREFECT_PLUGINS_ALLOW": NAME}
-
-
 def write(api: str) -> list[str]:
     """Write the profile, and make it the active one unless that names another server: what to tell a person."""
     from prefect.settings import PREFECT_API_URL, Profile, get_current_settings, load_profiles, save_profiles
@@ -28,7 +25,7 @@ def write(api: str) -> list[str]:
     active = profiles.active_profile
     switch = active is None or active.name == NAME or _allows(active.settings.get(PREFECT_API_URL), api)
     own = dict(active.settings) if active and switch and active.source != DEFAULT_PROFILES_PATH else {}
-    settings: Any = {**own, PREFECT_API_URL: api, **HOOK}
+    settings: Any = {**own, PREFECT_API_URL: api, **driftline_login.HOOK}
     if NAME in profiles.names:
         profiles.remove_profile(NAME)
     profiles.add_profile(Profile(name=NAME, settings=settings, source=file))

@@ -78,15 +78,19 @@ def plan(home: Home, since: str | None, until: str | None, days: float | None) -
 def trained_on(home: Home, window: TimeRange) -> bool:
     """Whether the champion has learnt from rows of this window."""
     champion = registry.champion(home.origin)
-    end = windows_at(home, champion.commit).reference.until if champion else None
-    return bool(end and window.since < end)
+    return champion is not None and _begins_within(windows_at(home, champion.commit), window)
+
+
+def _begins_within(windows: Windows, window: TimeRange) -> bool:
+    end = windows.reference.until
+    return end is not None and window.since < end
 
 
 def _refuse_trained_on(windows: Windows, window: TimeRange) -> None:
     if window.since >= window.until:
         raise UserError(f"{window}: a window ends after it begins")
-    end = windows.reference.until
-    if end and window.since < end:
+    if _begins_within(windows, window):
+        end = windows.reference.until
         raise UserError(
             f"the champion was trained on rows until {as_text(end)}: let --since be {as_text(end)} or later"
         )

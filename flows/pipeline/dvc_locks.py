@@ -18,11 +18,11 @@ LIST = Path(".dvc/tmp/rwlock")
 STARTED_BY = ("dvc", "driftline", "flows", "prefect")  # of these, one is in the command line of whoever uses DVC
 
 
-def mend(top: Path = Path()) -> None:
+def clear_stale(top: Path = Path()) -> None:
     """Take out of the list what no living process can have written; delete it where it cannot be read."""
     file = top / LIST
     listed = _read(file)
-    if listed == {} or (listed is not None and not any(_stale(entry) for entry in _entries(listed))):
+    if listed == {} or (listed is not None and not any(map(_stale, _entries(listed)))):
         return
     from dvc.lock import make_lock
 
@@ -41,7 +41,7 @@ def _read(file: Path) -> dict[str, Any] | None:
     """The list; empty where there is none, None where it cannot be read."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        list(_entries(found))
+        [int(entry["pid"]) for entry in _entries(found)]
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -50,10 +50,9 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 def _entries(listed: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for entry in listed.get("write", {}).values():
-        yield {"pid": int(entry["pid"])}
+    yield from listed.get("write", {}).values()
     for entries in listed.get("read", {}).values():
-        yield from ({"pid": int(entry["pid"])} for entry in entries)
+        yield from entries
 
 
 def _stale(entry: dict[str, Any]) -> bool:

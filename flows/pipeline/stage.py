@@ -115,7 +115,7 @@ def outcome_of(output: list[str]) -> Outcome:
 def reproduce(stage: str, reasons: list[str], seconds: float | None = None) -> Result:
     """Run ``dvc repro --single-item``; StageFailed when the stage does not end well, or not within ``seconds``."""
     start = time.monotonic()
-    dvc_locks.mend()
+    dvc_locks.clear_stale()
     code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", "--", stage], seconds)
     if code:
         killed = [KILLED_HINT] if any(KILLED.search(line) for line in last) else []

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ruamel.yaml import YAML
-
 from flows.machine.git import git
 from flows.machine.home import Home
 from tasks.core import paths
 from tasks.core.params import Section, parse
+from tasks.core.yaml_files import parse_yaml
 from tasks.dataset.windows import Windows
 
 S = TypeVar("S", bound=Section)
@@ -47,7 +46,7 @@ def seed_of(file: Path) -> int:
 
 
 def _content(text: str) -> dict[str, Any]:
-    return dict(YAML(typ="safe").load(text) or {})
+    return dict(parse_yaml(text, paths.PARAMS) or {})
 
 
 def _renamed(cls: type[Section], values: Mapping[str, object]) -> dict[str, object]:

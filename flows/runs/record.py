@@ -22,14 +22,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dvc.repo.experiments.refs import ExpRefInfo
-from ruamel.yaml import YAML
 
 from flows.errors import GitFailed
 from flows.machine.git import git, identity, succeeds, typed
 from flows.machine.version import version as driftline_version
 from flows.pipeline.stage import Result
 from flows.runs.run_record import Device, RunRecord, Watched
-from tasks.core import paths
+from tasks.core import paths, recorded
 from tasks.core.errors import UserError
 from tasks.core.files import read_json, write_json
 from tasks.dataset import layout
@@ -170,7 +169,7 @@ def locked_at(repository: Path, commit: str) -> dict[str, LockedStage]:
 
 
 def _parse_lock(text: str) -> dict[str, LockedStage]:
-    stages = (YAML(typ="safe").load(text) or {}).get("stages") or {}
+    stages = recorded.stages_in(text)
 
     def md5s(stage: Mapping[str, list[dict[str, str]]], kind: str) -> dict[str, str]:
         return {entry["path"]: entry.get("md5", "") for entry in stage.get(kind) or []}

@@ -21,6 +21,7 @@ from flows.pipeline.stage import guarded
 from flows.runs.record import LOCK, Experiment
 from tasks.core import paths
 from tasks.core.files import private_folder, replacing
+from tasks.core.yaml_files import read_yaml
 from tasks.dataset import layout
 
 LANDING_FILE = "landing.yaml"
@@ -160,7 +161,7 @@ def _take_if_further(pointer: Path, own: Path) -> None:
 
 def _parts(pointer: Path) -> int:
     """How many parts a pointer of DVC counts."""
-    return sum(out.get("nfiles", 0) for out in YAML(typ="safe").load(pointer.read_text(encoding="utf-8"))["outs"])
+    return sum(out.get("nfiles", 0) for out in read_yaml(pointer)["outs"])
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -19,7 +19,7 @@ DAMAGED = (OSError, ValueError, LookupError, TypeError, RecursionError, NotImple
 
 @contextmanager
 def reading(path: Path, kind: str, *errors: type[Exception]) -> Iterator[None]:
-    """The block reads an artefact: what is no ``kind`` of file is a UserError that names it and what mends it.
+    """The block reads an artefact: what is no ``kind`` of file is a UserError that names it and what repairs it.
 
     ``errors``: what the library raises beside Python's own. A fault of the machine stays what it is, with its file.
     """

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import UserError
+from tasks.core.yaml_files import parse_yaml
 
 LOCK = Path("dvc.lock")
 FOLDER = ".dir"  # the end of a folder's hash
@@ -50,26 +51,33 @@ def require_output(path: Path) -> None:
             _require(out)
 
 
+def md5_of(path: Path, folder: Path) -> str | None:
+    """What ``dvc.lock`` in a folder knows an output by; None where it knows none."""
+    outs = (out for stage in _stages(folder).values() for out in stage.get("outs") or [])
+    return next((out.get("md5") for out in outs if out["path"] == str(path)), None)
+
+
 def require_readable() -> None:
     """UserError where there is a ``dvc.lock`` that cannot be read, before DVC says so without a remedy."""
     _stages()
 
 
-def _stages() -> Mapping[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
+def _stages(folder: Path = Path()) -> Mapping[str, Any]:
     try:
-        text = LOCK.read_text(encoding="utf-8")
+        text = (folder / LOCK).read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     except UnicodeDecodeError:
         raise _unreadable("it is not UTF-8") from None
+    return stages_in(text)
+
+
+def stages_in(text: str) -> Mapping[str, Any]:
+    """The stages that the text of a ``dvc.lock`` records. UserError: it cannot be read."""
     try:
-        content = YAML(typ="safe").load(text)
-    except YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        raise _unreadable(f"line {place.line + 1}" if place else "it is not YAML") from None
+        content = parse_yaml(text, LOCK, quoted=False)
+    except UserError as error:
+        raise _unreadable(str(error)) from None
     stages = content.get("stages") if isinstance(content, dict) else None
     if not isinstance(stages, dict) or not all(isinstance(each, dict) for each in stages.values()):
         raise _unreadable("it holds no stages")

@@ -25,11 +25,18 @@ def read_yaml(file: Path, quoted: bool = True) -> Any:
     ``quoted``: a fault's message may quote the line, which holds no secret.
     """
     try:
-        text = file.read_text(encoding="utf-8")
-        require_flat(text, file)
-        found = YAML(typ="safe").load(text)
+        return parse_yaml(file.read_text(encoding="utf-8"), file, quoted)
     except IsADirectoryError:
         raise UserError(f"{file} is a folder where a file is expected: remove it") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not valid YAML: {error}: correct it, or see `git diff {file}`") from None
+
+
+def parse_yaml(text: str, file: Path, quoted: bool = True) -> Any:
+    """The same of a text, of ``file`` at some commit for one."""
+    try:
+        require_flat(text, file)
+        found = YAML(typ="safe").load(text)
     except RecursionError:
         raise _too_deep(file) from None
     except (YAMLError, ValueError, TypeError) as error:  # ruamel raises the last two on dates, numbers and other tags

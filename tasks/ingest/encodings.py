@@ -20,7 +20,6 @@ LIKELY = (  # in order of how common they are; what ties is named in this order
     "euc_jp", "cp1255", "cp1256",
 )  # fmt: skip
 SHOWN = {"cp949": "euc_kr", "cp932": "shift_jis"}  # as charset-normalizer names them
-NEVER_ONE_BYTE = {"gb18030", "shift_jis", "euc_kr", "big5", "euc_jp"}
 MAX_SAMPLE = 1 << 16
 MIN_BAD_LINES = 2  # one is a fault of that line
 P = ParamSpec("P")

@@ -63,7 +63,7 @@ class Reading:
         changes = self.compare(part)
         if changes and policy == "stop":
             others = f", and {len(changes) - 1} more columns differ" if changes[1:] else ""
-            raise UserError(f"{changes[0]}{others}: mend the file, or set ingest.columns_differ to say or hold")
+            raise UserError(f"{changes[0]}{others}: correct the file, or set ingest.columns_differ to say or hold")
         if part.file not in self._noted:
             self._noted.add(part.file)
             self.changes += changes

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from tasks.core.errors import UserError
+from tasks.core.yaml_files import read_yaml
 
 PIPELINE = Path("dvc.yaml")
 SOURCES, LABELS = "data/sources", "data/labels"
@@ -38,7 +37,7 @@ def is_watched(key: str, source: str, window: str) -> bool:
 
 def _deps(window: str) -> set[str]:
     """What the stage of the window depends on as ``dvc.yaml`` writes it, before DVC resolves it."""
-    stage = (YAML(typ="safe").load(PIPELINE.read_text(encoding="utf-8")) or {}).get("stages", {}).get("ingest", {})
+    stage = (read_yaml(PIPELINE) or {}).get("stages", {}).get("ingest", {})
     deps = set(_strings(stage.get("do", stage).get("deps", [])))
     item = stage.get("foreach", {})
     item = item.get(window, {}) if isinstance(item, dict) else {}

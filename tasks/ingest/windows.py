@@ -153,7 +153,7 @@ class RecordCounts:
             raise UserError(
                 f"{plan.source_key}: {self.unparseable} of {self.records} records of {plan.source} have other cells "
                 f"than the header, such as {self.example}: say how it is written under ingest.dialect (delimiter, "
-                "quoted, escape), or mend it"
+                "quoted, escape), or correct it"
             )
         raise UserError(
             f"windows.{plan.window} is empty: of {self.records} records of {plan.source} none falls in "
@@ -182,7 +182,7 @@ def _how_to_write(values: list[str]) -> str:
         return "write them as dates, since they look like the day numbers of a spreadsheet, or "
     form = next((form for value in values for form in formats_of(value)), None)
     named = f': "{form}"' if form else ', such as "%d.%m.%Y %H:%M"'
-    return f"say how times are written (ingest.time_format{named}), mend them, or "
+    return f"say how times are written (ingest.time_format{named}), correct them, or "
 
 
 def select_rows(rows: pa.Table, plan: Plan, counts: RecordCounts) -> pa.Table:

@@ -92,7 +92,7 @@ def _version(store: Any, key: str) -> tuple[str, int]:
 
 @contextmanager
 def _explained(name: str, address: Address) -> Iterator[None]:
-    """Errors of the store as one sentence: what a retry can mend as Transient."""
+    """Errors of the store as one sentence: what a retry can help as Transient."""
     from botocore.exceptions import BotoCoreError, NoCredentialsError
 
     try:

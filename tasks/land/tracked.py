@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from tasks.core.errors import UserError
+from tasks.core.yaml_files import read_yaml
 
 
 def restore(folder: Path) -> None:
@@ -18,7 +17,7 @@ def restore(folder: Path) -> None:
         return
     if not folder.exists():
         _dvc(["checkout", str(pointer)], f"{folder} is tracked but not here: run `dvc pull {folder}` first")
-    recorded = YAML(typ="safe").load(pointer.read_text(encoding="utf-8"))["outs"][0].get("nfiles", 0)
+    recorded = read_yaml(pointer)["outs"][0].get("nfiles", 0)
     if (present := len(list(folder.iterdir()))) < recorded:
         raise UserError(f"{folder} holds {present} of its {recorded} parts: run `dvc pull {folder}` first")
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 
 ADDRESS = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*"
-LINK = re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"]+")
 GLUED_LINK = re.compile(r"(?i)(?:https?://|(?<![^\W\d_])www\.)[^\s<>\"]+")
 """A link whatever stands before it, to redact: a word or a number that runs into it must not give it away."""
 WORD = re.compile(r"[^\s<>()\[\]\",;]+")

@@ -12,9 +12,9 @@ from tasks.validate import own_rules
 
 MAX_REASONS, MAX_VALUE = 3, 80  # reasons listed, characters of a value
 SETTLED_BY = {
-    "record_unparseable": "mend the record",
+    "record_unparseable": "correct the record",
     "header_repeated": "take the repeated header out of the file",
-    "cell_error": "mend the formula, or open and save the file in a spreadsheet program, so that it has a result",
+    "cell_error": "correct the formula, or open and save the file in a spreadsheet program, so that it has a result",
     "annotations_differ": "settle the task in the annotation tool, and export again",
     "text_undecodable": "name the file's encoding (ingest.encoding)",
     "value_undecodable": "name the file's encoding (ingest.encoding)",
@@ -25,7 +25,7 @@ SETTLED_BY = {
     "id_missing": "fill it in, or set ingest.columns.id to null",
     "id_duplicate": "set ingest.columns.id to null if it is no id",
     "id_conflict": "keep one of the rows, or set ingest.columns.id to null if it is no id",
-    "columns_differ": "mend the file, or set ingest.columns_differ to say",
+    "columns_differ": "correct the file, or set ingest.columns_differ to say",
     "text_missing": "leave such rows out of the source, or name the right column (ingest.columns.text)",
     "text_too_short": "lower validate.min_characters",
     "text_too_long": "raise validate.max_characters",

@@ -7,13 +7,12 @@ import resource
 
 import pytest
 
-from flows.champion.manifest import model_md5
 from flows.champion.verdict import MARK, Verdict
 from flows.errors import FlowError
 from flows.runs.run_record import RunRecord
 from flows.schedule import prefect_yaml
 from tasks.behaviour import read_behaviour_tests
-from tasks.core import params
+from tasks.core import params, paths, recorded
 from tasks.core.errors import UserError
 from tasks.land.declared import read_landing_file
 from tasks.report import Params as ReportParams
@@ -86,8 +85,8 @@ def test_only_a_variable_of_the_environment_is_put_in(text, monkeypatch):
 
 def test_a_lock_that_runs_code_is_read_as_no_lock(canary, tmp_path):
     (tmp_path / "dvc.lock").write_text(HARMFUL["a call"]("stages", canary))
-    with pytest.raises(UserError, match=r"dvc\.lock is not valid YAML"):
-        model_md5(tmp_path)
+    with pytest.raises(UserError, match=r"dvc\.lock cannot be read .*not valid YAML"):
+        recorded.md5_of(paths.CLASSIFIER, tmp_path)
 
 
 RECORDS = {

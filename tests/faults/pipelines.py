@@ -35,7 +35,7 @@ def attempt(place: Path, seed: int, number: int, expected: dict[str, bytes]) -> 
     with suppress(ProcessLookupError):
         os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    dvc_locks.mend(folder)
+    dvc_locks.clear_stale(folder)
     again = subprocess.run(COMMAND, cwd=folder, capture_output=True, text=True, check=False)
     differing = [
         name for name in MADE if not (folder / name).exists() or (folder / name).read_bytes() != expected[name]

@@ -201,8 +201,8 @@ TIMES = {
     "seconds_and_iso": doubtful("2025-01-31", "2025-02-01", "1738281600", words=("'1738281600'", '"epoch_s"')),
     "sheet_days": doubtful("45688", "45689.5", words=("'45688' (data.csv, row 0)", "day numbers of a spreadsheet")),
     "half_days_with_dots": doubtful("01/31/2025 11:30 p.m.", words=("11:30 p.m.", "ingest.time_format, such as")),
-    "hour_24": doubtful("2025-01-31 24:00", "2025-01-31 12:00", words=("'2025-01-31 24:00'", "mend them")),
-    "names_of_zones": doubtful("2025-01-31 12:00 CET", words=("'2025-01-31 12:00 CET'", "mend them")),
+    "hour_24": doubtful("2025-01-31 24:00", "2025-01-31 12:00", words=("'2025-01-31 24:00'", "correct them")),
+    "names_of_zones": doubtful("2025-01-31 12:00 CET", words=("'2025-01-31 12:00 CET'", "correct them")),
     "comma_before_milliseconds": lambda: Expect(
         put("data.csv", "text,label,time\nx,a,2025-01-31 12:00:00,123\ny,b,2025-01-31 12:00:01,456\n"),
         refused=("2 of 2", "12:00:00,123' (data.csv, row 0)", "ingest.dialect"),

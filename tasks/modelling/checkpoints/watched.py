@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from tasks.core.errors import UserError
+from tasks.core.yaml_files import read_yaml
 
 PIPELINE = Path("dvc.yaml")
 BASE = Path("models/base")
@@ -22,7 +21,7 @@ def refuse_unwatched(key: str, name: str | None, stage: str) -> None:
     if name is None or not Path(name).is_dir() or "DVC_STAGE" not in os.environ:
         return
     folder = Path(os.path.normpath(name))
-    stages = (YAML(typ="safe").load(PIPELINE.read_text(encoding="utf-8")) or {}).get("stages", {})
+    stages = (read_yaml(PIPELINE) or {}).get("stages", {})
     deps = [str(next(iter(one)) if isinstance(one, dict) else one) for one in stages.get(stage, {}).get("deps", [])]
     if f"${{{key}}}" in deps or any(folder.is_relative_to(os.path.normpath(dep)) for dep in deps):
         return

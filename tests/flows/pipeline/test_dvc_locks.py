@@ -28,7 +28,7 @@ def holding(process, file="first.txt"):
 )
 def test_a_list_that_was_cut_off_is_deleted(content, tmp_path):
     written(tmp_path, content)
-    dvc_locks.mend(tmp_path)
+    dvc_locks.clear_stale(tmp_path)
     assert not (tmp_path / dvc_locks.LIST).exists()
 
 
@@ -38,7 +38,7 @@ def test_processes_that_ended_or_are_others_by_now_are_taken_out(tmp_path):
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     for process in (over.pid, other.pid):
         written(tmp_path, holding(process))
-        dvc_locks.mend(tmp_path)
+        dvc_locks.clear_stale(tmp_path)
         assert json.loads((tmp_path / dvc_locks.LIST).read_text()) == {"write": {}, "read": {}}
     other.communicate(b"\n")
 
@@ -46,7 +46,7 @@ def test_processes_that_ended_or_are_others_by_now_are_taken_out(tmp_path):
 def test_what_a_living_process_of_dvc_holds_stays(tmp_path):
     living = subprocess.Popen([sys.executable, "-c", "input()", "dvc", "repro"], stdin=subprocess.PIPE)
     written(tmp_path, holding(living.pid))
-    dvc_locks.mend(tmp_path)
+    dvc_locks.clear_stale(tmp_path)
     assert (tmp_path / dvc_locks.LIST).read_bytes() == holding(living.pid)
     living.communicate(b"\n")
 
@@ -60,5 +60,5 @@ def test_dvc_runs_again_after_it(content, tmp_path, monkeypatch):
     environment = os.environ | IDENTITY
     command = [sys.executable, "-m", "dvc", "repro", "first"]
     assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode
-    dvc_locks.mend()
+    dvc_locks.clear_stale()
     assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
