@@ -15,17 +15,17 @@ def refuse_missing(file: str, name: str, known: Iterable[str], key: str) -> None
     """UserError unless the file has the column that ``key`` of ``params.yaml`` names; ``known`` are those it has."""
     has = list(dict.fromkeys(known))
     if name not in has:
-        said = f"{file} has no column {shown(name)}, which {key} names; it has {listed(has)}"
+        said = f"{file} has no column {quoted(name)}, which {key} names; it has {listed(has)}"
         raise UserError(said + _settle(file, name, has, key))
 
 
 def listed(names: list[str]) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
-    return (", ".join(map(shown, names[:MAX_SHOWN])) + more) or "none"
+    return (", ".join(map(quoted, names[:MAX_SHOWN])) + more) or "none"
 
 
-def shown(name: str) -> str:
+def quoted(name: str) -> str:
     """A name in quotes; in ASCII where a part of it would not be seen, or could be another character."""
     plain = name.isprintable() and unicodedata.is_normalized("NFC", name)
     return repr(name) if plain else ascii(name)
@@ -34,7 +34,7 @@ def shown(name: str) -> str:
 def _settle(file: str, name: str, has: list[str], key: str) -> str:
     alike = next((one for one in has if _folded(one) == _folded(name)), None)
     if alike is not None:
-        return f": set {key} to {shown(alike)}"
+        return f": set {key} to {quoted(alike)}"
     headless = ", or `header: 0` under ingest.dialect if its first line is a record" if _is_table(file) else ""
     return f": set {key} to one of them{headless}" if has else ""
 
