@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.machine import prefect_profile
+import driftline_login
 from flows.runs.record import records
 from tests.support.prefect_api import logged_in, post, with_hook
 
@@ -20,7 +20,7 @@ TOP = Path(__file__).parents[2]
 
 def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path, monkeypatch):
     monkeypatch.delenv("PREFECT_API_AUTH_STRING")  # what a shell that knows the profile alone has
-    environment = {**with_hook(tmp_path / "hook"), **prefect_profile.HOOK, "PREFECT_API_URL": api}
+    environment = {**with_hook(tmp_path / "hook"), **driftline_login.HOOK, "PREFECT_API_URL": api}
 
     def prefect(*words):
         command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
