@@ -18,7 +18,7 @@ from flows.champion.verdict import Verdict
 from flows.machine.git import git, succeeds, typed
 from flows.machine.home import Home
 from flows.machine.locks import holding
-from flows.runs import record, workspace
+from flows.runs import kept, record, workspace
 from flows.runs.run_record import Version
 from tasks.core import paths
 from tasks.core.errors import UserError
@@ -103,6 +103,7 @@ def _take(home: Home, commit: str, message: str, remote: str | None, promoted: l
         about_data = _data(clone)
         if promoted:
             message = f"{message}\n{Manifest.of(clone, promoted).line()}"
+        kept.keep(home, workspace.shared_cache(home), clone, PROMOTED)
     version, tags = registry.set_champion(home.origin, commit, message)
     if remote:
         git(home.origin, "push", "--quiet", remote, *(f"refs/tags/{tag}" for tag in tags))

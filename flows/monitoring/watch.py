@@ -13,7 +13,7 @@ from flows.monitoring import labelling
 from flows.parameters import Policy
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
-from flows.runs import record, workspace
+from flows.runs import kept, record, workspace
 from flows.runs.metrics import DriftVerdict, Evaluation
 from flows.runs.old_params import seed_of, windows_at, windows_of
 from flows.runs.record import Experiment
@@ -106,6 +106,7 @@ def run_branch(home: Home, planned: Plan, folder: Path, minutes: Mapping[str, fl
     workspace.land(home, folder)
     workspace.materialise(folder)
     manifest.verify(folder, planned.champion.commit, manifest.PROMOTED)
+    kept.keep(home, workspace.shared_cache(home), folder, manifest.PROMOTED)  # of a version of an earlier release too
     dag = Dag()
     yield from in_order(dag, [REFERENCE, *dag.after(FIRST)], as_task(dag, minutes))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from flows.errors import FlowError
 from flows.machine.home import Home
 from flows.pipeline.stage import Result
-from flows.runs import record, workspace
+from flows.runs import kept, record, workspace
 from flows.runs.record import Experiment, RunInfo
 from flows.runs.run_record import COMPLETED, RunRecord, Watched
 from tasks.core.errors import UserError
@@ -63,7 +63,8 @@ def attempt(
     """
     folder = home.clones / info.name
     log.info(f"{info.name} runs at commit {commit[:12]} in {folder}")
-    workspace.clone(home, commit, folder, workspace.shared_cache(home))
+    cache = workspace.shared_cache(home)
+    workspace.clone(home, commit, folder, cache)
     results: list[Result] = []
     watched, error = None, None
     with chdir(folder):
@@ -74,6 +75,7 @@ def attempt(
             watched = conclude(folder) if conclude else None
         except Exception as failure:  # noqa: BLE001  whatever it is belongs in the record; raise_error raises it again
             error = failure
+    kept.keep(home, cache, folder)
     run = record.describe(folder, info, outcome_of(error), results, watched)
     return Attempt(folder, record.save(folder, run), run, error)
 

@@ -3,8 +3,7 @@
 A clone holds nothing that its record does not: the record lies in the deployed repository, the data in the shared
 cache. The newest stay for a look at their reports, and so does every clone whose run has left no record. A checkpoint
 is what an interrupted training left for the next; a rebuild trains anew, so no record needs one.
-Not covered: DVC's cache. ``dvc gc --all-commits --all-experiments`` in the deployed repository empties it of what no
-commit, tag or record points to.
+Of DVC's cache it forgets what neither a version nor a record needs (``flows.runs.kept``); ``dvc gc`` deletes the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ from pathlib import Path
 
 from flows.machine.home import CLONES_KEPT, Home
 from flows.machine.locks import holding
+from flows.runs import kept
 from flows.runs.record import records
+from flows.runs.workspace import shared_cache
 from tasks.modelling.training import checkpoint_store
 
 CHECKPOINTS_KEPT = 3
@@ -61,4 +62,6 @@ def _touched(folder: Path) -> float:
 def prune(home: Home, keep: int, keep_checkpoints: int, days: float) -> list[Path]:
     """Delete both, and give what was deleted. UserError while a run is at work."""
     with holding(home.workspace_lock, "driftline prune", "refuse"):
-        return clones(home, keep) + checkpoints(home, keep_checkpoints, days)
+        gone = clones(home, keep) + checkpoints(home, keep_checkpoints, days)
+        kept.trim(home, shared_cache(home))
+        return gone

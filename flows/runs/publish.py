@@ -16,7 +16,7 @@ from flows.machine.home import Home
 from flows.machine.retry import TRIES, retried
 from flows.pipeline.stage import guarded
 from flows.runs import workspace
-from flows.runs.record import Experiment, push
+from flows.runs.record import Experiment, adopt, push
 from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ def publish_record(home: Home, folder: Path, saved: Experiment, upstream: str | 
     In this order, so that nobody finds a record whose data is not there. Raises GitFailed or NotPublished.
     """
     push(folder, saved)
+    adopt(home.origin)
     if workspace.default_remote(folder):
         _again(lambda: _push_data(folder), f"the data of {saved.name}", folder)
     if upstream:

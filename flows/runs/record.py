@@ -1,8 +1,11 @@
-"""The record of a run: a DVC experiment under the run's name, which holds all that its rebuilding needs.
+"""The record of a run: a commit under the run's name, which holds all that its rebuilding needs.
 
-The experiment is a commit on top of the one the run was pinned to, with ``dvc.lock`` (the md5 of every input and
-output), ``metrics/``, the pointers of what landed and ``reports/run.json``. That file is where time, host and device
-stand: metrics hold none, and no stage reads it. Failed runs have a record too, of as far as they came.
+It is a commit on top of the one the run was pinned to, with ``dvc.lock`` (the md5 of every input and output),
+``metrics/``, the pointers of what landed and ``reports/run.json``. That file is where time, host and device stand:
+metrics hold none, and no stage reads it. Failed runs have a record too, of as far as they came.
+
+It has two references: ours, which counts, and one of DVC's experiments, so that ``dvc exp`` shows and applies it.
+``dvc exp remove`` deletes the second only. Records of earlier releases have only that one, until ``adopt``.
 """
 
 from __future__ import annotations
@@ -35,31 +38,52 @@ from tasks.dataset import layout
 
 RUN = paths.REPORTS / "run.json"
 LOCK = "dvc.lock"
+REFS = "refs/driftline/records"
 SHOWN = ("dvc", "prefect", "evidently", "great-expectations", "scikit-learn", "pyarrow")  # beside environment.json's
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """The DVC experiment that holds a run's record."""
+    """The commit that holds a run's record."""
 
     name: str
     commit: str
-    """Of the experiment itself."""
+    """Of the record itself."""
     baseline: str
     """The commit the run was pinned to."""
     ref: str
+    """Of ours; of DVC's experiments where an earlier release made it."""
+
+    @property
+    def own(self) -> bool:
+        """Whether the record has a reference of ours."""
+        return self.ref.startswith(REFS)
 
 
 def records(repository: Path) -> list[Experiment]:
     """Every record, newest first; experiments that no run made are left out."""
-    form = "--format=%(refname) %(objectname)"
-    # A commit's time has whole seconds; of two records in one second the name, which begins with its start, decides.
-    order = ("--sort=-refname:lstrip=4", "--sort=-committerdate")
-    listed = git(repository, "for-each-ref", *order, form, "refs/exps").splitlines()
-    refs = [line.split() for line in listed]
-    whole = [(ref.split("/"), commit) for ref, commit in refs if ref.count("/") == 4 and "/exec/" not in ref]
-    made = [Experiment(p[4], commit, p[2] + p[3], "/".join(p)) for p, commit in whole]
-    return [one for one in made if succeeds(repository, "cat-file", "-e", f"{one.commit}:{RUN}")]
+    form = "--format=%(refname) %(objectname) %(committerdate:unix) %(parent)"
+    found: dict[str, tuple[tuple[int, str], Experiment]] = {}
+    # of two records in one second the name, which begins with its start, decides; ours come before DVC's
+    for line in git(repository, "for-each-ref", form, REFS, "refs/exps").splitlines():
+        ref, commit, second, *parents = line.split()
+        one = Experiment(ref.split("/")[-1], commit, parents[0] if parents else commit, ref)
+        if one.name not in found and (one.own or _is_record(repository, one)):
+            found[one.name] = (int(second), one.name), one
+    return [one for _, one in sorted(found.values(), key=lambda each: each[0], reverse=True)]
+
+
+def _is_record(repository: Path, experiment: Experiment) -> bool:
+    """Whether a run made this experiment of DVC's."""
+    whole = experiment.ref.count("/") == 4 and "/exec/" not in experiment.ref
+    return whole and succeeds(repository, "cat-file", "-e", f"{experiment.commit}:./{RUN}")
+
+
+def adopt(repository: Path) -> None:
+    """Give the records of earlier releases a reference of ours, which ``dvc exp remove`` leaves alone."""
+    for one in records(repository):
+        if not one.own:
+            git(repository, "update-ref", f"{REFS}/{one.name}", one.commit)
 
 
 def find(repository: Path, name: str) -> Experiment:
@@ -76,7 +100,7 @@ def find(repository: Path, name: str) -> Experiment:
 
 def read_record(repository: Path, experiment: Experiment) -> RunRecord:
     """``reports/run.json`` of the experiment. FlowError: of no release that this one knows."""
-    return RunRecord.read(git(repository, "show", f"{experiment.commit}:{RUN}"), experiment.name)
+    return RunRecord.read(git(repository, "show", f"{experiment.commit}:./{RUN}"), experiment.name)
 
 
 def latest(repository: Path, *, flow: str | None = None) -> Experiment | None:
@@ -163,7 +187,7 @@ def locked(lock: Path) -> dict[str, LockedStage]:
 def locked_at(repository: Path, commit: str) -> dict[str, LockedStage]:
     """The same at a commit."""
     try:
-        return _parse_lock(git(repository, "show", f"{commit}:{LOCK}"))
+        return _parse_lock(git(repository, "show", f"{commit}:./{LOCK}"))
     except GitFailed:
         return {}
 
@@ -214,10 +238,10 @@ def now() -> datetime:
 
 
 def save(folder: Path, run: RunRecord) -> Experiment:
-    """Commit what the run left as an experiment of its name; the working tree and HEAD stay as they are.
+    """Commit what the run left under its name; the working tree and HEAD stay as they are.
 
-    The reference is DVC's own, so ``dvc exp`` shows, applies, pushes and pulls it. ``dvc exp save`` would first hash
-    every output again, which ``dvc repro`` has just done, and refuses a run that failed half-way.
+    ``dvc exp save`` would first hash every output again, which ``dvc repro`` has just done, and refuses a run that
+    failed half-way.
     """
     write_json(run.model_dump(mode="json", exclude_none=False), folder / RUN)
     baseline = git(folder, "rev-parse", "HEAD")
@@ -245,9 +269,14 @@ def save_without_clone(repository: Path, run: RunRecord) -> Experiment:
 def _commit(repository: Path, run: RunRecord, tree: str, baseline: str) -> Experiment:
     words = f"{run.flow}: {run.name}, {run.outcome}"
     commit = git(repository, "commit-tree", tree, "-p", baseline, "-m", words, environment=identity(repository))
-    ref = str(ExpRefInfo(baseline, run.name))
-    git(repository, "update-ref", ref, commit)
-    return Experiment(run.name, commit, baseline, ref)
+    for ref in (experiment_ref(baseline, run.name), f"{REFS}/{run.name}"):
+        git(repository, "update-ref", ref, commit)
+    return Experiment(run.name, commit, baseline, f"{REFS}/{run.name}")
+
+
+def experiment_ref(baseline: str, name: str) -> str:
+    """DVC's reference of an experiment on a commit."""
+    return str(ExpRefInfo(baseline, name))
 
 
 def _landed(folder: Path) -> list[Path]:
@@ -255,9 +284,11 @@ def _landed(folder: Path) -> list[Path]:
 
 
 def push(folder: Path, record: Experiment, remote: str = "origin") -> None:
-    """Push the record, and the tags that point at it, from a clone to a git remote. Raises GitFailed."""
+    """Push the record under both its references, and the tags that point at it, to a git remote. Raises GitFailed."""
     remote = typed(remote, "publish.upstream")
     tags = git(folder, "tag", "--points-at", record.commit).splitlines()
-    git(folder, "push", "--quiet", remote, f"{record.ref}:{record.ref}", *(f"refs/tags/{tag}" for tag in tags))
+    refs = [record.ref, experiment_ref(record.baseline, record.name)]
+    what = [*(f"{record.commit}:{ref}" for ref in refs), *(f"refs/tags/{tag}" for tag in tags)]
+    git(folder, "push", "--quiet", remote, *what)
     if not succeeds(folder, "ls-remote", "--exit-code", remote, record.ref):
         raise GitFailed(f"{remote} does not hold {record.ref} after the push")

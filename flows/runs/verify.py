@@ -20,7 +20,7 @@ from dvc.repo import Repo
 from flows.machine.home import Home
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import reproduce
-from flows.runs import record, workspace
+from flows.runs import kept, record, workspace
 from flows.runs.record import LOCK, Experiment, LockedStage, Surroundings, locked
 from flows.runs.run_record import RunRecord
 from tasks.core.errors import UserError
@@ -93,6 +93,7 @@ def rebuild(home: Home, past: Experiment, keep: bool = False, other_versions: Co
 
 def _bring_inputs(folder: Path, cache: Path) -> None:
     """What ``.dvc`` files point to, from the shared cache, which is laid out as a DVC remote is."""
+    kept.restore(cache)
     settings = ConfigObj(str(folder / ".dvc" / "config.local"), encoding="utf-8", list_values=False)
     settings[f'remote "{INPUTS}"'] = {"url": str(cache)}
     settings.write()

@@ -18,6 +18,7 @@ from flows.machine.home import Home
 from flows.machine.retry import TRIES, retried
 from flows.pipeline.missing import install_hints
 from flows.pipeline.stage import guarded
+from flows.runs import kept
 from flows.runs.record import LOCK, Experiment
 from tasks.core import paths
 from tasks.core.files import private_folder, replacing
@@ -57,10 +58,12 @@ def default_remote(folder: Path) -> str | None:
 def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     """Make ``folder`` a clone at the commit, or at what a reference names, whose DVC cache is ``cache``.
 
+    What versions and records need of that cache is put back first where ``dvc gc`` has deleted it.
     Remotes that only this machine knows, with their secrets, come along in ``.dvc/config.local``. Checkpoints of
     trainings lie beside the clones, so that a run in the next clone goes on with what this one began.
     """
     home.make()
+    kept.restore(cache)
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists():
         shutil.rmtree(folder)  # of an earlier try of the same run
