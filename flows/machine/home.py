@@ -39,11 +39,11 @@ class Home:
 
     @classmethod
     def of(cls, repository: str | Path | None = None) -> Home:
-        """Of the repository at a path, by default the one this code lies in. UserError where there is none."""
+        """Of the repository at a path, by default the one this code lies in. UserError where there is none to use."""
         folder = Path(repository or HERE).expanduser().absolute()
         try:
             return cls(Path(git(folder, "rev-parse", "--show-toplevel")))
-        except (GitFailed, FileNotFoundError, ValueError):
+        except (GitFailed, ValueError):
             raise UserError(f"{folder} is not a git repository with a working tree: name one that is") from None
 
     def make(self) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from configobj import ConfigObj
 
 from flows.errors import GitFailed, NotPublished, StageFailed
-from flows.machine.git import git, typed
+from flows.machine.git import address
 from flows.machine.home import Home
 from flows.machine.retry import TRIES, retried
 from flows.pipeline.stage import guarded
@@ -35,9 +35,7 @@ WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 def refuse_secrets(home: Home, upstream: str | None) -> None:
     """Refuse a password where git, a log or a process list would show it; before hours of training, not after."""
-    if upstream and WITH_PASSWORD.search(
-        git(home.origin, "remote", "get-url", "--push", typed(upstream, "publish.upstream"))
-    ):
+    if upstream and WITH_PASSWORD.search(address(home.origin, upstream, "publish.upstream")):
         raise UserError(f"the git remote {upstream} has a password in its URL: use a credential helper or a key")
     file = home.origin / ".dvc" / "config"
     shown = ConfigObj(str(file), encoding="utf-8", list_values=False) if file.exists() else {}
@@ -60,7 +58,8 @@ def publish_record(home: Home, folder: Path, saved: Experiment, upstream: str | 
     if workspace.default_remote(folder):
         _again(lambda: _push_data(folder), f"the data of {saved.name}", folder)
     if upstream:
-        _again(lambda: push(home.origin, saved, upstream), f"{saved.name} to {upstream}", folder)
+        where = f"{upstream}, {address(home.origin, upstream, 'publish.upstream')}"
+        _again(lambda: push(home.origin, saved, upstream), f"{saved.name} to {where}", folder)
     log.info(f"recorded as {saved.name}: see `dvc exp show`, rebuild with `driftline verify {saved.name}`")
 
 

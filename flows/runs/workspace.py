@@ -68,7 +68,8 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)  # of an earlier try of the same run
     private_folder(folder)
-    git(folder.parent, "clone", "--quiet", "--no-checkout", str(home.origin), str(folder))
+    ours = ["--origin", "origin", "--config", "core.hooksPath=/dev/null"]  # whatever this user's git is set to
+    git(folder.parent, "clone", "--quiet", "--no-checkout", *ours, str(home.origin), str(folder))
     retried(
         lambda: git(folder, "fetch", "--quiet", "origin", commit), GitFailed
     )  # a clone brings branches and tags along, no experiments
