@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,8 @@ def _figures(rows: pa.Table, reading: Reading) -> dict[str, Any]:
 
 def main(window: WindowOption) -> None:
     """Run the stage on the repository's paths."""
+    gc.freeze()  # records are values without cycles: walking them again and again finds nothing to free
+    gc.set_threshold(100_000)
     section = params.load(ingest.Params, "ingest")
     plan = windows.plan(window, load_windows(), section)
     reading = Reading(plan)
