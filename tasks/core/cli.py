@@ -70,8 +70,10 @@ def _checked(main: Callable[..., None]) -> Callable[..., None]:
         module = sys.modules[main.__module__]
         stage = (module.__spec__.name if module.__spec__ else main.__module__).split(".")[1:2]
         window = options.get("window")
-        recorded.require_inputs("".join(stage) + (f"@{window}" if window else ""))
+        name = "".join(stage) + (f"@{window}" if window else "")
+        recorded.require_inputs(name)
         main(**options)
+        recorded.note_outputs(name)
 
     return checked if main.__name__ == "main" else main
 

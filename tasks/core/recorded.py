@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.core import by_hand
 from tasks.core.errors import UserError
 from tasks.core.yaml_files import parse_yaml
 
@@ -49,6 +50,11 @@ def require_output(path: Path) -> None:
     for out in _outputs(_stages()):
         if out.path == path:
             _require(out)
+
+
+def note_outputs(stage: str) -> None:
+    """Remember what a stage has just made, so that the next one takes it, whatever ``dvc.lock`` records."""
+    by_hand.note(Path(out["path"]) for out in _stages().get(stage, {}).get("outs") or [])
 
 
 def md5_of(path: Path, folder: Path) -> str | None:
@@ -99,7 +105,7 @@ def _outputs(stages: Mapping[str, Any]) -> Iterator[Output]:
 
 
 def _require(out: Output) -> None:
-    if not out.path.exists() or digest(out.path) == out.md5:
+    if not out.path.exists() or digest(out.path) == out.md5 or by_hand.made(out.path):
         return  # what is missing is refused by whoever reads it
     differing, dropped = _differing(out)
     for path in (out.path, *(path for path in differing if path.exists())):

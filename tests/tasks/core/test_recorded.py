@@ -96,6 +96,35 @@ def test_a_spoilt_input_is_refused_by_name_and_one_run_mends_it(name, spoil, nam
         assert {path: Path(path).read_bytes() for path in expected} == expected
 
 
+def write_by_hand(stage, path, text="by hand"):
+    """What ``python -m tasks.<stage>`` does."""
+    recorded.require_inputs(stage)
+    path.unlink(missing_ok=True)
+    path.write_text(text)
+    recorded.note_outputs(stage)
+
+
+def test_stages_run_by_hand_take_what_the_one_before_made(repository):
+    write_by_hand("first", Path("made/a"))
+    write_by_hand("second", Path("taken"))
+    recorded.require_inputs("third")
+
+
+@pytest.mark.parametrize("spoil", [flip, lambda path: path.write_text("")])
+def test_what_was_made_by_hand_and_written_to_since_is_refused(spoil, repository):
+    write_by_hand("first", Path("made/a"))
+    spoil(Path("made/a"))
+    with pytest.raises(UserError, match=r"^made/a is not what dvc.lock records"):
+        recorded.require_inputs("second")
+
+
+def test_a_stage_that_dvc_runs_is_held_to_what_dvc_records(repository, monkeypatch):
+    monkeypatch.setenv("DVC_STAGE", "first")
+    write_by_hand("first", Path("made/a"))
+    with pytest.raises(UserError, match=r"^made/a is not what dvc.lock records"):
+        recorded.require_inputs("second")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["made/a", "taken"])
 def test_damage_in_the_cache_is_found_where_it_was_checked_out_and_one_run_mends_it(name, repository):
