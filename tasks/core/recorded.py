@@ -34,7 +34,7 @@ class Output:
 def require_inputs(stage: str) -> None:
     """UserError unless the stage's inputs are what the stages recorded that made them.
 
-    What another source gave, or a stage that has not run yet, is not checked.
+    What another source gave is not checked, nor what a stage recorded that never ran here, nor what one made by hand.
     """
     stages = _stages()
     made = {Path(out.path): out for out in _outputs(stages)}
@@ -107,18 +107,20 @@ def _outputs(stages: Mapping[str, Any]) -> Iterator[Output]:
 def _require(out: Output) -> None:
     if not out.path.exists() or digest(out.path) == out.md5 or by_hand.made(out.path):
         return  # what is missing is refused by whoever reads it
-    differing, dropped = _differing(out)
-    for path in (out.path, *(path for path in differing if path.exists())):
+    cache = _cache()
+    if cache is None or not _object(cache, out.md5).exists():
+        return  # what is recorded was never here: this is somebody's own file, not what became of it
+    differing, damaged = _differing(out, cache)
+    for path in filter(Path.exists, {out.path, *differing}):
         os.utime(path)  # DVC hashes it again, whatever its time and size say
-    named = (differing or [out.path])[0]
-    if dropped:
+    if damaged:
         raise UserError(
-            f"{named} is damaged, as it is in DVC's cache, where it is deleted now: run `dvc repro {out.stage}` to "
-            "make it anew"
+            f"{damaged[0]} is damaged, as it is in DVC's cache, and what is damaged is deleted: run "
+            f"`dvc repro {out.stage}` to make it anew"
         )
     raise UserError(
-        f"{named} is not what {LOCK} records of {out.stage}: run `dvc repro {out.stage}` to make it anew, or "
-        f"`dvc commit {out.stage}` to keep what is there"
+        f"{(differing or [out.path])[0]} is not what {LOCK} records of {out.stage}: run `dvc repro {out.stage}` to "
+        f"make it anew, or `dvc commit {out.stage}` to keep what is there"
     )
 
 
@@ -140,25 +142,19 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _differing(out: Output) -> tuple[list[Path], bool]:
-    """The files of an output that are not as recorded, as far as DVC's cache tells, and whether one is damaged there.
+def _differing(out: Output, cache: Path) -> tuple[list[Path], list[Path]]:
+    """The files of an output that are not as recorded, and those of them that are damaged in DVC's cache too.
 
-    What is damaged in the cache is deleted there, so that DVC makes or fetches it again.
+    Both copies of the latter are deleted, so that DVC makes or fetches them again.
     """
-    cache = _cache()
-    if cache is None:
-        return [], False
-    dropped = _drop_damaged(cache, out.md5)
     if not out.md5.endswith(FOLDER):
-        return [out.path], dropped
-    try:
-        listed = json.loads(_object(cache, out.md5).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return [], dropped
+        return [out.path], [out.path] if _drop_damaged(cache, out.md5, out.path) else []
+    if _drop_damaged(cache, out.md5, out.path):
+        return [], [out.path]
+    listed = json.loads(_object(cache, out.md5).read_text(encoding="utf-8"))
     here = dict(_listing(out.path))
-    differing = {one["relpath"]: one["md5"] for one in listed if here.get(one["relpath"]) != one["md5"]}
-    in_cache = [_drop_damaged(cache, md5) for md5 in differing.values()]  # every one, not up to the first
-    return [out.path / name for name in differing], dropped or any(in_cache)
+    recorded = {out.path / one["relpath"]: one["md5"] for one in listed if here.get(one["relpath"]) != one["md5"]}
+    return list(recorded), [path for path, md5 in recorded.items() if _drop_damaged(cache, md5, path)]
 
 
 def _cache() -> Path | None:
@@ -177,10 +173,12 @@ def _object(cache: Path, md5: str) -> Path:
     return cache / md5[:2] / md5[2:]
 
 
-def _drop_damaged(cache: Path, md5: str) -> bool:
-    """Delete an object of the cache if its content is not what its name says."""
-    path = _object(cache, md5)
-    damaged = path.is_file() and _md5(path) != md5.removesuffix(FOLDER)
+def _drop_damaged(cache: Path, md5: str, path: Path) -> bool:
+    """Delete an object of the cache, and the file that was checked out of it, if it is not what its name says."""
+    kept = _object(cache, md5)
+    damaged = kept.is_file() and _md5(kept) != md5.removesuffix(FOLDER)
     if damaged:
-        path.unlink()
+        if path.is_file() and _md5(path) == _md5(kept):
+            path.unlink()
+        kept.unlink()
     return damaged

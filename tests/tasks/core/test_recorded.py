@@ -118,6 +118,13 @@ def test_what_was_made_by_hand_and_written_to_since_is_refused(spoil, repository
         recorded.require_inputs("second")
 
 
+def test_in_a_clone_whose_outputs_were_never_made_or_pulled_a_file_of_ones_own_is_taken(repository):
+    shutil.rmtree(".dvc/cache")
+    Path("made/a").write_text("my own")
+    for stage in ("second", "third"):
+        recorded.require_inputs(stage)
+
+
 def test_a_stage_that_dvc_runs_is_held_to_what_dvc_records(repository, monkeypatch):
     monkeypatch.setenv("DVC_STAGE", "first")
     write_by_hand("first", Path("made/a"))
