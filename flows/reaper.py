@@ -29,6 +29,8 @@ from flows.runs.renamed import APPROVAL, MONITORING, REBUILD, SCHEDULED_TRAINING
 FLOWS = (SCHEDULED_TRAINING, REBUILD, MONITORING, APPROVAL)
 ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
 UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.PAUSED]
+MISSED = "Missed"
+"""The name of the state of a run that was cancelled because nothing was there to start it."""
 GONE = "its process is gone: the run, its runner or the machine was killed"
 STARTING = timedelta(minutes=2)  # a process takes its lock within this time of being started
 OVERDUE = timedelta(minutes=15)
@@ -82,17 +84,29 @@ def _mark_crashed(client: SyncPrefectClient, home: Home, starting: timedelta) ->
 def _close_crashed(client: SyncPrefectClient, home: Home) -> None:
     """A run that was killed, or could not be imported, ran no hook: the last of each flow is recorded and notified."""
     for flow in FLOWS:
-        last = next(iter(flow_runs(client, home, ENDED, [flow], FlowRunSort.END_TIME_DESC)), None)
-        if last is not None and last.state is not None and last.state.type in (StateType.CRASHED, StateType.FAILED):
-            ending.close(last, flow, last.state.message or GONE)
+        ended = flow_runs(client, home, ENDED, [flow], FlowRunSort.END_TIME_DESC)
+        last = next((run for run in ended if run.state and run.state.name != MISSED), None)
+        if last is None or last.state is None:
+            continue
+        if last.state.type in (StateType.CRASHED, StateType.FAILED):
+            ending.close(client, last, flow, last.state.message or GONE)
+        elif last.state.type is StateType.CANCELLED and last.start_time:
+            ending.close_cancelled(client, last, flow, last.state.message)
+
+
+def _due(run: FlowRun) -> datetime:
+    """When it is to start; of a retry that is when somebody asked for it, not when the run was due first."""
+    asked = run.state.state_details.scheduled_time if run.state else None
+    return asked or run.expected_start_time or datetime.now(UTC)
 
 
 def _skip_missed(client: SyncPrefectClient, home: Home) -> Iterator[str]:
     """A week without a runner must not end in seven trainings in a row."""
     due = [run for run in flow_runs(client, home, [StateType.SCHEDULED]) if run.deployment_id and run.auto_scheduled]
-    late = [run for run in due if run.expected_start_time and datetime.now(UTC) - run.expected_start_time > OVERDUE]
+    late = [run for run in due if datetime.now(UTC) - _due(run) > OVERDUE]
     newest = {run.deployment_id: run.id for run in late}
     for run in late:
         if run.id != newest[run.deployment_id]:
-            client.set_flow_run_state(run.id, Cancelled(message="missed: nothing was there to run it"), force=True)
-            yield f"{run.name}, due {run.expected_start_time:%Y-%m-%d %H:%M}, was missed: cancelled"
+            missed: State[None] = Cancelled(name=MISSED, message="nothing was there to run it; a later one is due")
+            client.set_flow_run_state(run.id, missed, force=True)
+            yield f"{run.name}, due {_due(run):%Y-%m-%d %H:%M}, was missed: cancelled"

@@ -63,6 +63,8 @@ def scheduled_training(
         request: What another run asks for; left empty by a schedule.
     """
     home, name = Home.of(repository), run_name("training")
+    if well := ending.ended_well():
+        return well
     refuse_secrets(home, publish.upstream)
     info = RunInfo(name, FLOW, home.origin, record.now(), revision, request.because)
 
@@ -84,7 +86,7 @@ def scheduled_training(
         prune.clones(home, limits.keep_clones)
         prune.checkpoints(home)
     done.raise_error()
-    return Completed(message=f"recorded as {name}")
+    return Completed(message=f"recorded as {name}: {done.run.in_words()}")
 
 
 @contextmanager
@@ -116,7 +118,7 @@ def _train(
         log.info(f"continues from what {before.name} made")
         workspace.take_over(folder, before)
     if windows:
-        log.info("; ".join(set_windows(folder / paths.PARAMS, windows)))
+        log.info("; ".join(set_windows(folder / paths.PARAMS, windows)) or "the windows are set")
     labelling.copy_labels(home, folder, paths.WINDOWS)
     workspace.land(home, folder)
     workspace.materialise(folder)

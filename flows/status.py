@@ -56,7 +56,7 @@ def record_lines(home: Home) -> Iterator[str]:
 
 def verdicts(home: Home, past: Experiment) -> Iterator[str]:
     """How a run ended, how good its model is, and whether it saw drift."""
-    yield read_record(home.origin, past).outcome.splitlines()[0]
+    yield read_record(home.origin, past).in_words()
     evaluation, drift = Evaluation.at(home.origin, past.commit), DriftVerdict.at(home.origin, past.commit)
     if evaluation and evaluation.macro_f1 is not None:
         yield f"macro-F1 {evaluation.macro_f1:.3f}"

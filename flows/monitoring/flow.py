@@ -59,13 +59,17 @@ def monitoring(
         publish: Who else hears of the run.
     """
     home, name = Home.of(repository), run_name("monitoring")
+    if well := ending.ended_well():
+        return well
     refuse_secrets(home, publish.upstream)
     info = RunInfo(name, watch.FLOW, home.origin, now())
     with liveness_lock(home):
         with exclusive(home, name, limits.overlap):
-            planned = watch.plan(home, window.since, window.until, window.days)
+            planned = watch.plan(home, window.since, window.until, window.days, name)
             if planned.window and planned.window.until > datetime.now(UTC):
-                return Completed(name="Skipped", message=f"skipped: the next window, {planned.window}, is still open")
+                return Completed(
+                    name=ending.SKIPPED, message=f"skipped: the next window, {planned.window}, is still open"
+                )
 
             done = attempt(
                 home,
@@ -104,4 +108,5 @@ def _notify(
         notifications.emit(home, done.run.name, watched, drift)
         if not watched.continues(before):
             notifications.send(notify, f"{home.origin.name}: {subject}", "\n".join([body, after]).strip())
-    return Completed(message="\n".join([subject, body, after]).strip())
+    tries = [done.run.in_words()] if done.run.earlier else []
+    return Completed(message="\n".join([subject, *tries, body, after]).strip())

@@ -57,14 +57,19 @@ def attempt(
 ) -> Attempt:
     """Clone at the commit, run there and save the record; pushing it and raising the error are the caller's.
 
+    A retry goes on in the clone of the last try, unless the commit is another one now.
+
     ``stages`` gives each stage's result as it comes: what was done before a failure belongs to the record. Then
     ``conclude`` says what was found. Both get the clone's folder, which is the current one. Installed versions other
     than the commit's are an error but for the packages in ``other_versions``.
     """
     folder = home.clones / info.name
-    log.info(f"{info.name} runs at commit {commit[:12]} in {folder}")
     cache = workspace.shared_cache(home)
-    workspace.clone(home, commit, folder, cache)
+    if workspace.holds(folder, commit):
+        log.info(f"{info.name} goes on at commit {commit[:12]} in {folder}, where its last try stopped")
+    else:
+        log.info(f"{info.name} runs at commit {commit[:12]} in {folder}")
+        workspace.clone(home, commit, folder, cache)
     results: list[Result] = []
     watched, error = None, None
     with chdir(folder):

@@ -11,16 +11,19 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
 
-from prefect import flow
-from prefect.client.schemas.objects import FlowRun, State
+from prefect import flow, runtime
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.flows import Flow
 from prefect.states import Completed, Failed
 
 from flows.errors import Busy
 from flows.machine.home import Home
-from flows.notify import incidents
+from flows.notify import incidents, notifications
 from flows.runs import record
 from flows.runs.attempt import outcome_of
 from flows.runs.names import run_name
@@ -28,6 +31,8 @@ from flows.runs.record import RunInfo
 from tasks.core.errors import UserError
 from tasks.core.shown import shown
 
+SKIPPED = "Skipped"
+"""The name of the state of a run that did nothing: another was at work, or there is nothing to do yet."""
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,7 +46,7 @@ def errors_as_state(body: Callable[P, R | State[Any]]) -> Callable[P, R | State[
         try:
             return body(*args, **kwargs)
         except Busy as busy:
-            return Completed(name="Skipped", message=shown(f"skipped: {busy}"))
+            return Completed(name=SKIPPED, message=shown(f"skipped: {busy}"))
         except UserError as failure:
             return Failed(message=shown(str(failure)))
         except Exception as bug:
@@ -64,6 +69,7 @@ def deployed(name: str, kind: str) -> Callable[[Callable[P, State[Any]]], Flow[P
             persist_result=False,
             on_failure=[failed],
             on_crashed=[failed],
+            on_cancellation=[cancelled],
             on_completion=[completed],
         )(errors_as_state(body))
 
@@ -72,16 +78,23 @@ def deployed(name: str, kind: str) -> Callable[[Callable[P, State[Any]]], Flow[P
 
 def failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Prefect's hook, on failure and crash: see to the record and the notification."""
-    close(flow_run, flow.name, state.message or str(state.name))
+    with get_client(sync_client=True) as client:
+        close(client, flow_run, flow.name, state.message or str(state.name))
 
 
 def completed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Prefect's hook, on completion: the next failure is a new incident; a run that was skipped says nothing."""
-    if state.name == "Completed":
+    if state.name != SKIPPED:
         incidents.resolved(_home(flow_run), flow.name)
 
 
-def close(run: FlowRun, flow: str, message: str) -> None:
+def cancelled(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Prefect's hook, on cancellation; a runner calls it once the process has ended."""
+    with get_client(sync_client=True) as client:
+        close_cancelled(client, flow_run, flow.name, state.message)
+
+
+def close(client: SyncPrefectClient, run: FlowRun, flow: str, message: str) -> None:
     """Record a run that ended early, where it left no record itself, and notify unless its incident is known."""
     try:
         home = _home(run)
@@ -89,17 +102,51 @@ def close(run: FlowRun, flow: str, message: str) -> None:
         log.warning(f"{run.name} has no record: {refusal}")
         return
     words = shown(message)  # Prefect's own, where the flow's body was not reached
-    leave_record(home, flow, run, words)
+    leave_record(client, home, flow, run, words if words.startswith("failed: ") else f"failed: {words}")
     incidents.failed(home, flow, str(run.name), words, notify(run))
 
 
-def leave_record(home: Home, flow: str, run: FlowRun, message: str) -> None:
-    """A record of a run that ended before it had a clone, at the commit that is checked out."""
-    if any(known.name == run.name for known in record.records(home.origin)):
+def close_cancelled(client: SyncPrefectClient, run: FlowRun, flow: str, message: str | None) -> None:
+    """Record a run that somebody cancelled, and notify: it is no failure, and no part of an incident."""
+    try:
+        home = _home(run)
+    except UserError as refusal:
+        log.warning(f"{run.name} has no record: {refusal}")
         return
-    outcome = message if message.startswith("failed: ") else f"failed: {message}"
+    words = shown(f"cancelled: {message or 'by a person'}")
+    if leave_record(client, home, flow, run, words):
+        notifications.send(notify(run), f"{home.origin.name}: {run.name} was cancelled", words)
+
+
+def leave_record(client: SyncPrefectClient, home: Home, flow: str, run: FlowRun, outcome: str) -> bool:
+    """A record of a run whose last try left none, at the commit that is checked out: whether there was none."""
+    known = record.known(home.origin, str(run.name))
+    if known and record.read_record(home.origin, known).ended >= _last_try(client, run):
+        return False
     info = RunInfo(str(run.name), flow, home.origin, run.start_time or record.now())
     record.save_without_clone(home.origin, record.describe(home.origin, info, outcome))
+    return True
+
+
+def _last_try(client: SyncPrefectClient, run: FlowRun) -> datetime:
+    """When the last try of the run began: in whole seconds, as records have it."""
+    states = client.read_flow_run_states(run.id)
+    begun = [state.timestamp for state in states if state.type in (StateType.SCHEDULED, StateType.PENDING)]
+    return max(begun, default=run.start_time or record.now()).replace(microsecond=0)
+
+
+def ended_well() -> State[Any] | None:
+    """The state in which an earlier try of the running run ended well; None where there was none.
+
+    Somebody may press Retry on any run that is over. One that ended well has its record, which stays.
+    """
+    with get_client(sync_client=True) as client:
+        states = client.read_flow_run_states(UUID(str(runtime.flow_run.id)))
+    before = next((state for state in states if state.is_completed() and state.name != SKIPPED), None)
+    if before is None:
+        return None
+    words = f"{before.message}\nit had ended well, so nothing was done again: start a new run for another look"
+    return Completed(name=before.name, message=words)
 
 
 def _home(run: FlowRun) -> Home:

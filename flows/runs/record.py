@@ -30,7 +30,7 @@ from flows.errors import GitFailed
 from flows.machine.git import git, identity, succeeds, typed
 from flows.machine.version import version as driftline_version
 from flows.pipeline.stage import Result
-from flows.runs.run_record import Device, RunRecord, Watched
+from flows.runs.run_record import Device, EarlierTry, RunRecord, Watched
 from tasks.core import paths, recorded
 from tasks.core.errors import UserError
 from tasks.core.files import read_json, write_json
@@ -98,6 +98,17 @@ def find(repository: Path, name: str) -> Experiment:
     )
 
 
+def known(repository: Path, name: str) -> Experiment | None:
+    """The record of a run of that name; None where it has left none."""
+    return next((one for one in records(repository) if one.name == name), None)
+
+
+def tries(repository: Path, name: str) -> tuple[EarlierTry, ...]:
+    """What a run of that name has tried so far; nothing unless it is tried again."""
+    before = known(repository, name)
+    return read_record(repository, before).tries() if before else ()
+
+
 def read_record(repository: Path, experiment: Experiment) -> RunRecord:
     """``reports/run.json`` of the experiment. FlowError: of no release that this one knows."""
     return RunRecord.read(git(repository, "show", f"{experiment.commit}:./{RUN}"), experiment.name)
@@ -141,7 +152,7 @@ class RunInfo:
 def describe(
     folder: Path, info: RunInfo, outcome: str, results: Sequence[Result] = (), watched: Watched | None = None
 ) -> RunRecord:
-    """The record of the run in ``folder``, which ends now."""
+    """The record of the run in ``folder``, which ends now; its earlier tries are named where it is a retry."""
     params, around = folder / paths.PARAMS, surroundings(folder)
     return RunRecord(
         name=info.name,
@@ -161,6 +172,7 @@ def describe(
         host=platform.node(),
         stages=tuple(results),
         watched=watched,
+        earlier=tries(info.repository, info.name),
     )
 
 
@@ -263,7 +275,10 @@ def save_without_clone(repository: Path, run: RunRecord) -> Experiment:
         git(repository, "read-tree", run.commit, environment=index)
         git(repository, "update-index", "--add", "--cacheinfo", f"100644,{blob},{RUN}", environment=index)
         tree = git(repository, "write-tree", environment=index)
-    return _commit(repository, run, tree, run.commit)
+    saved = _commit(repository, run, tree, run.commit)
+    for other in _of_name(git(repository, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps"), saved):
+        git(repository, "update-ref", "-d", other)
+    return saved
 
 
 def _commit(repository: Path, run: RunRecord, tree: str, baseline: str) -> Experiment:
@@ -284,11 +299,23 @@ def _landed(folder: Path) -> list[Path]:
 
 
 def push(folder: Path, record: Experiment, remote: str = "origin") -> None:
-    """Push the record under both its references, and the tags that point at it, to a git remote. Raises GitFailed."""
+    """Push the record under both its references, and the tags that point at it, to a git remote. Raises GitFailed.
+
+    It takes the place of the record of the run's earlier tries, which may be of another commit.
+    """
     remote = typed(remote, "publish.upstream")
     tags = git(folder, "tag", "--points-at", record.commit).splitlines()
     refs = [record.ref, experiment_ref(record.baseline, record.name)]
-    what = [*(f"{record.commit}:{ref}" for ref in refs), *(f"refs/tags/{tag}" for tag in tags)]
+    what = [*(f"+{record.commit}:{ref}" for ref in refs), *(f"refs/tags/{tag}" for tag in tags)]
     git(folder, "push", "--quiet", remote, *what)
-    if not succeeds(folder, "ls-remote", "--exit-code", remote, record.ref):
+    there = git(folder, "ls-remote", remote, record.ref, f"refs/exps/*/{record.name}")
+    if f"{record.commit}\t{record.ref}" not in there.splitlines():
         raise GitFailed(f"{remote} does not hold {record.ref} after the push")
+    if others := _of_name(there, record):
+        git(folder, "push", "--quiet", remote, *(f":{other}" for other in others))
+
+
+def _of_name(listed: str, record: Experiment) -> list[str]:
+    """DVC's references of that name on other commits, which earlier tries left, in lines of a commit and a reference."""
+    refs, own = [line.split()[1] for line in listed.splitlines()], experiment_ref(record.baseline, record.name)
+    return [ref for ref in refs if ref not in (record.ref, own) and ref.endswith(f"/{record.name}")]

@@ -87,6 +87,16 @@ class Watched(Frozen):
         return bool(before and before.drifted and before.champion == self.champion)
 
 
+class EarlierTry(Frozen):
+    """How the same run ended before somebody had it tried again."""
+
+    outcome: str
+    started: datetime
+    ended: datetime
+    commit: str
+    """That it was pinned to."""
+
+
 class RunRecord(Frozen):
     """One run of a flow: what it worked on, what it did, and how it ended."""
 
@@ -116,6 +126,17 @@ class RunRecord(Frozen):
     stages: tuple[Result, ...]
     watched: Watched | None = None
     """Of a run of monitoring that got as far."""
+    earlier: tuple[EarlierTry, ...] = ()
+    """The tries before a retry, the first one first; all else is the last try's."""
+
+    def in_words(self) -> str:
+        """The outcome in a line, with how the earlier tries ended."""
+        now, *before = [one.splitlines()[0] for one in (self.outcome, *(past.outcome for past in self.earlier))]
+        return now + (f" at try {len(self.earlier) + 1}; before: {'; '.join(before)}" if before else "")
+
+    def tries(self) -> tuple[EarlierTry, ...]:
+        """The earlier tries and this one, as the record of the next try has them."""
+        return (*self.earlier, EarlierTry(**self.model_dump(include=set(EarlierTry.model_fields))))
 
     @property
     def completed(self) -> bool:

@@ -86,13 +86,21 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     (folder / paths.CHECKPOINTS).symlink_to(home.checkpoints)
 
 
+def holds(folder: Path, commit: str) -> bool:
+    """Whether an earlier try of the same run left its clone there, whole and at this commit."""
+    whole = (folder / paths.CHECKPOINTS).is_symlink() and not (folder / ".git" / "index.lock").exists()
+    return whole and succeeds(folder, "cat-file", "-e", commit) and git(folder, "rev-parse", "HEAD") == commit
+
+
 def take_over(folder: Path, earlier: Experiment) -> None:
     """Take over what an earlier record says was made, as a claim for DVC to check against the bytes.
 
     Without it every stage would be looked up in the cache by itself, seconds for each. A ``dvc.lock`` that somebody
-    committed since then knows better.
+    committed since then, or an earlier try of this run wrote, knows better.
     """
-    if not succeeds(folder, "diff", "--quiet", earlier.baseline, "HEAD", "--", LOCK):
+    if git(folder, "status", "--porcelain", "--", LOCK) or not succeeds(
+        folder, "diff", "--quiet", earlier.baseline, "HEAD", "--", LOCK
+    ):
         return
     retried(lambda: git(folder, "fetch", "--quiet", "origin", earlier.ref), GitFailed)
     for path in (LOCK, str(paths.METRICS)):

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from prefect.client.schemas.objects import State, StateType
 
 from bench.results import write_section
 from flows import scheduled_training
@@ -194,16 +195,18 @@ class Server:
         self.states[key] = state.type.value
         next(run for run in self.runs if run.id == key).state = state
 
+    def read_flow_run_states(self, key):
+        begun = next(run for run in self.runs if run.id == key).start_time
+        return [SimpleNamespace(type=StateType.PENDING, timestamp=begun)]
+
 
 def flow_run(home, kind, age, deployment=None):
-    from prefect.client.schemas.objects import StateType
-
     when = datetime.now(UTC) - age
     return SimpleNamespace(
         id=uuid4(),
         name=f"run-{age.total_seconds():.0f}",
         parameters={"repository": str(home.origin), "notify": "hook/team"},
-        state=SimpleNamespace(type=StateType[kind], timestamp=when, message="exit code -9"),
+        state=State(type=StateType[kind], timestamp=when, message="exit code -9"),
         deployment_id=deployment,
         auto_scheduled=True,
         expected_start_time=when,

@@ -8,12 +8,15 @@ import sys
 
 import pytest
 import tenacity
+from prefect.client.orchestration import get_client
+from prefect.states import Cancelled, Running
 
 from flows.errors import GitFailed
 from flows.machine import retry
 from flows.machine.git import git
 from flows.notify import notifications
 from flows.parameters import Publish
+from flows.reaper import reap
 from flows.runs import workspace
 from flows.runs.record import read_record, records
 from flows.scheduled_training import scheduled_training
@@ -79,3 +82,17 @@ def test_a_run_without_a_clone_has_a_record_too(api, deployed, told, monkeypatch
     assert recorded.commit == workspace.pinned(deployed, "HEAD")
     assert recorded.stages == ()
     assert len(told) == 1
+
+
+def test_a_cancelled_run_is_recorded_and_told_as_cancelled_and_is_no_failure(api, deployed, told):
+    parameters = {"repository": str(deployed.origin), "publish": {"notify": "hook/team"}}
+    with get_client(sync_client=True) as client:
+        made = client.create_flow_run(scheduled_training, parameters=parameters)
+        for state in (Running(), Cancelled(message="Cancelled by hand")):
+            client.set_flow_run_state(made.id, state, force=True)
+    for _ in range(2):  # as serve does every minute
+        reap(deployed)
+    (only,) = records(deployed.origin)
+    assert read_record(deployed.origin, only).outcome == told[0] == "cancelled: Cancelled by hand"
+    assert len(told) == 1
+    assert not (deployed.folder / "incidents").exists()
