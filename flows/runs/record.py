@@ -316,6 +316,6 @@ def push(folder: Path, record: Experiment, remote: str = "origin") -> None:
 
 
 def _of_name(listed: str, record: Experiment) -> list[str]:
-    """DVC's references of that name on other commits, which earlier tries left, in lines of a commit and a reference."""
+    """DVC's references of that name on other commits, left by earlier tries, in lines of a commit and a reference."""
     refs, own = [line.split()[1] for line in listed.splitlines()], experiment_ref(record.baseline, record.name)
     return [ref for ref in refs if ref not in (record.ref, own) and ref.endswith(f"/{record.name}")]

@@ -206,7 +206,9 @@ def flow_run(home, kind, age, deployment=None):
         id=uuid4(),
         name=f"run-{age.total_seconds():.0f}",
         parameters={"repository": str(home.origin), "notify": "hook/team"},
-        state=State(type=StateType[kind], timestamp=when, message="exit code -9"),
+        state=State(
+            type=StateType[kind], timestamp=when, message="exit code -9", state_details={"scheduled_time": when}
+        ),
         deployment_id=deployment,
         auto_scheduled=True,
         expected_start_time=when,
