@@ -22,7 +22,8 @@ from urllib.parse import quote, quote_plus, unquote
 SIGN = "***"
 SHORTEST = 6
 """Characters of a value of the environment: a shorter one is no password, and stands in many a word."""
-NAMED = re.compile(r"(?:^|_)(?:secret|token|password|passwd|pwd|api_?key|access_?key|auth_string)(?:_|$)", re.I)
+NAMED = re.compile(r"(?:^|_)(?:secret|token|password|passwd|(?<=_)pwd|api_?key|access_?key|auth_string)(?:_|$)", re.I)
+"""``PWD`` alone is the shell's folder."""
 OWN = "DRIFTLINE_SECRET_"
 IN_ADDRESS = re.compile(r"(?<=://)([^/\s:@'\"]*):[^/\s@'\"]+(?=@)")
 IN_HEADER = re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer|token)\s+)[^\s'\",;]+")
