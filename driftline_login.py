@@ -48,7 +48,11 @@ class Login:
 
         It holds for one address: a program on another one cannot have the answer made there.
         """
-        return hmac.new(self.key, f"driftline {nonce} {address}".encode(), hashlib.sha256).hexdigest()
+        return self.signature(f"{nonce} {address}")
+
+    def signature(self, words: str) -> str:
+        """Of words that only who holds the key can sign, as hex digits; a proof begins with 64 hex digits."""
+        return hmac.new(self.key, f"driftline {words}".encode(), hashlib.sha256).hexdigest()
 
 
 def folder(port: int) -> Path:

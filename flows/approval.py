@@ -48,7 +48,7 @@ class Approval(RunInput):
     """For the log."""
 
 
-@ending.deployed(FLOW, "approval")
+@ending.deployed(FLOW)
 def approval(
     repository: str | None = None,
     run: str | None = None,

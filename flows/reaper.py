@@ -6,7 +6,7 @@ A killed worker, server or machine leaves both behind. What is alive is told by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -25,6 +25,7 @@ from flows.machine.home import Home
 from flows.machine.locks import is_held
 from flows.runs import ending
 from flows.runs.renamed import APPROVAL, MONITORING, REBUILD, SCHEDULED_TRAINING, flow_ever
+from flows.runs.run_record import OVERDUE
 
 FLOWS = (SCHEDULED_TRAINING, REBUILD, MONITORING, APPROVAL)
 ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
@@ -33,7 +34,6 @@ MISSED = "Missed"
 """The name of the state of a run that was cancelled because nothing was there to start it."""
 GONE = "its process is gone: the run, its runner or the machine was killed"
 STARTING = timedelta(minutes=2)  # a process takes its lock within this time of being started
-OVERDUE = timedelta(minutes=15)
 
 
 def flow_runs(
@@ -42,15 +42,16 @@ def flow_runs(
     states: list[StateType],
     flows: Sequence[str] = FLOWS,
     sort: FlowRunSort = FlowRunSort.EXPECTED_START_TIME_ASC,
+    fits: Callable[[FlowRun], bool] = lambda _: True,
 ) -> list[FlowRun]:
-    """The deployed runs of the repository in these states, by default in the order in which they are due."""
+    """The deployed runs of the repository in these states that fit, by default in the order in which they are due."""
     found = client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=[name for flow in flows for name in flow_ever(flow)])),
         flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))),
         sort=sort,
         limit=200,
     )
-    return [run for run in found if home.is_named(run.parameters.get("repository"))]
+    return [run for run in found if fits(run) and home.is_named(run.parameters.get("repository"))]
 
 
 def reap(home: Home, *, starting: timedelta = STARTING) -> list[str]:

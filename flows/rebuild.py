@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from prefect import runtime
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -14,13 +15,12 @@ from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap, holding
 from flows.notify.markdown import fenced
 from flows.runs import ending, verify
-from flows.runs.names import run_name
 from flows.runs.renamed import REBUILD
 
 FLOW = REBUILD
 
 
-@ending.deployed(FLOW, "verify")
+@ending.deployed(FLOW)
 def rebuild(
     repository: str | None = None,
     run: str | None = None,
@@ -37,7 +37,7 @@ def rebuild(
         notify: A notification block, as slack-webhook/team, told of a failure once.
         other_versions: Packages whose installed version may differ from environment.json's: [torch].
     """
-    home, name = Home.of(repository), run_name("verify")
+    home, name = Home.of(repository), str(runtime.flow_run.name)
     with liveness_lock(home), holding(home.workspace_lock, name, overlap):
         found = verify.rebuild(home, verify.past_run(home, run), other_versions=other_versions or ())
     create_markdown_artifact(key="verify", markdown=fenced(str(found)), description="A past run, rebuilt")

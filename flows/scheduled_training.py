@@ -27,10 +27,8 @@ from flows.parameters import LIMITS, PUBLISH, REQUEST, Limits, Publish, Request,
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import ending, prune, record, workspace
-from flows.runs.attempt import attempt
-from flows.runs.names import run_name
+from flows.runs.attempt import attempt, this_run
 from flows.runs.publish import publish_record, refuse_secrets
-from flows.runs.record import RunInfo
 from flows.runs.renamed import SCHEDULED_TRAINING
 from flows.training import as_task, in_order
 from flows.windows.ranges import set_windows
@@ -43,7 +41,7 @@ GPU = Path("/dev/nvidiactl")
 MODEL = ["evaluate"]  # and what it reads: the window after a moved reference may have no rows yet
 
 
-@ending.deployed(FLOW, "training")
+@ending.deployed(FLOW)
 def scheduled_training(
     repository: str | None = None,
     revision: str = "HEAD",
@@ -62,13 +60,13 @@ def scheduled_training(
         publish: Who else hears of the run.
         request: What another run asks for; left empty by a schedule.
     """
-    home, name = Home.of(repository), run_name("training")
+    home = Home.of(repository)
     if well := ending.ended_well():
         return well
     refuse_secrets(home, publish.upstream)
-    info = RunInfo(name, FLOW, home.origin, record.now(), revision, request.because)
+    info = this_run(home, FLOW, revision, request.because)
 
-    with liveness_lock(home), exclusive(home, name, limits.overlap):
+    with liveness_lock(home), exclusive(home, info.name, limits.overlap):
         commit = workspace.pinned(home, revision)
         windows = request.windows or _windows(home, commit)
         only = stages or (MODEL if windows else None)
@@ -86,7 +84,8 @@ def scheduled_training(
         prune.clones(home, limits.keep_clones)
         prune.checkpoints(home)
     done.raise_error()
-    return Completed(message=f"recorded as {name}: {done.run.in_words()}")
+    how = "Unchanged" if done.run.unchanged else None
+    return Completed(name=how, message=f"recorded as {info.name}: {done.run.in_words()}")
 
 
 @contextmanager

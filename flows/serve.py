@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("flows.serve")  # also when it is run as __main__
 API = "PREFECT_API_URL"
 REAP_SECONDS = 60.0
+NAME_SECONDS = 2.0
 CANCEL_SECONDS = 5.0  # how often the server is asked for runs that are due or cancelled
 
 
@@ -48,6 +49,18 @@ def keep_reaping(home: Home, over: threading.Event) -> None:
             log.warning(f"the server does not answer: {error!r}")
 
 
+def keep_naming(home: Home, over: threading.Event) -> None:
+    """Name runs as they are scheduled, on the page too; a server that is being restarted is asked again next time."""
+    import httpx
+    from prefect.client.orchestration import get_client
+
+    from flows.schedule.naming import name_scheduled
+
+    while not over.wait(NAME_SECONDS):
+        with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+            name_scheduled(client, home)
+
+
 def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
     """Until a signal comes. Imports Prefect only here, because it reads its settings when it is imported."""
     import prefect
@@ -62,7 +75,8 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
         for line in retire(client, home, {(str(one.flow_name), one.name) for one in deployments}):
             log.info(line)
     over = threading.Event()
-    threading.Thread(target=keep_reaping, args=(home, over), daemon=True).start()
+    for task in (keep_reaping, keep_naming):
+        threading.Thread(target=task, args=(home, over), daemon=True).start()
     try:
         prefect.serve(*deployments)
     finally:

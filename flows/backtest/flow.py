@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -128,7 +129,7 @@ def _publish(found: page.Replayed, target: Path, made: int) -> State[Any]:
         part.write_text(page.page(found), encoding="utf-8")
     windows = {policy: _as_json(of) for policy, of in found.steps.items()}
     policies = {one.policy: asdict(one) for one in found.summaries}
-    table, link = page.markdown(found), f"[the page]({target.as_uri()})"
+    table, link = page.markdown(found), f"the page, on {escaped(platform.node())}: `{escaped(str(target))}`"
     figures = {"how": found.how, "table": table, "policies": policies, "windows": windows}
     write_json(figures, target.with_suffix(".json"))
     text = f"{table}\n\n{escaped_lines(found.how)}\n\n{link}"

@@ -80,7 +80,7 @@ def train(
     """
     from flows.machine.server import some_server
     from flows.pipeline.graph import Dag
-    from flows.runs.summary import closing_lines, table
+    from flows.runs.summary import closing_lines, open_line, table
     from flows.training import training
 
     Dag().order(stages or None)  # an unknown name is known now, not after a server has started
@@ -89,12 +89,14 @@ def train(
     if not state.is_completed():
         raise FlowError(str(state.message))
     print(table(cast("list[Result]", state.result())))
-    print("\n".join(closing_lines(Path())))
+    print("\n".join([*closing_lines(Path()), *open_line(Path())]))
 
 
 @commands.command(
     rich_help_panel=PANEL,
-    epilog=examples("verify                                  # the newest run", "verify training-20261123-020000-3f2a"),
+    epilog=examples(
+        "verify                                  # the newest run", "verify training-mails-20261123-020000-3f2a"
+    ),
 )
 def verify(
     run: Annotated[str | None, typer.Argument(metavar="RUN", help="As `dvc exp show` and Prefect name it.")] = None,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.champion.manifest import verify_warm_start
-from flows.cli.options import examples, interruptible
+from flows.cli.options import HomeOption, examples, interruptible
 from flows.pipeline import dvc_locks, guard
 from tasks.core import recorded
 from tasks.core.cli import FAILED, from_caller
@@ -42,7 +42,7 @@ def run(
     if running.returncode:
         raise typer.Exit(FAILED)
     if not stages:
-        report()
+        _say_results()
 
 
 @commands.command(
@@ -97,17 +97,41 @@ def trial(rows: Annotated[int, typer.Option(min=20, help="About how many.")] = 2
     print(f"report: {tried.page}    next: driftline run")
 
 
-@commands.command(rich_help_panel=PANEL, epilog=examples("report", "report --open   # in the browser"))
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples(
+        "report",
+        "report --open                                      # in the browser",
+        "report training-mails-20261123-020000-3f2a         # of a recorded run",
+    ),
+)
 def report(
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="A recorded run; by default this folder.")] = None,
     open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    *,
+    home: HomeOption,
 ) -> None:
-    """Say how good the model is and whether there is drift."""
-    from tasks.report import INDEX, inputs
+    """Say how good the model is and whether there is drift.
+
+    Of a run it says where a browser opens its reports.
+    """
+    if run:
+        from flows.runs.reports import show
+
+        show(home, run)
+        return
+    _say_results()
+    if open:
+        from tasks.report import INDEX
+
+        typer.launch(Path(INDEX).absolute().as_uri())
+
+
+def _say_results() -> None:
+    from tasks.report import inputs
     from tasks.report.closing_summary import closing_lines
 
     print("\n".join(closing_lines(inputs.read_inputs())))
-    if open:
-        typer.launch(Path(INDEX).absolute().as_uri())
 
 
 commands.command(

@@ -29,7 +29,7 @@ VersionArgument = Annotated[str | None, typer.Argument(metavar="VERSION", help="
     epilog=examples(
         "promote --dry-run   # only judge; tags nothing",
         "promote             # make this commit's model the champion if the gate says so",
-        "promote --commit training-20261123-020000-3f2a --push origin",
+        "promote --commit training-mails-20261123-020000-3f2a --push origin",
     ),
 )
 def promote(

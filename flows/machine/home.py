@@ -16,6 +16,7 @@ from tasks.core.errors import UserError
 from tasks.core.files import private_folder
 
 CLONES_KEPT = 5  # of finished runs, for a look at their reports
+RUNS = "runs"
 HERE = Path(__file__).resolve().parents[2]
 
 
@@ -65,7 +66,7 @@ class Home:
     @property
     def clones(self) -> Path:
         """A folder for each run."""
-        return self.folder / "runs"
+        return self.folder / RUNS
 
     @property
     def landing(self) -> Path:

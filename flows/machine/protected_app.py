@@ -7,12 +7,15 @@ reached.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from driftline_login import PROOF_PATH, Login
+from flows.machine import pages
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -21,7 +24,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 NONCE = re.compile(rb"[0-9a-f]{64}")
-FORBIDDEN, MISDIRECTED = 403, 421
+FORBIDDEN, NOT_FOUND, MISDIRECTED = 403, 404, 421
 REFUSED_SOCKET = 1008
 
 
@@ -46,6 +49,8 @@ class ProtectedApp:
             return await _refuse(scope, send, *why)
         if self.login and scope["type"] == "http" and scope["path"] == PROOF_PATH:
             return await _say(send, *self._proof(scope))
+        if self.login and scope["type"] == "http" and scope["path"].startswith(pages.PREFIX):
+            return await _give(scope, send, pages.find(scope["path"], self.login))
         return await self.app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
@@ -84,6 +89,24 @@ async def _refuse(scope: Scope, send: Send, status: int, why: str) -> None:
         await send({"type": "websocket.close", "code": REFUSED_SOCKET, "reason": why})
     else:
         await _say(send, status, why)
+
+
+async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application of a server that gives out nothing but reports."""
+    if scope["type"] == "http":
+        await _say(send, NOT_FOUND, pages.MISSING)
+
+
+async def _give(scope: Scope, send: Send, found: tuple[Path, str] | None) -> None:
+    """A page of a run's reports."""
+    if found is None or scope["method"] != "GET":
+        await _say(send, NOT_FOUND, pages.MISSING)
+        return
+    file, kind = found
+    content = await asyncio.to_thread(file.read_bytes)
+    headers = [(b"content-type", f"{kind}; charset=utf-8".encode()), *pages.HEADERS]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
 
 
 async def _say(send: Send, status: int, text: str) -> None:

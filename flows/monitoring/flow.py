@@ -8,10 +8,13 @@ docs/monitoring.md.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from prefect import runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -25,21 +28,38 @@ from flows.notify.artifacts import publish as show
 from flows.parameters import LIMITS, POLICY, PUBLISH, WINDOW, Limits, Policy, Publish, Window
 from flows.retraining import refit
 from flows.runs import ending, prune
-from flows.runs.attempt import Attempt, attempt
+from flows.runs.attempt import Attempt, attempt, this_run
 from flows.runs.metrics import DriftVerdict
-from flows.runs.names import run_name
+from flows.runs.names import renamed, run_name
 from flows.runs.publish import publish_record, refuse_secrets
-from flows.runs.record import RunInfo, now
+from flows.runs.record import now
+from flows.runs.renamed import KINDS
 from flows.runs.run_record import Watched
 from flows.scheduled_training import exclusive
+from flows.windows.ranges import TimeRange
 from tasks.drift import DRIFT_SNAPSHOT
 
 log = logging.getLogger(__name__)
 
 TO_LABEL = 200
+STATES = {True: "Drift", False: "No drift", None: "No verdict"}
+"""The name of the state of a run that ended well: Prefect's list shows it."""
 
 
-@ending.deployed(watch.FLOW, "monitoring")
+def _watched_now(parameters: Mapping[str, Any]) -> TimeRange | None:
+    """The window that a run with these parameters would watch now; None where none has closed."""
+    return _closed(_plan(Home.of(parameters.get("repository")), parameters["window"]))
+
+
+def _plan(home: Home, window: Window) -> watch.Plan:
+    return watch.plan(home, window.since, window.until, window.days, str(runtime.flow_run.id))
+
+
+def _closed(planned: watch.Plan) -> TimeRange | None:
+    return planned.window if planned.window and planned.window.until <= datetime.now(UTC) else None
+
+
+@ending.deployed(watch.FLOW, _watched_now)
 def monitoring(
     repository: str | None = None,
     window: Window = WINDOW,
@@ -58,22 +78,22 @@ def monitoring(
         limits: What the run may use of its machine.
         publish: Who else hears of the run.
     """
-    home, name = Home.of(repository), run_name("monitoring")
+    home = Home.of(repository)
     if well := ending.ended_well():
         return well
     refuse_secrets(home, publish.upstream)
-    info = RunInfo(name, watch.FLOW, home.origin, now())
+    info = this_run(home, watch.FLOW)
     with liveness_lock(home):
-        with exclusive(home, name, limits.overlap):
-            planned = watch.plan(home, window.since, window.until, window.days, name)
-            if planned.window and planned.window.until > datetime.now(UTC):
-                return Completed(
-                    name=ending.SKIPPED, message=f"skipped: the next window, {planned.window}, is still open"
-                )
+        with exclusive(home, info.name, limits.overlap):
+            planned = _plan(home, window)
+            if planned.window and not _closed(planned):
+                words = f"skipped: the next window, {planned.window}, is still open"
+                return Completed(name=ending.SKIPPED, message=words)
 
+            name = renamed(run_name(KINDS[watch.FLOW], planned.window))
             done = attempt(
                 home,
-                info,
+                replace(info, name=name),
                 planned.champion.commit,
                 lambda folder: watch.run_branch(home, planned, folder, limits.stage_minutes),
                 lambda folder: watch.conclude(home, planned, folder, policy, to_label),
@@ -109,4 +129,4 @@ def _notify(
         if not watched.continues(before):
             notifications.send(notify, f"{home.origin.name}: {subject}", "\n".join([body, after]).strip())
     tries = [done.run.in_words()] if done.run.earlier else []
-    return Completed(message="\n".join([subject, *tries, body, after]).strip())
+    return Completed(name=STATES[watched.drifted], message="\n".join([subject, *tries, body, after]).strip())

@@ -44,23 +44,22 @@ class Plan:
 
 
 def watched_runs(home: Home, but: str | None = None) -> Iterator[tuple[Experiment, RunRecord, Watched]]:
-    """The records of windows that were watched to the end, the newest first; without the run named ``but``."""
+    """The records of windows that were watched to the end, newest first; without Prefect's run of the id ``but``."""
     for experiment in record.records(home.origin):
-        if experiment.name == but:
-            continue
         run = record.read_record(home.origin, experiment)
-        if run.flow == FLOW and run.completed and run.watched:
+        if run.flow == FLOW and run.completed and run.watched and (but is None or run.flow_run != but):
             yield experiment, run, run.watched
 
 
 def last(home: Home, but: str | None = None) -> RunRecord | None:
-    """The record of the newest window watched, by another run than ``but``; None before the first."""
+    """The record of the newest window watched, by another run than that of the id ``but``; None before the first."""
     return next((run for _, run, _ in watched_runs(home, but)), None)
 
 
-def plan(home: Home, since: str | None, until: str | None, days: float | None, run_name: str | None = None) -> Plan:
-    """The window that was asked for, or the one after the last, for the run of that name: a retry has the window of
-    its last try.
+def plan(home: Home, since: str | None, until: str | None, days: float | None, flow_run: str | None = None) -> Plan:
+    """The window that was asked for, or the one after the last.
+
+    For Prefect's run of the id ``flow_run``: a retry has the window of its last try.
 
     Raises UserError without a champion, on half a window and on the past.
     """
@@ -69,7 +68,7 @@ def plan(home: Home, since: str | None, until: str | None, days: float | None, r
         raise UserError("there is no champion to watch yet: `driftline promote` makes this commit's model it")
     if (since is None) != (until is None):
         raise UserError("--since and --until go together")
-    run, windows = last(home, run_name), windows_at(home, champion.commit)
+    run, windows = last(home, flow_run), windows_at(home, champion.commit)
     before = run.watched if run else None
     if since and until:
         asked = TimeRange(as_utc(since), as_utc(until))

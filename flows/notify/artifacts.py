@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.champion import model_table
 from flows.champion.model_table import Model
-from flows.notify.markdown import cell, fenced
+from flows.machine import pages
+from flows.notify.markdown import cell, escaped, fenced
 from flows.pipeline.stage import Result
 from flows.runs.summary import closing_lines, rows
 from tasks.core import paths
@@ -19,8 +21,9 @@ from tasks.report import INDEX
 
 
 def links(folder: Path, stages: Collection[str] | None = None) -> list[str]:
-    """Markdown links to the reports that exist; with ``stages``, to those that these have made."""
-    pages = {
+    """Markdown links to the reports that exist, in words where no server gives them out; with ``stages``, to those that
+    these have made."""
+    reports = {
         "report": ("report", INDEX),
         "drift": ("drift", DRIFT_REPORT),
         **{
@@ -28,8 +31,16 @@ def links(folder: Path, stages: Collection[str] | None = None) -> list[str]:
             for name in paths.WINDOWS
         },
     }
-    asked = {name: folder / page for name, (stage, page) in pages.items() if stages is None or stage in stages}
-    return [f"- [{name}]({page.resolve().as_uri()})" for name, page in asked.items() if page.exists()]
+    asked = {name: page for name, (stage, page) in reports.items() if stages is None or stage in stages}
+    there = {name: pages.address(folder, page) for name, page in asked.items() if (folder / page).exists()}
+    lines = [f"- [{name}]({found})" if found else f"- {name}: `{asked[name]}`" for name, found in there.items()]
+    return [*lines, f"- {escaped(how_to_open(folder))}"] if there else []
+
+
+def how_to_open(folder: Path) -> str:
+    """The command that opens a run's reports whether or not a server of ours is there."""
+    run = f" {folder.name}" if pages.is_clone(folder) else " --open"
+    return f"on {platform.node()}: driftline report{run}"
 
 
 def publish(results: Sequence[Result], folder: Path, others: Sequence[Model] | None = None) -> None:

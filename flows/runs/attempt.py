@@ -8,10 +8,13 @@ from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
+from prefect import runtime
+
 from flows.errors import FlowError
 from flows.machine.home import Home
 from flows.pipeline.stage import Result
 from flows.runs import kept, record, workspace
+from flows.runs.names import mark
 from flows.runs.record import Experiment, RunInfo
 from flows.runs.run_record import COMPLETED, RunRecord, Watched
 from tasks.core.errors import UserError
@@ -45,6 +48,13 @@ class Attempt:
         self.raise_error()
         assert self.run.watched
         return self.run.watched
+
+
+def this_run(home: Home, flow: str, revision: str | None = None, because: str | None = None) -> RunInfo:
+    """What the running run was started as."""
+    run = runtime.flow_run
+    due = run.scheduled_start_time
+    return RunInfo(str(run.name), flow, home.origin, record.now(), revision, because, due, str(run.id))
 
 
 def attempt(
@@ -82,6 +92,7 @@ def attempt(
             error = failure
     kept.keep(home, cache, folder)
     run = record.describe(folder, info, outcome_of(error), results, watched)
+    mark(*run.marks)
     return Attempt(folder, record.save(folder, run), run, error)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
@@ -28,6 +28,8 @@ from flows.runs import record
 from flows.runs.attempt import outcome_of
 from flows.runs.names import run_name
 from flows.runs.record import RunInfo
+from flows.runs.renamed import KINDS
+from flows.windows.ranges import TimeRange
 from tasks.core.errors import UserError
 from tasks.core.shown import shown
 
@@ -59,13 +61,25 @@ def errors_as_state(body: Callable[P, R | State[Any]]) -> Callable[P, R | State[
     return run
 
 
-def deployed(name: str, kind: str) -> Callable[[Callable[P, State[Any]]], Flow[P, State[Any]]]:
-    """A flow of that name whose runs are called by their kind, and are recorded and told of however they end."""
+Window = Callable[[Mapping[str, Any]], TimeRange | None]
+"""The window that a run with these parameters is for; None: it is called after when it was due."""
+
+
+def deployed(name: str, window: Window = lambda _: None) -> Callable[[Callable[P, State[Any]]], Flow[P, State[Any]]]:
+    """A flow of that name whose runs are called by their kind and window, and are recorded and told of however they
+    end."""
+
+    def called() -> str:
+        try:
+            about = window(runtime.flow_run.parameters)
+        except Exception:  # noqa: BLE001  the flow's body says what is wrong; a name fails no run
+            about = None
+        return run_name(KINDS[name], about)
 
     def as_flow(body: Callable[P, State[Any]]) -> Flow[P, State[Any]]:
         return flow(
             name=name,
-            flow_run_name=lambda: run_name(kind),
+            flow_run_name=called,
             persist_result=False,
             on_failure=[failed],
             on_crashed=[failed],
@@ -123,7 +137,8 @@ def leave_record(client: SyncPrefectClient, home: Home, flow: str, run: FlowRun,
     known = record.known(home.origin, str(run.name))
     if known and record.read_record(home.origin, known).ended >= _last_try(client, run):
         return False
-    info = RunInfo(str(run.name), flow, home.origin, run.start_time or record.now())
+    started, due = run.start_time or record.now(), run.expected_start_time
+    info = RunInfo(str(run.name), flow, home.origin, started, due=due, flow_run=str(run.id))
     record.save_without_clone(home.origin, record.describe(home.origin, info, outcome))
     return True
 

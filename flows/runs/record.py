@@ -147,6 +147,9 @@ class RunInfo:
     started: datetime
     revision: str | None = None
     because: str | None = None
+    due: datetime | None = None
+    flow_run: str | None = None
+    """Prefect's id."""
 
 
 def describe(
@@ -173,6 +176,8 @@ def describe(
         stages=tuple(results),
         watched=watched,
         earlier=tries(info.repository, info.name),
+        due=info.due,
+        flow_run=info.flow_run,
     )
 
 

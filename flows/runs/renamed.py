@@ -44,6 +44,9 @@ METRICS: tuple[Renamed, ...] = (
 SCHEDULED_TRAINING, MONITORING, APPROVAL, REBUILD = "scheduled-training", "monitoring", "approval", "rebuild"
 """The flows that are deployed. The name stands in every record and on Prefect's server."""
 
+KINDS = {SCHEDULED_TRAINING: "training", REBUILD: "verify", MONITORING: "monitoring", APPROVAL: "approval"}
+"""How the names of a flow's runs begin."""
+
 FLOWS = {"nightly-training": SCHEDULED_TRAINING, "weekly-verify": REBUILD, "promotion-on-approval": APPROVAL}
 """Old name of a flow to today's."""
 

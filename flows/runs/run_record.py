@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
@@ -19,6 +19,8 @@ from flows.windows.policy import Decision, Facts
 from flows.windows.ranges import TimeRange, UtcMoment
 
 COMPLETED = "completed"
+OVERDUE = timedelta(minutes=15)
+"""What a run may begin after it was due before it counts as late."""
 
 
 class Frozen(BaseModel):
@@ -128,11 +130,38 @@ class RunRecord(Frozen):
     """Of a run of monitoring that got as far."""
     earlier: tuple[EarlierTry, ...] = ()
     """The tries before a retry, the first one first; all else is the last try's."""
+    due: datetime | None = None
+    flow_run: str | None = None
+    """Prefect's id, which its page's address ends with."""
+
+    @property
+    def late(self) -> timedelta | None:
+        """By how much it began late; None where it was in time or is a retry."""
+        by = self.started - self.due if self.due and not self.earlier else timedelta()
+        return by if by > OVERDUE else None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether there was nothing to do: a duplicate of the run before, or no news."""
+        return self.completed and bool(self.stages) and all(one.outcome == "unchanged" for one in self.stages)
+
+    @property
+    def marks(self) -> list[str]:
+        """The tags that its flow run gets."""
+        found = {"late": self.late, "retry": self.earlier, "drift": self.watched and self.watched.drifted}
+        return [mark for mark, holds in found.items() if holds]
 
     def in_words(self) -> str:
         """The outcome in a line, with how the earlier tries ended."""
         now, *before = [one.splitlines()[0] for one in (self.outcome, *(past.outcome for past in self.earlier))]
-        return now + (f" at try {len(self.earlier) + 1}; before: {'; '.join(before)}" if before else "")
+        return "".join(
+            [
+                now,
+                ", nothing had changed" if self.unchanged else "",
+                f", started {str(self.late).rpartition(':')[0]} h late" if self.late else "",
+                f" at try {len(self.earlier) + 1}; before: {'; '.join(before)}" if before else "",
+            ]
+        )
 
     def tries(self) -> tuple[EarlierTry, ...]:
         """The earlier tries and this one, as the record of the next try has them."""

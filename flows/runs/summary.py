@@ -46,6 +46,12 @@ def drift_line(found: DriftVerdict) -> str:
     return f"drift     {found}: {found.reason}"
 
 
+def open_line(folder: Path) -> Iterator[str]:
+    """For a terminal: where the report of a folder is, if there is one."""
+    if (folder / INDEX).exists():
+        yield f"open      {(folder / INDEX).resolve().as_uri()}"
+
+
 def closing_lines(folder: Path, stages: Collection[str] | None = None) -> Iterator[str]:
     """The last lines of a run, of what there is; with ``stages``, of what these have made."""
 
@@ -56,5 +62,3 @@ def closing_lines(folder: Path, stages: Collection[str] | None = None) -> Iterat
         yield from model_lines(Evaluation.in_folder(folder))
     if told("drift", paths.metrics("drift")):
         yield drift_line(DriftVerdict.in_folder(folder))
-    if told("report", INDEX):
-        yield f"open      {(folder / INDEX).resolve().as_uri()}"

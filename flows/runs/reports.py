@@ -1,0 +1,52 @@
+"""The reports of any recorded run in a browser: ``driftline report RUN``."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+from dvc.repo import Repo
+
+from driftline_login import Login
+from flows.machine import pages
+from flows.machine.home import Home
+from flows.machine.locks import holding
+from flows.machine.protected_app import ProtectedApp, nothing
+from flows.machine.server import DEFAULT_API, LOOPBACK, api_address, log_in
+from flows.runs import record, workspace
+from tasks.core import paths
+from tasks.core.errors import UserError
+from tasks.report import INDEX
+
+
+def folder_of(home: Home, name: str) -> Path:
+    """The clone of a run, with its reports; made anew where it was pruned. UserError: no record, or no report."""
+    past = record.find(home.origin, name)
+    folder = home.clones / past.name
+    if not (folder / INDEX).exists():
+        with holding(home.workspace_lock, "driftline report", "refuse"):
+            workspace.clone(home, past.ref, folder, workspace.shared_cache(home))
+            with Repo(str(folder)) as repo:
+                made = [out.fs_path for stage in repo.index.stages for out in stage.outs]
+                reports = [out for out in made if Path(out).is_relative_to(folder / paths.REPORTS)]
+                repo.checkout(targets=reports, force=True, allow_missing=True)
+    if not (folder / INDEX).exists():
+        raise UserError(f"{past.name} has no {INDEX}: it ended before, or DVC's cache has lost it; `driftline status`")
+    return folder
+
+
+def show(home: Home, name: str) -> None:
+    """Say where a browser opens a run's reports: at a server of ours that is up, else at one of this process, until
+    Ctrl-C."""
+    folder = folder_of(home, name)
+    log_in(api_address() or DEFAULT_API)
+    if found := pages.address(folder, INDEX):
+        print(f"open      {found}")
+        return
+    with socket.create_server((LOOPBACK, 0)) as listening, suppress(KeyboardInterrupt):
+        login, port = Login.new(), listening.getsockname()[1]
+        print(f"open      http://{LOOPBACK}:{port}{pages.path_of(login, folder, INDEX)}\nCtrl-C ends it", flush=True)
+        config = uvicorn.Config(ProtectedApp(nothing, login=login), log_level="warning")
+        uvicorn.Server(config).run(sockets=[listening])
