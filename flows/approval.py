@@ -1,6 +1,6 @@
 """Promotion on approval: the gate judges, a person decides on Prefect's page, and only then are tags made.
 
-Deployed by ``driftline serve`` and ``prefect.yaml`` as ``approval/approval``; started from Prefect's page or with
+Deployed by ``driftline serve`` and ``prefect.yaml``; started from Prefect's page or with
 ``prefect deployment run``, answered there or by ``driftline approve``. By hand, without waiting for anybody:
 ``driftline promote``.
 """
@@ -78,7 +78,7 @@ def approval(
         create_markdown_artifact(key="promotion", markdown=markdown(proposed), description="The gate's verdict")
         if not (proposed.may_promote or force):
             return Completed(name="NotPromoted", message=proposed.words)
-        notifications.send(publish.notify, f"{home.origin.name}: a model waits for approval", proposed.words)
+        notifications.send(publish.notify, f"{home.name}: a model waits for approval", proposed.words)
         answer = _ask(proposed.words, hours)
         if answer is None:
             return Completed(name="Unanswered", message=f"nobody answered within {hours:g} hours; nothing was changed")
@@ -121,7 +121,7 @@ def reply(home: Home, name: str | None, approve: bool, why: str) -> tuple[str, s
 
 
 def _waiting(server: SyncPrefectClient, home: Home, name: str | None) -> FlowRun:
-    waiting = flow_runs(server, home, [StateType.PAUSED], [FLOW])
+    waiting = list(flow_runs(server, home, [StateType.PAUSED], [FLOW]))
     found = [run for run in waiting if name in (None, run.name)]
     names = ", ".join(str(run.name) for run in waiting)
     if not waiting:

@@ -5,6 +5,8 @@ Nothing else is expected to end one; whatever does is a bug, and recorded and to
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import ClassVar
 
 from tasks.core.errors import UserError
@@ -51,3 +53,15 @@ class Busy(FlowError):
     """Another run holds the lock, and the policy is not to wait."""
 
     exit_code = UserError.exit_code
+
+
+class Copied(UserError):
+    """A checkout was copied with its id, and nobody has said yet which of the two is which."""
+
+    def __init__(self, copy: Path, other: Path) -> None:
+        self.copy, self.other = copy, other
+        where = f"--repository {shlex.quote(str(copy))}"
+        super().__init__(
+            f"{copy} is a copy of {other}: `driftline identity --new {where}` makes it a checkout of its own, "
+            f"`driftline identity --replace {where}` lets it take the other's place"
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
@@ -16,6 +17,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
@@ -26,6 +28,7 @@ from flows.machine.locks import is_held
 from flows.runs import ending
 from flows.runs.renamed import APPROVAL, MONITORING, REBUILD, SCHEDULED_TRAINING, flow_ever
 from flows.runs.run_record import OVERDUE
+from flows.schedule.deployments import REPOSITORY
 
 FLOWS = (SCHEDULED_TRAINING, REBUILD, MONITORING, APPROVAL)
 ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
@@ -34,6 +37,7 @@ MISSED = "Missed"
 """The name of the state of a run that was cancelled because nothing was there to start it."""
 GONE = "its process is gone: the run, its runner or the machine was killed"
 STARTING = timedelta(minutes=2)  # a process takes its lock within this time of being started
+PAGE = 200
 
 
 def flow_runs(
@@ -43,15 +47,21 @@ def flow_runs(
     flows: Sequence[str] = FLOWS,
     sort: FlowRunSort = FlowRunSort.EXPECTED_START_TIME_ASC,
     fits: Callable[[FlowRun], bool] = lambda _: True,
-) -> list[FlowRun]:
-    """The deployed runs of the repository in these states that fit, by default in the order in which they are due."""
-    found = client.read_flow_runs(
-        flow_filter=FlowFilter(name=FlowFilterName(any_=[name for flow in flows for name in flow_ever(flow)])),
-        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))),
-        sort=sort,
-        limit=200,
-    )
-    return [run for run in found if fits(run) and home.is_named(run.parameters.get("repository"))]
+) -> Iterator[FlowRun]:
+    """The deployed runs of the checkout in these states that fit, by default in the order in which they are due.
+
+    Those under way are all looked at, since an earlier release gave them no tag or another; of those to come and those
+    that have ended, a server of many repositories holds thousands.
+    """
+    ours = FlowRunFilterTags.model_validate({"operator": "or_", "all_": [home.tag], "is_null_": True})
+    tags = None if set(states) <= set(UNDER_WAY) else ours
+    named = FlowFilter(name=FlowFilterName(any_=[name for flow in flows for name in flow_ever(flow)]))
+    which = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)), tags=tags)
+    for offset in count(0, PAGE):
+        found = client.read_flow_runs(flow_filter=named, flow_run_filter=which, sort=sort, limit=PAGE, offset=offset)
+        yield from (run for run in found if fits(run) and home.owns(run.tags, run.parameters.get(REPOSITORY)))
+        if len(found) < PAGE:
+            return
 
 
 def reap(home: Home, *, starting: timedelta = STARTING) -> list[str]:
@@ -68,11 +78,12 @@ def reap_with(client: SyncPrefectClient, home: Home, starting: timedelta = START
     """The same through a client."""
     crashed = list(_mark_crashed(client, home, starting))
     _close_crashed(client, home)
+    _follow(client, home)
     return [*crashed, *_skip_missed(client, home)]
 
 
 def _mark_crashed(client: SyncPrefectClient, home: Home, starting: timedelta) -> Iterator[str]:
-    for run in flow_runs(client, home, UNDER_WAY):
+    for run in list(flow_runs(client, home, UNDER_WAY)):
         since = run.state.timestamp if run.state else datetime.now(UTC)
         if is_held(home.run_lock(str(run.id))) or datetime.now(UTC) - since < starting:
             continue
@@ -99,6 +110,13 @@ def _due(run: FlowRun) -> datetime:
     """When it is to start; of a retry that is when somebody asked for it, not when the run was due first."""
     asked = run.state.state_details.scheduled_time if run.state else None
     return asked or run.expected_start_time or datetime.now(UTC)
+
+
+def _follow(client: SyncPrefectClient, home: Home) -> None:
+    """Let what is due go where the checkout is now, if it was moved."""
+    for run in list(flow_runs(client, home, [StateType.SCHEDULED])):
+        if run.parameters.get(REPOSITORY) in home.checkout.earlier:
+            client.update_flow_run(run.id, parameters={**run.parameters, REPOSITORY: str(home.origin)})
 
 
 def _skip_missed(client: SyncPrefectClient, home: Home) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from prefect import tags
+
 from flows.champion import proposal
 from flows.machine.home import Home
 from flows.parameters import Limits, Policy, Publish, Request
@@ -20,15 +22,16 @@ def refit(home: Home, policy: Policy, limits: Limits, publish: Publish, watched:
     """
     assert watched.window
     windows = windows_for_refit(windows_at(home, watched.champion.commit), watched.window)
-    state = scheduled_training(
-        repository=str(home.origin),
-        revision=policy.revision,
-        stages=MODEL,
-        request=Request(windows=windows, because=because),
-        limits=Limits(stage_minutes=limits.stage_minutes, other_versions=limits.other_versions),
-        publish=Publish(upstream=publish.upstream),
-        return_state=True,
-    )
+    with tags(home.name, home.tag):
+        state = scheduled_training(
+            repository=str(home.origin),
+            revision=policy.revision,
+            stages=MODEL,
+            request=Request(windows=windows, because=because),
+            limits=Limits(stage_minutes=limits.stage_minutes, other_versions=limits.other_versions),
+            publish=Publish(upstream=publish.upstream),
+            return_state=True,
+        )
     if not state.is_completed():
         return f"the refit failed: {state.message}"
     made = next(one for one in record.records(home.origin) if record.read_record(home.origin, one).because == because)

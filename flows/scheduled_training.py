@@ -18,7 +18,8 @@ from prefect.states import Completed
 from flows.champion import model_table
 from flows.champion.manifest import verify_warm_start
 from flows.champion.training_window import Trained, windows_to_train
-from flows.machine.home import Home, gpu_lock
+from flows.machine import gpu
+from flows.machine.home import Home
 from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap, holding
 from flows.monitoring import labelling
@@ -37,7 +38,6 @@ from tasks.core import paths
 log = logging.getLogger(__name__)
 
 FLOW = SCHEDULED_TRAINING
-GPU = Path("/dev/nvidiactl")
 MODEL = ["evaluate"]  # and what it reads: the window after a moved reference may have no rows yet
 
 
@@ -90,11 +90,11 @@ def scheduled_training(
 
 @contextmanager
 def exclusive(home: Home, name: str, overlap: Overlap) -> Iterator[None]:
-    """The repository's lock and, on a machine with a GPU, the GPU's; always in this order."""
+    """The checkout's lock and, where the run uses a GPU, that GPU's; always in this order."""
     with ExitStack() as locks:
         locks.enter_context(holding(home.workspace_lock, name, overlap))
-        if GPU.exists():
-            locks.enter_context(holding(gpu_lock(), name, overlap))
+        if used := gpu.lock():
+            locks.enter_context(holding(used, name, overlap))
         yield
 
 

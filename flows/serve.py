@@ -114,9 +114,10 @@ def serve(home: Home, host: str, port: int, names: Sequence[str] = ()) -> None:
     deployments = declared(home)
     for line in unused(home):
         log.info(line)
+    if not home.committed_name:
+        log.info(f"called {home.name} here, after its folder; `name: {home.name}` in prefect.yaml: in every checkout")
     try:
-        lock = home.folder / "locks" / "serve.lock"
-        with holding(lock, f"process {os.getpid()}", "skip"), reachable(host, port, names):
+        with holding(home.serve_lock, f"process {os.getpid()}", "skip"), reachable(host, port, names):
             serve_all(home, deployments)
     except Busy as busy:
         raise UserError(f"{home.origin} is being served already: {busy}") from None

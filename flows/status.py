@@ -30,8 +30,8 @@ def server_lines(home: Home) -> Iterator[str]:
     yield f"server     {api.removesuffix('/api')}"
     with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
         names = {flow.id: flow.name for flow in client.read_flows()}
-        running = flow_runs(client, home, UNDER_WAY)
-        due = flow_runs(client, home, [StateType.SCHEDULED])
+        running = list(flow_runs(client, home, UNDER_WAY))
+        due = list(flow_runs(client, home, [StateType.SCHEDULED]))
     yield from (f"running    {one.name}: {one.state_name}, since {_time(one.start_time)}" for one in running)
     if not running:
         yield "running    nothing"
@@ -82,6 +82,6 @@ def disk_lines(home: Home) -> Iterator[str]:
 
 def lines(home: Home) -> Iterator[str]:
     """All of it."""
-    yield f"repository {home.origin}"
+    yield f"repository {home.key}: {home.origin}"
     for part in (server_lines(home), record_lines(home), [champion_line(home)], disk_lines(home)):
         yield from part

@@ -80,7 +80,7 @@ def backtest(
         steps = _replayed(cache, windows, policies, replay.labels)
         shutil.rmtree(work / "models", ignore_errors=True)
     training_rows = len(rows.before(windows[0].since))
-    found = page.Replayed(home.origin.name, f"{HOW[replay.refit]} {HOW[replay.labels]}", policies, steps, training_rows)
+    found = page.Replayed(home.name, f"{HOW[replay.refit]} {HOW[replay.labels]}", policies, steps, training_rows)
     return _publish(found, Path(output).absolute() if output else home.origin / PAGE, cache.computed)
 
 

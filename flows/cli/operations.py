@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from flows.cli.options import HomeOption, examples, interruptible
+from flows.cli.options import CopyOption, HomeOption, examples, interruptible
 from flows.errors import FlowError
 from flows.machine.home import CLONES_KEPT
 from tasks.core.cli import FAILED, file_option, from_caller
@@ -52,6 +52,17 @@ def serve(
     from flows.serve import serve
 
     serve(home, host, port, allow_host)
+
+
+@commands.command(rich_help_panel=PANEL, epilog=examples("deploy", "deploy --repository ../mails"))
+def deploy(home: HomeOption) -> None:
+    """Register prefect.yaml for a work pool.
+
+    A worker runs it: `prefect worker start --pool driftline`. What is no longer declared is deleted.
+    """
+    from flows.schedule.work_pool import deploy
+
+    print("\n".join(deploy(home)))
 
 
 @commands.command(
@@ -137,6 +148,37 @@ def prune(
 
     gone = prune(home, keep, keep_checkpoints, days)
     print("\n".join(f"deleted {folder}" for folder in gone) or "nothing to delete")
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples(
+        "identity",
+        "identity --new         # of a copy made with cp -r: a checkout of its own",
+        "identity --replace     # of a copy: it takes the place of the one it was copied from",
+    ),
+)
+def identity(
+    new: Annotated[bool, typer.Option("--new", help="This copy gets an id, a home and labels of its own.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="This copy keeps id, home and labels; the other gets new ones.")
+    ] = False,
+    *,
+    home: CopyOption,
+) -> None:
+    """Show by which name and id this checkout is known."""
+    from flows.machine import checkout
+    from flows.machine.home import Home
+    from flows.machine.locks import idle
+
+    if new and replace:
+        raise UserError("--new and --replace exclude each other: name one")
+    if new:
+        checkout.make_new(home.origin)
+    if replace and (other := checkout.original(home.origin)):
+        with idle(Home(other), "driftline identity"):
+            checkout.take_over(home.origin)
+    print(f"repository {home.name}\ncheckout   {home.checkout.id}, at {home.origin}\nhome       {home.folder}")
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("reaper"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.errors import FlowError
+from flows.machine import checkout
 from flows.machine.git import typed
 from flows.machine.home import Home
 from tasks.core.cli import INTERRUPTED, from_caller
@@ -23,17 +24,30 @@ def _home(typed: str | Home) -> Home:
     return typed if isinstance(typed, Home) else Home.of(from_caller(typed))
 
 
-HomeOption = Annotated[
-    Home,
-    typer.Option(
+def _settled(typed: str | Home) -> Home:
+    """The same; whoever sits at a terminal is asked once what a copy made with ``cp -r`` is to be."""
+    home = _home(typed)
+    if sys.stdin.isatty() and (other := checkout.original(home.origin)):
+        question = f"{home.origin} is a copy of {other}. Make it a checkout of its own, without the labels kept there?"
+        if typer.confirm(question, default=True):
+            checkout.make_new(home.origin)
+    return home
+
+
+def _option(parser: Callable[[str | Home], Home]) -> Any:
+    return typer.Option(
         "--repository",
         metavar="FOLDER",
-        parser=_home,
+        parser=parser,
         default_factory=Home.of,
         show_default=False,
         help="The deployed repository; by default this one.",
-    ),
-]
+    )
+
+
+HomeOption = Annotated[Home, _option(_settled)]
+CopyOption = Annotated[Home, _option(_home)]
+"""Of the command that says what a copy is to be."""
 SinceOption = Annotated[str | None, typer.Option("--since", metavar="DATE", help="Where the time range begins, UTC.")]
 UntilOption = Annotated[str | None, typer.Option("--until", metavar="DATE", help="Where it ends, UTC; not included.")]
 PushOption = Annotated[

@@ -59,6 +59,8 @@ def monitor(
 
     Runs in a clone at the champion's commit. What no option says is as prefect.yaml has it for monitoring.
     """
+    from prefect import tags
+
     from flows.machine.server import some_server
     from flows.monitoring import watch
     from flows.monitoring.flow import monitoring
@@ -80,7 +82,7 @@ def monitor(
     publish = changed(declared.publish, upstream=push, notify=notify)
     rows = declared.to_label if to_label is None else to_label
     windows = _labelled(home, labels, named) if labels else [named]
-    with interruptible("the window was not recorded; run again"), some_server():
+    with interruptible("the window was not recorded; run again"), some_server(), tags(home.name, home.tag):
         for window in windows:
             finish(monitoring(str(home.origin), window, how, rows, declared.limits, publish, return_state=True))
 

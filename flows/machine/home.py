@@ -1,4 +1,4 @@
-"""Where what a deployment keeps on its machine lies: one folder for each repository that is deployed.
+"""Where what a deployment keeps on its machine lies: one folder for each checkout that is deployed.
 
 ``~/.driftline``, or what the environment variable ``DRIFTLINE_HOME`` names.
 """
@@ -7,17 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from flows.errors import GitFailed
+from flows.machine import checkout
+from flows.machine.checkout import Checkout
 from flows.machine.git import git
 from tasks.core.errors import UserError
 from tasks.core.files import private_folder
+from tasks.core.yaml_files import read_yaml
 
 CLONES_KEPT = 5  # of finished runs, for a look at their reports
 RUNS = "runs"
 HERE = Path(__file__).resolve().parents[2]
+NAMING = "prefect.yaml"
+"""Its key ``name`` is what people call the repository, in every checkout."""
+OWNER = "checkout"
+"""A file in a home: the id of the checkout that it belongs to."""
+TAG = "checkout:"
 
 
 def root() -> Path:
@@ -33,10 +44,10 @@ def make_root() -> Path:
 
 @dataclass(frozen=True)
 class Home:
-    """The folder of one deployed repository."""
+    """The folder of one deployed checkout."""
 
     origin: Path
-    """The repository that is deployed: an absolute path."""
+    """The checkout that is deployed: an absolute path."""
 
     @classmethod
     def of(cls, repository: str | Path | None = None) -> Home:
@@ -47,21 +58,68 @@ class Home:
         except (GitFailed, ValueError):
             raise UserError(f"{folder} is not a git repository with a working tree: name one that is") from None
 
+    @cached_property
+    def checkout(self) -> Checkout:
+        """Which one it is. Raises Copied for a copy that nobody has settled yet."""
+        return checkout.of(self.origin)
+
+    @property
+    def committed_name(self) -> str | None:
+        """What ``name`` of prefect.yaml says; None where it says nothing, or the file cannot be read."""
+        with suppress(UserError, OSError):
+            found = read_yaml(self.origin / NAMING)
+            if isinstance(found, dict) and isinstance(given := found.get("name"), str) and given.strip():
+                return checkout.named(given)
+        return None
+
+    @property
+    def name(self) -> str:
+        """What people call the repository: its committed name, else that of the folder it was first deployed from."""
+        return self.committed_name or self.checkout.called
+
+    @property
+    def key(self) -> str:
+        """``mails-3f2a91c0``: the name, and the id that tells two checkouts apart."""
+        return f"{self.name}-{self.checkout.id}"
+
+    @property
+    def tag(self) -> str:
+        """What deployments and runs of this checkout are known by on a Prefect server."""
+        return f"{TAG}{self.checkout.id}"
+
     def make(self) -> Path:
         """Its folder, which only its owner may enter: clones, labels and logs hold the texts."""
         make_root()
-        return private_folder(self.folder)
+        folder = private_folder(self.folder)
+        (folder / OWNER).write_text(self.checkout.id, encoding="utf-8")
+        return folder
+
+    def owns(self, tags: Iterable[str], repository: object) -> bool:
+        """Whether a deployment or run is of this checkout: by its tag; without one, of an earlier release, by path."""
+        marks = [tag for tag in tags if tag.startswith(TAG)]
+        return self.tag in marks if marks else self.is_named(repository)
 
     def is_named(self, repository: object) -> bool:
-        """Whether a run's parameter names this repository, by default that of this code; one that is gone: no."""
+        """Whether a run's parameter names this checkout, by default that of this code, where it lies or lay."""
         try:
             return Home.of(str(repository) if repository else None) == self
         except UserError:
-            return False
+            return str(repository) in self.checkout.earlier
 
     @property
     def folder(self) -> Path:
-        return root() / f"{self.origin.name}-{hashlib.sha256(str(self.origin).encode()).hexdigest()[:8]}"
+        """By the checkout's id; or the one that an earlier release named after its path, taken over for good."""
+        own = root() / f"{self.checkout.called}-{self.checkout.id}"
+        return own if own.exists() else next(self._of_earlier_release(), own)
+
+    def _of_earlier_release(self) -> Iterator[Path]:
+        for path in map(Path, (self.checkout.path, *self.checkout.earlier)):
+            folder = root() / f"{path.name}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+            owner = folder / OWNER
+            if folder.exists() and not owner.exists():
+                owner.write_text(self.checkout.id, encoding="utf-8")
+            if folder.exists() and owner.read_text(encoding="utf-8") == self.checkout.id:
+                yield folder
 
     @property
     def clones(self) -> Path:
@@ -82,11 +140,11 @@ class Home:
     def workspace_lock(self) -> Path:
         return self.folder / "locks" / "workspace.lock"
 
+    @property
+    def serve_lock(self) -> Path:
+        """Held as long as ``driftline serve`` runs."""
+        return self.folder / "locks" / "serve.lock"
+
     def run_lock(self, run: str) -> Path:
         """Held as long as the process of the run lives."""
         return self.folder / "locks" / "runs" / f"{run}.lock"
-
-
-def gpu_lock() -> Path:
-    """One for the machine, whatever is deployed on it."""
-    return root() / "gpu.lock"

@@ -11,7 +11,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from flows.errors import Busy
-from flows.machine.home import make_root
+from flows.machine.home import Home, make_root
 from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,13 @@ def holding(file: Path, who: str, overlap: Overlap | Literal["refuse"] = "wait")
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def idle(home: Home, who: str) -> Iterator[None]:
+    """Nothing serves the checkout and no run is at work there for the length of the block. UserError while one is."""
+    with holding(home.serve_lock, who, "refuse"), holding(home.workspace_lock, who, "refuse"):
+        yield
 
 
 def is_held(file: Path) -> bool:

@@ -16,7 +16,7 @@ def failed(home: Home, flow: str, name: str, words: str, notify: str | None) -> 
     """
     file, first = _file(home, flow), words.splitlines()[0].replace(name, "").removeprefix("failed: ")
     known = file.read_text(encoding="utf-8").removeprefix("failed: ") if file.exists() else ""
-    if first != known and notifications.send(notify, f"{home.origin.name}: {name} failed", words):
+    if first != known and notifications.send(notify, f"{home.name}: {name} failed", words):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(first, encoding="utf-8")
 

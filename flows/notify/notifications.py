@@ -65,8 +65,8 @@ def emit(home: Home, run: str, watched: Watched, drift: DriftVerdict) -> None:
     emit_event(
         event=DRIFT,
         resource={
-            "prefect.resource.id": f"driftline.repository.{home.folder.name}",
-            "prefect.resource.name": home.origin.name,
+            "prefect.resource.id": f"driftline.repository.{home.checkout.id}",
+            "prefect.resource.name": home.name,
         },
         payload={
             "run": run,

@@ -94,7 +94,7 @@ def rebuild(home: Home, past: Experiment, keep: bool = False, other_versions: Co
 def _bring_inputs(folder: Path, cache: Path) -> None:
     """What ``.dvc`` files point to, from the shared cache, which is laid out as a DVC remote is."""
     kept.restore(cache)
-    settings = ConfigObj(str(folder / ".dvc" / "config.local"), encoding="utf-8", list_values=False)
+    settings = ConfigObj(str(folder / ".dvc" / "config.local"), encoding="utf-8", interpolation=False)
     settings[f'remote "{INPUTS}"'] = {"url": str(cache)}
     settings.write()
     with Repo(str(folder)) as repo:

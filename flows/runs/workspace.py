@@ -21,6 +21,7 @@ from flows.pipeline.stage import guarded
 from flows.runs import kept
 from flows.runs.record import LOCK, Experiment
 from tasks.core import paths
+from tasks.core.errors import UserError
 from tasks.core.files import private_folder, replacing
 from tasks.core.yaml_files import read_yaml
 from tasks.dataset import layout
@@ -62,6 +63,8 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     Remotes that only this machine knows, with their secrets, come along in ``.dvc/config.local``. Checkpoints of
     trainings lie beside the clones, so that a run in the next clone goes on with what this one began.
     """
+    if set("{}") & set(f"{cache}{folder}"):
+        raise UserError(f"DVC fails on the signs {{ and }} in a path: move {cache} or {folder}")
     home.make()
     kept.restore(cache)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +81,7 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     known = home.origin / ".dvc" / "config.local"
     if known.exists():
         shutil.copy(known, local)
-    settings = ConfigObj(str(local), encoding="utf-8", list_values=False)
+    settings = ConfigObj(str(local), encoding="utf-8", interpolation=False)  # quotes # and , as DVC does
     settings.setdefault("cache", {})["dir"] = str(cache)
     settings.write()
     local.chmod(0o600)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from prefect.flows import load_flow_from_entrypoint
 from pydantic import create_model
 
 from flows.machine.home import HERE, Home
+from flows.notify.markdown import escaped
 from flows.schedule.prefect_yaml import FILE, Deployment, Schedule, read
 from tasks.core.errors import UserError
 from tasks.core.params import Section, parse
@@ -43,6 +45,16 @@ def declared(home: Home) -> list[RunnerDeployment]:
     """What the repository's ``prefect.yaml`` declares, for the runner. The current folder is that of this code."""
     file = home.origin / FILE
     return [_for_runner(one, home, file) for one in read(file)]
+
+
+def registered_name(name: str, home: Home) -> str:
+    """What a deployment of ``prefect.yaml`` is called on a server, where other checkouts have one of that name too."""
+    return f"{name}-{home.key}"
+
+
+def _description(one: Deployment, home: Home) -> str:
+    place = f"Repository {home.name}, checkout {home.checkout.id}: {home.origin} on {platform.node()}"
+    return "\n\n".join(filter(None, (one.description, escaped(place))))
 
 
 def unused(home: Home) -> list[str]:
@@ -86,11 +98,11 @@ def _for_runner(one: Deployment, home: Home, file: Path) -> RunnerDeployment:
     limit = one.concurrency_limit
     return RunnerDeployment.from_entrypoint(
         one.entrypoint,
-        one.name,
+        registered_name(one.name, home),
         schedules=[_schedule(each) for each in one.schedules],
         parameters=given,
-        description=one.description,
-        tags=one.tags,
+        description=_description(one, home),
+        tags=[*one.tags, home.name, home.tag],
         concurrency_limit=limit.as_prefect() if limit else None,
         paused=one.paused,
         version=one.version,

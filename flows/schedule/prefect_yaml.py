@@ -1,6 +1,6 @@
 """The strict model of ``prefect.yaml``, the one place that says when what runs and by which policy.
 
-``prefect deploy --all`` reads the same file for a work pool. Prefect's own loader skips what it cannot read; here every
+``driftline deploy`` reads the same file for a work pool. Prefect's own loader skips what it cannot read; here every
 key that is not known, and every value that does not fit, is refused by name. Understood are literals, anchors and
 ``{{ $NAME }}``, a variable of the environment; Prefect's other placeholders only in keys that a work pool alone uses.
 """
@@ -140,7 +140,7 @@ class PrefectYaml(Section):
 
 def read(file: Path) -> list[Deployment]:
     """The deployments that the file declares. UserError: a key or value that is not understood."""
-    whole = parse(PrefectYaml, _values(file), "", file)
+    whole = parse(PrefectYaml, values(file), "", file)
     found = [_deployment(values, place, file) for place, values in enumerate(whole.deployments)]
     names = [one.name for one in found]
     for name in names:
@@ -149,7 +149,8 @@ def read(file: Path) -> list[Deployment]:
     return found
 
 
-def _values(file: Path) -> object:
+def values(file: Path) -> dict[str, Any]:
+    """What stands in the file, its anchors resolved. UserError: it cannot be read as a mapping."""
     yaml = YAML(typ="safe", pure=True)
     yaml.version = (1, 1)  # as Prefect reads it
     try:

@@ -9,26 +9,29 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 from flows.machine.home import Home
 from flows.runs.renamed import DEPLOYMENTS
+from flows.schedule.deployments import REPOSITORY, registered_name
 
 PAGE = 200
 Name = tuple[str, str]
 """Flow and deployment."""
 
 
-def retire(client: SyncPrefectClient, home: Home, declared: Collection[Name]) -> Iterator[str]:
-    """Delete the deployments of the repository that are not declared, with their scheduled runs: which, in words.
+def retire(client: SyncPrefectClient, home: Home, declared: Collection[Name], *, pool: bool = False) -> Iterator[str]:
+    """Delete the checkout's deployments that are not declared, with their scheduled runs: which, in words.
 
-    Those of a work pool are left alone, but for the names of earlier releases: whoever deployed the others may want
-    them.
+    ``pool``: those of a work pool, which are left alone otherwise, but for the names of the first release.
     """
-    flows = {flow.id: flow.name for flow in client.read_flows()}
     for one in list(_all(client)):
-        name = (flows.get(one.flow_id, ""), one.name)
-        old = name in DEPLOYMENTS
-        if name in declared or not _is_of(home, one, old) or (one.work_pool_name and not old):
+        if not _is_of(home, one):
+            continue
+        name = (client.read_flow(one.flow_id).name, one.name)
+        tagged, first = home.tag in one.tags, name in DEPLOYMENTS
+        earlier = first or (name[0], registered_name(one.name, home)) in declared
+        named = tagged or REPOSITORY in (one.parameters or {})
+        if name in declared or not (named or earlier) or (bool(one.work_pool_name) != pool and not first):
             continue
         client.delete_deployment(one.id)
-        why = "of an earlier release" if old else "no longer in prefect.yaml"
+        why = "of an earlier release" if earlier and not tagged else "no longer in prefect.yaml"
         yield f"deleted the deployment {'/'.join(name)}, {why}"
 
 
@@ -42,7 +45,13 @@ def _all(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:
         yield from found
 
 
-def _is_of(home: Home, one: DeploymentResponse, old: bool) -> bool:
-    """Whether it names the repository; an earlier release's that names none is of the repository of this code."""
-    named = (one.parameters or {}).get("repository")
-    return (named is not None or old) and home.is_named(named)
+def _is_of(home: Home, one: DeploymentResponse) -> bool:
+    """Whether it is of this checkout; one that names no repository runs the one whose code it was deployed from."""
+    named = (one.parameters or {}).get(REPOSITORY)
+    return home.owns(one.tags, named if named is not None else _deployed_from(one))
+
+
+def _deployed_from(one: DeploymentResponse) -> object:
+    """The folder that its runs begin in, as ``prefect deploy`` and the first releases left it."""
+    steps = [step for each in one.pull_steps or () for step in each.values()]
+    return next((step["directory"] for step in steps if "directory" in step), one.path)

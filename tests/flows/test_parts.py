@@ -19,12 +19,12 @@ from bench.results import write_section
 from flows import scheduled_training
 from flows.errors import Busy, TooLittleSpace
 from flows.machine.git import git, identity
-from flows.machine.home import Home, gpu_lock
+from flows.machine.home import Home
 from flows.machine.locks import holding, is_held
 from flows.machine.server import server
 from flows.notify import incidents, notifications
 from flows.pipeline import disk
-from flows.reaper import GONE, OVERDUE, reap_with
+from flows.reaper import GONE, OVERDUE, PAGE, reap_with
 from flows.runs import prune
 from flows.runs.publish import refuse_secrets
 from flows.runs.record import LockedStage, find, inputs, read_record, records
@@ -123,21 +123,6 @@ def test_who_does_not_name_himself_is_turned_away(tmp_path, monkeypatch):
         assert httpx.get(f"{api}/admin/version", auth=("who", "what"), timeout=30).status_code == 200
 
 
-def test_repositories_of_a_machine_share_its_gpu(deployed, tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(scheduled_training, "GPU", TOP)
-    other = Home(tmp_path_factory.mktemp("other"))
-    with scheduled_training.exclusive(deployed, "mine", "skip"):
-        assert is_held(gpu_lock())
-        with (
-            pytest.raises(Busy, match=r"mine holds .*gpu\.lock"),
-            scheduled_training.exclusive(other, "theirs", "skip"),
-        ):
-            pass
-        assert not is_held(other.workspace_lock)
-    with scheduled_training.exclusive(other, "theirs", "skip"):
-        assert is_held(gpu_lock())
-
-
 def test_a_home_is_of_the_whole_repository_and_a_plain_folder_has_none(repository, tmp_path_factory):
     (repository / "inside").mkdir()
     assert Home.of(repository / "inside") == Home.of(repository)
@@ -185,10 +170,11 @@ class Server:
     def __init__(self, runs):
         self.runs, self.states = runs, {}
 
-    def read_flow_runs(self, *, flow_filter, flow_run_filter, sort, **_):
+    def read_flow_runs(self, *, flow_filter, flow_run_filter, sort, limit, offset):
         wanted, flows = flow_run_filter.state.type.any_, flow_filter.name.any_
         found = [run for run in self.runs if run.state.type in wanted and scheduled_training.FLOW in flows]
-        return sorted(found, key=lambda run: run.expected_start_time, reverse=sort.value == "END_TIME_DESC")
+        found.sort(key=lambda run: run.expected_start_time, reverse=sort.value == "END_TIME_DESC")
+        return found[offset : offset + limit]
 
     def set_flow_run_state(self, key, state, force):
         assert force
@@ -200,7 +186,7 @@ class Server:
         return [SimpleNamespace(type=StateType.PENDING, timestamp=begun)]
 
 
-def flow_run(home, kind, age, deployment=None):
+def flow_run(home, kind, age, deployment=None, tags=()):
     when = datetime.now(UTC) - age
     return SimpleNamespace(
         id=uuid4(),
@@ -210,6 +196,7 @@ def flow_run(home, kind, age, deployment=None):
             type=StateType[kind], timestamp=when, message="exit code -9", state_details={"scheduled_time": when}
         ),
         deployment_id=deployment,
+        tags=list(tags),
         auto_scheduled=True,
         expected_start_time=when,
         start_time=when,
@@ -229,6 +216,15 @@ def test_the_dead_are_buried_and_only_the_newest_missed_run_is_made_up_for(deplo
     assert len(said) == 2
     (left,) = records(deployed.origin)
     assert (left.name, read_record(deployed.origin, left).outcome) == (dead.name, f"failed: {GONE}")
+
+
+def test_runs_are_known_by_the_tag_of_their_checkout_wherever_it_lay_and_among_any_number(deployed):
+    elsewhere, theirs = SimpleNamespace(origin="/gone"), "checkout:00000000"
+    others = [flow_run(deployed, "RUNNING", timedelta(minutes=9 + n), tags=[theirs]) for n in range(2 * PAGE)]
+    ours = flow_run(elsewhere, "RUNNING", timedelta(minutes=9), tags=["declared", deployed.tag])
+    server = Server([*others, ours])
+    reap_with(server, deployed)
+    assert server.states == {ours.id: "CRASHED"}
 
 
 def test_whoever_is_to_be_told_is_told_once_that_a_run_was_killed(deployed, monkeypatch, caplog):

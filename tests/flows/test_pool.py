@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import driftline_login
+from flows.machine.home import Home
 from flows.runs.record import records
+from flows.schedule.work_pool import deploy
 from tests.support.prefect_api import logged_in, post, with_hook
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -18,9 +20,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TOP = Path(__file__).parents[2]
 
 
-def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path, monkeypatch):
-    monkeypatch.delenv("PREFECT_API_AUTH_STRING")  # what a shell that knows the profile alone has
+def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path):
     environment = {**with_hook(tmp_path / "hook"), **driftline_login.HOOK, "PREFECT_API_URL": api}
+    environment.pop("PREFECT_API_AUTH_STRING")  # what a shell that knows the profile alone has
 
     def prefect(*words):
         command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
@@ -28,10 +30,11 @@ def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path, monkey
         assert done.returncode == 0, done.stdout + done.stderr
 
     prefect("work-pool", "create", "driftline", "--type", "process")
-    prefect("deploy", "--all")
+    deploy(Home.of(TOP))
+    key = Home.of(TOP).key
     with logged_in(api) as client:
-        found = client.get("deployments/name/scheduled-training/training").raise_for_status().json()
-        assert client.get("deployments/name/rebuild/rebuild").status_code == 200
+        found = client.get(f"deployments/name/scheduled-training/training-{key}").raise_for_status().json()
+        assert client.get(f"deployments/name/rebuild/rebuild-{key}").status_code == 200
     assert found["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
     assert found["parameters"]["limits"] == {"overlap": "wait", "stage_minutes": {}, "keep_clones": 5}
     given = {"parameters": {**found["parameters"], "repository": str(deployed.origin)}}

@@ -24,7 +24,7 @@ from tests.support.small_repository import make
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
-TRAINING_DEPLOYMENT = "scheduled-training/training"
+TRAINING_DEPLOYMENT = "scheduled-training/training-"
 DECLARED = """
 deployments:
   - name: training
@@ -96,7 +96,7 @@ class Served:
             return client.get(path).raise_for_status().json()
 
     def trigger(self, **parameters):
-        found = self.read(f"deployments/name/{TRAINING_DEPLOYMENT}")
+        found = self.read(f"deployments/name/{TRAINING_DEPLOYMENT}{Home.of(self.repository).key}")
         given = {**found["parameters"], **parameters}
         return self.ask(f"deployments/{found['id']}/create_flow_run", parameters=given)["id"]
 
@@ -167,12 +167,14 @@ def test_the_server_has_what_prefect_yaml_declares_and_nothing_else(served):
     served.start()
     assert "deleted the deployment nightly-training/nightly, of an earlier release" in served.log.read_text()
     assert "work_pool of training is for a work pool, not used here" in served.log.read_text()
-    known = {one["name"]: one for one in served.ask("deployments/filter", limit=50)}
+    home = Home.of(served.repository)
+    found = served.ask("deployments/filter", limit=50)
+    known = {one["name"].removesuffix(f"-{home.key}"): one for one in found}
     assert known.keys() == {"training", "rebuild", "theirs"}
     training, rebuild = known["training"], known["rebuild"]
     assert training["schedules"][0]["schedule"] == {"cron": "0 2 1 1 *", "timezone": "Europe/Berlin", "day_or": True}
     assert training["parameters"] == {"limits": {"keep_clones": 2}, "repository": str(served.repository)}
-    assert (training["tags"], training["work_pool_name"]) == (["declared"], None)
+    assert (training["tags"], training["work_pool_name"]) == (["declared", "repository", home.tag], None)
     assert training["global_concurrency_limit"]["limit"] == 1
     assert training["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert rebuild["schedules"][0]["schedule"]["interval"] == 86400

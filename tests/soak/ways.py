@@ -141,7 +141,7 @@ class Pool(Way):
     heading = "Unattended with a worker: thirty runs and kill -9"
     victims = ("stage", "flow", "worker", "server")
     words = (
-        "`driftline server`, `prefect deploy --all` of prefect.yaml on a process work pool, `prefect worker "
+        "`driftline server`, `driftline deploy` of prefect.yaml on a process work pool, `prefect worker "
         f"start`, and `driftline reaper` every {MEND_SECONDS:.0f} s"
     )
     kept_up = "server and worker"
@@ -161,12 +161,13 @@ class Pool(Way):
             self.start("reaper", "driftline", "reaper", "--repository", str(self.repository))
 
     def _deploy(self) -> None:
-        self._prefect("work-pool", "create", "driftline", "--type", "process", "--overwrite")
-        self._prefect("deploy", "--all", "--prefect-file", str(hurried(self.folder, self.repository)))
+        self._run("prefect", "--no-prompt", "work-pool", "create", "driftline", "--type", "process", "--overwrite")
+        hurried(self.repository, self.repository)
+        self._run("driftline", "deploy", "--repository", str(self.repository))
         (self.folder / "deployed").touch()
 
-    def _prefect(self, *words: str) -> None:
-        command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
+    def _run(self, *words: str) -> None:
+        command = [sys.executable, "-m", *words]
         done = subprocess.run(command, cwd=TOP, env=self.environment(), capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"error: {' '.join(words)}: {done.stdout}{done.stderr}")

@@ -17,7 +17,7 @@ COMMANDS = [
     "run", "init", "trial", "report", "land", "preset", "environment",
     "monitor", "label", "backtest", "drift-pages",
     "promote", "champion", "history", "rollback", "approve",
-    "status", "serve", "server", "train", "verify", "prune", "reaper", "demo", "upgrade",
+    "status", "serve", "deploy", "server", "train", "verify", "prune", "identity", "reaper", "demo", "upgrade",
     "score", "drift", "gate", "explain", "trace", "export", "quarantine",
 ]  # fmt: skip
 ONE_NAME = {"repository", "since", "until", "input", "output", "push"}  # of the same meaning everywhere

@@ -52,7 +52,8 @@ def refusal(home):
 
 def test_the_file_of_this_repository_declares_every_deployment_with_all_its_settings(monkeypatch):
     monkeypatch.chdir(TOP)
-    found = {one.name: one for one in declared(Home.of(TOP))}
+    key = Home.of(TOP).key
+    found = {one.name.removesuffix(f"-{key}"): one for one in declared(Home.of(TOP))}
     assert list(found) == ["training", "monitoring", "approval", "rebuild"]
     assert found["training"].schedules[0].schedule == CronSchedule(cron="0 2 * * *", timezone="UTC")
     assert found["monitoring"].parameters["policy"].keys() >= {"refit_on", "cooldown_days", "max_loss", "rule"}

@@ -1,0 +1,91 @@
+"""Where the repository lies and how it was cloned: a run's clone, its cache and its record come out the same."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+
+from flows.machine.git import git
+from flows.machine.home import Home
+from flows.runs import workspace
+from flows.runs.attempt import attempt
+from flows.runs.publish import publish_record
+from flows.runs.record import RunInfo, read_record, records
+from tasks.core.errors import UserError
+
+pytestmark = pytest.mark.slow
+
+LONG = "/".join(["d" * 60] * 30)
+
+
+def run(home, name="run-1"):
+    """One deployed run without Prefect: cloned at HEAD, made, recorded, published."""
+
+    def work(folder):
+        workspace.land(home, folder)
+        workspace.materialise(folder)
+        subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=folder, check=True)
+        return iter(())
+
+    info = RunInfo(name, "scheduled-training", home.origin, datetime.now(UTC))
+    done = attempt(home, info, workspace.pinned(home, "HEAD"), work)
+    done.raise_error()
+    publish_record(home, done.folder, done.experiment, None)
+    with Repo(str(done.folder)) as clone, Repo(str(home.origin)) as origin:
+        assert Path(clone.cache.local_cache_dir) == Path(origin.cache.local_cache_dir)
+    (record,) = records(home.origin)
+    assert read_record(home.origin, record).outcome == "completed"
+    assert git(home.origin, "show", f"{record.commit}:metrics/last.json").startswith("text")
+
+
+PLACES = ["with space/my repo", "größe-データ", "50%s", "$HOME/x", "o'b", LONG]
+
+
+def rarely(*cases):
+    return [pytest.param(case, marks=pytest.mark.long) for case in cases]
+
+
+@pytest.mark.parametrize("place", ["team #1/a, b", *rarely(*PLACES)])
+def test_wherever_it_lies(repository, tmp_path_factory, monkeypatch, place):
+    top = tmp_path_factory.mktemp("top")
+    monkeypatch.setenv("DRIFTLINE_HOME", str(top / "home"))
+    folder = top / place
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(repository, folder)
+    run(Home.of(folder))
+    begun = {path.name for path in top.iterdir()}
+    assert begun == {"home", Path(place).parts[0]}, "a stray folder lies beside it"
+
+
+@pytest.mark.parametrize("how", ["worktree", *rarely("shallow", "detached", "submodule", "partial")])
+def test_however_it_was_cloned(repository, tmp_path_factory, monkeypatch, how):
+    top = tmp_path_factory.mktemp("top")
+    monkeypatch.setenv("DRIFTLINE_HOME", str(top / "home"))
+    folder, file = top / "it", f"file://{repository}"
+    if how == "worktree":
+        git(repository, "worktree", "add", "-q", "-b", "feature", str(folder))
+    elif how == "submodule":
+        git(top, "init", "-q", "super")
+        folder = top / "super" / "model"
+        git(top / "super", "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(repository), "model")
+    else:
+        git(repository, "config", "uploadpack.allowFilter", "true")
+        words = {"shallow": ["--depth", "1"], "partial": ["--filter=blob:none"], "detached": []}
+        git(top, "clone", "-q", *words[how], file, str(folder))
+    if how == "detached":
+        git(folder, "checkout", "-q", "--detach")
+    run(Home.of(folder))
+
+
+def test_signs_that_dvc_cannot_take_are_refused_by_name(repository, tmp_path_factory, monkeypatch):
+    top = tmp_path_factory.mktemp("top")
+    monkeypatch.setenv("DRIFTLINE_HOME", str(top / "home"))
+    shutil.copytree(repository, top / "${x}")
+    with pytest.raises(UserError, match=r"DVC fails on the signs \{ and \} in a path: move .*\$\{x\}/\.dvc/cache"):
+        run(Home.of(top / "${x}"))
