@@ -129,7 +129,7 @@ def close_cancelled(client: SyncPrefectClient, run: FlowRun, flow: str, message:
         return
     words = shown(f"cancelled: {message or 'by a person'}")
     if leave_record(client, home, flow, run, words):
-        notifications.send(notify(run), f"{home.origin.name}: {run.name} was cancelled", words)
+        notifications.send(notify(run), f"{home.name}: {run.name} was cancelled", words)
 
 
 def leave_record(client: SyncPrefectClient, home: Home, flow: str, run: FlowRun, outcome: str) -> bool:
