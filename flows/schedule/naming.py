@@ -13,7 +13,7 @@ from flows.runs.renamed import KINDS, flow_today
 
 def name_scheduled(client: SyncPrefectClient, home: Home) -> None:
     """Give the repository's scheduled runs the name they would take when they start."""
-    unnamed = flow_runs(client, home, [StateType.SCHEDULED], fits=lambda run: not is_named(str(run.name)))
+    unnamed = list(flow_runs(client, home, [StateType.SCHEDULED], fits=lambda run: not is_named(str(run.name))))
     for run in unnamed:
         client.set_flow_run_name(run.id, due_name(client, run))
 
