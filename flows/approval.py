@@ -30,7 +30,6 @@ from flows.promotion import markdown
 from flows.reaper import flow_runs
 from flows.runs import ending, record
 from flows.runs.renamed import APPROVAL
-from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.gate import Rule
 
@@ -72,7 +71,7 @@ def approval(
     home = Home.of(repository)
     with liveness_lock(home):
         commit, champion = proposal.candidate(home, run) if run else _newest(home), registry.champion(home.origin)
-        if champion and _same_model(home, commit, champion.commit):
+        if champion and record.same_model(home.origin, commit, champion.commit):
             return Completed(name="Nothing", message=f"the newest model is the champion already: {champion}")
         proposed = proposal.propose(home, commit, False, False, rule, None)
         create_markdown_artifact(key="promotion", markdown=markdown(proposed), description="The gate's verdict")
@@ -86,11 +85,6 @@ def approval(
             return Completed(name="Declined", message=f"declined: {answer.why or 'no reason was given'}")
         log.info("approved: %s", answer.why or "no reason was given")
         return Completed(message=proposal.propose(home, commit, True, force, rule, publish.upstream).words)
-
-
-def _same_model(home: Home, commit: str, other: str) -> bool:
-    made = record.made(home.origin, commit, paths.CLASSIFIER)
-    return commit == other or (made is not None and made == record.made(home.origin, other, paths.CLASSIFIER))
 
 
 def _newest(home: Home) -> str:

@@ -59,7 +59,7 @@ class Policy(Group):
     rule: Rule = "not_worse"
     """The gate's rule for the refitted model."""
     revision: str = "HEAD"
-    """The branch, tag or commit that a refit trains from."""
+    """The branch, tag or commit that a refit trains from, and whose rows a window is read from."""
 
 
 class Limits(Group):

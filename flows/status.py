@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.champion import registry
+from flows.champion.code_age import code_age
 from flows.machine.home import Home
 from flows.machine.server import DEFAULT_API, answers, api_address, log_in
 from flows.pipeline.disk import free, readable
@@ -64,9 +65,12 @@ def verdicts(home: Home, past: Experiment) -> Iterator[str]:
         yield str(drift)
 
 
-def champion_line(home: Home) -> str:
-    """The version that production uses, and its commit."""
-    return f"champion   {registry.champion(home.origin) or 'none is tagged'}"
+def champion_lines(home: Home) -> Iterator[str]:
+    """The version that production uses, its commit, and the code that it watches with."""
+    champion = registry.champion(home.origin)
+    yield f"champion   {champion or 'none is tagged'}"
+    if champion:
+        yield f"code       {code_age(home, champion.commit)}"
 
 
 def disk_lines(home: Home) -> Iterator[str]:
@@ -83,5 +87,5 @@ def disk_lines(home: Home) -> Iterator[str]:
 def lines(home: Home) -> Iterator[str]:
     """All of it."""
     yield f"repository {home.key}: {home.origin}"
-    for part in (server_lines(home), record_lines(home), [champion_line(home)], disk_lines(home)):
+    for part in (server_lines(home), record_lines(home), champion_lines(home), disk_lines(home)):
         yield from part

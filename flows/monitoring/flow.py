@@ -95,7 +95,7 @@ def monitoring(
                 home,
                 replace(info, name=name),
                 planned.champion.commit,
-                lambda folder: watch.run_branch(home, planned, folder, limits.stage_minutes),
+                lambda folder: watch.run_branch(home, planned, folder, policy.revision, limits.stage_minutes),
                 lambda folder: watch.conclude(home, planned, folder, policy, to_label),
                 limits.other_versions,
             )
@@ -126,7 +126,8 @@ def _notify(
     notifications.show(watched, drift, after, links(done.folder))
     if watched.drifted:
         notifications.emit(home, done.run.name, watched, drift)
-        if not watched.continues(before):
-            notifications.send(notify, f"{home.name}: {subject}", "\n".join([body, after]).strip())
+        if not watch.continues(home, watched, before):
+            notifications.send(notify, f"{home.name}: {subject}", "
+".join([body, after]).strip())
     tries = [done.run.in_words()] if done.run.earlier else []
     return Completed(name=STATES[watched.drifted], message="\n".join([subject, *tries, body, after]).strip())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from flows.champion import manifest, registry
+from flows.champion.code_age import code_age
 from flows.champion.comparison import fetch
 from flows.machine.home import Home
-from flows.monitoring import labelling
+from flows.monitoring import labelling, sources
 from flows.parameters import Policy
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
@@ -26,6 +28,8 @@ from flows.windows.ranges import TimeRange, as_text, as_utc, next_window, set_wi
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.dataset.windows import Windows
+
+log = logging.getLogger(__name__)
 
 FLOW = MONITORING
 FIRST = "ingest@current"  # of the branch that a new window runs
@@ -98,9 +102,16 @@ def _refuse_trained_on(windows: Windows, window: TimeRange) -> None:
         )
 
 
-def run_branch(home: Home, planned: Plan, folder: Path, minutes: Mapping[str, float]) -> Iterator[Result]:
-    """Run the current branch on the window in a clone at the champion's commit, which is the current folder."""
+def run_branch(
+    home: Home, planned: Plan, folder: Path, revision: str, minutes: Mapping[str, float]
+) -> Iterator[Result]:
+    """Run the current branch on the window in a clone at the champion's commit, which is the current folder.
+
+    Rows are read as they are at ``revision``.
+    """
     fetch(folder, planned.champion.commit, [paths.CLASSIFIER])  # NotFetched without the model
+    sources.read_at(folder, workspace.pinned(home, revision))
+    log.info(f"the champion's code: {code_age(home, planned.champion.commit, revision)}")
     if planned.window:
         window = {"from": as_text(planned.window.since), "until": as_text(planned.window.until)}
         set_windows(folder / paths.PARAMS, {"current": window})
@@ -142,13 +153,23 @@ def past_effects(home: Home, planned: Plan) -> list[dict[str, float]]:
     """How much each signal changed in the windows that the champion was watched on before, each counted once."""
     found: dict[TimeRange | None, dict[str, float]] = {}
     for experiment, _, watched in watched_runs(home):
-        if watched.champion != planned.champion or watched.window in (planned.window, *found):
+        if watched.window in (planned.window, *found) or not _same_model(home, watched.champion, planned.champion):
             continue
         drift = DriftVerdict.at(home.origin, experiment.commit)
         found[watched.window] = drift.effects if drift else {}
         if len(found) == MAX_WINDOWS:
             break
     return list(found.values())
+
+
+def continues(home: Home, watched: Watched, before: Watched | None) -> bool:
+    """Whether the window before had drifted too, under the same model: the same incident."""
+    return bool(before and before.drifted and _same_model(home, before.champion, watched.champion))
+
+
+def _same_model(home: Home, one: Version, other: Version) -> bool:
+    """Whether two versions are the same weights: one may be the other, re-issued on newer code."""
+    return one == other or record.same_model(home.origin, one.commit, other.commit)
 
 
 def _facts(folder: Path, planned: Plan, rows: list[labelling.Row], measured: Measured | None) -> Facts:

@@ -224,6 +224,12 @@ def made(repository: Path, commit: str, path: Path) -> str | None:
     return next((md5 for md5 in found if md5), None)
 
 
+def same_model(repository: Path, one: str, other: str) -> bool:
+    """Whether two commits made the same classifier, byte for byte; not known: no."""
+    md5 = made(repository, one, paths.CLASSIFIER)
+    return one == other or (md5 is not None and md5 == made(repository, other, paths.CLASSIFIER))
+
+
 def _versions(folder: Path) -> Iterator[tuple[str, str]]:
     decisive = read_json(folder / paths.ENVIRONMENT) if (folder / paths.ENVIRONMENT).exists() else {}
     yield "python", platform.python_version()

@@ -84,10 +84,6 @@ class Watched(Frozen):
     tried_at: UtcMoment | None
     """The end of the window that last set off a refit."""
 
-    def continues(self, before: Watched | None) -> bool:
-        """Whether the window before had drifted too, under the same champion: the same incident."""
-        return bool(before and before.drifted and before.champion == self.champion)
-
 
 class EarlierTry(Frozen):
     """How the same run ended before somebody had it tried again."""
