@@ -55,7 +55,7 @@ def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | 
     force."""
     commit = candidate(home, revision)
     remote = remote and typed(remote, "--push")
-    with _alone(home):
+    with alone(home):
         champion = registry.champion(home.origin)
         if champion and champion.commit == commit:
             raise UserError(f"{commit[:12]} is the champion already: {champion}")
@@ -69,7 +69,7 @@ def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | 
         how = "promoted" if may else "promoted by force, " + ("an older model" if older else "against the verdict")
         message = f"{how}, after {champion or 'none'}\n\n{verdict}\n\n{verdict.line()}"
         promoted = [path for path in PROMOTED if record.made(home.origin, commit, path)]
-        version, after = _take(home, commit, message, remote, promoted)
+        version, after = take(home, commit, message, remote, promoted)
     return Outcome(verdict, may, version, "\n".join([words, f"{how}: {version}", *after]))
 
 
@@ -87,16 +87,16 @@ def _who(home: Home, commit: str, champion: Version | None) -> Iterator[str]:
 def rollback(home: Home, name: str | None, remote: str | None) -> list[str]:
     """Make the champion's predecessor, or the version named, champion again: lines for the user."""
     remote = remote and typed(remote, "--push")
-    with _alone(home):
+    with alone(home):
         champion = registry.champion(home.origin)
         version = registry.find(home.origin, name) if name else registry.predecessor(home.origin)
         if version == champion:
             raise UserError(f"{version} is the champion already")
-        _, after = _take(home, version.commit, f"rolled back from {champion or 'none'}", remote, [])
+        _, after = take(home, version.commit, f"rolled back from {champion or 'none'}", remote, [])
     return [f"rolled back: {version}, from {champion or 'none'}", *after]
 
 
-def _take(home: Home, commit: str, message: str, remote: str | None, promoted: list[Path]) -> tuple[Version, list[str]]:
+def take(home: Home, commit: str, message: str, remote: str | None, promoted: list[Path]) -> tuple[Version, list[str]]:
     """Tag the commit once its model is known to be there, with the manifest of what is promoted; lines for the user."""
     with tempfile.TemporaryDirectory() as made:
         clone = clone_with(home, commit, Path(made) / "clone", promoted or [paths.CLASSIFIER])
@@ -125,5 +125,6 @@ def _data(clone: Path) -> str:
     return ""
 
 
-def _alone(home: Home) -> AbstractContextManager[None]:
+def alone(home: Home) -> AbstractContextManager[None]:
+    """While the champion is changed. UserError: somebody else is at it."""
     return holding(home.make() / "locks" / "promotion.lock", "driftline promote", "refuse")

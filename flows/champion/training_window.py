@@ -55,7 +55,12 @@ def windows_to_train(home: Home, commit: str) -> WindowSettings | None:
     champion = registry.champion(home.origin)
     if champion is None or Trained.at(home, champion.commit).end <= Trained.at(home, commit).end:
         return None
-    windows = windows_at(home, champion.commit)
+    return windows_trained_on(home, champion.commit)
+
+
+def windows_trained_on(home: Home, commit: str) -> WindowSettings:
+    """The windows of a commit, as they are laid over those of another ``params.yaml``."""
+    windows = windows_at(home, commit)
     return {
         "reference": {"from": as_text(windows.reference.from_), "until": as_text(windows.reference.until)},
         "current": {"from": as_text(windows.current.from_), "until": as_text(windows.current.until)},

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from flows.cli.options import CopyOption, HomeOption, examples, interruptible
+from flows.cli.options import CopyOption, HomeOption, PushOption, examples, interruptible
 from flows.errors import FlowError
-from flows.machine.home import CLONES_KEPT
+from flows.machine.home import CLONES_KEPT, Home
 from tasks.core.cli import FAILED, file_option, from_caller
 from tasks.core.errors import UserError
 
@@ -220,19 +220,36 @@ def demo(
         "upgrade                                         # show what it would do",
         "upgrade --yes",
         "upgrade --from ../driftline-new --to v0.3.0     # another source, another revision",
+        "upgrade --champion --yes                        # the champion's weights on this commit's code",
     ),
 )
 def upgrade(
     source: Annotated[str | None, typer.Option("--from", help="A git remote, an address or a checkout.")] = None,
     revision: Annotated[str | None, typer.Option("--to", help="A branch, tag or commit there.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what would happen.")] = False,
+    champion: Annotated[
+        bool, typer.Option("--champion", help="Put the champion's weights on the code of this commit, or of --to.")
+    ] = False,
+    push: PushOption = None,
 ) -> None:
-    """Merge a new release of Driftline into this repository.
+    """Merge a new release into this repository, or put the champion on its code.
 
-    Exit code 1: conflicts are left to you.
+    Monitoring runs the champion's own code until `--champion` has re-issued it: the same weights, equal scores on its
+    test rows, a new version. Exit code 1: conflicts are left to you, or the scores differ.
     """
     from flows.upgrade.command import upgrade
+
+    if champion:
+        raise typer.Exit(_reissue(revision or "HEAD", yes, push))
 
     if source and from_caller(source).exists():
         source = str(from_caller(source))
     raise typer.Exit(upgrade(Path(), source, revision, apply=yes))
+
+
+def _reissue(revision: str, apply: bool, push: str | None) -> int:
+    from flows.champion.reissue import reissue
+
+    found = reissue(Home.of(Path()), revision, apply=apply, remote=push)
+    print("\n".join(found.lines))
+    return 0 if found.possible else FAILED

@@ -32,17 +32,52 @@ def run(
     """
     verify_warm_start(Path())
     recorded.require_readable()
-    dvc_locks.clear_stale()
-    running = guard.start([sys.executable, "-m", "dvc", "repro", "--", *(stages or [])])
     with interruptible("the running stage was stopped; run again to go on"):
-        try:
-            running.wait()
-        finally:
-            guard.stop(running)
-    if running.returncode:
-        raise typer.Exit(FAILED)
+        _reproduce(stages or [])
     if not stages:
         _say_results()
+
+
+def _reproduce(stages: list[str]) -> None:
+    """`dvc repro`, which ends with this process; a stage that fails has said why."""
+    dvc_locks.clear_stale()
+    running = guard.start([sys.executable, "-m", "dvc", "repro", "--", *stages])
+    try:
+        running.wait()
+    finally:
+        guard.stop(running)
+    if running.returncode:
+        raise typer.Exit(FAILED)
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples(
+        "merge topic   # a branch that ran the pipeline too", "merge         # go on, conflicts are settled"
+    ),
+)
+def merge(
+    branch: Annotated[str | None, typer.Argument(metavar="BRANCH", help="None: the merge that is under way.")] = None,
+) -> None:
+    """Merge a branch; dvc.lock and metrics are settled by stage.
+
+    A stage that one side ran on the merged inputs is taken, the others run. Exit code 1: conflicts are left to you.
+    """
+    from flows.pipeline import merge as merging
+
+    top = Path()
+    if not merging.begin(top, branch):
+        print("nothing to merge")
+        return
+    if left := merging.conflicts(top):
+        print("\n".join(f"CONFLICT {path}" for path in left))
+        print("settle each, `git add` it, then `driftline merge`; to go back: git merge --abort")
+        raise typer.Exit(FAILED)
+    done = merging.settle(top)
+    print("\n".join(done.lines()))
+    with interruptible("the running stage was stopped; `driftline merge` goes on"):
+        _reproduce([])
+    print(f"merged in commit {merging.finish(top)[:12]}")
 
 
 @commands.command(

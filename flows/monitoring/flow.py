@@ -127,7 +127,6 @@ def _notify(
     if watched.drifted:
         notifications.emit(home, done.run.name, watched, drift)
         if not watch.continues(home, watched, before):
-            notifications.send(notify, f"{home.name}: {subject}", "
-".join([body, after]).strip())
+            notifications.send(notify, f"{home.name}: {subject}", "\n".join([body, after]).strip())
     tries = [done.run.in_words()] if done.run.earlier else []
     return Completed(name=STATES[watched.drifted], message="\n".join([subject, *tries, body, after]).strip())

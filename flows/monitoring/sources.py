@@ -49,7 +49,7 @@ def _named(folder: Path) -> Iterator[Path]:
 
 
 def _places(source: Path) -> list[Path]:
-    """Where git may know a source: itself, the ``.dvc`` file of it or of a folder above, and what these files ignore."""
+    """Where git may know a source: itself, the ``.dvc`` file of it or of a folder above, and what is ignored there."""
     above = [source, *(one for one in source.parents if one != Path())]
     return [source, *(one.with_name(f"{one.name}.dvc") for one in above), source.parent / ".gitignore"]
 

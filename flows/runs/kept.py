@@ -65,7 +65,7 @@ def trim(home: Home, cache: Path) -> int:
 
 
 def _folder(home: Home, cache: Path) -> Path:
-    return cache / FOLDER / home.folder.name
+    return cache / FOLDER / home.checkout.id
 
 
 def _of_version(home: Home, commit: str) -> Iterator[str]:

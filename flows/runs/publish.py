@@ -56,14 +56,15 @@ def publish_record(home: Home, folder: Path, saved: Experiment, upstream: str | 
     push(folder, saved)
     adopt(home.origin)
     if workspace.default_remote(folder):
-        _again(lambda: _push_data(folder), f"the data of {saved.name}", folder)
+        _again(lambda: push_data(folder), f"the data of {saved.name}", folder)
     if upstream:
         where = f"{upstream}, {address(home.origin, upstream, 'publish.upstream')}"
         _again(lambda: push(home.origin, saved, upstream), f"{saved.name} to {where}", folder)
     log.info(f"recorded as {saved.name}: see `dvc exp show`, rebuild with `driftline verify {saved.name}`")
 
 
-def _push_data(folder: Path) -> None:
+def push_data(folder: Path) -> None:
+    """Push what the clone's stages made to DVC's default remote. Raises StageFailed."""
     code, last = guarded([sys.executable, "-m", "dvc", "--cd", str(folder), "push"])
     if code:
         raise StageFailed("\n".join(last))

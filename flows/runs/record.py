@@ -268,12 +268,17 @@ def save(folder: Path, run: RunRecord) -> Experiment:
     """
     write_json(run.model_dump(mode="json", exclude_none=False), folder / RUN)
     baseline = git(folder, "rev-parse", "HEAD")
+    return _refer(folder, run, commit_work(folder, _words(run)), baseline)
+
+
+def commit_work(folder: Path, words: str) -> str:
+    """Commit what stages left in a clone on top of HEAD, which stays: the commit, to which no reference leads."""
     git(folder, "add", "--update", ".")
     kept = [LOCK, str(paths.METRICS), str(RUN), *(str(p.relative_to(folder)) for p in _landed(folder))]
     git(folder, "add", "--force", "--", *(path for path in kept if (folder / path).exists()))
-    saved = _commit(folder, run, git(folder, "write-tree"), baseline)
+    commit = _commit(folder, git(folder, "write-tree"), "HEAD", words)
     git(folder, "reset", "--quiet")
-    return saved
+    return commit
 
 
 def save_without_clone(repository: Path, run: RunRecord) -> Experiment:
@@ -286,15 +291,21 @@ def save_without_clone(repository: Path, run: RunRecord) -> Experiment:
         git(repository, "read-tree", run.commit, environment=index)
         git(repository, "update-index", "--add", "--cacheinfo", f"100644,{blob},{RUN}", environment=index)
         tree = git(repository, "write-tree", environment=index)
-    saved = _commit(repository, run, tree, run.commit)
+    saved = _refer(repository, run, _commit(repository, tree, run.commit, _words(run)), run.commit)
     for other in _of_name(git(repository, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps"), saved):
         git(repository, "update-ref", "-d", other)
     return saved
 
 
-def _commit(repository: Path, run: RunRecord, tree: str, baseline: str) -> Experiment:
-    words = f"{run.flow}: {run.name}, {run.outcome}"
-    commit = git(repository, "commit-tree", tree, "-p", baseline, "-m", words, environment=identity(repository))
+def _words(run: RunRecord) -> str:
+    return f"{run.flow}: {run.name}, {run.outcome}"
+
+
+def _commit(repository: Path, tree: str, baseline: str, words: str) -> str:
+    return git(repository, "commit-tree", tree, "-p", baseline, "-m", words, environment=identity(repository))
+
+
+def _refer(repository: Path, run: RunRecord, commit: str, baseline: str) -> Experiment:
     for ref in (experiment_ref(baseline, run.name), f"{REFS}/{run.name}"):
         git(repository, "update-ref", ref, commit)
     return Experiment(run.name, commit, baseline, f"{REFS}/{run.name}")

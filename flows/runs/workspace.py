@@ -154,11 +154,16 @@ def land(home: Home, folder: Path) -> None:
     """
     if not (folder / LANDING_FILE).exists():
         return
-    for pointer in sorted(home.landing.glob("*.dvc")):
-        _take_if_further(pointer, folder / layout.LANDING / pointer.name)
+    take_landed(home.landing, folder)
     retried(_land, NotFetched)
     for pointer in sorted((folder / layout.LANDING).glob("*.dvc")):
         _copy(pointer, home.landing / pointer.name)
+
+
+def take_landed(pointers: Path, folder: Path) -> None:
+    """Take the pointers of landings into a clone where they count more parts than its own."""
+    for pointer in sorted(pointers.glob("*.dvc")):
+        _take_if_further(pointer, folder / layout.LANDING / pointer.name)
 
 
 def _land() -> None:
