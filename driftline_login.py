@@ -21,6 +21,7 @@ from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 PROOF_PATH = "/driftline/proof"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ANSWER_SECONDS = 60.0
 """A server of ours that is still starting takes connections and answers when it is up."""
 
@@ -121,15 +122,20 @@ HOOK = {"PREFECT_PLUGINS_ENABLED": "true", "PREFECT_PLUGINS_ALLOW": "driftline"}
 
 def environment(api: str, login: Login) -> dict[str, str]:
     """What Prefect reads in a process, and in those it starts, to be a client of a server of ours that is proved."""
-    direct = [
-        name for name in (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1,localhost,::1") if name
-    ]
     return {
         "PREFECT_API_URL": api,
         "PREFECT_API_AUTH_STRING": login.auth,
         **HOOK,
-        "NO_PROXY": ",".join(direct),  # the proof went straight there, so must the login
+        **direct(),  # the proof went straight there, so must the login
     }
+
+
+def direct() -> dict[str, str]:
+    """The variables by which programs reach this machine without the proxy that ``HTTP_PROXY`` names."""
+    names = ("no_proxy", "NO_PROXY")  # of both, most programs read the first
+    known = [host for name in names for host in os.environ.get(name, "").split(",") if host]
+    hosts = "*" if "*" in known else ",".join(dict.fromkeys([*known, *LOOPBACK]))
+    return dict.fromkeys(names, hosts)
 
 
 def on_loopback(address: SplitResult) -> bool:

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+import driftline_login
 import tasks  # noqa: F401  (switches telemetry off, for DVC's children too)
 from flows.logs import clean
 
@@ -20,6 +21,7 @@ SETTINGS = {
 }
 for _setting, _value in SETTINGS.items():
     os.environ.setdefault(_setting, _value)
+os.environ.update(driftline_login.direct())
 clean()
 for _name in ("flows", "tasks"):
     logging.getLogger(_name).setLevel(logging.INFO)

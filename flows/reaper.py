@@ -1,6 +1,7 @@
 """Runs that Prefect takes for running although their process is gone, and runs that are long overdue.
 
-A killed worker, server or machine leaves both behind. What is alive is told by the lock that each run's process holds.
+A killed worker, server or machine leaves both behind. What is alive is told by its process, however long it takes to
+start, and by the lock that it holds from then on.
 ``driftline serve`` does this by itself; where a worker runs instead: ``driftline reaper``.
 """
 
@@ -24,7 +25,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Cancelled, Crashed
 
 from flows.machine.home import Home
-from flows.machine.locks import is_held
+from flows.machine.liveness import is_alive
 from flows.runs import ending
 from flows.runs.renamed import APPROVAL, MONITORING, REBUILD, SCHEDULED_TRAINING, flow_ever
 from flows.runs.run_record import OVERDUE
@@ -36,7 +37,7 @@ UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateTy
 MISSED = "Missed"
 """The name of the state of a run that was cancelled because nothing was there to start it."""
 GONE = "its process is gone: the run, its runner or the machine was killed"
-STARTING = timedelta(minutes=2)  # a process takes its lock within this time of being started
+STARTING = timedelta(minutes=2)  # between a run's being taken by a runner and its process
 PAGE = 200
 
 
@@ -68,7 +69,7 @@ def reap(home: Home, *, starting: timedelta = STARTING) -> list[str]:
     """Mark dead runs crashed, record and notify of the killed, and cancel all overdue runs of a deployment but the
     newest; says which, in words.
 
-    ``starting`` is how long a run may be under way without its lock: nothing at the start of the sole runner.
+    ``starting`` is how long a run may be under way without a process: nothing at the start of the sole runner.
     """
     with get_client(sync_client=True) as client:
         return reap_with(client, home, starting)
@@ -85,7 +86,8 @@ def reap_with(client: SyncPrefectClient, home: Home, starting: timedelta = START
 def _mark_crashed(client: SyncPrefectClient, home: Home, starting: timedelta) -> Iterator[str]:
     for run in list(flow_runs(client, home, UNDER_WAY)):
         since = run.state.timestamp if run.state else datetime.now(UTC)
-        if is_held(home.run_lock(str(run.id))) or datetime.now(UTC) - since < starting:
+        elsewhere = run.infrastructure_pid and not run.infrastructure_pid.isdigit()  # a container, a job
+        if elsewhere or datetime.now(UTC) - since < starting or is_alive(home, str(run.id)):
             continue
         state: State[None] = Crashed(message=GONE)
         client.set_flow_run_state(run.id, state, force=True)

@@ -1,12 +1,14 @@
 """Run all that ``prefect.yaml`` of the repository declares: ``driftline serve``. Nothing else to set up.
 
-Uses the Prefect server that answers at ``PREFECT_API_URL`` or runs one itself, by default at http://127.0.0.1:4200,
-whose database in Prefect's home lasts. It ends on Ctrl-C or a termination signal; what it had started ends with it.
+Uses the Prefect server that ``--server``, ``PREFECT_API_URL`` or Prefect's profile names, or runs one itself, by
+default at http://127.0.0.1:4200, whose database in Prefect's home lasts. It ends on Ctrl-C or a termination signal, and
+what it had started ends with it.
 Runs that an earlier end left behind are marked crashed, deployments that are no longer declared are deleted.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -15,13 +17,16 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from flows.errors import Busy
 from flows.logs import log_to_stdout
 from flows.machine import prefect_profile
 from flows.machine.home import HERE, Home
 from flows.machine.locks import holding
+from flows.machine.prefect_address import API, DEFAULT_PORT, Address, local, set_variables, to_serve
 from flows.machine.server import server
 from tasks.core.errors import UserError
 
@@ -29,9 +34,9 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 log = logging.getLogger("flows.serve")  # also when it is run as __main__
-API = "PREFECT_API_URL"
 REAP_SECONDS = 60.0
 NAME_SECONDS = 2.0
+END_SECONDS = 45.0
 CANCEL_SECONDS = 5.0  # how often the server is asked for runs that are due or cancelled
 
 
@@ -63,7 +68,6 @@ def keep_naming(home: Home, over: threading.Event) -> None:
 
 def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
     """Until a signal comes. Imports Prefect only here, because it reads its settings when it is imported."""
-    import prefect
     from prefect.client.orchestration import get_client
 
     from flows.reaper import reap
@@ -78,37 +82,78 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
     for task in (keep_reaping, keep_naming):
         threading.Thread(target=task, args=(home, over), daemon=True).start()
     try:
-        prefect.serve(*deployments)
+        run_deployments(deployments)
     finally:
         over.set()
 
 
+def run_deployments(deployments: list[RunnerDeployment]) -> None:
+    """Start what is due until a signal comes; then everything ends, whatever hangs, within a minute.
+
+    As ``prefect.serve`` does, but for the end: that one waits for a server that may be gone, and pauses the schedules,
+    so that what was due in the meantime would not be made up for.
+    """
+    from prefect.runner import Runner
+
+    from flows.machine.liveness import RUNNER
+
+    class Ending(Runner):
+        def handle_sigterm(self, *_: Any, **__: Any) -> None:
+            _end_in_time()
+            raise SystemExit(0)
+
+    os.environ[RUNNER] = str(os.getpid())
+    runner = Ending(pause_on_shutdown=False)
+    for one in deployments:
+        runner.add_deployment(one)
+    names = ", ".join(f"{one.flow_name}/{one.name}" for one in deployments)
+    log.info(f"serving {names}; Ctrl-C ends it")
+    try:
+        asyncio.run(runner.start())
+    except KeyboardInterrupt:
+        _end_in_time()
+
+
+def _end_in_time() -> None:
+    """Kill this process and what it has started if it has not ended by itself in time; its server's guard sees it."""
+
+    def kill() -> None:
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        os._exit(1)
+
+    timer = threading.Timer(END_SECONDS, kill)
+    timer.daemon = True
+    timer.start()
+
+
 @contextmanager
-def reachable(host: str, port: int, names: Sequence[str]) -> Iterator[None]:
+def reachable(at: Address, host: str, names: Sequence[str]) -> Iterator[None]:
     """The server for the length of the block; says how a person and other processes log in to one of ours."""
-    theirs = API in os.environ
-    api = os.environ.setdefault(API, f"http://127.0.0.1:{port}/api")
-    with server(api, host, names, theirs) as ours:
+    set_variables({API: at.api})  # for the runs too
+    with server(at, host, names) as ours:
+        log.info(f"Prefect's server: {at}")
         if ours:
-            for line in prefect_profile.write(api):
+            for line in prefect_profile.write(at.api):
                 log.info(line)
         yield
 
 
-def serve_pages(host: str, port: int, names: Sequence[str]) -> None:
+def serve_pages(host: str, port: int | None, names: Sequence[str]) -> None:
     """Run Prefect's server alone, for workers, until a signal comes. UserError: another program holds its port."""
     log_to_stdout()
-    os.environ.pop(API, None)
-    with suppress(KeyboardInterrupt), reachable(host, port, names):
+    with suppress(KeyboardInterrupt), reachable(local(port or DEFAULT_PORT), host, names):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         signal.pause()
 
 
-def serve(home: Home, host: str, port: int, names: Sequence[str] = ()) -> None:
+def serve(home: Home, host: str, port: int | None, names: Sequence[str] = ()) -> None:
     """Serve the repository until a signal comes. UserError: it is served already, or prefect.yaml is refused."""
     log_to_stdout()
     os.chdir(HERE)  # the runs import the flows from where they were deployed
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", str(int(CANCEL_SECONDS)))
+    at = to_serve(port)
     from flows.schedule.deployments import declared, unused
 
     deployments = declared(home)
@@ -117,7 +162,7 @@ def serve(home: Home, host: str, port: int, names: Sequence[str] = ()) -> None:
     if not home.committed_name:
         log.info(f"called {home.name} here, after its folder; `name: {home.name}` in prefect.yaml: in every checkout")
     try:
-        with holding(home.serve_lock, f"process {os.getpid()}", "skip"), reachable(host, port, names):
+        with holding(home.serve_lock, f"process {os.getpid()}", "skip"), reachable(at, host, names):
             serve_all(home, deployments)
     except Busy as busy:
         raise UserError(f"{home.origin} is being served already: {busy}") from None

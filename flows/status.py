@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.champion import registry
 from flows.champion.code_age import code_age
+from flows.machine import prefect_address
 from flows.machine.home import Home
-from flows.machine.server import DEFAULT_API, answers, api_address, log_in
+from flows.machine.server import client
 from flows.pipeline.disk import free, readable
 from flows.reaper import UNDER_WAY, flow_runs
 from flows.runs.metrics import DriftVerdict, Evaluation
@@ -24,15 +23,12 @@ SHOWN = 5
 
 def server_lines(home: Home) -> Iterator[str]:
     """What Prefect's server knows of this repository's runs."""
-    api = api_address() or DEFAULT_API
-    if log_in(api) == "down" or not answers(api):
-        yield f"server     none answers at {api}: start `driftline serve`"
-        return
-    yield f"server     {api.removesuffix('/api')}"
-    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
-        names = {flow.id: flow.name for flow in client.read_flows()}
-        running = list(flow_runs(client, home, UNDER_WAY))
-        due = list(flow_runs(client, home, [StateType.SCHEDULED]))
+    at = prefect_address.found()
+    yield f"server     {at.page}, from {at.named_by}"
+    with client() as server:
+        names = {flow.id: flow.name for flow in server.read_flows()}
+        running = list(flow_runs(server, home, UNDER_WAY))
+        due = list(flow_runs(server, home, [StateType.SCHEDULED]))
     yield from (f"running    {one.name}: {one.state_name}, since {_time(one.start_time)}" for one in running)
     if not running:
         yield "running    nothing"

@@ -10,6 +10,7 @@ import typer
 from flows.cli.options import CopyOption, HomeOption, PushOption, examples, interruptible
 from flows.errors import FlowError
 from flows.machine.home import CLONES_KEPT, Home
+from flows.machine.prefect_address import ServerOption
 from tasks.core.cli import FAILED, file_option, from_caller
 from tasks.core.errors import UserError
 
@@ -20,14 +21,14 @@ PANEL = "This machine"
 commands = typer.Typer()
 
 ListenOption = Annotated[str, typer.Option("--host", help="Where its server listens; 0.0.0.0: for others too.")]
-PortOption = Annotated[int, typer.Option("--port", help="Of its server.")]
+PortOption = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Of its server; 4200 by default.")]
 NamesOption = Annotated[
     list[str], typer.Option("--allow-host", metavar="NAME", help="A name a proxy reaches its server by; repeatable.")
 ]
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("status"))
-def status(home: HomeOption) -> None:
+def status(server: ServerOption = None, *, home: HomeOption) -> None:
     """Show what runs, what is due, recent results, champion and disk."""
     from flows.status import lines
 
@@ -40,14 +41,16 @@ def status(home: HomeOption) -> None:
 )
 def serve(
     host: ListenOption = "127.0.0.1",
-    port: PortOption = 4200,
+    port: PortOption = None,
     allow_host: NamesOption = [],  # noqa: B006
+    server: ServerOption = None,
     *,
     home: HomeOption,
 ) -> None:
     """Run the schedules of prefect.yaml, until Ctrl-C.
 
-    Uses the Prefect server at PREFECT_API_URL, or runs one, which asks for a login.
+    Uses the Prefect server that --server, PREFECT_API_URL or Prefect's profile names, or runs one, which asks for a
+    login.
     """
     from flows.serve import serve
 
@@ -68,7 +71,7 @@ def deploy(home: HomeOption) -> None:
 @commands.command(
     rich_help_panel=PANEL, epilog=examples("server", "server --allow-host driftline.example.org   # behind a proxy")
 )
-def server(host: ListenOption = "127.0.0.1", port: PortOption = 4200, allow_host: NamesOption = []) -> None:  # noqa: B006
+def server(host: ListenOption = "127.0.0.1", port: PortOption = None, allow_host: NamesOption = []) -> None:  # noqa: B006
     """Run Prefect's server alone, for workers, until Ctrl-C.
 
     It asks for a login, as the one of `serve` does.
@@ -84,6 +87,7 @@ def server(host: ListenOption = "127.0.0.1", port: PortOption = 4200, allow_host
 )
 def train(
     stages: Annotated[list[str] | None, typer.Argument(metavar="STAGE", help="As in dvc.yaml; all by default.")] = None,
+    server: ServerOption = None,
 ) -> None:
     """Run the pipeline in this folder as a Prefect flow.
 
@@ -182,19 +186,16 @@ def identity(
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("reaper"))
-def reaper(home: HomeOption) -> None:
+def reaper(server: ServerOption = None, *, home: HomeOption) -> None:
     """Mark runs crashed whose process is gone.
 
-    `driftline serve` does it by itself. Where a worker runs instead, run this from cron; PREFECT_API_URL names the
-    server.
+    `driftline serve` does it by itself. Where a worker runs instead, run this from cron on the worker's machine.
     """
-    from flows.machine.server import api_address, client
-    from flows.reaper import STARTING, reap_with
+    from flows.machine.server import client
+    from flows.reaper import reap_with
 
-    if not api_address():
-        raise UserError("PREFECT_API_URL is not set: name the server whose runs are to be looked at")
     with client() as ask:
-        print("\n".join(reap_with(ask, home, STARTING)) or "nothing to do")
+        print("\n".join(reap_with(ask, home)) or "nothing to do")
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("demo", "demo --folder ../demo --no-wait"))

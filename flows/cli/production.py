@@ -8,6 +8,7 @@ import typer
 
 from flows.cli.options import HomeOption, PushOption, examples
 from flows.errors import FlowError
+from flows.machine.prefect_address import ServerOption
 from tasks.core.cli import FAILED
 from tasks.core.errors import UserError
 from tasks.gate import Rule
@@ -38,6 +39,7 @@ def promote(
     force: ForceOption = False,
     rule: RuleOption = None,
     push: PushOption = None,
+    server: ServerOption = None,
     *,
     home: HomeOption,
 ) -> None:
@@ -93,6 +95,7 @@ def approve(
     run: Annotated[str | None, typer.Argument(metavar="RUN", help="The waiting run, if there are several.")] = None,
     decline: Annotated[bool, typer.Option("--decline", help="Answer no.")] = False,
     why: Annotated[str, typer.Option(help="For the log.")] = "",
+    server: ServerOption = None,
     *,
     home: HomeOption,
 ) -> None:
@@ -111,6 +114,7 @@ def promotion(
     force: ForceOption = False,
     rule: RuleOption = None,
     push: PushOption = None,
+    server: ServerOption = None,
     *,
     home: HomeOption,
 ) -> None:

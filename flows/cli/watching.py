@@ -9,6 +9,7 @@ import typer
 
 from flows.cli.options import HomeOption, PushOption, SinceOption, UntilOption, examples, finish, interruptible
 from flows.machine.home import Home
+from flows.machine.prefect_address import ServerOption
 from flows.parameters import REPLAY, Action, Labels, RefitOn, Refits, Replay, Window
 from tasks.core.cli import file_option, from_caller
 from tasks.core.errors import UserError
@@ -52,6 +53,7 @@ def monitor(
     notify: Annotated[str | None, typer.Option(metavar="BLOCK", help="A notification block on the server.")] = None,
     push: PushOption = None,
     labels: Annotated[Path | None, file_option("A to_label.csv that came back; see `driftline label`.")] = None,
+    server: ServerOption = None,
     *,
     home: HomeOption,
 ) -> None:
@@ -110,6 +112,7 @@ def label(
     file: Annotated[Path, typer.Argument(metavar="FILE", parser=from_caller, help="A filled-in to_label.csv.")],
     since: SinceOption = None,
     until: UntilOption = None,
+    server: ServerOption = None,
     *,
     home: HomeOption,
 ) -> None:
@@ -149,6 +152,7 @@ def backtest(
     rule: RuleOption = None,
     revision: Annotated[str, typer.Option(help="Whose data, parameters and pipeline.")] = REPLAY.revision,
     output: Annotated[Path | None, file_option("The page; by default reports/backtest.html.")] = None,
+    server: ServerOption = None,
     *,
     home: HomeOption,
 ) -> None:
@@ -189,7 +193,7 @@ def backtest(
 )
 def drift_pages(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the pages anew from the records first.")] = False,
-    port: Annotated[int, typer.Option(help="Of the pages' server.")] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the pages' server.")] = 8000,
     *,
     home: HomeOption,
 ) -> None:

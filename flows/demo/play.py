@@ -17,6 +17,7 @@ from flows import SETTINGS
 from flows.demo import place
 from flows.demo.stream import Stream
 from flows.machine.home import Home
+from flows.machine.prefect_address import Address
 from flows.machine.server import how_to_log_in, server, start_logged, wait_until_up
 from flows.pipeline import guard
 from tasks.core.errors import UserError
@@ -71,7 +72,7 @@ def play(home: Home, stream: Stream, api: str, wait: bool) -> None:
 
     Narration.start()
     log.info("\n".join(["the data:", *what_was_done(stream)]))
-    with server(api):
+    with server(Address(api, "the demo", True)):
         prefect = how_to_log_in(api)
         log.info(f"Prefect's page: {prefect}")
         story = Story(home)

@@ -9,12 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 from prefect import runtime
 
 from flows.machine.home import Home
-from flows.machine.locks import holding
+from flows.machine.locks import holding, is_held
 
 STARTED_BY_A_RUNNER = "PREFECT__FLOW_RUN_ID"
+RUNNER = "DRIFTLINE_RUNNER"
+"""The process id of the ``driftline serve`` that started this."""
 
 
 @contextmanager
@@ -22,12 +25,20 @@ def liveness_lock(home: Home) -> Iterator[None]:
     """Hold the run's own lock for the length of the block, and end with the runner or worker that started this."""
     run = str(runtime.flow_run.id)
     if STARTED_BY_A_RUNNER in os.environ:
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+        parent = int(os.environ.get(RUNNER, os.getppid()))  # it may be gone already: starting takes a while
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     file = home.run_lock(run)
     with holding(file, run):
         yield
     for left in (file, file.with_suffix(".holder")):
         left.unlink(missing_ok=True)
+
+
+def is_alive(home: Home, run: str) -> bool:
+    """Whether a run has a process on this machine: one that holds its lock, or one that is still starting."""
+    return is_held(home.run_lock(run)) or any(
+        (process.info["environ"] or {}).get(STARTED_BY_A_RUNNER) == run for process in psutil.process_iter(["environ"])
+    )
 
 
 def _end_with(parent: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from driftline_login import PROOF_PATH, Login
+from driftline_login import LOOPBACK, PROOF_PATH, Login
 from flows.machine import pages
 
 Scope = MutableMapping[str, Any]
@@ -22,7 +22,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 NONCE = re.compile(rb"[0-9a-f]{64}")
 FORBIDDEN, NOT_FOUND, MISDIRECTED = 403, 404, 421
 REFUSED_SOCKET = 1008

@@ -16,15 +16,19 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 import driftline_login
 from driftline_login import Impostor, Login, Standing
+from flows.machine import prefect_address
 from flows.machine.home import HERE, root
+from flows.machine.prefect_address import DEFAULT_PORT, LOOPBACK, OPTION, Address, set_variables
 from flows.machine.prefect_server import KEY
 from flows.pipeline import guard
 from tasks.core.errors import UserError
@@ -34,14 +38,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOPBACK, DEFAULT_PORT = "127.0.0.1", 4200
-DEFAULT_API = f"http://{LOOPBACK}:{DEFAULT_PORT}/api"
 HOSTS = (LOOPBACK, "localhost", "0.0.0.0")
 SERVER_AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 EMBEDDED = {"PREFECT_UI_ENABLED": "false", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 """As Prefect starts a temporary server of its own: without pages and schedules."""
 START_SECONDS = 600.0  # on a busy machine; one that ends is seen at once
 LOOK_SECONDS = 2.0
+NEWER_DATABASE = "Can't locate revision identified by"  # alembic's words
+HOW_TO_HAVE_ONE = "start it with `driftline serve`, or name another with --server or PREFECT_API_URL"
 
 
 def answers(api: str) -> bool:
@@ -63,21 +67,8 @@ def log_in(api: str) -> Standing:
     except Impostor as impostor:
         raise UserError(str(impostor)) from None
     if found.environment:
-        _set(found.environment)
+        set_variables(found.environment)
     return found.standing
-
-
-def _set(variables: Mapping[str, str | None]) -> None:
-    """Change the environment, and what Prefect has read of it."""
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-    if "prefect" in sys.modules:
-        from prefect.context import refresh_global_settings_context
-
-        refresh_global_settings_context()
 
 
 @contextmanager
@@ -85,38 +76,86 @@ def _client_of(api: str, login: Login) -> Iterator[None]:
     """Let this process be a client of a server that it has started, for the length of the block."""
     ours = driftline_login.environment(api, login)
     before = {name: os.environ.get(name) for name in ours}
-    _set(ours)
+    set_variables(ours)
     try:
         yield
     finally:
-        _set(before)
+        set_variables(before)
 
 
-def api_address() -> str | None:
-    """The address of the API that Prefect's settings name: of the environment, else of the profile that is active."""
-    from prefect.settings import get_current_settings
+def require_prefect(at: Address) -> None:
+    """UserError where no Prefect server answers at the address, or one that does not let this process in."""
+    _require_answer(at)
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    return get_current_settings().api.url
+    try:
+        with temporary_settings({PREFECT_API_URL: at.api}), get_client(sync_client=True) as client:
+            client.read_flows(limit=1)
+    except PrefectHTTPStatusError as refused:
+        status = refused.response.status_code
+        why = (
+            "asks for a login: set PREFECT_API_AUTH_STRING or PREFECT_API_KEY" if status in (401, 403) else f"{refused}"
+        )
+        raise UserError(f"the Prefect server at {at} {why}") from None
+    except RuntimeError as other:  # Prefect's word for a server of another major version
+        raise UserError(f"the Prefect server at {at} cannot be used: {other}") from None
+    except httpx.HTTPError as error:
+        raise UserError(f"the Prefect server at {at} does not answer: {error!r}; {HOW_TO_HAVE_ONE}") from None
+    except ValueError:
+        raise UserError(f"what answers at {at} is no Prefect server: its JSON is not Prefect's") from None
+
+
+def _require_answer(at: Address) -> None:
+    try:
+        answer = httpx.get(f"{at.api}/health", timeout=10)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UserError(f"no Prefect server answers at {at}{_proxy(at.api)}: {error}; {HOW_TO_HAVE_ONE}") from None
+    kind = answer.headers.get("content-type", "").partition(";")[0] or "no content type"
+    if answer.status_code != 200 or kind != "application/json":
+        lacks = "" if urlsplit(at.api).path.endswith("/api") else "; does the address lack /api at its end?"
+        raise UserError(f"what answers at {at} is no Prefect server: HTTP {answer.status_code}, {kind}{lacks}")
+
+
+def _proxy(api: str) -> str:
+    """That a proxy is asked, in words."""
+    address = urlsplit(api)
+    proxy = getproxies().get(address.scheme)
+    return f", asked through the proxy {proxy}" if proxy and not proxy_bypass(address.hostname or "") else ""
 
 
 @contextmanager
 def client() -> Iterator[SyncPrefectClient]:
-    """Of the server that Prefect's settings name, by default the one on this machine. UserError: none answers."""
+    """Of the server that ``prefect_address`` finds. UserError: none answers."""
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    api = api_address() or DEFAULT_API
-    if log_in(api) == "down" or not answers(api):
-        raise UserError(f"no Prefect server answers at {api}: start `driftline serve`, or set PREFECT_API_URL")
-    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as found:
+    at = prefect_address.found()
+    _require(at)
+    with temporary_settings({PREFECT_API_URL: at.api}), get_client(sync_client=True) as found:
         yield found
+
+
+def _require(at: Address) -> None:
+    """The server is there and this process may use it. UserError: not so."""
+    standing = log_in(at.api)
+    if standing == "down":
+        raise UserError(f"Driftline's Prefect server at {at} is not running: {HOW_TO_HAVE_ONE}")
+    if standing == "elsewhere":
+        require_prefect(at)
 
 
 @contextmanager
 def some_server() -> Iterator[None]:
-    """For a flow by hand: the server that Prefect's settings name, else one of our own for the length of the block."""
-    api = api_address()
-    if api and log_in(api) != "down":
+    """For a flow by hand: the server that somebody has named, else ours, or one for the length of the block.
+
+    UserError: the one that was named does not answer.
+    """
+    at = prefect_address.named()
+    if at and not (at.by_us and log_in(at.api) == "down"):
+        _require(at)
+        log.info(f"Prefect's server: {at}")
         yield
         return
     with ExitStack() as stack:
@@ -127,20 +166,20 @@ def some_server() -> Iterator[None]:
 
 
 @contextmanager
-def server(api: str, host: str | None = None, names: Sequence[str] = (), theirs: bool = False) -> Iterator[bool]:
-    """A server at ``api`` for the length of the block: the one that answers there, or one started on this machine.
+def server(at: Address, host: str | None = None, names: Sequence[str] = ()) -> Iterator[bool]:
+    """A server at the address for the length of the block: the one that answers there, or one started on this machine.
 
     Gives whether it is one of ours. What is started listens on ``host``, may be asked for by ``names`` too, is started
-    again when it is gone, and ends with this process, however that ends. One on this machine that is not ours is used
-    only where ``theirs`` says so.
+    again when it is gone, and ends with this process, however that ends. One that is not ours is used only where
+    somebody has named it. UserError: there is none to use.
     """
-    port = urlsplit(api).port or DEFAULT_PORT
+    api, port = at.api, urlsplit(at.api).port or DEFAULT_PORT
     if log_in(api) == "ours":
         yield True
         return
-    listening = _listen(host or LOOPBACK, port) if driftline_login.on_loopback(urlsplit(api)) else None
+    listening = listen(host or LOOPBACK, port) if driftline_login.on_loopback(urlsplit(api)) else None
     if listening is None:
-        _require_theirs(api, theirs)
+        _require_theirs(at)
         yield False
         return
     with listening:
@@ -165,17 +204,16 @@ def _tell(api: str, upgraded: bool) -> None:
         log.info("it asked nobody for a login before: pages that are open, and workers elsewhere, have to log in now")
 
 
-def _require_theirs(api: str, allowed: bool) -> None:
-    if not allowed:
+def _require_theirs(at: Address) -> None:
+    if at.by_us:
         raise UserError(
-            f"another program holds {urlsplit(api).netloc}: stop it, give another --port, or, if it is a Prefect "
-            f"server that you want to use, set PREFECT_API_URL={api}"
+            f"another program holds {urlsplit(at.api).netloc}: stop it, give another --port, or, if it is a Prefect "
+            f"server that you want to use, {OPTION} {at.api}"
         )
-    if not answers(api):
-        raise UserError(f"no Prefect server answers at {api}: start it, or unset PREFECT_API_URL to have one here")
+    require_prefect(at)
 
 
-def _listen(host: str, port: int) -> socket.socket | None:
+def listen(host: str, port: int) -> socket.socket | None:
     """Take the port, for as long as this process wants it; None: it is taken. UserError: it cannot be had."""
     if host not in HOSTS:
         raise UserError(f"--host {host} is neither {LOOPBACK}, this machine alone, nor 0.0.0.0, others too")
@@ -235,6 +273,7 @@ class _Server:
         """Start it again whenever it has ended, until this process wants no more of it."""
         while not self.over.wait(LOOK_SECONDS):
             if self.process.poll() is not None:
+                log.warning(f"Prefect's server has ended and is started again: {_why(self.log)}")
                 self.process = start_logged(self.command, self.log, **self.pipes)
 
     def end(self) -> None:
@@ -251,9 +290,23 @@ def start_logged(command: list[str], log: Path, **pipes: Any) -> subprocess.Pope
 
 
 def wait_until_up(what: str, page: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until the server answers at the address of a page. UserError when it does not."""
+    """Until the server answers at the address of a page. UserError, with why, when it does not."""
     deadline = time.monotonic() + START_SECONDS
     while not _is_there(page):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise UserError(f"{what} did not start: see {log}")
+        if process.poll() is not None:
+            raise UserError(f"{what} did not start: {_why(log)}")
+        if time.monotonic() > deadline:
+            raise UserError(f"{what} does not answer after {START_SECONDS / 60:g} minutes: see {log}")
         time.sleep(0.5)
+
+
+def _why(log: Path) -> str:
+    """What the end of a server's log says of its end."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-40:]]
+    if any(NEWER_DATABASE in line for line in lines):
+        return (
+            f"its database is of a newer Prefect than the installed {version('prefect')}: install that one, or set "
+            f"PREFECT_HOME to another folder (log: {log})"
+        )
+    said = [line for line in lines if "Error" in line] or [line for line in lines if line]
+    return f"{said[-1] if said else 'it said nothing'} (log: {log})"

@@ -15,6 +15,7 @@ import hashlib
 import json
 import secrets
 import shutil
+import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,9 @@ from typing import Any, TypedDict
 
 from flows.machine.home import Home
 from flows.machine.locks import holding
+from flows.machine.prefect_address import LOOPBACK
 from flows.machine.protected_app import ProtectedApp
-from flows.machine.server import LOOPBACK
+from flows.machine.server import listen
 from flows.runs import record
 from flows.runs.workspace import cached
 from tasks.core.errors import UserError
@@ -139,15 +141,18 @@ def serve_pages(home: Home, again: bool, port: int) -> None:
         )
     if not pages.runs():
         raise UserError(f"{pages.folder} holds no window yet: `driftline monitor` adds one, --rebuild the recorded")
+    listening = listen(LOOPBACK, port)
+    if listening is None:
+        raise UserError(f"another program holds {LOOPBACK}:{port}: give another --port")
     print(f"{len(pages.runs())} windows at http://{LOOPBACK}:{port}; Ctrl-C ends it", flush=True)
-    with suppress(KeyboardInterrupt):
-        _run(pages.folder, port)
+    with listening, suppress(KeyboardInterrupt):
+        _run(pages.folder, port, listening)
 
 
-def _run(workspace: Path, port: int) -> None:
+def _run(workspace: Path, port: int, listening: socket.socket) -> None:
     """Evidently's server until Ctrl-C, for pages of its own alone; nobody may change the workspace through it."""
     import uvicorn
     from evidently.ui.service.app import create_app, get_config
 
     config = get_config(port=port, workspace=str(workspace), secret=secrets.token_urlsafe())
-    uvicorn.run(ProtectedApp(create_app(config)), host=LOOPBACK, port=port)
+    uvicorn.Server(uvicorn.Config(ProtectedApp(create_app(config)))).run(sockets=[listening])

@@ -13,8 +13,9 @@ from driftline_login import Login
 from flows.machine import pages
 from flows.machine.home import Home
 from flows.machine.locks import holding
+from flows.machine.prefect_address import LOOPBACK, found
 from flows.machine.protected_app import ProtectedApp, nothing
-from flows.machine.server import DEFAULT_API, LOOPBACK, api_address, log_in
+from flows.machine.server import log_in
 from flows.runs import record, workspace
 from tasks.core import paths
 from tasks.core.errors import UserError
@@ -41,9 +42,9 @@ def show(home: Home, name: str) -> None:
     """Say where a browser opens a run's reports: at a server of ours that is up, else at one of this process, until
     Ctrl-C."""
     folder = folder_of(home, name)
-    log_in(api_address() or DEFAULT_API)
-    if found := pages.address(folder, INDEX):
-        print(f"open      {found}")
+    log_in(found().api)
+    if page := pages.address(folder, INDEX):
+        print(f"open      {page}")
         return
     with socket.create_server((LOOPBACK, 0)) as listening, suppress(KeyboardInterrupt):
         login, port = Login.new(), listening.getsockname()[1]

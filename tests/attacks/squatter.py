@@ -30,7 +30,7 @@ class Squatter:
                 heard.append(f"{self.command} {self.path}\n{self.headers}{body}")
                 path, _, query = self.path.partition("?")
                 said = proof(query) if path == PROOF_PATH else "true" if path.endswith("/health") else "[]"
-                self.send_response(200)
+                self.send_response(404 if path.endswith("/csrf-token") else 200)  # as Prefect without such tokens
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(said)))
                 self.end_headers()

@@ -21,6 +21,7 @@ from starlette.routing import Route
 import driftline_login
 from driftline_login import PROOF_PATH, Impostor, Login
 from flows.machine import prefect_profile
+from flows.machine.prefect_address import Address
 from flows.machine.protected_app import ProtectedApp
 from flows.machine.server import server, some_server
 from tasks.core.errors import UserError
@@ -298,13 +299,14 @@ def test_a_server_that_is_not_ours_is_neither_asked_nor_sent_anything(prefect_ho
 
 def test_serve_does_not_use_a_strangers_server_unless_its_address_was_given(prefect_home, monkeypatch):
     with Squatter() as squatter:
-        with pytest.raises(UserError, match="another program holds"), server(squatter.api):
+        default, named = Address(squatter.api, "the default", True), Address(squatter.api, "PREFECT_API_URL")
+        with pytest.raises(UserError, match="another program holds"), server(default):
             pass
-        with server(squatter.api, theirs=True) as ours:
+        with server(named) as ours:
             assert not ours
         driftline_login.kept(squatter.port)
-        for theirs in (False, True):
-            with pytest.raises(UserError, match="does not prove"), server(squatter.api, theirs=theirs):
+        for address in (default, named):
+            with pytest.raises(UserError, match="does not prove"), server(address):
                 pass
     assert "authorization" not in "".join(squatter.heard).lower()
 

@@ -10,6 +10,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 from flows.machine.home import Home
+from flows.machine.prefect_address import Address
 from flows.machine.server import server
 from tests.support.processes import IDENTITY, free_port
 from tests.support.small_repository import make
@@ -36,7 +37,7 @@ def api(tmp_path_factory):
         patch.setenv("DRIFTLINE_HOME", str(tmp_path_factory.mktemp("driftline")))
         patch.setenv("PREFECT_API_URL", address)
         settings = {PREFECT_API_URL: address, PREFECT_LOGGING_TO_API_ENABLED: False}  # logs would outlive the server
-        with server(address), temporary_settings(settings):
+        with server(Address(address, "a test", True)), temporary_settings(settings):
             yield address
 
 

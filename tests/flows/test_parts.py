@@ -20,7 +20,9 @@ from flows import scheduled_training
 from flows.errors import Busy, TooLittleSpace
 from flows.machine.git import git, identity
 from flows.machine.home import Home
+from flows.machine.liveness import RUNNER, STARTED_BY_A_RUNNER
 from flows.machine.locks import holding, is_held
+from flows.machine.prefect_address import Address
 from flows.machine.server import server
 from flows.notify import incidents, notifications
 from flows.pipeline import disk
@@ -117,7 +119,7 @@ def test_who_does_not_name_himself_is_turned_away(tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "who:what")
     api = f"http://127.0.0.1:{free_port()}/api"
-    with server(api, "0.0.0.0"):
+    with server(Address(api, "a test", True), "0.0.0.0"):
         assert httpx.get(f"{api}/admin/version", timeout=30).status_code == 401
         assert httpx.get(f"{api}/admin/version", auth=("who", "no"), timeout=30).status_code == 401
         assert httpx.get(f"{api}/admin/version", auth=("who", "what"), timeout=30).status_code == 200
@@ -197,6 +199,7 @@ def flow_run(home, kind, age, deployment=None, tags=()):
         ),
         deployment_id=deployment,
         tags=list(tags),
+        infrastructure_pid=None,
         auto_scheduled=True,
         expected_start_time=when,
         start_time=when,
@@ -225,6 +228,47 @@ def test_runs_are_known_by_the_tag_of_their_checkout_wherever_it_lay_and_among_a
     server = Server([*others, ours])
     reap_with(server, deployed)
     assert server.states == {ours.id: "CRASHED"}
+
+
+def test_a_run_that_takes_long_to_start_is_not_dead(deployed, monkeypatch):
+    monkeypatch.setattr(notifications, "notify", lambda *_: None)
+    slow, gone, other_machine = (flow_run(deployed, "PENDING", timedelta(minutes=30)) for _ in range(3))
+    other_machine.infrastructure_pid = "default:train-job-x7"  # of a container or a job, as Prefect's workers name it
+    server = Server([slow, gone, other_machine])
+    environment = os.environ | {STARTED_BY_A_RUNNER: str(slow.id)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"],
+        env=environment,
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        process.stdout.readline()
+        reap_with(server, deployed, starting=timedelta(0))
+        assert server.states == {gone.id: "CRASHED"}
+        process.kill()
+    reap_with(server, deployed)
+    assert server.states == {gone.id: "CRASHED", slow.id: "CRASHED"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("runner", "ends"), [("this", False), ("none", True)])
+def test_a_run_whose_runner_is_gone_before_it_has_started_ends(deployed, runner, ends):
+    code = f"""
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from flows.machine import liveness
+from flows.machine.home import Home
+liveness.runtime = SimpleNamespace(flow_run=SimpleNamespace(id="1"))
+with liveness.liveness_lock(Home.of({str(deployed.origin)!r})):
+    time.sleep(60)
+"""
+    environment = os.environ | {STARTED_BY_A_RUNNER: "1", RUNNER: str(os.getpid() if runner == "this" else 2**22 - 1)}
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=TOP, env=environment)
+    assert wait_for(lambda: is_held(deployed.run_lock("1")) or process.poll() is not None, 120)
+    assert wait_for(lambda: process.poll() is not None, 5) == ends
+    process.kill()
+    process.wait()
 
 
 def test_whoever_is_to_be_told_is_told_once_that_a_run_was_killed(deployed, monkeypatch, caplog):
