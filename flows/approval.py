@@ -8,7 +8,7 @@ Deployed by ``driftline serve`` and ``prefect.yaml``; started from Prefect's pag
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Annotated, Any
 
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import SyncPrefectClient
@@ -17,6 +17,7 @@ from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.states import Completed
+from pydantic import Field
 
 from flows.champion import proposal, registry
 from flows.champion.training_window import newest_training
@@ -52,7 +53,7 @@ def approval(
     repository: str | None = None,
     run: str | None = None,
     rule: Rule | None = None,
-    hours: float = 72.0,
+    hours: Annotated[float, Field(gt=0)] = 72.0,
     publish: Publish = PUBLISH,
     force: bool = False,
 ) -> State[Any]:

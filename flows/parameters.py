@@ -6,9 +6,10 @@ Every key has a default. A key that is not known, or a value of another type, is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 
 from flows.machine.home import CLONES_KEPT
 from flows.machine.locks import Overlap
@@ -31,12 +32,16 @@ class Group(Section):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
+A_DATE: JsonDict = {"pattern": r"^\d{4}-?\d{2}-?\d{2}([T ].*)?$"}
+"""For the form; what is no date is refused by the flow in a sentence."""
+
+
 class Window(Group):
     """Which window to look at; without any key the next one that has closed."""
 
-    since: str | None = None
+    since: str | None = Field(default=None, json_schema_extra=A_DATE)
     """Where it begins, UTC: 2002-10-01. Together with `until`."""
-    until: str | None = None
+    until: str | None = Field(default=None, json_schema_extra=A_DATE)
     """Where it ends; this moment is no part of it."""
     days: float | None = Field(default=None, gt=0)
     """How long the next window is. Default: as long as windows.current in the champion's params.yaml."""
@@ -67,7 +72,7 @@ class Limits(Group):
 
     overlap: Overlap = "wait"
     """When another run of the repository is at work: wait for it, or skip this run."""
-    stage_minutes: dict[str, float] = Field(default_factory=dict)
+    stage_minutes: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Time limit by stage, in minutes: {finetune: 90, "*": 20}."""
     keep_clones: int = Field(default=CLONES_KEPT, ge=1)
     """How many clones of finished runs are kept, for a look at their reports."""

@@ -71,6 +71,7 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
     from prefect.client.orchestration import get_client
 
     from flows.reaper import reap
+    from flows.schedule.edits import note, overwritten
     from flows.schedule.retired import retire
 
     for line in reap(home, starting=timedelta(0)):  # before a concurrency limit counts them
@@ -78,6 +79,9 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
     with get_client(sync_client=True) as client:
         for line in retire(client, home, {(str(one.flow_name), one.name) for one in deployments}):
             log.info(line)
+        for line in overwritten(client, home, deployments):
+            log.info(line)
+    note(home, deployments)
     over = threading.Event()
     for task in (keep_reaping, keep_naming):
         threading.Thread(target=task, args=(home, over), daemon=True).start()

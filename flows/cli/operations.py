@@ -68,6 +68,23 @@ def deploy(home: HomeOption) -> None:
     print("\n".join(deploy(home)))
 
 
+schedule = typer.Typer(help="The schedules and parameters of prefect.yaml, and what Prefect's page made of them.")
+commands.add_typer(schedule, name="schedule", rich_help_panel=PANEL)
+
+
+@schedule.command(epilog=examples("schedule pull"))
+def pull(home: HomeOption) -> None:
+    """Write into prefect.yaml what was changed on Prefect's page.
+
+    `driftline serve` overwrites such changes when it starts, and says which.
+    """
+    from flows.machine.server import client
+    from flows.schedule.pull import pull
+
+    with client() as server:
+        print("\n".join(pull(server, home)) or "Prefect's page has nothing that prefect.yaml has not")
+
+
 @commands.command(
     rich_help_panel=PANEL, epilog=examples("server", "server --allow-host driftline.example.org   # behind a proxy")
 )

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
+from pydantic import Field
 
 from flows.machine.home import Home
 from flows.machine.liveness import liveness_lock
@@ -64,7 +65,7 @@ def monitoring(
     repository: str | None = None,
     window: Window = WINDOW,
     policy: Policy = POLICY,
-    to_label: int = TO_LABEL,
+    to_label: Annotated[int, Field(ge=0)] = TO_LABEL,
     limits: Limits = LIMITS,
     publish: Publish = PUBLISH,
 ) -> State[Any]:

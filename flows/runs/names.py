@@ -66,7 +66,7 @@ def _stamp(moment: datetime) -> str:
 def _of(repository: object) -> str:
     """The repository's name; of one that is gone, its folder's."""
     try:
-        name = Home.of(str(repository) if repository else None).origin.name
+        name = Home.of(str(repository) if repository else None).name
     except UserError:
         name = Path(str(repository or HERE)).name
     return UNFIT.sub("-", name).strip("-.") or "repository"

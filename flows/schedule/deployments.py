@@ -31,6 +31,8 @@ GROUPED = {
 }
 """Parameters of earlier releases, and the group that now holds each."""
 RENAMED = {"act": "action", "most_loss": "max_loss", "push": "upstream"}
+WINS = "prefect.yaml wins over changes of this page when it is registered again; `driftline schedule pull` keeps them."
+"""Stands in the description of every deployment."""
 ENTRYPOINTS = {
     "flows/nightly.py:nightly": "flows/scheduled_training.py:scheduled_training",
     "flows/scheduled_training.py:nightly": "flows/scheduled_training.py:scheduled_training",
@@ -54,7 +56,7 @@ def registered_name(name: str, home: Home) -> str:
 
 def _description(one: Deployment, home: Home) -> str:
     place = f"Repository {home.name}, checkout {home.checkout.id}: {home.origin} on {platform.node()}"
-    return "\n\n".join(filter(None, (one.description, escaped(place))))
+    return "\n\n".join(filter(None, (one.description, WINS, escaped(place))))
 
 
 def unused(home: Home) -> list[str]:

@@ -18,6 +18,7 @@ from flows.errors import FlowError
 from flows.machine.home import HERE, Home
 from flows.machine.server import client
 from flows.schedule.deployments import declared
+from flows.schedule.edits import note, overwritten
 from flows.schedule.prefect_yaml import FILE, values
 from flows.schedule.retired import retire
 
@@ -29,6 +30,7 @@ def deploy(home: Home) -> list[str]:
     """
     known = declared(home)
     with client() as server, tempfile.TemporaryDirectory() as folder:
+        lost = list(overwritten(server, home, known))
         file = Path(folder, FILE.name)
         YAML(typ="safe").dump(_ours(home, known), file)
         command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
@@ -36,7 +38,8 @@ def deploy(home: Home) -> list[str]:
         if done.returncode:
             raise FlowError(f"`prefect deploy` refused {home.origin / FILE}: {(done.stderr or done.stdout).strip()}")
         names = [(str(one.flow_name), one.name) for one in known]
-        return [f"registered {'/'.join(name)}" for name in names] + list(retire(server, home, names, pool=True))
+        note(home, known)
+        return lost + [f"registered {'/'.join(name)}" for name in names] + list(retire(server, home, names, pool=True))
 
 
 def _ours(home: Home, known: list[Any]) -> dict[str, Any]:

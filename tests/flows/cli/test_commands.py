@@ -14,10 +14,11 @@ from flows.machine.version import version
 from tasks.core.cli import exit_code
 
 COMMANDS = [
-    "run", "init", "trial", "report", "land", "preset", "environment",
+    "run", "merge", "init", "trial", "report", "land", "preset", "environment",
     "monitor", "label", "backtest", "drift-pages",
     "promote", "champion", "history", "rollback", "approve",
-    "status", "serve", "deploy", "server", "train", "verify", "prune", "identity", "reaper", "demo", "upgrade",
+    "status", "serve", "deploy", "server", "train", "verify", "prune", "identity", "reaper", "demo",
+    "upgrade", "schedule",
     "score", "drift", "gate", "explain", "trace", "export", "quarantine",
 ]  # fmt: skip
 ONE_NAME = {"repository", "since", "until", "input", "output", "push"}  # of the same meaning everywhere
@@ -45,7 +46,7 @@ def test_the_list_is_complete():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_explains_itself(name, capsys):
-    words = ["quarantine", "release"] if name == "quarantine" else [name]
+    words = {"quarantine": ["quarantine", "release"], "schedule": ["schedule", "pull"]}.get(name, [name])
     text = shown(capsys, *words)
     assert text.startswith(f"Usage: driftline {' '.join(words)}")
     assert re.search(rf"^    driftline {' '.join(words)}", text, re.M), "no example"
