@@ -72,12 +72,19 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
 
     from flows.reaper import reap
     from flows.schedule.edits import note, overwritten
+    from flows.schedule.possible import require_blocks, require_no_pool, warn_of_unreachable
+    from flows.schedule.prefect_yaml import FILE, read
     from flows.schedule.retired import retire
 
+    asked = read(home.origin / FILE)
+    require_blocks(asked, home.origin / FILE)
+    warn_of_unreachable(home, asked)
     for line in reap(home, starting=timedelta(0)):  # before a concurrency limit counts them
         log.info(line)
+    names = {(str(one.flow_name), str(one.name)) for one in deployments}
     with get_client(sync_client=True) as client:
-        for line in retire(client, home, {(str(one.flow_name), one.name) for one in deployments}):
+        require_no_pool(client, ("/".join(name) for name in names))
+        for line in retire(client, home, names):
             log.info(line)
         for line in overwritten(client, home, deployments):
             log.info(line)
@@ -159,8 +166,10 @@ def serve(home: Home, host: str, port: int | None, names: Sequence[str] = ()) ->
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", str(int(CANCEL_SECONDS)))
     at = to_serve(port)
     from flows.schedule.deployments import declared, unused
+    from flows.schedule.possible import require_data_remote
 
     deployments = declared(home)
+    require_data_remote(home)
     for line in unused(home):
         log.info(line)
     if not home.committed_name:

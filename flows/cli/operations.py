@@ -58,7 +58,7 @@ def serve(
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("deploy", "deploy --repository ../mails"))
-def deploy(home: HomeOption) -> None:
+def deploy(server: ServerOption = None, *, home: HomeOption) -> None:
     """Register prefect.yaml for a work pool.
 
     A worker runs it: `prefect worker start --pool driftline`. What is no longer declared is deleted.

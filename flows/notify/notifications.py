@@ -98,11 +98,18 @@ def notify(block: str, subject: str, body: str) -> None:
     """
 
     def send() -> None:
-        if find_spec(OWN_BLOCKS):
-            import_module(OWN_BLOCKS)
-        loaded = Block.load(block)
-        if not isinstance(loaded, NotificationBlock):
-            raise UserError(f"{block} is a {type(loaded).__name__}, which sends no notifications")
-        cast("Any", loaded).notify(body=plain(body), subject=plain(subject))
+        cast("Any", load(block)).notify(body=plain(body), subject=plain(subject))
 
     retried(send, Exception, but=(UserError,))
+
+
+def load(block: str) -> NotificationBlock:
+    """The notification block that is saved on the server. ValueError: there is none; UserError: it is another block."""
+    if find_spec(OWN_BLOCKS):
+        import_module(OWN_BLOCKS)
+    if block.count("/") != 1:
+        raise UserError(f"{block} is no notification block: write its type and its name, as slack-webhook/team")
+    loaded = Block.load(block)
+    if not isinstance(loaded, NotificationBlock):
+        raise UserError(f"{block} is a {type(loaded).__name__}, which sends no notifications")
+    return loaded

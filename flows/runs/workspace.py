@@ -95,6 +95,16 @@ def holds(folder: Path, commit: str) -> bool:
     return whole and succeeds(folder, "cat-file", "-e", commit) and git(folder, "rev-parse", "HEAD") == commit
 
 
+def require_large_files(repository: Path, commit: str) -> None:
+    """UserError where git LFS keeps files of the commit and is not set up: a clone would hold its pointers as data."""
+    kept = succeeds(repository, "grep", "-q", "filter=lfs", commit, "--", "*.gitattributes")
+    if kept and not succeeds(repository, "config", "--get-regexp", r"^filter\.lfs\.(smudge|process)$"):
+        raise UserError(
+            f"git LFS keeps files of {repository} (its .gitattributes says so) and is not set up for this user: "
+            "install git-lfs and run `git lfs install`"
+        )
+
+
 def take_over(folder: Path, earlier: Experiment) -> None:
     """Take over what an earlier record says was made, as a claim for DVC to check against the bytes.
 

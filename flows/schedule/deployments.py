@@ -17,6 +17,7 @@ from pydantic import create_model
 
 from flows.machine.home import HERE, Home
 from flows.notify.markdown import escaped
+from flows.schedule.possible import require_possible
 from flows.schedule.prefect_yaml import FILE, Deployment, Schedule, read
 from tasks.core.errors import UserError
 from tasks.core.params import Section, parse
@@ -94,9 +95,11 @@ def _for_runner(one: Deployment, home: Home, file: Path) -> RunnerDeployment:
     given = _with_repository(one, takes, home, file)
     where = f"deployments.{one.name}"
     _refuse_earlier(given, takes, f"{file}: {where}.parameters")
-    parse(takes, given, f"{where}.parameters", file)
+    asked = {f"{where}.parameters": given}
     for place, schedule in enumerate(one.schedules):
-        parse(takes, {**given, **schedule.parameters}, f"{where}.schedules.{place}.parameters", file)
+        asked[f"{where}.schedules.{place}.parameters"] = {**given, **schedule.parameters}
+    for place_in_file, values in asked.items():
+        require_possible(home, parse(takes, values, place_in_file, file), f"{file}: {place_in_file}")
     limit = one.concurrency_limit
     return RunnerDeployment.from_entrypoint(
         one.entrypoint,
