@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Annotated, Any
 
+from prefect import runtime
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateType
@@ -24,7 +25,7 @@ from flows.champion.training_window import newest_training
 from flows.machine.home import Home
 from flows.machine.liveness import liveness_lock
 from flows.machine.server import client
-from flows.notify import notifications
+from flows.notify import notifications, pointers
 from flows.notify.markdown import escaped_lines, unescaped
 from flows.parameters import PUBLISH, Publish
 from flows.promotion import markdown
@@ -78,7 +79,9 @@ def approval(
         create_markdown_artifact(key="promotion", markdown=markdown(proposed), description="The gate's verdict")
         if not (proposed.may_promote or force):
             return Completed(name="NotPromoted", message=proposed.words)
-        notifications.send(publish.notify, f"{home.name}: a model waits for approval", proposed.words)
+        name, key = str(runtime.flow_run.name), runtime.flow_run.id
+        subject = f"{home.name}: a model waits for approval, {name}"
+        notifications.send(publish.notify, subject, proposed.words, *pointers.before_approval(home, name, key, hours))
         answer = _ask(proposed.words, hours)
         if answer is None:
             return Completed(name="Unanswered", message=f"nobody answered within {hours:g} hours; nothing was changed")

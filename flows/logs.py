@@ -23,7 +23,9 @@ class _Record(logging.LogRecord):
         self.msg = message(str(self.msg))
         if isinstance(self.args, tuple):
             self.args = tuple(one if isinstance(one, int | float | None) else one_line(str(one)) for one in self.args)
-        if self.exc_info and self.exc_info[1]:
+        if self.exc_info and not self.exc_info[1]:
+            self.exc_info = None  # Prefect's engine logs a failed state so; it would print "NoneType: None"
+        elif self.exc_info:
             self.exc_text = message("".join(traceback.format_exception(self.exc_info[1])).rstrip())
 
 

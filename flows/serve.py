@@ -142,7 +142,8 @@ def _end_in_time() -> None:
 @contextmanager
 def reachable(at: Address, host: str, names: Sequence[str]) -> Iterator[None]:
     """The server for the length of the block; says how a person and other processes log in to one of ours."""
-    set_variables({API: at.api})  # for the runs too
+    page = {"PREFECT_UI_URL": f"https://{names[0]}"} if names and "PREFECT_UI_URL" not in os.environ else {}
+    set_variables({API: at.api, **page})  # for the runs too
     with server(at, host, names) as ours:
         log.info(f"Prefect's server: {at}")
         if ours:

@@ -23,7 +23,7 @@ from flows.machine.home import Home
 from flows.machine.liveness import liveness_lock
 from flows.monitoring import watch
 from flows.monitoring.drift_pages import Pages
-from flows.notify import notifications
+from flows.notify import notifications, pointers
 from flows.notify.artifacts import links
 from flows.notify.artifacts import publish as show
 from flows.parameters import LIMITS, POLICY, PUBLISH, WINDOW, Limits, Policy, Publish, Window
@@ -128,6 +128,7 @@ def _notify(
     if watched.drifted:
         notifications.emit(home, done.run.name, watched, drift)
         if not watch.continues(home, watched, before):
-            notifications.send(notify, f"{home.name}: {subject}", "\n".join([body, after]).strip())
+            more = pointers.after_drift(home, watched, done.run.name, runtime.flow_run.id)
+            notifications.send(notify, f"{home.name}: {subject}", "\n".join([body, after]).strip(), *more)
     tries = [done.run.in_words()] if done.run.earlier else []
     return Completed(name=STATES[watched.drifted], message="\n".join([subject, *tries, body, after]).strip())

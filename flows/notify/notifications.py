@@ -80,25 +80,28 @@ def emit(home: Home, run: str, watched: Watched, drift: DriftVerdict) -> None:
     )
 
 
-def send(block: str | None, subject: str, body: str) -> bool:
-    """Tell whoever is to be told, if anybody: whether they know. That they could not be told fails no run."""
+def send(block: str | None, subject: str, body: str, *more: str) -> bool:
+    """Tell whoever is to be told, if anybody: whether they know. That they could not be told fails no run.
+
+    ``more`` are lines of our own, in which a link may be one.
+    """
     if block:
         try:
-            notify(block, subject, body)
+            notify(block, subject, body, *more)
         except Exception as error:  # noqa: BLE001  blocks raise whatever their services' packages raise
             log.warning(f"{block} could not be notified: {error!r}")
             return False
     return bool(block)
 
 
-def notify(block: str, subject: str, body: str) -> None:
+def notify(block: str, subject: str, body: str, *more: str) -> None:
     """Send through a notification block that is saved on the server: ``slack-webhook/team``.
 
     Raises what the block raises, after a few tries; UserError where it is no such block.
     """
 
     def send() -> None:
-        cast("Any", load(block)).notify(body=plain(body), subject=plain(subject))
+        cast("Any", load(block)).notify(body="\n".join([plain(body), *more]), subject=plain(subject))
 
     retried(send, Exception, but=(UserError,))
 

@@ -23,7 +23,7 @@ from prefect.states import Completed, Failed
 
 from flows.errors import Busy
 from flows.machine.home import Home
-from flows.notify import incidents, notifications
+from flows.notify import incidents, notifications, pointers
 from flows.runs import record
 from flows.runs.attempt import outcome_of
 from flows.runs.names import run_name
@@ -117,7 +117,8 @@ def close(client: SyncPrefectClient, run: FlowRun, flow: str, message: str) -> N
         return
     words = shown(message)  # Prefect's own, where the flow's body was not reached
     leave_record(client, home, flow, run, words if words.startswith("failed: ") else f"failed: {words}")
-    incidents.failed(home, flow, str(run.name), words, notify(run))
+    name = str(run.name)
+    incidents.failed(home, flow, name, words, notify(run), lambda: pointers.after_failure(home, flow, name, run.id))
 
 
 def close_cancelled(client: SyncPrefectClient, run: FlowRun, flow: str, message: str | None) -> None:
@@ -129,7 +130,7 @@ def close_cancelled(client: SyncPrefectClient, run: FlowRun, flow: str, message:
         return
     words = shown(f"cancelled: {message or 'by a person'}")
     if leave_record(client, home, flow, run, words):
-        notifications.send(notify(run), f"{home.name}: {run.name} was cancelled", words)
+        notifications.send(notify(run), f"{home.name}: {run.name} was cancelled", words, *pointers.page(run.id))
 
 
 def leave_record(client: SyncPrefectClient, home: Home, flow: str, run: FlowRun, outcome: str) -> bool:

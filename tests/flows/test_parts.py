@@ -274,7 +274,7 @@ with liveness.liveness_lock(Home.of({str(deployed.origin)!r})):
 def test_whoever_is_to_be_told_is_told_once_that_a_run_was_killed(deployed, monkeypatch, caplog):
     told, reachable = [], [False]
 
-    def notify(block, subject, body):
+    def notify(block, subject, body, *more):
         if not reachable[0]:
             raise ConnectionError("nobody answers")
         told.append((block, subject, body))

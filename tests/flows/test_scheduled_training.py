@@ -95,7 +95,7 @@ def test_a_failed_run_is_recorded_told_once_and_the_next_goes_on_from_its_last_s
     stages = (deployed.origin / "dvc.yaml").read_text()
     commit(deployed, dvc_yaml=stages.replace("python step.py second.txt", "python -c 'exit(3)' &&"))
     told = []
-    monkeypatch.setattr(notifications, "notify", lambda block, subject, body: told.append((block, subject)))
+    monkeypatch.setattr(notifications, "notify", lambda block, subject, body, *more: told.append((block, subject)))
     state = run(deployed, publish=Publish(notify="hook/team"))
     assert state.is_failed()
     assert "second failed" in state.message

@@ -125,7 +125,7 @@ def test_a_commit_tells_of_its_model_and_the_cache_has_its_answers(deployed):
 def test_an_incident_is_told_once_until_it_is_over(deployed, monkeypatch):
     told, reachable = [], [True]
 
-    def notify(block, subject, body):
+    def notify(block, subject, body, *more):
         if not reachable[0]:
             raise ConnectionError(block)
         told.append(body)

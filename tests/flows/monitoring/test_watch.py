@@ -60,3 +60,11 @@ def test_windows_of_the_same_champion_count_once_and_this_one_does_not(repositor
     assert effects == [{"words": 0.5}, {"words": 0.1}]
     assert watch.last(home).name == "this"
     assert watch.last(home).watched == watched(4, CHAMPION)
+
+
+def test_a_retry_has_the_window_of_its_last_try(repository):
+    info = record.RunInfo("one", "monitoring", repository, record.now(), flow_run="the-run")
+    record.save(repository, record.describe(repository, info, "completed", (), watched(1, CHAMPION)))
+    assert watch.last(Home.of(repository)).watched == watched(1, CHAMPION)
+    assert watch.last(Home.of(repository), but="another-run").watched == watched(1, CHAMPION)
+    assert watch.last(Home.of(repository), but="the-run") is None

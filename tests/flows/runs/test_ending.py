@@ -29,7 +29,7 @@ POINTER = "outs:\n- md5: {md5}\n  size: 3\n  hash: md5\n  path: rows.csv\n".form
 def told(monkeypatch):
     """The subjects that somebody was told."""
     heard = []
-    monkeypatch.setattr(notifications, "notify", lambda block, subject, body: heard.append(body))
+    monkeypatch.setattr(notifications, "notify", lambda block, subject, body, *more: heard.append(body))
     monkeypatch.setattr(retry, "WAIT", tenacity.wait_none())
     return heard
 

@@ -41,7 +41,7 @@ def breaks(home, file):
 @pytest.fixture
 def told(monkeypatch):
     heard = []
-    monkeypatch.setattr(notifications, "notify", lambda block, subject, body: heard.append(subject))
+    monkeypatch.setattr(notifications, "notify", lambda block, subject, body, *more: heard.append(subject))
     return heard
 
 
