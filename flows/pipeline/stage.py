@@ -36,9 +36,9 @@ UNCHANGED = re.compile(r"Stage '.*' didn't change, skipping")
 CHATTER = re.compile(r"\s*|.*lock file 'dvc.lock'|To (track|enable) .*:|\s+(git add|dvc config) .*|Use `dvc push` .*")
 DID = "%s: %s (%s)"  # how a stage's task logs its name, outcome and reason
 KEPT_LINES = 20  # of a failed stage's output
-KILLED = re.compile(r"exited with (-6|-9|134|137)\b")
+KILLED = re.compile(r"exited with (-6|-9|-11|134|137|139)\b")
 KILLED_HINT = (
-    "the stage was killed (signal 6 or 9), most often for lack of memory: `dmesg` tells; end other processes "
+    "the stage was killed (signal 6, 9 or 11), most often for lack of memory: `dmesg` tells; end other processes "
     "or lower the stage's batch_size, then run again"
 )
 

@@ -109,5 +109,5 @@ def read_behaviour_tests(file: Path) -> tuple[BehaviourTest, ...]:
     try:
         values = read_yaml(file)
     except FileNotFoundError:
-        raise UserError(f"{file} does not exist; for no tests, let it hold the line `tests: []`") from None
+        raise UserError(f"{file} does not exist: write the line `tests: []` into it for no tests") from None
     return params.parse(BehaviourTests, values if isinstance(values, dict) else {}, "", file).tests

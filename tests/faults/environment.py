@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flows.pipeline.stage import KILLED, KILLED_HINT
 from tests.faults import forked
 from tests.faults.outcome import Attempt, judge, last_line
 from tests.faults.template import MADE, Template, digests, random
@@ -113,6 +114,11 @@ def attempt(template: Template, what: Failure, place: Path, seed: int, number: i
         ),
     )
     detail = last_line(ended)
+    if what.how == "memory limit" and verdict == "crash" and KILLED.search(f"exited with {ended.code}"):
+        verdict, detail = (
+            "refused",
+            KILLED_HINT,
+        )  # by a library that ends its process: said by whoever started the stage
     if verdict == "refused":
         again = forked.run(what.stage, folder)
         now = digests(folder)

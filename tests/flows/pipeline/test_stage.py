@@ -98,6 +98,6 @@ def test_tables_hold_every_stage_and_survive_a_bar():
 def test_a_stage_that_the_system_killed_is_named_with_what_to_lower(repository):
     (repository / "step.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(
-        StageFailed, match=r"exited with (-9|137)[^$]*was killed \(signal 6 or 9\), most often .* lower"
+        StageFailed, match=r"exited with (-9|137)[^$]*was killed \(signal 6, 9 or 11\), most often .* lower"
     ):
         reproduce("first", ["never run"])
