@@ -99,7 +99,9 @@ def propose(table: pa.Table, given: dict[Role, str | None]) -> Roles:
                 f"the {role} may be {best[0].name!r} or {', '.join(map(repr, rivals[:3]))}: --{role} settles it"
             )
     if chosen["text"] is None:
-        raise UserError(f"no column looks like text: name one with --text; there are {', '.join(table.column_names)}")
+        raise UserError(
+            f"no column looks like text: name one with --text; there are {', '.join(map(repr, table.column_names))}"
+        )
     if chosen["label"] is None:
         doubts.append("without a label column nothing can be trained: --label names one")
     orders = _doubts_of_times(chosen["timestamp"], found)

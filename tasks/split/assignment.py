@@ -88,13 +88,19 @@ def _given(rows: pa.Table, params: Params) -> list[Name]:
     column = column_of(rows, params.given or "", "given")
     unknown = sorted(set(column) - set(NAMES), key=str)
     if unknown:
-        raise UserError(f"split.given: column {params.given} holds {unknown[:5]}; it takes {', '.join(NAMES)} only")
+        at = column.index(unknown[0])
+        raise UserError(
+            f"split.given: column {params.given!r} holds {', '.join(map(repr, unknown[:5]))} "
+            f"({rows['source_file'][at]}, row {rows['source_row'][at]}); it takes {', '.join(NAMES)} only"
+        )
     return column
 
 
 def column_of(rows: pa.Table, name: str, key: str) -> list[Any]:
     """A column that ``params.yaml`` names, as a list; a missing one is refused."""
     if name not in rows.column_names:
-        raise UserError(f"split.{key}: no column {name!r} in data/reference; it has {', '.join(rows.column_names)}")
+        raise UserError(
+            f"split.{key}: no column {name!r} in data/reference; it has {', '.join(map(repr, rows.column_names))}"
+        )
     values: list[Any] = rows[name].to_pylist()
     return values
