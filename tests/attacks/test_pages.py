@@ -169,7 +169,8 @@ def drift_page(words, folder):
 @pytest.mark.long
 def test_nothing_of_the_data_runs_on_evidentlys_page(visit, tmp_path):
     (tmp_path / "calm").mkdir()
-    calm = visit(drift_page("words", tmp_path / "calm"), wait_ms=4000)
+    calm = visit(drift_page("words", tmp_path / "calm"), axe=True, wait_ms=4000)
+    assert calm.serious == []
     hostile = visit(drift_page(" ".join(PAYLOADS.values()), tmp_path), wait_ms=4000)
     assert (hostile.dialogs, hostile.requests, hostile.script_links) == ([], [], [])
     assert len(hostile.scripts) == len(calm.scripts) and hostile.elements <= calm.elements
