@@ -128,6 +128,19 @@ def test_without_labels_accuracy_is_estimated_and_nothing_more_is_claimed():
     assert performance(unlabelled, unlabelled, 7)["estimated_accuracy"] is None
 
 
+def test_atc_counts_the_current_rows_below_the_confidence_that_leaves_out_the_references_errors():
+    def rows(confidence, wrong):
+        label = np.full(len(confidence), "a", object)
+        said = np.where(np.arange(len(confidence)) < wrong, "b", "a").astype(object)
+        return Rows(len(confidence), None, {"confidence": np.array(confidence)}, {"prediction": said, "label": label})
+
+    levels = [0.5, 0.6, 0.7, 0.8, 0.9]
+    reference = rows(np.repeat(levels, 20), wrong=20)  # a fifth is wrong: as many as are at most .5 sure
+    current = rows(np.repeat(levels, [50, 20, 10, 10, 10]), wrong=0)
+    assert estimated_accuracy(reference, current, 7)[1].value == pytest.approx(0.5)
+    assert estimated_accuracy(reference, reference, 7)[1].value == pytest.approx(0.8)
+
+
 def test_a_reference_without_an_error_does_not_promise_that_none_will_come():
     perfect = Rows(
         100, None, {"confidence": np.full(100, 0.9)}, {c: np.full(100, "a", object) for c in ("prediction", "label")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil
 
 import pytest
 from scipy.stats import norm
@@ -51,3 +52,25 @@ def test_the_p_value_is_the_share_of_swaps_that_show_as_much(gained):
     found = measure_difference(pair_cells(truth, wrong, truth), 7, 20_000)
     assert found.p_value == pytest.approx(0.5**gained, abs=0.006)  # only where no row is swapped
     assert measure_difference(pair_cells(truth, truth, wrong), 7, 1000).p_value == 1
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "section", "undecided"),
+    [
+        (-0.03, 0.005, NOT_WORSE, True),  # neither above -margin nor shown to be below it
+        (-0.03, -0.01, NOT_WORSE, False),  # shown to be worse than the margin
+        (-0.005, 0.04, NOT_WORSE, False),  # it passes
+        (-0.03, 0.005, BETTER, True),
+        (-0.03, 0.0, BETTER, False),  # shown not to be better
+    ],
+)
+def test_too_few_rows_are_those_that_show_neither_the_rule_nor_its_opposite(low, high, section, undecided):
+    assert replace(FOUND, low=low, high=high, p_value=0.5).undecided(section) is undecided
+
+
+def test_rows_that_would_detect_the_margin_or_a_model_that_answers_the_same_leave_nothing_undecided():
+    found = replace(FOUND, low=-0.03, high=0.005, p_value=0.5)
+    assert not replace(found, standard_error=0.0).undecided(NOT_WORSE)
+    assert not replace(found, standard_error=0.002).undecided(NOT_WORSE)
+    assert found.rows_to_detect_margin(100, NOT_WORSE) == ceil(100 * (found.detectable / 0.01) ** 2)
+    assert replace(found, standard_error=0.0).rows_to_detect_margin(100, NOT_WORSE) is None

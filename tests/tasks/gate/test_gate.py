@@ -155,6 +155,19 @@ def test_a_slice_that_got_worse_stops_a_promotion(truth):
     assert new["challenger_accuracy"] == 0.7
 
 
+def test_too_few_rows_cannot_tell_unless_another_check_says_no(truth):
+    few = truth[:40]
+    champion, challenger = probable(few, [3, 5], 0.95), probable(few, [4, 8, 9], 0.95)
+    assert verdict(champion, challenger, rule="not_worse")["outcome"] == "cannot be told"
+    assert verdict(champion, challenger, rule="not_worse", max_log_loss=0.01)["outcome"] == "do not promote"
+
+
+def test_a_margin_belongs_to_not_worse(truth):
+    whole = table(truth, [])
+    assert verdict(whole, whole, rule="better")["margin"] is None
+    assert verdict(whole, whole, rule="not_worse", margin=0.02)["margin"] == 0.02
+
+
 def test_slices_are_corrected_for_how_many_there_are(truth):
     """Six lost and none won is 1 in 64: worse when nothing else is looked at, not so among six slices."""
     month = [str(i // 50) for i in range(300)]
@@ -208,6 +221,12 @@ def test_calibration_within_limits_or_skipped_with_words(truth):
     assert not verdict(bad, sure, max_log_loss=0.1)["promote"]
 
 
+def test_the_confidence_is_the_probability_of_what_was_predicted_and_0_and_1_are_probabilities(truth):
+    sure = probable(truth, range(0, 300, 20), 1.0)
+    found = verdict(table(truth, []), sure)["calibration"]["challenger"]
+    assert found["calibration_error"] == pytest.approx(15 / 300)  # always sure, wrong in 15 of 300
+
+
 def test_the_log_loss_of_rounded_probabilities_is_that_of_their_shares(truth):
     """A row's probabilities may sum to 1 within a thousandth: they are divided by their sum, which changes nothing."""
     exact, rounded = probable(truth, range(0, 300, 20), 0.75), probable(truth, range(0, 300, 20), 0.75)
@@ -247,7 +266,11 @@ def test_what_leaves_something_open_is_refused(truth):
     short = {name: values[1:] for name, values in whole.items()}
     cases = [
         (whole, short, "not hold the same ids: 1 only the champion's, 'r0000'"),
-        (whole, {**whole, "id": ["r0001", *whole["id"][1:]]}, "challenger: 1 rows have an id that another row has"),
+        (
+            whole,
+            {**whole, "id": ["r0001", *whole["id"][1:]]},
+            "challenger: 1 rows have an id that another row has, 'r0001' for one",
+        ),
         (whole, {**whole, "label": [other(truth[0]), *truth[1:]]}, "different labels for 1 rows, 'r0000'"),
         (whole, {**whole, "prediction": [None, *truth[1:]]}, "1 rows have no prediction, the 1. for one"),
         (whole, {"id": whole["id"]}, "challenger: no column 'prediction'"),
