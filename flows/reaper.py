@@ -108,7 +108,7 @@ def _close_crashed(client: SyncPrefectClient, home: Home) -> None:
             ending.close_cancelled(client, last, flow, last.state.message)
 
 
-def _due(run: FlowRun) -> datetime:
+def due_at(run: FlowRun) -> datetime:
     """When it is to start; of a retry that is when somebody asked for it, not when the run was due first."""
     asked = run.state.state_details.scheduled_time if run.state else None
     return asked or run.expected_start_time or datetime.now(UTC)
@@ -124,10 +124,10 @@ def _follow(client: SyncPrefectClient, home: Home) -> None:
 def _skip_missed(client: SyncPrefectClient, home: Home) -> Iterator[str]:
     """A week without a runner must not end in seven trainings in a row."""
     due = [run for run in flow_runs(client, home, [StateType.SCHEDULED]) if run.deployment_id and run.auto_scheduled]
-    late = [run for run in due if datetime.now(UTC) - _due(run) > OVERDUE]
+    late = [run for run in due if datetime.now(UTC) - due_at(run) > OVERDUE]
     newest = {run.deployment_id: run.id for run in late}
     for run in late:
         if run.id != newest[run.deployment_id]:
             missed: State[None] = Cancelled(name=MISSED, message="nothing was there to run it; a later one is due")
             client.set_flow_run_state(run.id, missed, force=True)
-            yield f"{run.name}, due {_due(run):%Y-%m-%d %H:%M}, was missed: cancelled"
+            yield f"{run.name}, due {due_at(run):%Y-%m-%d %H:%M}, was missed: cancelled"

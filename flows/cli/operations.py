@@ -27,13 +27,36 @@ NamesOption = Annotated[
 ]
 
 
-@commands.command(rich_help_panel=PANEL, epilog=examples("status"))
-def status(server: ServerOption = None, *, home: HomeOption) -> None:
-    """Show what runs, what is due, recent results, champion and disk."""
-    from flows.status import lines
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples("status", "status --prometheus > /var/lib/node_exporter/driftline.prom   # for a collector"),
+)
+def status(
+    json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+    prometheus: Annotated[bool, typer.Option("--prometheus", help="As metrics in Prometheus's text format.")] = False,
+    server: ServerOption = None,
+    *,
+    home: HomeOption,
+) -> None:
+    """Show what runs, what is due, recent results, champion and disk.
 
-    for line in lines(home):
-        print(line, flush=True)
+    Exit code 0: all is well; 1: no runner, an overdue run, a dead server, or what else it calls a problem.
+    """
+    from flows.status.health import status as look
+    from flows.status.lines import lines
+    from flows.status.prometheus import text
+
+    if json and prometheus:
+        raise UserError("--json and --prometheus exclude each other: name one")
+    found = look(home)
+    if json:
+        print(found.model_dump_json(indent=2))
+    elif prometheus:
+        print(text(found), end="")
+    else:
+        print("\n".join(lines(home, found)))
+    if found.problems:
+        raise typer.Exit(FAILED)
 
 
 @commands.command(

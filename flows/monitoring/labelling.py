@@ -147,6 +147,13 @@ def store(home: Home, file: Path) -> list[Path]:
     return [one for one in asked if not new.keys().isdisjoint(line["id"] for line in _lines(one))]
 
 
+def open_rows(home: Home) -> dict[Path, int]:
+    """By ``to_label.csv``, how many of its rows have no label yet."""
+    known = _kept(home).keys()
+    asked = sorted((home.folder / "to_label").glob("*/to_label.csv"))
+    return {file: sum(not line["label"].strip() and line["id"] not in known for line in _lines(file)) for file in asked}
+
+
 def _file(home: Home) -> Path:
     return home.folder / "labels" / "labels.csv"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from flows.champion import manifest, registry
@@ -79,6 +80,14 @@ def plan(home: Home, since: str | None, until: str | None, days: float | None, f
         _refuse_trained_on(windows, asked)
         return Plan(champion, asked, before)
     return Plan(champion, next_window(windows, before.seen_until if before else None, days), before)
+
+
+def waiting(home: Home, planned: Plan, days: float | None, at: datetime) -> Iterator[TimeRange]:
+    """The windows that have closed by then and were not watched, the planned one first."""
+    windows, window = windows_at(home, planned.champion.commit), planned.window
+    while window and window.until <= at:
+        yield window
+        window = next_window(windows, window.until, days)
 
 
 def trained_on(home: Home, window: TimeRange) -> bool:

@@ -21,9 +21,7 @@ def retire(client: SyncPrefectClient, home: Home, declared: Collection[Name], *,
 
     ``pool``: those of a work pool, which are left alone otherwise, but for the names of the first release.
     """
-    for one in list(_all(client)):
-        if not _is_of(home, one):
-            continue
+    for one in list(deployments_of(client, home)):
         name = (client.read_flow(one.flow_id).name, one.name)
         tagged, first = home.tag in one.tags, name in DEPLOYMENTS
         earlier = first or (name[0], registered_name(one.name, home)) in declared
@@ -33,6 +31,11 @@ def retire(client: SyncPrefectClient, home: Home, declared: Collection[Name], *,
         client.delete_deployment(one.id)
         why = "of an earlier release" if earlier and not tagged else "no longer in prefect.yaml"
         yield f"deleted the deployment {'/'.join(name)}, {why}"
+
+
+def deployments_of(client: SyncPrefectClient, home: Home) -> Iterator[DeploymentResponse]:
+    """Every deployment of the checkout on the server."""
+    return (one for one in _all(client) if _is_of(home, one))
 
 
 def _all(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:

@@ -17,7 +17,7 @@ from flows.parameters import Policy
 from flows.runs.record import latest, read_record, records
 from flows.runs.verify import rebuild
 from flows.scheduled_training import scheduled_training
-from flows.status import record_lines
+from flows.status.lines import record_lines
 from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY
 

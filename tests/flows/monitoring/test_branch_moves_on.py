@@ -20,7 +20,7 @@ from flows.monitoring.flow import monitoring
 from flows.runs.metrics import Evaluation
 from flows.runs.record import read_record, records
 from flows.runs.verify import rebuild
-from flows.status import champion_lines
+from flows.status.lines import champion_lines
 from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY
 

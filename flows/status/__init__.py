@@ -1,0 +1,1 @@
+"""How a deployed repository is: gathered once, shown as lines, JSON or metrics."""
