@@ -225,6 +225,71 @@ def identity(
     print(f"repository {home.name}\ncheckout   {home.checkout.id}, at {home.origin}\nhome       {home.folder}")
 
 
+@commands.command(rich_help_panel=PANEL, epilog=examples("move ../mails-2027"))
+def move(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", parser=from_caller, help="A new folder.")],
+    *,
+    home: HomeOption,
+) -> None:
+    """Move this checkout; labels, queue and position go along.
+
+    Refused while it is served or a run is at work. Afterwards `make setup` and `driftline serve`, there.
+    """
+    from flows.relocation import move
+
+    print("\n".join(move(home, folder)))
+
+
+@commands.command(rich_help_panel=PANEL, epilog=examples("backup /backups/mails-2026-11-27.tar"))
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", parser=from_caller, help="A new file.")],
+    *,
+    home: HomeOption,
+) -> None:
+    """Put all that this checkout knows into a file.
+
+    Records, tags, labels, positions, and the data that no DVC remote has; it holds texts and secrets. Waits for a run
+    that is at work.
+    """
+    from flows.backup import backup
+    from flows.logs import log_to_stdout
+    from flows.machine.server import some_server
+    from flows.notify import blocks
+
+    log_to_stdout()
+    found: list[blocks.SavedBlock] = []
+    if blocks.named(home):
+        with some_server():
+            found = list(blocks.saved(home))
+    made = backup(home, file, found)
+    print(f"{file}: checkout {made.checkout.id} of {home.name}, {made.described()}")
+
+
+@commands.command(
+    rich_help_panel=PANEL, epilog=examples("restore /backups/mails-2026-11-27.tar ../mails       # a new folder")
+)
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", parser=from_caller, help="Of `driftline backup`.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", parser=from_caller, help="A new folder.")],
+) -> None:
+    """Make a checkout from a backup, on this machine or another.
+
+    Afterwards `make setup` and `driftline serve`, there.
+    """
+    from flows.backup import restore
+    from flows.logs import log_to_stdout
+    from flows.machine.server import some_server
+    from flows.notify import blocks
+
+    log_to_stdout()
+    made = restore(file, folder)
+    print(f"{folder}: checkout {made.checkout.id}, {made.described()}")
+    if made.blocks:
+        with some_server():
+            print("\n".join(f"{one}: {'saved' if blocks.bring(one) else 'is there already'}" for one in made.blocks))
+    print(f"go on: cd {folder} && make setup && driftline serve")
+
+
 @commands.command(rich_help_panel=PANEL, epilog=examples("reaper"))
 def reaper(server: ServerOption = None, *, home: HomeOption) -> None:
     """Mark runs crashed whose process is gone.

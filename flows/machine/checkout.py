@@ -23,7 +23,7 @@ from tasks.core.files import replacing
 
 log = logging.getLogger(__name__)
 
-FILE = Path("driftline/checkout.json")
+FOLDER, NAME = "driftline", "checkout.json"
 
 
 class Checkout(BaseModel):
@@ -41,8 +41,8 @@ class Checkout(BaseModel):
 
 
 def named(text: str) -> str:
-    """The text as a name that Prefect, a file system and a shell take."""
-    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "repository"
+    """The text as a name that Prefect, git, a file system and a shell take."""
+    return re.sub(r"[^\w.-]+|\.{2,}", "-", text).strip("-.") or "repository"
 
 
 def of(origin: Path) -> Checkout:
@@ -57,14 +57,13 @@ def of(origin: Path) -> Checkout:
     if other := original(origin):
         raise Copied(origin, other)
     log.info(f"{found.path} is now {origin}: its labels, deployments and position stay with it")
-    moved = found.model_copy(update={"path": str(origin), "earlier": [*found.earlier, found.path]})
-    _write(file, moved)
-    return moved
+    return write(origin, found.model_copy(update={"path": str(origin), "earlier": [*found.earlier, found.path]}))
 
 
 def file_of(origin: Path) -> Path:
-    """Where the id of the checkout lies; each worktree and each submodule has a folder of git's of its own."""
-    return Path(git(origin, "rev-parse", "--absolute-git-dir")) / FILE
+    """Where its id lies: each worktree, submodule and subfolder that is a project has one of its own."""
+    folder, *prefix = git(origin, "rev-parse", "--absolute-git-dir", "--show-prefix").split("\n")
+    return Path(folder, FOLDER, *prefix, NAME)
 
 
 def original(origin: Path) -> Path | None:
@@ -76,12 +75,17 @@ def original(origin: Path) -> Path | None:
     found = _read(file)
     if found is None or found.path == str(origin):
         return None
+    other = Path(found.path)
+    return other if is_at(found, other) and not file_of(other).samefile(file) else None
+
+
+def is_at(known: Checkout, place: Path) -> bool:
+    """Whether that checkout, or a copy of it, lies at the place."""
     try:
-        theirs = file_of(Path(found.path))
-        other = _read(theirs)
+        found = _read(file_of(place))
     except (GitFailed, OSError):
-        return None
-    return Path(found.path) if other and other.id == found.id and not theirs.samefile(file) else None
+        return False
+    return found is not None and found.id == known.id
 
 
 def make_new(origin: Path) -> None:
@@ -111,12 +115,15 @@ def _create(file: Path, origin: Path) -> Checkout:
     return made
 
 
-def _write(file: Path, checkout: Checkout) -> None:
+def write(origin: Path, checkout: Checkout) -> Checkout:
+    """Let the checkout at a path be this one."""
+    file = file_of(origin)
     try:
         with replacing(file) as part:
             part.write_text(checkout.model_dump_json(indent=1), encoding="utf-8")
     except PermissionError:
-        raise UserError(f"{file} cannot be written: run this as the owner of {checkout.path}") from None
+        raise UserError(f"{file} cannot be written: run this as the owner of {origin}") from None
+    return checkout
 
 
 def _read(file: Path) -> Checkout | None:

@@ -37,8 +37,17 @@ def root() -> Path:
 
 
 def make_root() -> Path:
-    """Make it, for its owner alone; one that is there stays as it is, since ``DRIFTLINE_HOME`` may name any folder."""
-    root().mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make it, for its owner alone; one that is there stays as it is, since ``DRIFTLINE_HOME`` may name any folder.
+
+    Git never takes it for a part of the repository that it lies in. UserError: this user may not make it.
+    """
+    try:
+        root().mkdir(mode=0o700, parents=True)
+        (root() / ".gitignore").write_text("*\n", encoding="utf-8")
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise UserError(f"{root()} cannot be made ({error.strerror}): name another folder as DRIFTLINE_HOME") from None
     return root()
 
 
@@ -91,6 +100,7 @@ class Home:
         """Its folder, which only its owner may enter: clones, labels and logs hold the texts."""
         make_root()
         folder = private_folder(self.folder)
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
         (folder / OWNER).write_text(self.checkout.id, encoding="utf-8")
         return folder
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, cast
 
 from prefect.artifacts import create_markdown_artifact
@@ -15,6 +13,7 @@ from prefect.events import emit_event
 
 from flows.machine.home import Home
 from flows.machine.retry import retried
+from flows.notify.blocks import load_own
 from flows.notify.markdown import escaped, fenced, plain
 from flows.runs.metrics import DriftVerdict
 from flows.runs.run_record import Watched
@@ -25,8 +24,6 @@ from tasks.core.errors import UserError
 log = logging.getLogger(__name__)
 
 DRIFT = "driftline.drift.detected"
-OWN_BLOCKS = "notification_blocks"
-"""A module of yours beside flows/, with block classes that Prefect has not; a process knows only those it imported."""
 
 
 def title(watched: Watched) -> str:
@@ -108,8 +105,7 @@ def notify(block: str, subject: str, body: str, *more: str) -> None:
 
 def load(block: str) -> NotificationBlock:
     """The notification block that is saved on the server. ValueError: there is none; UserError: it is another block."""
-    if find_spec(OWN_BLOCKS):
-        import_module(OWN_BLOCKS)
+    load_own()
     if block.count("/") != 1:
         raise UserError(f"{block} is no notification block: write its type and its name, as slack-webhook/team")
     loaded = Block.load(block)

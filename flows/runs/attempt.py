@@ -75,7 +75,7 @@ def attempt(
     """
     folder = home.clones / info.name
     cache = workspace.shared_cache(home)
-    if workspace.holds(folder, commit):
+    if workspace.holds(folder, commit, home):
         log.info(f"{info.name} goes on at commit {commit[:12]} in {folder}, where its last try stopped")
     else:
         log.info(f"{info.name} runs at commit {commit[:12]} in {folder}")

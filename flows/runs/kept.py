@@ -34,7 +34,7 @@ def keep(home: Home, cache: Path, clone: Path, outputs: Iterable[Path] = ()) -> 
     found = [md5 for path in outputs if (md5 := recorded.md5_of(path, clone))]
     pointers = git(clone, "ls-files", "--", "*.dvc").splitlines()
     found += [md5 for path in pointers if (clone / path).exists() for md5 in _pointed_to(read_yaml(clone / path))]
-    for md5 in _with_content(cache, found):
+    for md5 in with_content(cache, found):
         _link(cache / OBJECTS / md5[:2] / md5[2:], _folder(home, cache) / md5[:2] / md5[2:])
 
 
@@ -57,7 +57,7 @@ def trim(home: Home, cache: Path) -> int:
     restore(cache)  # a folder's list of files too, which says what else is needed
     needed = [md5 for version in registry.versions(home.origin) for md5 in _of_version(home, version.commit)]
     needed += [md5 for one in record.records(home.origin) for md5 in _sources(home, one.commit)]
-    stay = set(_with_content(cache, needed))
+    stay = set(with_content(cache, needed))
     gone = [kept for kept in _folder(home, cache).glob("??/*") if kept.parent.name + kept.name not in stay]
     for kept in gone:
         kept.unlink()
@@ -85,7 +85,7 @@ def _pointed_to(pointer: object) -> Iterator[str]:
     yield from (out["md5"] for out in outs or [] if out.get("md5"))
 
 
-def _with_content(cache: Path, md5s: Iterable[str]) -> Iterator[str]:
+def with_content(cache: Path, md5s: Iterable[str]) -> Iterator[str]:
     """These objects, and of a folder its files."""
     for md5 in md5s:
         yield md5

@@ -14,13 +14,12 @@ from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 
+from flows.machine import checkout
 from flows.machine.home import HERE, Home
 from flows.windows.ranges import TimeRange
 from tasks.core.errors import UserError
 
 NAME = re.compile(r".+-\d{8}(T\d{4})?-(\d{6}|\d{8}(T\d{4})?)-[0-9a-f]{4}")
-UNFIT = re.compile(r"[^\w.-]+|\.{2,}")
-"""What git takes in no reference, and no shell without quotes."""
 
 
 def named(kind: str, repository: object, when: datetime | TimeRange, key: object) -> str:
@@ -66,7 +65,6 @@ def _stamp(moment: datetime) -> str:
 def _of(repository: object) -> str:
     """The repository's name; of one that is gone, its folder's."""
     try:
-        name = Home.of(str(repository) if repository else None).name
+        return Home.of(str(repository) if repository else None).name
     except UserError:
-        name = Path(str(repository or HERE)).name
-    return UNFIT.sub("-", name).strip("-.") or "repository"
+        return checkout.named(Path(str(repository or HERE)).name)

@@ -89,9 +89,10 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     (folder / paths.CHECKPOINTS).symlink_to(home.checkpoints)
 
 
-def holds(folder: Path, commit: str) -> bool:
-    """Whether an earlier try of the same run left its clone there, whole and at this commit."""
+def holds(folder: Path, commit: str, home: Home) -> bool:
+    """Whether an earlier try of the same run left its clone there, whole, at this commit and of where it lies now."""
     whole = (folder / paths.CHECKPOINTS).is_symlink() and not (folder / ".git" / "index.lock").exists()
+    whole = whole and git(folder, "remote", "get-url", "origin") == str(home.origin)
     return whole and succeeds(folder, "cat-file", "-e", commit) and git(folder, "rev-parse", "HEAD") == commit
 
 

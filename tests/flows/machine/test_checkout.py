@@ -171,3 +171,23 @@ def test_nothing_takes_over_from_a_checkout_at_work(origin, tmp_path, monkeypatc
         assert isinstance(refused.exception, UserError) and "process 7 holds" in str(refused.exception)
     done = CliRunner().invoke(application(), words)
     assert f"checkout   {home.checkout.id}, at {Path(tmp_path / 'copy')}" in done.output
+
+
+def test_a_home_in_the_repository_is_no_part_of_it(origin, monkeypatch):
+    monkeypatch.setenv("DRIFTLINE_HOME", str(origin / ".driftline"))
+    Home.of(origin).make()
+    assert git(origin, "status", "--porcelain") == ""
+    (origin / "named").mkdir()  # by a person, for other things too
+    monkeypatch.setenv("DRIFTLINE_HOME", str(origin / "named"))
+    Home.of(origin).make()
+    assert git(origin, "status", "--porcelain") == ""
+    (origin / "named" / "theirs").touch()
+    assert git(origin, "status", "--porcelain", "-uall") == "?? named/theirs"
+
+
+@pytest.mark.parametrize("place", ["/proc/driftline", "/dev/null/home"])
+def test_a_home_that_cannot_be_made_is_named(origin, monkeypatch, place):
+    monkeypatch.setenv("DRIFTLINE_HOME", place)
+    for act in (Home.of(origin).make, lambda: holding(Home.of(origin).serve_lock, "it").__enter__()):
+        with pytest.raises(UserError, match=f"{place} cannot be made .*: name another folder as DRIFTLINE_HOME"):
+            act()

@@ -39,7 +39,8 @@ def run(home, name="run-1"):
     publish_record(home, done.folder, done.experiment, None)
     with Repo(str(done.folder)) as clone, Repo(str(home.origin)) as origin:
         assert Path(clone.cache.local_cache_dir) == Path(origin.cache.local_cache_dir)
-    (record,) = records(home.origin)
+    record = records(home.origin)[0]
+    assert record.name == name
     assert read_record(home.origin, record).outcome == "completed"
     assert git(home.origin, "show", f"{record.commit}:metrics/last.json").startswith("text")
 
