@@ -243,6 +243,7 @@ def move(
 @commands.command(rich_help_panel=PANEL, epilog=examples("backup /backups/mails-2026-11-27.tar"))
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", parser=from_caller, help="A new file.")],
+    server: ServerOption = None,
     *,
     home: HomeOption,
 ) -> None:
@@ -271,6 +272,7 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", parser=from_caller, help="Of `driftline backup`.")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", parser=from_caller, help="A new folder.")],
+    server: ServerOption = None,
 ) -> None:
     """Make a checkout from a backup, on this machine or another.
 

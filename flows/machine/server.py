@@ -27,7 +27,7 @@ import httpx
 import driftline_login
 from driftline_login import Impostor, Login, Standing
 from flows.machine import prefect_address
-from flows.machine.home import HERE, root
+from flows.machine.home import HERE, make_root
 from flows.machine.prefect_address import DEFAULT_PORT, LOOPBACK, OPTION, Address, set_variables
 from flows.machine.prefect_server import KEY
 from flows.pipeline import guard
@@ -230,7 +230,7 @@ def _running(
     listening: socket.socket, api: str, login: Login, more: Mapping[str, str], names: Sequence[str] = ()
 ) -> Iterator[None]:
     """A server of ours on the socket, and this process its client."""
-    file = root() / "server.log"
+    file = make_root() / "server.log"
     ours = _Server(listening, login, {**_protected(api, login, names), **more}, names, file)
     try:
         wait_until_up("Prefect's server", f"{api}/health", ours.process, file)

@@ -17,8 +17,8 @@ COMMANDS = [
     "run", "merge", "init", "trial", "report", "land", "preset", "environment",
     "monitor", "label", "backtest", "drift-pages",
     "promote", "champion", "history", "rollback", "approve",
-    "status", "serve", "deploy", "server", "train", "verify", "prune", "identity", "move", "backup", "restore", "reaper",
-    "demo", "upgrade", "schedule",
+    "status", "serve", "deploy", "server", "train", "verify", "prune", "identity", "move", "backup", "restore",
+    "reaper", "demo", "upgrade", "schedule",
     "score", "drift", "gate", "explain", "trace", "export", "quarantine",
 ]  # fmt: skip
 ONE_NAME = {"repository", "since", "until", "input", "output", "push"}  # of the same meaning everywhere
