@@ -58,7 +58,7 @@ def as_task(dag: Dag, minutes: Mapping[str, float] | None = None) -> Callable[[s
     def bring(stage: str, reasons: list[str]) -> Result:
         names = (stage, stage.partition("@")[0], "*")
         limit = next((limits[name] * 60 for name in names if name in limits), None)
-        state = bring_up_to_date(stage, reasons, limit, dag.size(stage), return_state=True)
+        state = bring_up_to_date(stage, reasons, limit, dag.size(stage), dag.cache, return_state=True)
         if state.is_failed():
             raise StageFailed(f"{stage} failed; its last output:\n{state.message}")
         return cast("Result", state.result())

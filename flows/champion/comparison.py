@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable
 from contextlib import chdir
 from pathlib import Path
 
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from flows.champion import manifest, registry
@@ -24,7 +23,7 @@ from flows.machine.git import git, identity
 from flows.machine.home import Home
 from flows.pipeline.missing import install_hints
 from flows.pipeline.stage import guarded
-from flows.runs import workspace
+from flows.runs import fetching, workspace
 from flows.runs.metrics import Evaluation
 from flows.runs.old_params import section_today, seed_of
 from flows.runs.run_record import Version
@@ -55,23 +54,12 @@ def fetch(folder: Path, commit: str, outputs: Iterable[Path]) -> None:
     UserError where the commit was promoted and they are not the files that were.
     """
     outputs = list(outputs)
-    targets = [str(folder / path) for path in outputs]
-    with Repo(str(folder)) as repo:
-        try:
-            repo.checkout(targets=targets, force=True)
-        except DvcException:
-            _pull(repo, targets, commit)
-    manifest.verify(folder, commit, outputs)
-
-
-def _pull(repo: Repo, targets: list[str], commit: str) -> None:
     try:
-        workspace.pull(repo, targets)
+        with Repo(str(folder)) as repo:
+            fetching.bring(repo, fetching.outputs(repo, outputs))
     except NotFetched as failure:
-        raise NotFetched(
-            f"what commit {commit[:12]} made is neither in the cache nor at a DVC remote ({failure}): run `dvc repro`, "
-            "commit dvc.lock, or `dvc pull`"
-        ) from None
+        raise NotFetched(f"commit {commit[:12]}: {failure}") from None
+    manifest.verify(folder, commit, outputs)
 
 
 def judge(home: Home, commit: str, champion: Version | None, rule: Rule | None) -> Verdict:

@@ -18,7 +18,7 @@ from flows.champion.verdict import Verdict
 from flows.machine.git import git, succeeds, typed
 from flows.machine.home import Home
 from flows.machine.locks import holding
-from flows.runs import kept, record, workspace
+from flows.runs import dvc_remote, kept, record, workspace
 from flows.runs.run_record import Version
 from tasks.core import paths
 from tasks.core.errors import UserError
@@ -118,6 +118,8 @@ def _data(clone: Path) -> str:
     name = workspace.default_remote(clone)
     if not name:
         return "the model lies in this machine's cache only: DVC has no default remote"
+    if why := dvc_remote.fault(clone):
+        raise UserError(f"whether the model is at DVC's remote cannot be told: {why}")
     with Repo(str(clone)) as repo:
         missing = repo.status(targets=[str(clone / paths.CLASSIFIER)], cloud=True)
     if missing:

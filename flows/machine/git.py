@@ -22,6 +22,7 @@ SECONDS = 1800.0
 """A remote that is silent for so long does not answer."""
 NOT_TRUSTED = re.compile(r"safe\.directory (.+)")
 """What git advises, in every language, about a repository of another user."""
+FULL = "No space left on device"
 WOULD_ASK = re.compile(r"terminal prompts disabled|Permission denied \(|Host key verification failed")
 
 
@@ -39,6 +40,7 @@ def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = N
         )
     if code:
         hint = " (nobody is asked here: set up a key or a credential helper)" if WOULD_ASK.search(err) else ""
+        hint = " (free some space there, `driftline prune` does, then run again)" if FULL in err else hint
         raise GitFailed(f"git {' '.join(arguments)} in {folder}: {err.strip() or out.strip()}{hint}")
     return out.rstrip("\n")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -69,6 +70,12 @@ class Dag:
     def command(self, name: str) -> str:
         """What the stage runs."""
         return str(self._stages[name].cmd)
+
+    @property
+    def cache(self) -> str:
+        """The folder of DVC's cache, or one above it that is there."""
+        folder = Path(self._repo.cache.local_cache_dir)
+        return str(next(one for one in (folder, *folder.parents) if one.exists()))
 
     def size(self, name: str) -> int:
         """Bytes of the stage's outputs when it last ran; 0 when that is not known."""

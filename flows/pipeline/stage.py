@@ -42,6 +42,12 @@ KILLED_HINT = (
     "or lower the stage's batch_size, then run again"
 )
 
+FULL = re.compile(r"failed to reproduce .*No space left on device")
+FULL_HINT = (
+    "no space is left where the clone or DVC's cache lies: free some (`driftline prune` deletes clones of old runs), "
+    "then run again"
+)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -119,19 +125,21 @@ def reproduce(stage: str, reasons: list[str], seconds: float | None = None) -> R
     code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", "--", stage], seconds)
     if code:
         killed = [KILLED_HINT] if any(KILLED.search(line) for line in last) else []
-        words = "\n".join([*last, *install_hints(last), *killed])
+        full = [FULL_HINT] if any(FULL.search(line) for line in last) else []
+        words = "\n".join([*last, *install_hints(last), *killed, *full])
         raise StageFailed(words or f"stage {stage} ended with exit code {code} and printed nothing")
     return Result(stage, outcome_of(last), "; ".join(reasons), time.monotonic() - start)
 
 
 @task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False, retries=0)
 def bring_up_to_date(
-    stage: str, reasons: list[str], seconds: float | None = None, needed_bytes: int = 0
+    stage: str, reasons: list[str], seconds: float | None = None, needed_bytes: int = 0, cache: str = "."
 ) -> Result | State[Result]:
     """Bring a stage up to date; without ``reasons`` it is so already."""
     try:
         if reasons:
-            require_space(Path(), needed_bytes)
+            for folder in (Path(), Path(cache)):
+                require_space(folder, needed_bytes)
             result = reproduce(stage, reasons, seconds)
         else:
             result = Result(stage, "unchanged", "nothing changed", 0.0)

@@ -91,7 +91,7 @@ def with_content(cache: Path, md5s: Iterable[str]) -> Iterator[str]:
         yield md5
         listing = cache / OBJECTS / md5[:2] / md5[2:]
         if md5.endswith(recorded.FOLDER) and listing.exists():
-            with suppress(ValueError):  # damaged: nothing can be made of it
+            with suppress(ValueError, TypeError, KeyError):  # damaged: nothing can be made of it
                 yield from (one["md5"] for one in json.loads(listing.read_text(encoding="utf-8")))
 
 

@@ -15,7 +15,7 @@ from flows.machine.git import address
 from flows.machine.home import Home
 from flows.machine.retry import TRIES, retried
 from flows.pipeline.stage import guarded
-from flows.runs import workspace
+from flows.runs import dvc_remote, workspace
 from flows.runs.record import Experiment, adopt, push
 from tasks.core.errors import UserError
 
@@ -67,7 +67,8 @@ def push_data(folder: Path) -> None:
     """Push what the clone's stages made to DVC's default remote. Raises StageFailed."""
     code, last = guarded([sys.executable, "-m", "dvc", "--cd", str(folder), "push"])
     if code:
-        raise StageFailed("\n".join(last))
+        remote, said = dvc_remote.Remote.default(folder), "\n".join(last)
+        raise StageFailed((remote and remote.sentence(said)) or dvc_remote.fault(folder) or said)
 
 
 def _again(act: Callable[[], None], what: str, folder: Path) -> None:

@@ -20,7 +20,7 @@ from dvc.repo import Repo
 from flows.machine.home import Home
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import reproduce
-from flows.runs import kept, record, workspace
+from flows.runs import dvc_remote, kept, record, workspace
 from flows.runs.record import LOCK, Experiment, LockedStage, Surroundings, locked
 from flows.runs.run_record import RunRecord
 from tasks.core.errors import UserError
@@ -106,7 +106,8 @@ def _bring_inputs(folder: Path, cache: Path) -> None:
             except DvcException as error:
                 why = error
     if targets:
-        raise UserError(f"the inputs of the run are neither in {cache} nor in a remote: {why}")
+        words = dvc_remote.fault(folder) or why
+        raise UserError(f"the inputs of the run are not in {cache}, nor could they be fetched: {words}")
 
 
 def compare(

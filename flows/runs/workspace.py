@@ -8,17 +8,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from configobj import ConfigObj
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from flows.errors import GitFailed, NotFetched, StageFailed
 from flows.machine.git import git, succeeds, typed
 from flows.machine.home import Home
-from flows.machine.retry import TRIES, retried
+from flows.machine.retry import retried
 from flows.pipeline.missing import install_hints
 from flows.pipeline.stage import guarded
-from flows.runs import kept
+from flows.runs import fetching, kept
 from flows.runs.record import LOCK, Experiment
 from tasks.core import paths
 from tasks.core.errors import UserError
@@ -140,22 +139,8 @@ def forget_other_stages(folder: Path, stages: Iterable[str]) -> None:
 def materialise(folder: Path) -> None:
     """Bring what DVC tracks into the folder, as far as the cache has it; the data of ``.dvc`` files from a remote."""
     with Repo(str(folder)) as repo:
-        inputs = [out for stage in repo.index.stages if stage.is_data_source for out in stage.outs]
         repo.checkout(force=True, allow_missing=True)
-        missing = [out.fs_path for out in inputs if not out.exists]
-        if missing:
-            pull(repo, missing)
-
-
-def pull(repo: Repo, targets: list[str]) -> None:
-    """Fetch from DVC's remote, a few times. Raises NotFetched."""
-    try:
-        retried(lambda: repo.pull(targets=targets), DvcException, OSError)
-    except (DvcException, OSError) as failure:
-        missing = ", ".join(str(Path(target).relative_to(repo.root_dir)) for target in targets)
-        raise NotFetched(
-            f"{missing} could not be fetched from the DVC remote, after {TRIES} tries: {failure}"
-        ) from None
+        fetching.bring(repo, fetching.tracked(repo))
 
 
 def land(home: Home, folder: Path) -> None:
