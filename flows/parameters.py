@@ -45,6 +45,9 @@ class Window(Group):
     """Where it ends; this moment is no part of it."""
     days: float | None = Field(default=None, gt=0)
     """How long the next window is. Default: as long as windows.current in the champion's params.yaml."""
+    each: bool = False
+    """Every closed window from `since` to `until`, one after another; without them, every one since the last. Windows
+    that this champion was watched on before are left out."""
 
 
 class Policy(Group):
@@ -111,6 +114,24 @@ class Replay(Group):
     """The branch, tag or commit whose data, parameters and pipeline are replayed."""
 
 
+class Keep(Group):
+    """What stays on the machine and on Prefect's server. What a version or a record needs stays in any case."""
+
+    clones: int = Field(default=CLONES_KEPT, ge=0)
+    """The newest clones of finished runs."""
+    checkpoints: int = Field(default=3, ge=0)
+    """The newest checkpoints of interrupted trainings ..."""
+    checkpoint_days: float = Field(default=30.0, ge=0)
+    """... that are no older than this."""
+    server_days: float | None = Field(default=None, ge=0)
+    """Runs on Prefect's server, with their logs, since they ended; null: for ever."""
+    record_days: float | None = Field(default=None, ge=0)
+    """Records since their run ended; null: for ever. Those of versions and of the newest runs stay."""
+    cache: Literal["all", "needed"] = "all"
+    """Of DVC's cache: all, or only what a commit, record, tag or working tree names."""
+
+
+KEEP = Keep()
 WINDOW, POLICY, LIMITS, PUBLISH = Window(), Policy(), Limits(), Publish()
 REQUEST, REPLAY = Request(), Replay()
 """The defaults of the flows."""

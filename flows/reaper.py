@@ -27,11 +27,11 @@ from prefect.states import Cancelled, Crashed
 from flows.machine.home import Home
 from flows.machine.liveness import is_alive
 from flows.runs import ending
-from flows.runs.renamed import APPROVAL, MONITORING, REBUILD, SCHEDULED_TRAINING, flow_ever
+from flows.runs.renamed import APPROVAL, MONITORING, PRUNING, REBUILD, SCHEDULED_TRAINING, flow_ever
 from flows.runs.run_record import OVERDUE
 from flows.schedule.deployments import REPOSITORY
 
-FLOWS = (SCHEDULED_TRAINING, REBUILD, MONITORING, APPROVAL)
+FLOWS = (SCHEDULED_TRAINING, REBUILD, MONITORING, APPROVAL, PRUNING)
 ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
 UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.PAUSED]
 MISSED = "Missed"

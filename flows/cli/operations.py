@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from flows.cli.options import CopyOption, HomeOption, PushOption, examples, interruptible
 from flows.errors import FlowError
-from flows.machine.home import CLONES_KEPT, Home
+from flows.machine.home import Home
 from flows.machine.prefect_address import ServerOption
 from tasks.core.cli import FAILED, file_option, from_caller
 from tasks.core.errors import UserError
@@ -176,22 +176,46 @@ def verify(
         raise typer.Exit(FAILED)
 
 
-@commands.command(rich_help_panel=PANEL, epilog=examples("prune", "prune --keep 2 --keep-checkpoints 0"))
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples("prune                       # by the policy of prefect.yaml", "prune --keep 2 --cache needed"),
+)
 def prune(
-    keep: Annotated[int, typer.Option(min=0, help="The newest clones that stay.")] = CLONES_KEPT,
-    keep_checkpoints: Annotated[int, typer.Option(min=0, help="The newest checkpoints that stay.")] = 3,
-    days: Annotated[float, typer.Option(help="Checkpoints older than this go.")] = 30.0,
+    keep: Annotated[int | None, typer.Option(min=0, help="The newest clones that stay.")] = None,
+    keep_checkpoints: Annotated[int | None, typer.Option(min=0, help="The newest checkpoints that stay.")] = None,
+    days: Annotated[float | None, typer.Option(help="Checkpoints older than this go.")] = None,
+    server_days: Annotated[float | None, typer.Option(help="Runs on Prefect's server that ended before go.")] = None,
+    record_days: Annotated[float | None, typer.Option(help="Records of runs that ended before go.")] = None,
+    cache: Annotated[Literal["all", "needed"] | None, typer.Option(help="What stays in DVC's cache.")] = None,
     *,
     home: HomeOption,
 ) -> None:
-    """Delete clones of old runs and abandoned checkpoints.
+    """Delete clones of old runs and abandoned checkpoints, and more where the policy says so.
 
-    Records and data stay. Refused while a run is at work.
+    What no option says is as prefect.yaml has it for the flow pruning. What a version or a record needs stays. Refused
+    while a run is at work.
     """
-    from flows.runs.prune import prune
+    from contextlib import nullcontext
 
-    gone = prune(home, keep, keep_checkpoints, days)
-    print("\n".join(f"deleted {folder}" for folder in gone) or "nothing to delete")
+    from flows.machine.server import client
+    from flows.parameters import KEEP
+    from flows.pruning import pruning
+    from flows.runs.prune import prune
+    from flows.schedule.by_hand import changed
+    from flows.schedule.deployments import parameters
+
+    declared = getattr(parameters(home, pruning, "flows/pruning.py:pruning"), "keep", KEEP)
+    policy = changed(
+        declared,
+        clones=keep,
+        checkpoints=keep_checkpoints,
+        checkpoint_days=days,
+        server_days=server_days,
+        record_days=record_days,
+        cache=cache,
+    )
+    with client() if policy.server_days is not None else nullcontext() as server:
+        print("\n".join(prune(home, policy, server)) or "nothing to delete")
 
 
 @commands.command(

@@ -34,6 +34,8 @@ RuleOption = Annotated[Rule | None, typer.Option("--rule", help="The gate's rule
     epilog=examples(
         "monitor                                          # the next window that has closed",
         "monitor --since 2002-10-01 --until 2002-10-08    # any range",
+        "monitor --each                                   # every window that has closed since the last",
+        "monitor --since 2002-10-01 --until 2003-01-01 --each   # a backfill, window by window",
         "monitor --policy alarm                           # ... and say whether it calls for a refit",
         "monitor --policy alarm --action promote          # ... refit, ask the gate, promote",
     ),
@@ -42,6 +44,9 @@ def monitor(
     since: SinceOption = None,
     until: UntilOption = None,
     days: DaysOption = None,
+    each: Annotated[
+        bool | None, typer.Option("--each", help="Every window of the range; without one, every one since the last.")
+    ] = None,
     policy: Annotated[RefitOn | None, typer.Option(help="When the champion is refitted.")] = None,
     every_days: EveryOption = None,
     cooldown_days: CooldownOption = None,
@@ -69,7 +74,7 @@ def monitor(
     from flows.schedule.by_hand import Declared, changed
 
     declared = Declared.of(home)
-    named = changed(declared.window, since=since, until=until, days=days)
+    named = changed(declared.window, since=since, until=until, days=days, each=each)
     watch.plan(home, named.since, named.until, named.days)  # what is refused at once is so before a server starts
     how = changed(
         declared.policy,

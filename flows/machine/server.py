@@ -249,6 +249,7 @@ def _protected(api: str, login: Login, names: Sequence[str]) -> dict[str, str]:
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(origins),
         "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
         "PREFECT_SERVER_UI_API_URL": "/api",  # of whatever name the page was opened by
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans",  # what runs leave that `prune` deletes
     }
     return {
         **{name: os.environ.get(name, value) for name, value in settings.items()},

@@ -19,6 +19,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
+from flows.errors import FlowError
 from flows.machine.home import Home
 from flows.machine.liveness import liveness_lock
 from flows.monitoring import watch
@@ -31,13 +32,14 @@ from flows.retraining import refit
 from flows.runs import ending, prune
 from flows.runs.attempt import Attempt, attempt, this_run
 from flows.runs.metrics import DriftVerdict
-from flows.runs.names import renamed, run_name
+from flows.runs.names import mark, renamed, run_name
 from flows.runs.publish import publish_record, refuse_secrets
 from flows.runs.record import now
 from flows.runs.renamed import KINDS
 from flows.runs.run_record import Watched
 from flows.scheduled_training import exclusive
-from flows.windows.ranges import TimeRange
+from flows.windows.ranges import TimeRange, as_text
+from tasks.core.errors import UserError
 from tasks.drift import DRIFT_SNAPSHOT
 
 log = logging.getLogger(__name__)
@@ -48,7 +50,9 @@ STATES = {True: "Drift", False: "No drift", None: "No verdict"}
 
 
 def _watched_now(parameters: Mapping[str, Any]) -> TimeRange | None:
-    """The window that a run with these parameters would watch now; None where none has closed."""
+    """The window that a run with these parameters would watch now; None where none has closed, or each is asked for."""
+    if parameters["window"].each:
+        return None
     return _closed(_plan(Home.of(parameters.get("repository")), parameters["window"]))
 
 
@@ -83,6 +87,8 @@ def monitoring(
     if well := ending.ended_well():
         return well
     refuse_secrets(home, publish.upstream)
+    if window.each:
+        return _each(home, window, {"policy": policy, "to_label": to_label, "limits": limits, "publish": publish})
     info = this_run(home, watch.FLOW)
     with liveness_lock(home):
         with exclusive(home, info.name, limits.overlap):
@@ -110,6 +116,27 @@ def monitoring(
     return _notify(home, done, watched, planned.before, after, publish.notify)
 
 
+def _each(home: Home, window: Window, how: Mapping[str, Any]) -> State[Any]:
+    """A run for each window, one after another. FlowError at the first that fails; a retry goes on there."""
+    with liveness_lock(home):
+        windows = watch.unwatched(home, window.since, window.until, window.days)
+        ended: dict[str, list[str]] = {}
+        for number, one in enumerate(windows):
+            log.info(f"window {number + 1} of {len(windows)}: {one}")
+            asked = Window(since=as_text(one.since), until=as_text(one.until))
+            state = monitoring(repository=str(home.origin), window=asked, **how, return_state=True)
+            if not state.is_completed():
+                raise FlowError(
+                    f"{state.message}\nthis was {one}, window {number + 1} of {len(windows)}: retry to go on"
+                )
+            ended.setdefault(str(state.name), []).append(str(one))
+    if not windows:
+        return Completed(name=ending.SKIPPED, message="skipped: no window has closed that this champion has not seen")
+    words = [f"{len(of)} of {len(windows)} windows: {how.lower()}: {', '.join(of)}" for how, of in ended.items()]
+    mark(*(["drift"] if STATES[True] in ended else []))
+    return Completed(name=STATES[True] if STATES[True] in ended else "Caught up", message="\n".join(words))
+
+
 def _add_to_pages(home: Home, name: str, folder: Path) -> None:
     """Evidently's pages are for looking: whatever keeps the window off them, the alarm and the record still count."""
     try:
@@ -131,4 +158,16 @@ def _notify(
             more = pointers.after_drift(home, watched, done.run.name, runtime.flow_run.id)
             notifications.send(notify, f"{home.name}: {subject}", "\n".join([body, after]).strip(), *more)
     tries = [done.run.in_words()] if done.run.earlier else []
-    return Completed(name=STATES[watched.drifted], message="\n".join([subject, *tries, body, after]).strip())
+    lines = [subject, *tries, body, after, *_backlog(home, watched)]
+    return Completed(name=STATES[watched.drifted], message="\n".join(lines).strip())
+
+
+def _backlog(home: Home, watched: Watched) -> list[str]:
+    """That more windows wait; the next one is watched by the next run."""
+    if watched.window is None:
+        return []
+    try:
+        left = len(watch.unwatched(home, None, None, None))
+    except UserError:
+        left = watch.MOST
+    return [f"{left} more windows have closed: driftline monitor --each watches them all"] if left else []

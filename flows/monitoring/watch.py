@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from flows.champion import manifest, registry
@@ -33,6 +34,8 @@ from tasks.dataset.windows import Windows
 log = logging.getLogger(__name__)
 
 FLOW = MONITORING
+MOST = 1000
+"""Windows that one look at a range may have."""
 FIRST = "ingest@current"  # of the branch that a new window runs
 REFERENCE = "ingest@reference"  # reads the same source, so it is looked at too; what reads from it is not
 
@@ -88,6 +91,23 @@ def waiting(home: Home, planned: Plan, days: float | None, at: datetime) -> Iter
     while window and window.until <= at:
         yield window
         window = next_window(windows, window.until, days)
+
+
+def unwatched(home: Home, since: str | None, until: str | None, days: float | None) -> list[TimeRange]:
+    """The closed windows of a range, or else since the last one, that this champion was not watched on, in their order.
+
+    Raises UserError as ``plan`` does, and where there are more than ``MOST``.
+    """
+    planned = plan(home, since, until, days)
+    windows = windows_at(home, planned.champion.commit)
+    seen = {watched.window for _, _, watched in watched_runs(home) if watched.champion == planned.champion}
+    begin = as_utc(since) if since else None if planned.before is None else planned.before.seen_until
+    end = min(as_utc(until) if until else datetime.now(UTC), datetime.now(UTC))
+    first = replace(planned, window=next_window(windows, begin, days))
+    found = list(islice(waiting(home, first, days, end), MOST + 1))
+    if len(found) > MOST:
+        raise UserError(f"more than {MOST} windows from {found[0]} on: name --since and --until, or longer --days")
+    return [one for one in found if one not in seen]
 
 
 def trained_on(home: Home, window: TimeRange) -> bool:

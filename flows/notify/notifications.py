@@ -17,7 +17,6 @@ from flows.notify.blocks import load_own
 from flows.notify.markdown import escaped, fenced, plain
 from flows.runs.metrics import DriftVerdict
 from flows.runs.run_record import Watched
-from flows.runs.summary import drift_line
 from flows.windows.policy import DRIFT_WORDS
 from tasks.core.errors import UserError
 
@@ -33,7 +32,7 @@ def title(watched: Watched) -> str:
 
 def describe(watched: Watched, drift: DriftVerdict) -> str:
     """The verdict, the accuracy, the decision and what to do, in lines."""
-    lines = [" ".join(drift_line(drift).split())]
+    lines = [f"{drift}: {drift.reason}"]
     significant = {name: effect for name, effect in drift.effects.items() if drift.signals[name].significant}
     if compared := watched.past.describe(significant):
         lines.append(compared)

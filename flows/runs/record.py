@@ -86,6 +86,13 @@ def adopt(repository: Path) -> None:
             git(repository, "update-ref", f"{REFS}/{one.name}", one.commit)
 
 
+def forget(repository: Path, record: Experiment) -> None:
+    """Delete every reference of a record. What a tag leads to stays git's."""
+    for ref in git(repository, "for-each-ref", "--format=%(refname)", REFS, "refs/exps").splitlines():
+        if ref.endswith(f"/{record.name}"):
+            git(repository, "update-ref", "-d", ref)
+
+
 def find(repository: Path, name: str) -> Experiment:
     """The record of that name. UserError where there is none."""
     known = records(repository)

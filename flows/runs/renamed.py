@@ -42,9 +42,16 @@ METRICS: tuple[Renamed, ...] = (
 """In the order in which the keys were renamed; a path through a list of objects stands for each of them."""
 
 SCHEDULED_TRAINING, MONITORING, APPROVAL, REBUILD = "scheduled-training", "monitoring", "approval", "rebuild"
+PRUNING = "pruning"
 """The flows that are deployed. The name stands in every record and on Prefect's server."""
 
-KINDS = {SCHEDULED_TRAINING: "training", REBUILD: "verify", MONITORING: "monitoring", APPROVAL: "approval"}
+KINDS = {
+    SCHEDULED_TRAINING: "training",
+    REBUILD: "verify",
+    MONITORING: "monitoring",
+    APPROVAL: "approval",
+    PRUNING: "prune",
+}
 """How the names of a flow's runs begin."""
 
 FLOWS = {"nightly-training": SCHEDULED_TRAINING, "weekly-verify": REBUILD, "promotion-on-approval": APPROVAL}

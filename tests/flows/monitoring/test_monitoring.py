@@ -197,6 +197,16 @@ def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
     assert (state.name, "still open" in state.message) == ("Skipped", True)
 
 
+def test_a_run_is_called_after_its_window_and_says_drift_in_the_list(home, told, api):
+    found = {run["name"]: run for run in post(api, "flow_runs/filter", **{"flows": {"name": {"any_": ["monitoring"]}}})}
+    march = [run for name, run in found.items() if f"monitoring-{home.name}-20260301-20260401-" in name]
+    assert {run["state_name"] for run in march} == {"Drift"} and all("drift" in run["tags"] for run in march)
+    (quiet,) = [run for name, run in found.items() if f"monitoring-{home.name}-20260201-20260301-" in name]
+    assert (quiet["state_name"], "drift" in quiet["tags"]) == ("No drift", False)
+    assert "more windows have closed: driftline monitor --each" in quiet["state"]["message"]
+    assert {read_record(home.origin, one).name for one in records(home.origin)} >= {run["name"] for run in march}
+
+
 def test_a_scheduled_training_learns_from_no_less_than_the_champion(home, told):
     """``params.yaml`` still says February, where the refit learnt from March too."""
     state = scheduled_training(repository=str(home.origin), return_state=True)
@@ -234,6 +244,23 @@ def test_a_window_without_rows_fails_in_words_is_recorded_and_told_once(home, to
     assert len(told) == heard + 1
 
 
+def test_every_window_of_a_range_is_watched_once_one_after_another(home, told, api):
+    asked = Window(since="2026-04-01", until="2026-05-01", days=10, each=True)
+    before = len(records(home.origin))
+    state = monitoring(repository=str(home.origin), window=asked, return_state=True)
+    assert (state.name, state.is_completed()) == ("Caught up", True), state.message
+    made = [read_record(home.origin, one) for one in records(home.origin)[: len(records(home.origin)) - before]]
+    days = ["2026-04-01 to 2026-04-11", "2026-04-11 to 2026-04-21", "2026-04-21 to 2026-05-01"]
+    assert [str(one.watched.window) for one in reversed(made)] == days
+    assert made[-1].name.split("-")[-3:-1] == ["20260401", "20260411"]
+    assert all(day in state.message for day in days)
+    again = monitoring(repository=str(home.origin), window=asked, return_state=True)
+    assert again.name == "Skipped"
+    longer = Window(since="2026-04-11", until="2026-06-01", days=10, each=True)  # May has no rows
+    state = monitoring(repository=str(home.origin), window=longer, return_state=True)
+    assert state.is_failed() and "2026-05-01 to 2026-05-11, window 1 of 3: retry to go on" in state.message
+
+
 def test_a_person_approves_on_prefects_page_and_only_then_is_promoted(home, api, told):
     assert approval(repository=str(home.origin), return_state=True).name == "Nothing"
     proposal.rollback(home, "v0.0.1", None)
@@ -251,7 +278,8 @@ def test_a_person_approves_on_prefects_page_and_only_then_is_promoted(home, api,
         waiting.start()
         run = paused(api)
         assert registry.champion(home.origin).name == "v0.0.1"
-        assert told[-1]["subject"].endswith("waits for approval")
+        assert "a model waits for approval" in told[-1]["subject"]
+        assert f"/runs/flow-run/{run}" in told[-1]["body"] and "yes: driftline approve approval-" in told[-1]["body"]
         post(api, f"flow_runs/{run}/resume", run_input=answer)
         waiting.join(60)
         assert (found[0].name, registry.champion(home.origin).name) == (name, rules)

@@ -15,6 +15,7 @@ from flows.backtest.flow import backtest
 from flows.machine.home import Home
 from flows.monitoring.flow import monitoring
 from flows.promotion import promotion
+from flows.pruning import pruning
 from flows.rebuild import rebuild
 from flows.schedule.deployments import declared, parameters, unused
 from flows.scheduled_training import scheduled_training
@@ -22,7 +23,7 @@ from flows.training import training
 from tasks.core.errors import UserError
 from tests.support.processes import TOP
 
-FLOWS = (approval, backtest, monitoring, promotion, rebuild, scheduled_training, training)
+FLOWS = (approval, backtest, monitoring, promotion, pruning, rebuild, scheduled_training, training)
 MONITORING = "flows/monitoring/flow.py:monitoring"
 
 
@@ -54,12 +55,12 @@ def test_the_file_of_this_repository_declares_every_deployment_with_all_its_sett
     monkeypatch.chdir(TOP)
     key = Home.of(TOP).key
     found = {one.name.removesuffix(f"-{key}"): one for one in declared(Home.of(TOP))}
-    assert list(found) == ["training", "monitoring", "approval", "rebuild"]
+    assert list(found) == ["training", "monitoring", "approval", "rebuild", "prune"]
     assert found["training"].schedules[0].schedule == CronSchedule(cron="0 2 * * *", timezone="UTC")
     assert found["monitoring"].parameters["policy"].keys() >= {"refit_on", "cooldown_days", "max_loss", "rule"}
     assert {str(TOP)} == {one.parameters["repository"] for one in found.values()}
     assert unused(Home.of(TOP)) == [
-        "prefect.yaml: work_pool of training, monitoring, approval, rebuild is for a work pool, not used here"
+        "prefect.yaml: work_pool of training, monitoring, approval, rebuild, prune is for a work pool, not used here"
     ]
 
 
