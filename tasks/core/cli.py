@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the work failed, or its answer is no; 2 refused, or a comm
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
 import os
@@ -27,6 +28,7 @@ from tasks.core.paths import WindowName
 from tasks.core.shown import VisibleStream, message
 
 FINE, FAILED, REFUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+NO_MEMORY = f"error: {faults.SENTENCES[errno.ENOMEM]}\n".encode()
 CALLER_FOLDER = ContextVar("the folder where the command was typed, when that is not the working one", default=Path())
 
 
@@ -99,6 +101,9 @@ def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None, program:
         return FAILED
     except typer.Abort:
         return _refuse("interrupted", INTERRUPTED)
+    except MemoryError:
+        os.write(sys.stderr.fileno(), NO_MEMORY)  # what takes no memory to say
+        return FAILED
     except Exception as error:  # noqa: BLE001  whoever started it reads one sentence
         return _refuse(faults.sentence(error) or faults.unforeseen(error), FAILED)
     return code if isinstance(code, int) else FINE

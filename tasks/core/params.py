@@ -141,7 +141,7 @@ def _explain(fault: Any, cls: type[Section], section: str, file: Path) -> str:
             f"; {'.'.join(place[:-1]) or 'it'} takes {', '.join(names)}" if names else ""
         )
     if fault["type"] == "missing":
-        return f"{file}: {key} is missing"
+        return f"{file}: {key} is missing: add it"
     message = fault["msg"].removeprefix("Value error, ")
     value = "" if isinstance(fault["input"], (dict, BaseModel)) else f", not {_SHORT.repr(fault['input'])}"
     return f"{file}: {key or section}: {message}{value}"

@@ -84,8 +84,8 @@ def text(service: Service, found: Found) -> str:
     lines = [
         f"`python -m tests.year`, {datetime.now(UTC):%Y-%m-%d}, {machine}: a Prefect server, a worker and two "
         "repositories with the tiny pipeline. Dates are the data's; runs are started back to back. Rows and labels "
-        "come late, worker and server are killed, the power fails, the remote is away, the checkout moves, the champion is "
-        "re-issued, the machine is lost and restored from a backup.",
+        "come late, worker and server are killed, the power fails, the remote is away, the checkout moves, its "
+        "champion is re-issued, and the machine is lost and restored from a backup.",
         "",
         "| | |",
         "|---|---|",

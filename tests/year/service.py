@@ -21,6 +21,7 @@ import httpx
 import psutil
 from ruamel.yaml import YAML
 
+import driftline_login
 from flows.machine.git import EMAIL, NAME
 from flows.machine.server import answers
 from tests.support.prefect_api import logged_in
@@ -88,7 +89,7 @@ class Service:
         }
         homes = {"PREFECT_HOME": str(self.folder / "prefect"), "DRIFTLINE_HOME": str(self.folder / "home")}
         path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-        own = {"PREFECT_API_URL": self.api, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+        own = {"PREFECT_API_URL": self.api, "PREFECT_SERVER_ANALYTICS_ENABLED": "false", **driftline_login.HOOK}
         return {**os.environ, **who, **homes, **path, **own}
 
     def up(self) -> None:
@@ -139,7 +140,7 @@ class Service:
 
     def python(self, program: str) -> None:
         """Run a few lines as a client of the server."""
-        start = "import flows.machine.server as s; s.log_in(s.api_address())\n"
+        start = f"from flows.machine.server import log_in; log_in({self.api!r})\n"
         subprocess.run([sys.executable, "-c", start + program], cwd=TOP, env=self.environment(), check=True)
 
     def git(self, name: str, *words: str) -> str:
