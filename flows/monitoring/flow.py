@@ -23,6 +23,7 @@ from flows.errors import FlowError
 from flows.machine.home import Home
 from flows.machine.liveness import liveness_lock
 from flows.monitoring import watch
+from flows.monitoring.backlog import catch_up
 from flows.monitoring.drift_pages import Pages
 from flows.notify import notifications, pointers
 from flows.notify.artifacts import links
@@ -39,7 +40,6 @@ from flows.runs.renamed import KINDS
 from flows.runs.run_record import Watched
 from flows.scheduled_training import exclusive
 from flows.windows.ranges import TimeRange, as_text
-from tasks.core.errors import UserError
 from tasks.drift import DRIFT_SNAPSHOT
 
 log = logging.getLogger(__name__)
@@ -113,6 +113,7 @@ def monitoring(
         watched = done.completed()
         refits = policy.action != "nothing" and watched.decision.refit and watched.window
         after = refit(home, policy, limits, publish, watched, name) if refits else ""
+    after = "\n".join(filter(None, (after, catch_up(home, window))))
     return _notify(home, done, watched, planned.before, after, publish.notify)
 
 
@@ -158,16 +159,5 @@ def _notify(
             more = pointers.after_drift(home, watched, done.run.name, runtime.flow_run.id)
             notifications.send(notify, f"{home.name}: {subject}", "\n".join([body, after]).strip(), *more)
     tries = [done.run.in_words()] if done.run.earlier else []
-    lines = [subject, *tries, body, after, *_backlog(home, watched)]
+    lines = [subject, *tries, body, after]
     return Completed(name=STATES[watched.drifted], message="\n".join(lines).strip())
-
-
-def _backlog(home: Home, watched: Watched) -> list[str]:
-    """That more windows wait; the next one is watched by the next run."""
-    if watched.window is None:
-        return []
-    try:
-        left = len(watch.unwatched(home, None, None, None))
-    except UserError:
-        left = watch.MOST
-    return [f"{left} more windows have closed: driftline monitor --each watches them all"] if left else []

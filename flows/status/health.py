@@ -30,8 +30,6 @@ from tasks.core.errors import UserError
 
 LOOKED_AT = 200
 """So many records, the newest, for the last run of each flow."""
-COUNTED = 1000
-"""So many windows that were not watched, at most."""
 Outcome = Literal["completed", "failed", "cancelled"]
 WAITING = ("Scheduled", "Late")  # and not for a free place, or for its next try
 
@@ -216,7 +214,7 @@ def _windows(home: Home, days: float | None, at: datetime) -> Windows | None:
         planned = watch.plan(home, None, None, days)
     except UserError:  # no champion yet, or windows that nobody can continue
         return None
-    waiting = list(islice(watch.waiting(home, planned, days, at), COUNTED))
+    waiting = list(islice(watch.waiting(home, planned, days, at), watch.MOST))
     return Windows(
         watched_until=planned.before.seen_until if planned.before else None,
         next=planned.window,

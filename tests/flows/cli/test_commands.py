@@ -96,7 +96,8 @@ def test_without_a_command_the_list_is_shown(capsys):
         (["train", "nope"], 2, "no stage 'nope'; the stages are"),
         (["prune"], 0, "nothing to delete"),
         (["report"], 2, "run `dvc repro`"),
-        (["reaper"], 2, "PREFECT_API_URL is not set"),
+        (["reaper"], 2, "no Prefect server answers at http://127.0.0.1:4200/api (from the default)"),
+        (["status"], 1, "problem    nothing is there to start runs: `driftline serve`"),
         (["approve"], 2, "no Prefect server answers at http://127.0.0.1:4200/api"),
     ],
 )

@@ -203,7 +203,7 @@ def test_a_run_is_called_after_its_window_and_says_drift_in_the_list(home, told,
     assert {run["state_name"] for run in march} == {"Drift"} and all("drift" in run["tags"] for run in march)
     (quiet,) = [run for name, run in found.items() if f"monitoring-{home.name}-20260201-20260301-" in name]
     assert (quiet["state_name"], "drift" in quiet["tags"]) == ("No drift", False)
-    assert "more windows have closed: driftline monitor --each" in quiet["state"]["message"]
+    assert "more windows have closed, the next is" in quiet["state"]["message"]
     assert {read_record(home.origin, one).name for one in records(home.origin)} >= {run["name"] for run in march}
 
 
