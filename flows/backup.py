@@ -55,6 +55,8 @@ class Manifest(BaseModel):
 
     format: int = 1
     checkout: Checkout
+    prefix: str
+    """Where the project lies in git's repository."""
     head: str
     """The branch that is checked out, or a commit."""
     settings: list[tuple[str, str]]
@@ -88,6 +90,7 @@ def backup(home: Home, file: Path, blocks: Iterable[SavedBlock]) -> Manifest:
             tar.add(path, f"{CACHE}/{path.parent.name}/{path.name}")
         made = Manifest(
             checkout=home.checkout,
+            prefix=home.prefix,
             head=_head(home.origin),
             settings=_settings(home.origin),
             blocks=list(blocks),
@@ -180,9 +183,10 @@ def restore(file: Path, folder: Path) -> Manifest:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _unpacked(file, folder.parent) as unpacked, _undone(folder):
         _clone(unpacked, folder, manifest)
-        at = Checkout(**{**was.model_dump(), "path": str(folder), "earlier": [*was.earlier, was.path]})
-        checkout.write(folder, at)
-        home = Home.of(folder)
+        project = folder / manifest.prefix
+        at = Checkout(**{**was.model_dump(), "path": str(project), "earlier": [*was.earlier, was.path]})
+        checkout.write(project, at)
+        home = Home.of(project)
         if home.folder.exists():
             raise UserError(f"{home.folder} is there already: move it away, the backup brings its own")
         with _undone(home.folder):

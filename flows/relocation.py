@@ -18,16 +18,16 @@ def move(home: Home, folder: Path) -> list[str]:
     """Move the checkout: what to do next, in words. UserError: the folder is there, or something runs."""
     if folder.exists():
         raise UserError(f"{folder} exists: name a new folder")
-    if folder.is_relative_to(home.origin):
-        raise UserError(f"{folder} lies in {home.origin}, which is to be moved: name a folder outside")
+    if folder.is_relative_to(home.top):
+        raise UserError(f"{folder} lies in {home.top}, which is to be moved: name a folder outside")
     with idle(home, "driftline move"):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        if (home.origin / ".git").is_dir():
-            shutil.move(home.origin, folder)
+        if (home.top / ".git").is_dir():
+            shutil.move(home.top, folder)
             git(folder, "worktree", "repair")
-        else:  # a worktree or a submodule, of which git keeps the place
-            git(home.origin, "worktree", "move", str(home.origin), str(folder))
-        moved = Home.of(folder)
+        else:  # a worktree, of which git keeps the place
+            git(home.top, "worktree", "move", str(home.top), str(folder))
+        moved = Home.of(folder / home.prefix)
         return [
             f"{moved.name}, checkout {moved.checkout.id}: {folder}",
             f"go on: cd {folder} && make setup && driftline serve",

@@ -72,11 +72,12 @@ def backtest(
     home, span = Home.of(repository), (history.optional_date(window.since), history.optional_date(window.until))
     with liveness_lock(home), exclusive(home, run_name("backtest"), overlap):
         commit, work = workspace.pinned(home, replay.revision), home.folder / "backtests"
-        rows = history.read(home, commit, work / "history", span[1])
+        clone = workspace.clone(home, commit, work / "history", workspace.shared_cache(home))
+        rows = history.read(home, clone, span[1])
         windows = history.closed_windows(rows, *span, window.days)
         history.refuse_one_class(rows, windows[0])
         policies = [policy.model_copy(update={"refit_on": one}) for one in dict.fromkeys(replay.policies)]
-        cache = _cached_models(home, commit, rows, work, replay, policy.rule)
+        cache = _cached_models(home, commit, rows, clone, work, replay, policy.rule)
         steps = _replayed(cache, windows, policies, replay.labels)
         shutil.rmtree(work / "models", ignore_errors=True)
     training_rows = len(rows.before(windows[0].since))
@@ -84,9 +85,10 @@ def backtest(
     return _publish(found, Path(output).absolute() if output else home.origin / PAGE, cache.computed)
 
 
-def _cached_models(home: Home, commit: str, rows: History, work: Path, replay: Replay, rule: Rule) -> ResultCache:
+def _cached_models(
+    home: Home, commit: str, rows: History, clone: Path, work: Path, replay: Replay, rule: Rule
+) -> ResultCache:
     """The models, with what is known of them already."""
-    clone = work / "history"
     folder = work / _key(home, commit, clone, replay.refit, replay.labels, rule)
     log.info(f"{len(rows.rows):,} rows of history; finished results are cached in {folder}")
     if replay.refit == "full":
@@ -105,7 +107,7 @@ def _key(home: Home, commit: str, clone: Path, *how: str) -> str:
     A probe runs the code beside this file, a full refit the commit's.
     """
     code = sorted(file for name in ("tasks", "flows/backtest") for file in (HERE / name).rglob("*.py"))
-    digest = hashlib.sha256("\0".join([*how, git(home.origin, "rev-parse", f"{commit}:tasks")]).encode())
+    digest = hashlib.sha256("\0".join([*how, git(home.origin, "rev-parse", f"{commit}:./tasks")]).encode())
     for file in (clone / paths.PARAMS, clone / layout.window("reference").validated, *code):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -54,8 +54,8 @@ class Pipelines:
 
     def train(self, until: datetime) -> Training:
         """In a clone of its own, up to the scores of its held-out rows."""
-        folder = self.folder / f"{until:%Y%m%dT%H%M%S}"
-        workspace.clone(self.home, self.commit, folder, workspace.shared_cache(self.home))
+        place = self.folder / f"{until:%Y%m%dT%H%M%S}"
+        folder = workspace.clone(self.home, self.commit, place, workspace.shared_cache(self.home))
         reference = {"from": as_text(reference_start(self.history.windows.reference, until)), "until": as_text(until)}
         following = {"from": as_text(until), "until": as_text(until + ONE_DAY)}
         prepare(self.home, folder, {"reference": reference, "current": following})

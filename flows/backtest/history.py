@@ -83,9 +83,8 @@ def reproduce(folder: Path, targets: Sequence[str]) -> list[Result]:
         return list(in_order(dag, dag.order(targets), as_task(dag)))
 
 
-def read(home: Home, commit: str, folder: Path, until: datetime | None) -> History:
-    """All rows before ``until``, through ``ingest`` and ``validate`` in a clone at the commit."""
-    workspace.clone(home, commit, folder, workspace.shared_cache(home))
+def read(home: Home, folder: Path, until: datetime | None) -> History:
+    """All rows before ``until``, through ``ingest`` and ``validate`` in a clone."""
     windows = load_windows(folder / paths.PARAMS)
     _refuse_without_history(windows, params.load(Ingest, "ingest", folder / paths.PARAMS))
     end = as_text(until) or FAR_FUTURE

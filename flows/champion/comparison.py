@@ -43,7 +43,7 @@ NOTES = "verdicts"  # git notes: every verdict on the commit it judged
 
 def clone_with(home: Home, commit: str, folder: Path, outputs: Iterable[Path]) -> Path:
     """A clone at the commit that holds these outputs, from the shared cache or a DVC remote. UserError without them."""
-    workspace.clone(home, commit, folder, workspace.shared_cache(home))
+    folder = workspace.clone(home, commit, folder, workspace.shared_cache(home))
     fetch(folder, commit, outputs)
     return folder
 

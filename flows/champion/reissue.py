@@ -119,7 +119,7 @@ def _lines(
 
 def _on_new_code(home: Home, commit: str, champion: Version, before: Path, folder: Path) -> Path:
     """A clone at the commit with the champion's windows, splits and weights, in which the reference is scored anew."""
-    workspace.clone(home, commit, folder, workspace.shared_cache(home))
+    folder = workspace.clone(home, commit, folder, workspace.shared_cache(home))
     set_windows(folder / paths.PARAMS, windows_trained_on(home, champion.commit))
     labelling.copy_labels(home, folder, paths.WINDOWS)
     workspace.take_landed(before / layout.LANDING, folder)

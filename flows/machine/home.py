@@ -60,12 +60,31 @@ class Home:
 
     @classmethod
     def of(cls, repository: str | Path | None = None) -> Home:
-        """Of the repository at a path, by default the one this code lies in. UserError where there is none to use."""
+        """Of the repository at a path, by default the one this code lies in. UserError where there is none to use.
+
+        Where git's repository holds more than the project, of the project: the nearest folder upwards that is DVC's.
+        """
         folder = Path(repository or HERE).expanduser().absolute()
         try:
-            return cls(Path(git(folder, "rev-parse", "--show-toplevel")))
+            top, *within = git(folder, "rev-parse", "--show-toplevel", "--show-prefix").split("\n")
+            upwards = [one for one in (Path(top, *within), *Path(top, *within).parents) if one.is_relative_to(top)]
+            return cls(next((one for one in upwards if (one / ".dvc").is_dir()), Path(top)))
         except (GitFailed, ValueError):
             raise UserError(f"{folder} is not a git repository with a working tree: name one that is") from None
+
+    @cached_property
+    def prefix(self) -> str:
+        """Where the project lies in git's repository, as ``ml/``; nothing where it is all of it."""
+        return git(self.origin, "rev-parse", "--show-prefix")
+
+    @property
+    def top(self) -> Path:
+        """Of git's repository."""
+        return self.top_of(self.origin)
+
+    def top_of(self, folder: Path) -> Path:
+        """Of a clone, by the project's folder in it."""
+        return folder.parents[len(Path(self.prefix).parts) - 1] if self.prefix else folder
 
     @cached_property
     def checkout(self) -> Checkout:
@@ -135,6 +154,10 @@ class Home:
     def clones(self) -> Path:
         """A folder for each run."""
         return self.folder / RUNS
+
+    def clone_of(self, run: str) -> Path:
+        """The project's folder in the clone of a run."""
+        return self.clones / run / self.prefix
 
     @property
     def landing(self) -> Path:

@@ -73,13 +73,13 @@ def attempt(
     ``conclude`` says what was found. Both get the clone's folder, which is the current one. Installed versions other
     than the commit's are an error but for the packages in ``other_versions``.
     """
-    folder = home.clones / info.name
+    folder = home.clone_of(info.name)
     cache = workspace.shared_cache(home)
     if workspace.holds(folder, commit, home):
         log.info(f"{info.name} goes on at commit {commit[:12]} in {folder}, where its last try stopped")
     else:
         log.info(f"{info.name} runs at commit {commit[:12]} in {folder}")
-        workspace.clone(home, commit, folder, cache)
+        workspace.clone(home, commit, home.clones / info.name, cache)
     results: list[Result] = []
     watched, error = None, None
     with chdir(folder):

@@ -40,7 +40,7 @@ class Metrics(Part):
     @classmethod
     def at(cls, repository: Path, commit: str) -> Self | None:
         """Of a commit; None where it has none."""
-        place = f"{commit}:{paths.metrics(cls.STAGE)}"
+        place = f"{commit}:./{paths.metrics(cls.STAGE)}"
         try:
             return cls.of(json.loads(git(repository, "show", place)), place)
         except GitFailed:

@@ -36,7 +36,7 @@ def windows_of(file: Path) -> Windows:
 
 def windows_at(home: Home, commit: str) -> Windows:
     """The same as it is at a commit of the repository."""
-    text = git(home.origin, "show", f"{commit}:{paths.PARAMS}")
+    text = git(home.origin, "show", f"{commit}:./{paths.PARAMS}")
     return section_in(Windows, "windows", text, paths.PARAMS)
 
 

@@ -291,12 +291,13 @@ def commit_work(folder: Path, words: str) -> str:
 def save_without_clone(repository: Path, run: RunRecord) -> Experiment:
     """Commit the record of a run that has no clone: ``reports/run.json`` beside what the commit it names holds."""
     text = json.dumps(run.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    prefix = git(repository, "rev-parse", "--show-prefix")
     with tempfile.TemporaryDirectory() as made:
         index, file = {"GIT_INDEX_FILE": str(Path(made) / "index")}, Path(made) / "run.json"
         file.write_text(text, encoding="utf-8")
         blob = git(repository, "hash-object", "-w", "--", str(file))
         git(repository, "read-tree", run.commit, environment=index)
-        git(repository, "update-index", "--add", "--cacheinfo", f"100644,{blob},{RUN}", environment=index)
+        git(repository, "update-index", "--add", "--cacheinfo", f"100644,{blob},{prefix}{RUN}", environment=index)
         tree = git(repository, "write-tree", environment=index)
     saved = _refer(repository, run, _commit(repository, tree, run.commit, _words(run)), run.commit)
     for other in _of_name(git(repository, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps"), saved):

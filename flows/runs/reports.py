@@ -25,10 +25,10 @@ from tasks.report import INDEX
 def folder_of(home: Home, name: str) -> Path:
     """The clone of a run, with its reports; made anew where it was pruned. UserError: no record, or no report."""
     past = record.find(home.origin, name)
-    folder = home.clones / past.name
+    folder = home.clone_of(past.name)
     if not (folder / INDEX).exists():
         with holding(home.workspace_lock, "driftline report", "refuse"):
-            workspace.clone(home, past.ref, folder, workspace.shared_cache(home))
+            workspace.clone(home, past.ref, home.clones / past.name, workspace.shared_cache(home))
             with Repo(str(folder)) as repo:
                 made = [out.fs_path for stage in repo.index.stages for out in stage.outs]
                 reports = [out for out in made if Path(out).is_relative_to(folder / paths.REPORTS)]

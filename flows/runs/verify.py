@@ -72,8 +72,8 @@ class Comparison:
 def rebuild(home: Home, past: Experiment, keep: bool = False, other_versions: Collection[str] = ()) -> Comparison:
     """Rebuild a run in a clone with an empty cache, and compare. Raises StageFailed or UserError, which installed
     versions other than the run's are too, but for the packages in ``other_versions``."""
-    folder = home.clones / f"verify-{past.name}"
-    workspace.clone(home, past.ref, folder, folder / ".dvc" / "cache")
+    place = home.clones / f"verify-{past.name}"
+    folder = workspace.clone(home, past.ref, place)
     try:
         versions.refuse_differing(folder, other_versions, "verify --other-version")
         _bring_inputs(folder, workspace.shared_cache(home))
@@ -88,7 +88,7 @@ def rebuild(home: Home, past: Experiment, keep: bool = False, other_versions: Co
         return Comparison(past.name, len(found), [one for one in found if one.recorded != one.rebuilt], notes)
     finally:
         if not keep:
-            shutil.rmtree(folder)
+            shutil.rmtree(place)
 
 
 def _bring_inputs(folder: Path, cache: Path) -> None:

@@ -55,27 +55,33 @@ def default_remote(folder: Path) -> str | None:
     return name
 
 
-def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
-    """Make ``folder`` a clone at the commit, or at what a reference names, whose DVC cache is ``cache``.
+def clone(home: Home, commit: str, place: Path, cache: Path | None = None) -> Path:
+    """Make ``place`` a clone at the commit, or at what a reference names: the project's folder in it.
+
+    Its DVC cache is ``cache``, without one its own.
 
     What versions and records need of that cache is put back first where ``dvc gc`` has deleted it.
     Remotes that only this machine knows, with their secrets, come along in ``.dvc/config.local``. Checkpoints of
     trainings lie beside the clones, so that a run in the next clone goes on with what this one began.
     """
+    folder = place / home.prefix
+    cache = cache or folder / ".dvc" / "cache"
     if set("{}") & set(f"{cache}{folder}"):
         raise UserError(f"DVC fails on the signs {{ and }} in a path: move {cache} or {folder}")
     home.make()
     kept.restore(cache)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if folder.exists():
-        shutil.rmtree(folder)  # of an earlier try of the same run
-    private_folder(folder)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists():
+        shutil.rmtree(place)  # of an earlier try of the same run
+    private_folder(place)
     ours = ["--origin", "origin", "--config", "core.hooksPath=/dev/null"]  # whatever this user's git is set to
-    git(folder.parent, "clone", "--quiet", "--no-checkout", *ours, str(home.origin), str(folder))
+    git(place.parent, "clone", "--quiet", "--no-checkout", *ours, str(home.top), str(place))
     retried(
-        lambda: git(folder, "fetch", "--quiet", "origin", commit), GitFailed
+        lambda: git(place, "fetch", "--quiet", "origin", commit), GitFailed
     )  # a clone brings branches and tags along, no experiments
-    git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")
+    git(place, "checkout", "--quiet", "--detach", "FETCH_HEAD")
+    if not (folder / ".dvc").is_dir():
+        raise UserError(f"{home.prefix or home.origin} is no DVC project at {commit}: name another commit")
     local = folder / ".dvc" / "config.local"
     known = home.origin / ".dvc" / "config.local"
     if known.exists():
@@ -86,12 +92,13 @@ def clone(home: Home, commit: str, folder: Path, cache: Path) -> None:
     local.chmod(0o600)
     private_folder(home.checkpoints)
     (folder / paths.CHECKPOINTS).symlink_to(home.checkpoints)
+    return folder
 
 
 def holds(folder: Path, commit: str, home: Home) -> bool:
     """Whether an earlier try of the same run left its clone there, whole, at this commit and of where it lies now."""
-    whole = (folder / paths.CHECKPOINTS).is_symlink() and not (folder / ".git" / "index.lock").exists()
-    whole = whole and git(folder, "remote", "get-url", "origin") == str(home.origin)
+    whole = (folder / paths.CHECKPOINTS).is_symlink() and not (home.top_of(folder) / ".git" / "index.lock").exists()
+    whole = whole and git(folder, "remote", "get-url", "origin") == str(home.top)
     return whole and succeeds(folder, "cat-file", "-e", commit) and git(folder, "rev-parse", "HEAD") == commit
 
 
@@ -117,7 +124,7 @@ def take_over(folder: Path, earlier: Experiment) -> None:
         return
     retried(lambda: git(folder, "fetch", "--quiet", "origin", earlier.ref), GitFailed)
     for path in (LOCK, str(paths.METRICS)):
-        if succeeds(folder, "cat-file", "-e", f"{earlier.commit}:{path}"):
+        if succeeds(folder, "cat-file", "-e", f"{earlier.commit}:./{path}"):
             git(folder, "restore", f"--source={earlier.commit}", "--worktree", "--", path)
 
 

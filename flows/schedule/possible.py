@@ -61,17 +61,17 @@ def _commit(home: Home, revision: str, where: str) -> str:
         known = git(home.origin, "for-each-ref", "--format=%(refname:short)", "refs/heads").splitlines()
         branches = f"its branches are {', '.join(known)}" if known else "it has no commit yet: make one"
         raise UserError(f"{where}: {home.origin} has no branch, tag or commit {revision}; {branches}") from None
-    if not succeeds(home.origin, "cat-file", "-e", f"{commit}:{PIPELINE}"):
+    if not succeeds(home.origin, "cat-file", "-e", f"{commit}:./{PIPELINE}"):
         raise UserError(f"{where}: {revision} holds no {PIPELINE}, which says what is run: commit it there")
     workspace.require_large_files(home.origin, commit)
     return commit
 
 
 def _require_packages(home: Home, commit: str, limits: Limits, where: str) -> None:
-    if not succeeds(home.origin, "cat-file", "-e", f"{commit}:{paths.ENVIRONMENT}"):
+    if not succeeds(home.origin, "cat-file", "-e", f"{commit}:./{paths.ENVIRONMENT}"):
         return
     with TemporaryDirectory() as made:
-        (Path(made) / paths.ENVIRONMENT).write_text(git(home.origin, "show", f"{commit}:{paths.ENVIRONMENT}"))
+        (Path(made) / paths.ENVIRONMENT).write_text(git(home.origin, "show", f"{commit}:./{paths.ENVIRONMENT}"))
         try:
             versions.refuse_differing(Path(made), limits.other_versions, "limits.other_versions")
         except UserError as differing:

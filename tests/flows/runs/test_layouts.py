@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
+from flows import backup, relocation
 from flows.machine.git import git
 from flows.machine.home import Home
-from flows.runs import workspace
+from flows.runs import prune, verify, workspace
 from flows.runs.attempt import attempt
 from flows.runs.publish import publish_record
-from flows.runs.record import RunInfo, read_record, records
+from flows.runs.record import RunInfo, describe, read_record, records, save_without_clone
 from tasks.core.errors import UserError
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,7 @@ def run(home, name="run-1"):
     record = records(home.origin)[0]
     assert record.name == name
     assert read_record(home.origin, record).outcome == "completed"
-    assert git(home.origin, "show", f"{record.commit}:metrics/last.json").startswith("text")
+    assert git(home.origin, "show", f"{record.commit}:./metrics/last.json").startswith("text")
 
 
 PLACES = ["with space/my repo", "größe-データ", "50%s", "$HOME/x", "o'b", LONG]
@@ -82,6 +83,50 @@ def test_however_it_was_cloned(repository, tmp_path_factory, monkeypatch, how):
     if how == "detached":
         git(folder, "checkout", "-q", "--detach")
     run(Home.of(folder))
+
+
+@pytest.fixture
+def part(repository, tmp_path_factory, monkeypatch):
+    """The project as a part of a larger repository, which holds others' files and a worktree of its own."""
+    top = tmp_path_factory.mktemp("larger")
+    monkeypatch.setenv("DRIFTLINE_HOME", str(top.parent / f"{top.name}-home"))
+    shutil.copytree(repository, top / "teams" / "ml")
+    shutil.rmtree(top / "teams" / "ml" / ".git")
+    (top / "params.yaml").write_text("first: {word: other}\n")
+    git(top, "init", "-q")
+    git(top, "add", "-A")
+    git(top, "commit", "-qm", "all")
+    return Home.of(top / "teams" / "ml" / ".dvc")
+
+
+def test_a_project_in_a_subfolder_of_a_repository(part):
+    assert part.prefix == "teams/ml/" and part.origin == part.top / "teams" / "ml"
+    run(part)
+    assert (part.clones / "run-1" / "teams" / "ml" / "last.txt").exists()
+    (record,) = records(part.origin)
+    assert verify.rebuild(part, record).same
+    changed = git(part.top, "diff", "--name-only", "HEAD", record.commit).splitlines()
+    assert sorted(changed) == [f"teams/ml/{name}" for name in ("dvc.lock", "metrics/last.json", "reports/run.json")]
+    assert git(part.top, "status", "--porcelain") == ""
+    run(part, "run-1")
+    info = RunInfo("run-2", "scheduled-training", part.origin, datetime.now(UTC))
+    save_without_clone(part.origin, describe(part.origin, info, "failed: x"))
+    assert read_record(part.origin, records(part.origin)[0]).outcome == "failed: x"
+    assert [folder.name for folder in prune.clones(part, 0)] == ["run-1"]
+
+
+def test_a_project_in_a_subfolder_is_moved_and_restored_with_the_whole(part, tmp_path):
+    run(part)
+    moved = tmp_path / "moved"
+    relocation.move(part, moved)
+    home = Home.of(moved / "teams" / "ml")
+    assert home.checkout.id == part.checkout.id and records(home.origin)
+    backup.backup(home, tmp_path / "b.tar", [])
+    shutil.rmtree(moved), shutil.rmtree(home.folder)
+    backup.restore(tmp_path / "b.tar", tmp_path / "restored")
+    again = Home.of(tmp_path / "restored" / "teams" / "ml")
+    assert again.checkout.id == part.checkout.id and (again.top / "params.yaml").exists()
+    run(again, "run-2")
 
 
 def test_signs_that_dvc_cannot_take_are_refused_by_name(repository, tmp_path_factory, monkeypatch):

@@ -1,0 +1,110 @@
+"""Twenty repositories on one server and one worker, all due at the same moment: none is missed, none runs twice."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import psutil
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+
+import driftline_login
+from flows.machine.git import git
+from flows.machine.home import Home
+from flows.reaper import reap_with
+from flows.runs.record import read_record, records
+from flows.schedule.deployments import declared
+from tests.support.prefect_api import with_hook
+from tests.support.processes import TOP
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
+
+MANY, POOL = 20, "many"
+DECLARED = """
+deployments:
+- name: training
+  entrypoint: flows/scheduled_training.py:scheduled_training
+  schedules: [{{interval: 86400, anchor_date: "{due}"}}]
+  work_pool: {{name: many}}
+"""
+STAGES = "stages:\n  one: {cmd: cp params.yaml one, params: [name], outs: [one]}\n"
+
+
+@pytest.fixture
+def homes(api, repository, tmp_path_factory, monkeypatch):
+    """Repositories of one tiny stage, each with a word of its own; half of them in folders of one name."""
+    top = tmp_path_factory.mktemp("many")
+    monkeypatch.setenv("DRIFTLINE_HOME", str(top / "home"))
+    monkeypatch.chdir(TOP)
+    (repository / "dvc.yaml").write_text(STAGES)
+    found = []
+    for number in range(MANY):
+        folder = top / f"team-{number}" / ("mails" if number % 2 else f"mails-{number}")
+        folder.parent.mkdir()
+        shutil.copytree(repository, folder)
+        (folder / "params.yaml").write_text(f"name: word-{number}\n")
+        due = datetime.now(UTC) + timedelta(seconds=45)
+        (folder / "prefect.yaml").write_text(DECLARED.format(due=due.isoformat()))
+        git(folder, "add", "-A")
+        git(folder, "commit", "-qm", "own")
+        found.append(Home.of(folder))
+    return found
+
+
+def register(homes):
+    for home in homes:
+        (one,) = declared(home)
+        one.apply(work_pool_name=POOL)
+
+
+def begun(client, home):
+    """The runs of the checkout that are no longer to come."""
+    which = FlowRunFilter(tags=FlowRunFilterTags(all_=[home.tag]))
+    return [run for run in client.read_flow_runs(flow_run_filter=which, limit=200) if not run.state.is_scheduled()]
+
+
+def test_none_is_missed_and_none_runs_twice(homes, api, tmp_path, capsys):
+    environment = {**with_hook(tmp_path / "hook"), **driftline_login.HOOK, "PREFECT_API_URL": api}
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "work-pool", "create", POOL, "--type", "process"]
+    subprocess.run(command, cwd=TOP, env=environment, capture_output=True, timeout=120, check=True)
+    begin = time.monotonic()
+    register(homes)
+    registered = time.monotonic() - begin
+    worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--limit", "2"]
+    with (tmp_path / "worker.log").open("w") as log, get_client(sync_client=True) as client:
+        process = subprocess.Popen(worker, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+        try:
+            deadline, again = time.monotonic() + 1200, False
+            while time.monotonic() < deadline and not all(records(home.origin) for home in homes):
+                time.sleep(2)
+                some = sum(bool(records(home.origin)) for home in homes)
+                if some >= MANY // 4 and not again:  # a restart while most are due, and everybody looks for the dead
+                    register(homes)
+                    assert [line for home in homes for line in reap_with(client, home)] == []
+                    again = True
+            took, size = time.monotonic() - begin, psutil.Process(process.pid).memory_info().rss
+            wait = time.monotonic() + 60
+            while time.monotonic() < wait and any(
+                not run.state.is_final() for one in homes for run in begun(client, one)
+            ):
+                time.sleep(1)
+            runs = [begun(client, home) for home in homes]
+        finally:
+            process.terminate()
+            process.wait(60)
+    assert again
+    assert [len(each) for each in runs] == [1] * MANY
+    assert {run.state.name for each in runs for run in each} == {"Completed"}
+    for number, home in enumerate(homes):
+        (record,) = records(home.origin)
+        said = read_record(home.origin, record)
+        assert (said.outcome, said.repository) == ("completed", str(home.origin))
+        assert said.commit == git(home.origin, "rev-parse", "HEAD") and record.name == runs[number][0].name
+    assert len({home.folder for home in homes}) == MANY
+    with capsys.disabled():
+        print(f"\n{MANY} repositories: registered in {registered:.0f} s, run in {took:.0f} s; worker {size >> 20} MiB")
