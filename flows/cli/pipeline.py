@@ -10,6 +10,7 @@ import typer
 
 from flows.champion.manifest import verify_warm_start
 from flows.cli.options import HomeOption, examples, interruptible
+from flows.machine.home import Home
 from flows.pipeline import dvc_locks, guard
 from tasks.core import recorded
 from tasks.core.cli import FAILED, from_caller
@@ -117,6 +118,8 @@ def init(
         print("params.yaml is as it was; say --text, --label, --time or --id to settle a part")
         raise typer.Exit(FAILED)
     init.write(found)
+    if name := Home.of(Path()).commit_name():
+        print(f"prefect.yaml calls this repository {name}, after its folder; another name is yours to give")
     print("params.yaml and behaviour.yaml are written. Next: driftline trial")
 
 

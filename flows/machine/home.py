@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from flows.machine import checkout
 from flows.machine.checkout import Checkout
 from flows.machine.git import git
 from tasks.core.errors import UserError
-from tasks.core.files import private_folder
+from tasks.core.files import private_folder, replacing
 from tasks.core.yaml_files import read_yaml
 
 CLONES_KEPT = 5  # of finished runs, for a look at their reports
@@ -26,6 +27,8 @@ RUNS = "runs"
 HERE = Path(__file__).resolve().parents[2]
 NAMING = "prefect.yaml"
 """Its key ``name`` is what people call the repository, in every checkout."""
+EXAMPLE = re.compile(r"^# name: .*\n", re.M)
+"""Where it stands in the file as it is shipped."""
 OWNER = "checkout"
 """A file in a home: the id of the checkout that it belongs to."""
 TAG = "checkout:"
@@ -99,6 +102,18 @@ class Home:
             if isinstance(found, dict) and isinstance(given := found.get("name"), str) and given.strip():
                 return checkout.named(given)
         return None
+
+    def commit_name(self) -> str | None:
+        """Write its folder's name into prefect.yaml, for a person to commit; None where it has one, or no such file."""
+        file = self.origin / NAMING
+        if self.committed_name or not file.is_file():
+            return None
+        name, text = checkout.named(self.origin.name), file.read_text(encoding="utf-8")
+        line = f"name: {name}\n"
+        written, places = EXAMPLE.subn(line, text, count=1)
+        with replacing(file) as part:
+            part.write_text(written if places else line + text, encoding="utf-8")
+        return name
 
     @property
     def name(self) -> str:

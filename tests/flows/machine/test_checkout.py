@@ -18,7 +18,7 @@ from flows.machine.git import git
 from flows.machine.home import Home, root
 from flows.machine.locks import holding
 from tasks.core.errors import UserError
-from tests.support.processes import IDENTITY
+from tests.support.processes import IDENTITY, TOP
 
 
 @pytest.fixture
@@ -136,6 +136,20 @@ def test_the_name_is_the_committed_one_then_that_of_the_folder(origin):
         (origin / "prefect.yaml").write_text(text)
         assert Home.of(origin).name == name
     assert Home.of(origin).key == f"größe.v2-{Home.of(origin).checkout.id}"
+
+
+def test_a_new_repository_is_named_after_its_folder_once(origin):
+    home = Home.of(origin)
+    assert home.commit_name() is None, "without prefect.yaml there is nothing to name"
+    file, shipped = origin / "prefect.yaml", (TOP / "prefect.yaml").read_text()
+    file.write_text(shipped)
+    assert home.commit_name() == "mails" == home.committed_name and home.commit_name() is None
+    changed = set(file.read_text().splitlines()) ^ set(shipped.splitlines())
+    assert {line for line in changed if not line.startswith("# name:")} == {"name: mails"}
+    file.write_text("deployments: []\n")
+    assert home.commit_name() == "mails" and file.read_text() == "name: mails\ndeployments: []\n"
+    file.write_text("name: ours\n")
+    assert home.commit_name() is None and file.read_text() == "name: ours\n"
 
 
 @pytest.mark.parametrize("name", ["...", "#,#", "a b", "-x-", "%&><", "a..b/c"])
