@@ -25,7 +25,7 @@ from flows.champion.training_window import newest_training
 from flows.machine.home import Home
 from flows.machine.liveness import liveness_lock
 from flows.machine.server import client
-from flows.notify import notifications, pointers
+from flows.notify import outbox, pointers
 from flows.notify.markdown import escaped_lines, unescaped
 from flows.parameters import PUBLISH, Publish
 from flows.promotion import markdown
@@ -81,7 +81,7 @@ def approval(
             return Completed(name="NotPromoted", message=proposed.words)
         name, key = str(runtime.flow_run.name), runtime.flow_run.id
         subject = f"{home.name}: a model waits for approval, {name}"
-        notifications.send(publish.notify, subject, proposed.words, *pointers.before_approval(home, name, key, hours))
+        outbox.tell(home, publish.notify, subject, proposed.words, *pointers.before_approval(home, name, key, hours))
         answer = _ask(proposed.words, hours)
         if answer is None:
             return Completed(name="Unanswered", message=f"nobody answered within {hours:g} hours; nothing was changed")

@@ -26,6 +26,7 @@ from prefect.states import Cancelled, Crashed
 
 from flows.machine.home import Home
 from flows.machine.liveness import is_alive
+from flows.notify import outbox
 from flows.runs import ending
 from flows.runs.renamed import APPROVAL, MONITORING, PRUNING, REBUILD, SCHEDULED_TRAINING, flow_ever
 from flows.runs.run_record import OVERDUE
@@ -79,6 +80,7 @@ def reap_with(client: SyncPrefectClient, home: Home, starting: timedelta = START
     """The same through a client."""
     crashed = list(_mark_crashed(client, home, starting))
     _close_crashed(client, home)
+    outbox.flush(home)
     _follow(client, home)
     return [*crashed, *_skip_missed(client, home)]
 

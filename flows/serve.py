@@ -37,6 +37,7 @@ log = logging.getLogger("flows.serve")  # also when it is run as __main__
 REAP_SECONDS = 60.0
 NAME_SECONDS = 2.0
 END_SECONDS = 45.0
+RUN_SECONDS = 15.0
 CANCEL_SECONDS = 5.0  # how often the server is asked for runs that are due or cancelled
 
 
@@ -123,6 +124,21 @@ def run_deployments(deployments: list[RunnerDeployment]) -> None:
         asyncio.run(runner.start())
     except KeyboardInterrupt:
         _end_in_time()
+    finally:
+        end_runs()
+
+
+def end_runs() -> None:
+    """End the runs that this process has started; the runner does not know those whose process it was just starting."""
+    from flows.machine.liveness import run_of
+
+    left = [child for child in psutil.Process().children() if run_of(child)]
+    for child in left:
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()
+    for child in psutil.wait_procs(left, timeout=RUN_SECONDS)[1]:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
 
 
 def _end_in_time() -> None:

@@ -36,9 +36,16 @@ def liveness_lock(home: Home) -> Iterator[None]:
 
 def is_alive(home: Home, run: str) -> bool:
     """Whether a run has a process on this machine: one that holds its lock, or one that is still starting."""
-    return is_held(home.run_lock(run)) or any(
-        (process.info["environ"] or {}).get(STARTED_BY_A_RUNNER) == run for process in psutil.process_iter(["environ"])
-    )
+    return is_held(home.run_lock(run)) or any(run_of(process) == run for process in psutil.process_iter())
+
+
+def run_of(process: psutil.Process) -> str | None:
+    """The run that a process was started for; None: none, or it is gone or another user's."""
+    try:
+        found: str | None = process.environ().get(STARTED_BY_A_RUNNER)
+    except (psutil.Error, OSError):
+        return None
+    return found
 
 
 def _end_with(parent: int) -> None:

@@ -25,7 +25,7 @@ from flows.machine.liveness import liveness_lock
 from flows.monitoring import watch
 from flows.monitoring.backlog import catch_up
 from flows.monitoring.drift_pages import Pages
-from flows.notify import notifications, pointers
+from flows.notify import incidents, notifications, pointers
 from flows.notify.artifacts import links
 from flows.notify.artifacts import publish as show
 from flows.parameters import LIMITS, POLICY, PUBLISH, WINDOW, Limits, Policy, Publish, Window
@@ -45,6 +45,8 @@ from tasks.drift import DRIFT_SNAPSHOT
 log = logging.getLogger(__name__)
 
 TO_LABEL = 200
+DRIFT = "drift"
+"""The incident."""
 STATES = {True: "Drift", False: "No drift", None: "No verdict"}
 """The name of the state of a run that ended well: Prefect's list shows it."""
 
@@ -156,8 +158,11 @@ def _notify(
     if watched.drifted:
         notifications.emit(home, done.run.name, watched, drift)
         if not watch.continues(home, watched, before):
-            more = pointers.after_drift(home, watched, done.run.name, runtime.flow_run.id)
-            notifications.send(notify, f"{home.name}: {subject}", "\n".join([body, after]).strip(), *more)
+            incidents.forget(home, DRIFT)
+        run, words = (done.run.name, runtime.flow_run.id), "\n".join([body, after]).strip()
+        incidents.lasts(home, DRIFT, DRIFT, notify, subject, words, lambda: pointers.after_drift(home, watched, *run))
+    elif watched.drifted is False and watch.is_later(watched, before):
+        incidents.over(home, DRIFT, notify, f"{subject} any more", body)
     tries = [done.run.in_words()] if done.run.earlier else []
     lines = [subject, *tries, body, after]
     return Completed(name=STATES[watched.drifted], message="\n".join(lines).strip())

@@ -196,6 +196,12 @@ def continues(home: Home, watched: Watched, before: Watched | None) -> bool:
     return bool(before and before.drifted and _same_model(home, before.champion, watched.champion))
 
 
+def is_later(watched: Watched, before: Watched | None) -> bool:
+    """Whether it was a look at a newer window, not at an old one again."""
+    ends = watched.seen_until, before.seen_until if before else None
+    return ends[0] is not None and ends[1] is not None and ends[0] > ends[1]
+
+
 def _same_model(home: Home, one: Version, other: Version) -> bool:
     """Whether two versions are the same weights: one may be the other, re-issued on newer code."""
     return one == other or record.same_model(home.origin, one.commit, other.commit)

@@ -23,7 +23,7 @@ from prefect.states import Completed, Failed
 
 from flows.errors import Busy
 from flows.machine.home import Home
-from flows.notify import incidents, notifications, pointers
+from flows.notify import incidents, outbox, pointers
 from flows.runs import record
 from flows.runs.attempt import outcome_of
 from flows.runs.names import run_name
@@ -99,7 +99,8 @@ def failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
 def completed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Prefect's hook, on completion: the next failure is a new incident; a run that was skipped says nothing."""
     if state.name != SKIPPED:
-        incidents.resolved(_home(flow_run), flow.name)
+        words = f"{flow_run.name} ended well"
+        incidents.over(_home(flow_run), flow.name, notify(flow_run), f"{flow.name} works again", words)
 
 
 def cancelled(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -130,7 +131,7 @@ def close_cancelled(client: SyncPrefectClient, run: FlowRun, flow: str, message:
         return
     words = shown(f"cancelled: {message or 'by a person'}")
     if leave_record(client, home, flow, run, words):
-        notifications.send(notify(run), f"{home.name}: {run.name} was cancelled", words, *pointers.page(run.id))
+        outbox.tell(home, notify(run), f"{home.name}: {run.name} was cancelled", words, *pointers.page(run.id))
 
 
 def leave_record(client: SyncPrefectClient, home: Home, flow: str, run: FlowRun, outcome: str) -> bool:

@@ -19,6 +19,7 @@ from flows.machine.home import Home
 from flows.machine.locks import is_held
 from flows.machine.server import client
 from flows.monitoring import labelling, watch
+from flows.notify import outbox
 from flows.pipeline.disk import free
 from flows.reaper import FLOWS, UNDER_WAY, due_at, flow_runs
 from flows.runs.record import read_record, records
@@ -122,6 +123,8 @@ class Status(Frozen):
     champion: Champion | None
     labels: Labels
     last_runs: tuple[LastRun, ...]
+    notifications_waiting: int
+    """That could not be sent yet."""
     disk_free_bytes: int
     problems: tuple[str, ...]
     """What a person has to see to; a repository without any is well."""
@@ -136,6 +139,10 @@ def status(home: Home, now: datetime | None = None) -> Status:
         problems.append(runner.about)
     for run in runs.overdue if runs else ():
         problems.append(f"{run.name} was due at {run.at:%Y-%m-%d %H:%M} UTC and has not begun")
+    kept = list(outbox.waiting(home).values())
+    if kept:
+        to, since = ", ".join(sorted({one.block for one in kept})), kept[0].since
+        problems.append(f"{len(kept)} notifications could not be sent to {to} since {since:%Y-%m-%d %H:%M} UTC")
     days = None
     try:
         days = Declared.of(home).window.days
@@ -153,6 +160,7 @@ def status(home: Home, now: datetime | None = None) -> Status:
         champion=_champion(home),
         labels=_labels(home),
         last_runs=tuple(_last_runs(home)),
+        notifications_waiting=len(kept),
         disk_free_bytes=free(home.origin),
         problems=tuple(problems),
     )

@@ -38,6 +38,7 @@ def text(found: Status) -> str:
         gauge("champion_age_seconds", "Since the end of what the champion was trained on", age)
     gauge("labels_waiting_rows", "Rows that were offered for labelling and have no label", found.labels.rows)
     gauge("labels_waiting_windows", "Windows of these rows", found.labels.windows)
+    gauge("notifications_waiting", "Notifications that could not be sent yet", found.notifications_waiting)
     gauge("disk_free_bytes", "Free where the repository is", found.disk_free_bytes)
     last = Gauge(
         "driftline_last_run_timestamp_seconds",

@@ -291,7 +291,7 @@ def test_whoever_is_to_be_told_is_told_once_that_a_run_was_killed(deployed, monk
     server.runs += [flow_run(deployed, "CRASHED", timedelta(minutes=80))]  # Prefect's runner saw this one die
     assert reap_with(server, deployed) == [] and told[1][2] == "exit code -9"
     server.runs += [flow_run(deployed, "COMPLETED", timedelta(minutes=70))]
-    incidents.resolved(deployed, scheduled_training.FLOW)
+    incidents.forget(deployed, scheduled_training.FLOW)
     assert reap_with(server, deployed) == [] and len(told) == 2, "what went well since is no incident"
 
 

@@ -9,7 +9,6 @@ import pytest
 from flows.champion import model_table
 from flows.champion.model_table import Model
 from flows.machine.git import git
-from flows.notify import incidents, notifications
 from flows.notify.artifacts import links
 from flows.runs import record
 from flows.runs.metrics import Evaluation
@@ -120,30 +119,3 @@ def test_a_commit_tells_of_its_model_and_the_cache_has_its_answers(deployed):
     assert cached(deployed, "0123") == file
     assert Model.at(deployed, "HEAD", "head").scored == file
     assert [model.name for model in model_table.reference_models(deployed, "HEAD", "last commit")] == ["last commit"]
-
-
-def test_an_incident_is_told_once_until_it_is_over(deployed, monkeypatch):
-    told, reachable = [], [True]
-
-    def notify(block, subject, body, *more):
-        if not reachable[0]:
-            raise ConnectionError(block)
-        told.append(body)
-
-    monkeypatch.setattr(notifications, "notify", notify)
-
-    def fail(name, words):
-        incidents.failed(deployed, "flow", name, words, "hook/team")
-
-    fail("run-1", "failed: finetune failed; its last output:\n13:01 in run-1")
-    fail("run-2", "failed: finetune failed; its last output:\n14:02 in run-2")
-    assert len(told) == 1
-    fail("run-3", "failed: split failed; its last output:")
-    assert len(told) == 2
-    incidents.resolved(deployed, "flow")
-    reachable[0] = False
-    fail("run-4", "failed: split failed; its last output:")
-    reachable[0] = True
-    fail("run-5", "failed: split failed; its last output:")  # nobody was told of it yet
-    fail("run-6", "failed: split failed; its last output:")
-    assert len(told) == 3

@@ -189,10 +189,14 @@ def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
     verdict = rebuild(home, trained)
     assert verdict.same, str(verdict)
 
-    state, said = look(home, policy=PROMOTES)
+    heard = len(told)
+    state, said = look(home, policy=PROMOTES, publish=TEAM)
     assert said.champion.name == "v0.0.2"
     assert str(said.window) == "2026-04-01 to 2026-05-01"
     assert (said.drifted, said.decision.refit) == (False, False)
+    assert [one["subject"].partition(": ")[2] for one in told[heard:]] == [
+        "2026-04-01 to 2026-05-01: no drift any more"
+    ]  # fmt: skip
     state, _ = look(home, window=Window(days=20000))
     assert (state.name, "still open" in state.message) == ("Skipped", True)
 

@@ -48,7 +48,7 @@ def test_a_remote_that_does_not_answer_is_recorded_and_told_once(api, deployed, 
     for _ in range(2):
         state, recorded = run(deployed)
         assert state.is_failed()
-        assert "rows.csv could not be fetched from the DVC remote, after 4 tries" in state.message
+        assert "rows.csv could not be fetched, after 4 tries" in state.message
         assert recorded.outcome == state.message
     assert len(records(deployed.origin)) == 2
     assert len(told) == 1

@@ -20,6 +20,7 @@ from flows.machine.git import git
 from flows.machine.locks import holding
 from flows.machine.prefect_address import Address
 from flows.monitoring import watch
+from flows.notify import notifications, outbox
 from flows.runs import record
 from flows.runs.record import RunInfo
 from flows.runs.renamed import MONITORING, SCHEDULED_TRAINING
@@ -77,6 +78,14 @@ def test_windows_that_have_closed_are_counted_from_the_last_that_was_watched(dep
     monkeypatch.setattr(watch, "last", lambda *_: seen)
     found = status(deployed, NOW).windows
     assert (found.waiting, found.oldest_closed, str(found.next)) == (0, None, "2026-03-08 to 2026-03-15")
+
+
+def test_notifications_that_could_not_be_sent_are_a_problem(deployed, dead, monkeypatch):
+    monkeypatch.setattr(notifications, "notify", lambda *_: 1 / 0)
+    outbox.tell(deployed, "hook/team", "one", "two")
+    found = status(deployed)
+    assert found.notifications_waiting == 1
+    assert any(one.startswith("1 notifications could not be sent to hook/team since") for one in found.problems)
 
 
 def left(home, name, flow, outcome, ended):
