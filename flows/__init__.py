@@ -22,6 +22,8 @@ SETTINGS = {
 for _setting, _value in SETTINGS.items():
     os.environ.setdefault(_setting, _value)
 os.environ.update(driftline_login.direct())
+for _name in ("DIR", "WORK_TREE", "INDEX_FILE", "COMMON_DIR", "OBJECT_DIRECTORY", "PREFIX"):
+    os.environ.pop(f"GIT_{_name}", None)  # of the repository whose hook starts this; each call of git names its own
 clean()
 for _name in ("flows", "tasks"):
     logging.getLogger(_name).setLevel(logging.INFO)

@@ -19,6 +19,7 @@ from flows.runs.attempt import attempt
 from flows.runs.publish import publish_record
 from flows.runs.record import RunInfo, describe, read_record, records, save_without_clone
 from tasks.core.errors import UserError
+from tests.support.processes import TOP
 
 pytestmark = pytest.mark.slow
 
@@ -83,6 +84,20 @@ def test_however_it_was_cloned(repository, tmp_path_factory, monkeypatch, how):
     if how == "detached":
         git(folder, "checkout", "-q", "--detach")
     run(Home.of(folder))
+
+
+def test_started_by_a_hook_of_git_it_runs_in_its_own_clone(deployed, tmp_path_factory):
+    """Git tells its hooks by environment variables which repository they are of; every call of git obeys them."""
+    tree = tmp_path_factory.mktemp("trees") / "tree"  # there ``GIT_DIR`` is among them, as in a hook of a push
+    git(deployed.origin, "worktree", "add", "-q", "-b", "feature", str(tree))
+    code = f"from tests.flows.runs.test_layouts import *; run(Home.of({str(tree)!r}))"
+    hook = deployed.origin / ".git" / "hooks" / "post-commit"
+    hook.write_text(f'#!/bin/sh\nexport PYTHONPATH={TOP}\nexec {sys.executable} -c "{code}" >&2\n')
+    hook.chmod(0o755)
+    command = ["git", "commit", "-q", "--allow-empty", "-m", "y"]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+    assert [one.name for one in records(tree)] == ["run-1"], done.stderr
+    assert git(tree, "status", "--porcelain") == ""
 
 
 @pytest.fixture
