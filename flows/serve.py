@@ -76,10 +76,13 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
     from flows.schedule.possible import require_blocks, require_no_pool, warn_of_unreachable
     from flows.schedule.prefect_yaml import FILE, read
     from flows.schedule.retired import retire
+    from flows.schedule.sole import require_sole
 
     asked = read(home.origin / FILE)
     require_blocks(asked, home.origin / FILE)
     warn_of_unreachable(home, asked)
+    with get_client(sync_client=True) as client:
+        require_sole(client, home)  # whose runs look dead from here
     for line in reap(home, starting=timedelta(0)):  # before a concurrency limit counts them
         log.info(line)
     names = {(str(one.flow_name), str(one.name)) for one in deployments}

@@ -236,13 +236,16 @@ def identity(
 ) -> None:
     """Show by which name and id this checkout is known."""
     from flows.machine import checkout
-    from flows.machine.home import Home
+    from flows.machine.home import OWNER, Home
     from flows.machine.locks import idle
 
     if new and replace:
         raise UserError("--new and --replace exclude each other: name one")
     if new:
+        if not checkout.original(home.origin) and (home.folder / OWNER).exists():
+            raise UserError(f"{home.origin} is no copy: {home.folder} is its own, and would be lost")
         checkout.make_new(home.origin)
+        home = Home(home.origin)
     if replace and (other := checkout.original(home.origin)):
         with idle(Home(other), "driftline identity"):
             checkout.take_over(home.origin)

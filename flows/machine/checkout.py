@@ -89,9 +89,8 @@ def is_at(known: Checkout, place: Path) -> bool:
 
 
 def make_new(origin: Path) -> None:
-    """Give a copy an id of its own; a checkout that is no copy keeps its id."""
-    if original(origin):
-        file_of(origin).unlink()
+    """Give a copy an id of its own, when it is next asked for."""
+    file_of(origin).unlink(missing_ok=True)
 
 
 def take_over(origin: Path) -> None:

@@ -56,8 +56,13 @@ def registered_name(name: str, home: Home) -> str:
 
 
 def _description(one: Deployment, home: Home) -> str:
-    place = f"Repository {home.name}, checkout {home.checkout.id}: {home.origin} on {platform.node()}"
-    return "\n\n".join(filter(None, (one.description, WINS, escaped(place))))
+    place = f"Repository {home.name}, checkout {home.checkout.id}: {home.origin}"
+    return "\n\n".join(filter(None, (one.description, WINS, escaped(place) + on_this_machine())))
+
+
+def on_this_machine() -> str:
+    """How a description ends whose deployment is served here."""
+    return escaped(f" on {platform.node()}")
 
 
 def unused(home: Home) -> list[str]:

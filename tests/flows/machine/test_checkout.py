@@ -81,8 +81,7 @@ def test_a_copy_is_refused_until_it_is_settled(origin, tmp_path):
     checkout.make_new(copy)
     second = Home.of(copy)
     assert second.checkout.id != first.checkout.id and second.checkout.called == "a-copy"
-    checkout.make_new(copy), checkout.make_new(origin)  # settled already: nothing changes
-    assert (Home.of(copy).checkout, Home.of(origin).checkout) == (second.checkout, first.checkout)
+    assert Home.of(origin).checkout == first.checkout
 
 
 def test_a_copy_takes_the_place_of_the_other(origin, tmp_path):
@@ -93,6 +92,18 @@ def test_a_copy_takes_the_place_of_the_other(origin, tmp_path):
     assert Home.of(copy).folder == first.folder
     assert Home.of(origin).checkout.id != first.checkout.id
     assert Home.of(copy).checkout.id == first.checkout.id
+
+
+def test_only_what_keeps_nothing_here_gets_a_new_id(origin, tmp_path):
+    words = ["identity", "--new", "--repository", str(origin)]
+    first = Home.of(origin).checkout  # as it came from another machine, where it is still served
+    CliRunner().invoke(application(), words)
+    second = Home.of(origin)
+    assert second.checkout.id != first.id
+    second.make()
+    refused = CliRunner().invoke(application(), words).exception
+    assert isinstance(refused, UserError) and "is no copy" in str(refused)
+    assert Home.of(origin).checkout.id == second.checkout.id
 
 
 def test_a_copy_whose_original_is_gone_is_a_move(origin, tmp_path):

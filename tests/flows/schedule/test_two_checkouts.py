@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import DeploymentStatus, StateType
 
 import driftline_login
 from flows.machine.home import Home
@@ -17,9 +18,11 @@ from flows.reaper import flow_runs, reap_with
 from flows.runs.record import records
 from flows.schedule.deployments import declared
 from flows.schedule.retired import retire
+from flows.schedule.sole import require_sole
 from flows.schedule.work_pool import deploy
+from tasks.core.errors import UserError
 from tests.support.prefect_api import with_hook
-from tests.support.processes import TOP
+from tests.support.processes import TOP, wait_for
 from tests.support.small_repository import make
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -119,6 +122,26 @@ def test_deployments_of_an_earlier_release_give_way_to_those_of_their_checkout_a
         assert register(two, client) == []
         assert register(one, client) == ["deleted the deployment scheduled-training/training, of an earlier release"]
         assert on_the_server(client).keys() == names(one) | names(two) | {("theirs", "training")}
+
+
+def test_a_copy_on_another_machine_is_not_served_while_the_other_is(pair, monkeypatch):
+    one, two = pair
+    with get_client(sync_client=True) as client:
+        register(two, client)
+        with monkeypatch.context() as there:
+            there.setattr(platform, "node", lambda: "other.example.org")
+            register(one, client)
+        found = [known for known in on_the_server(client).values() if one.tag in known.tags]
+        require_sole(client, one, 0)  # nobody has asked for its runs yet
+        client.get_scheduled_flow_runs_for_deployments([known.id for known in found])
+        assert wait_for(lambda: client.read_deployment(found[0].id).status is DeploymentStatus.READY, 30)
+        with pytest.raises(
+            UserError, match=rf"served already \(.*{one.origin} on other\.example\.org\).*identity --new"
+        ):
+            require_sole(client, one, 0)
+        require_sole(client, two, 0)
+        monkeypatch.setattr(platform, "node", lambda: "other.example.org")
+        require_sole(client, one, 0)
 
 
 @pytest.mark.long
