@@ -19,6 +19,7 @@ from dvc.repo import Repo
 from flows.champion import manifest, registry
 from flows.champion.verdict import Judged, Verdict
 from flows.errors import NotFetched, StageFailed
+from flows.machine.checkout import project
 from flows.machine.git import git, identity
 from flows.machine.home import Home
 from flows.pipeline.missing import install_hints
@@ -38,7 +39,7 @@ from tasks.gate.verdict import extra_columns, gate_verdict
 
 log = logging.getLogger(__name__)
 
-NOTES = "verdicts"  # git notes: every verdict on the commit it judged
+NOTES = "verdicts"  # git notes: every verdict on the commit it judged, of one project
 
 
 def clone_with(home: Home, commit: str, folder: Path, outputs: Iterable[Path]) -> Path:
@@ -163,15 +164,20 @@ def in_order_of(table: Table, ids: Iterable[str]) -> Table:
     return {name: [values[i] for i in places] for name, values in table.items()}
 
 
+def notes_of(repository: Path) -> str:
+    """The notes of the project that lies there; a folder of a larger repository has its own."""
+    return "-".join([NOTES, *filter(None, project(repository).split("/"))])
+
+
 def add_note(repository: Path, verdict: Verdict) -> None:
     """Note the verdict on the commit it judged: each use of the test rows counts, whether or not it promotes."""
     note = ["append", "-m", verdict.line(), verdict.judged.challenger]
-    git(repository, "notes", f"--ref={NOTES}", *note, environment=identity(repository))
+    git(repository, "notes", f"--ref={notes_of(repository)}", *note, environment=identity(repository))
 
 
 def verdicts(repository: Path) -> list[Verdict]:
     """What was decided before, once for each two commits: of the notes here and of the tags, which travel."""
-    notes = [line.split()[0] for line in git(repository, "notes", f"--ref={NOTES}", "list").splitlines()]
+    notes = [line.split()[0] for line in git(repository, "notes", f"--ref={notes_of(repository)}", "list").splitlines()]
     texts = [git(repository, "cat-file", "-p", note) for note in notes]
     texts += [event.message for event in registry.history(repository)]
     found = [one for text in texts for one in Verdict.lines(text)]

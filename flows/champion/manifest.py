@@ -14,7 +14,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from flows.machine.git import git
+from flows.machine.checkout import project
+from flows.machine.git import git, succeeds
 from tasks.core import paths, recorded
 from tasks.core.errors import UserError
 from tasks.core.files import sha256_of
@@ -25,11 +26,21 @@ log = logging.getLogger(__name__)
 
 ARTIFACT = "classifier"
 MARK = "manifest: "
-TAGS = (f"refs/tags/{ARTIFACT}@*", f"refs/tags/{ARTIFACT}#*")
 WEIGHTS = str(paths.CLASSIFIER / "model.safetensors")
 _REFERENCE = layout.window("reference")
 PROMOTED = (paths.CLASSIFIER, layout.SPLITS, _REFERENCE.scored, _REFERENCE.embeddings)
 """What scoring, comparison, monitoring, warm start and export read of a version."""
+
+
+def artifact(repository: Path) -> str:
+    """What GTO and DVC call the model: ``classifier``, and in a folder of the repository ``teams/mails:classifier``."""
+    folder = project(repository)
+    return f"{folder}:{ARTIFACT}" if folder else ARTIFACT
+
+
+def tag_of(name: str) -> str:
+    """How an artifact's tags begin."""
+    return name.replace(":", "=")
 
 
 class Manifest(BaseModel):
@@ -126,9 +137,10 @@ def _refuse(tag: str, found: str | None, cure: str) -> None:
 
 def _manifests(repository: Path, *which: str) -> tuple[dict[str, Manifest], list[str]]:
     """Those in the tags' messages, by tag, and the names of all these tags; none where this is no git repository."""
-    if not (repository / ".git").exists():
+    if not succeeds(repository, "rev-parse", "--git-dir"):
         return {}, []
-    listed = git(repository, "for-each-ref", "--format=%(refname:strip=2)%00%(contents)%00%00", *which, *TAGS)
+    tags = [f"refs/tags/{tag_of(artifact(repository))}{sign}*" for sign in "@#"]
+    listed = git(repository, "for-each-ref", "--format=%(refname:strip=2)%00%(contents)%00%00", *which, *tags)
     entries = [entry.lstrip("\n").split("\0", 1) for entry in listed.split("\0\0") if entry.strip("\n\0")]
     found = {tag: manifest for tag, text in entries if (manifest := Manifest.read(text, tag))}
     return found, [tag for tag, _ in entries]

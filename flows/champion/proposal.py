@@ -39,7 +39,7 @@ class Outcome:
 
 def candidate(home: Home, revision: str) -> str:
     """The commit that a revision, or a run's record, names. UserError for HEAD while tracked files differ from it."""
-    changed = git(home.origin, "status", "--porcelain", "--untracked-files=no").splitlines()
+    changed = git(home.origin, "status", "--porcelain", "--untracked-files=no", "--", ".").splitlines()
     if revision == "HEAD" and changed:
         raise UserError(
             f"{len(changed)} tracked files differ from the last commit, {changed[0].split()[-1]!r} for one, and a "

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import gto.api
 
-from flows.champion.manifest import ARTIFACT
+from flows.champion.manifest import artifact
 from flows.machine.git import EMAIL, NAME, identity
 from flows.runs.run_record import Version
 from tasks.core.errors import UserError
@@ -46,7 +46,7 @@ def history(repository: Path) -> list[Event]:
             event["ref"],
             event["message"],
         )
-        for event in gto.api.history(str(repository), artifact=ARTIFACT, ascending=True)
+        for event in gto.api.history(str(repository), artifact=artifact(repository), ascending=True)
         if event["version"]
     ]
 
@@ -56,7 +56,7 @@ def champion(repository: Path) -> Version | None:
     if not versions(repository):
         return None
     # not find_versions_in_stage: that takes the highest version for the newest
-    found = gto.api.show(str(repository), f"{ARTIFACT}#{STAGE}")
+    found = gto.api.show(str(repository), f"{artifact(repository)}#{STAGE}")
     return Version(name=found[0]["version"], commit=found[0]["commit_hexsha"]) if found else None
 
 
@@ -101,10 +101,12 @@ def set_champion(repository: Path, commit: str, message: str) -> tuple[Version, 
     by = {"author": None if git_knows else NAME, "author_email": None if git_knows else EMAIL}
     made = []
     if commit not in {version.commit for version in versions(repository)}:
-        made.append(gto.api.register(str(repository), ARTIFACT, commit, message=message, **by).tag)
+        made.append(gto.api.register(str(repository), artifact(repository), commit, message=message, **by).tag)
     version = next(v for v in versions(repository) if v.commit == commit)
     _let_a_second_pass(repository)
-    assigned = gto.api.assign(str(repository), ARTIFACT, STAGE, version=version.name, message=message, force=True, **by)
+    assigned = gto.api.assign(
+        str(repository), artifact(repository), STAGE, version=version.name, message=message, force=True, **by
+    )
     return version, [*made, assigned.tag]
 
 

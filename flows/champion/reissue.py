@@ -100,7 +100,7 @@ def reissue(home: Home, revision: str, *, apply: bool, remote: str | None = None
         if not apply:
             return Reissue(True, None, [*lines, "nothing was changed; to re-issue it: the same command with --yes"])
         new = record.commit_work(after, f"{champion} on the code of {commit[:12]}")
-        git(home.origin, "fetch", "--quiet", str(after), new)
+        git(home.origin, "fetch", "--quiet", str(home.top_of(after)), new)
         if workspace.default_remote(after):
             push_data(after)
         message = "\n".join([f"re-issued from {champion} on the code of {commit[:12]}", "", *lines])

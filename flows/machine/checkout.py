@@ -45,6 +45,11 @@ def named(text: str) -> str:
     return re.sub(r"[^\w.-]+|\.{2,}", "-", text).strip("-.") or "repository"
 
 
+def project(folder: Path) -> str:
+    """Of a folder of a larger repository its path there, as references and tags may hold it; empty at the top."""
+    return "/".join(map(named, Path(git(folder, "rev-parse", "--show-prefix")).parts))
+
+
 def of(origin: Path) -> Checkout:
     """The checkout at a path, which gets its id when it is first asked for.
 

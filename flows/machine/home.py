@@ -59,7 +59,7 @@ class Home:
     """The folder of one deployed checkout."""
 
     origin: Path
-    """The checkout that is deployed: an absolute path."""
+    """The checkout that is deployed, or the folder of it that ``dvc init --subdir`` was called in: an absolute path."""
 
     @classmethod
     def of(cls, repository: str | Path | None = None) -> Home:

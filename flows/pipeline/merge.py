@@ -66,7 +66,7 @@ def begin(top: Path, branch: str | None) -> bool:
         return True
     if branch is None:
         raise UserError("no merge is under way: name the branch to merge")
-    if git(top, "status", "--porcelain", "--untracked-files=no"):
+    if git(top, "status", "--porcelain", "--untracked-files=no", "--", "."):
         raise UserError("tracked files have changes: commit or stash them, then merge")
     git(top, "rev-parse", "--verify", "--quiet", f"{typed(branch, 'BRANCH')}^{{commit}}")
     try:

@@ -27,6 +27,7 @@ from pathlib import Path
 from dvc.repo.experiments.refs import ExpRefInfo
 
 from flows.errors import GitFailed
+from flows.machine.checkout import project
 from flows.machine.git import git, identity, succeeds, typed
 from flows.machine.version import version as driftline_version
 from flows.pipeline.stage import Result
@@ -38,7 +39,7 @@ from tasks.dataset import layout
 
 RUN = paths.REPORTS / "run.json"
 LOCK = "dvc.lock"
-REFS = "refs/driftline/records"
+OWN = "refs/driftline/"
 SHOWN = ("dvc", "prefect", "evidently", "great-expectations", "scikit-learn", "pyarrow")  # beside environment.json's
 
 
@@ -57,7 +58,7 @@ class Experiment:
     @property
     def own(self) -> bool:
         """Whether the record has a reference of ours."""
-        return self.ref.startswith(REFS)
+        return self.ref.startswith(OWN)
 
 
 def records(repository: Path) -> list[Experiment]:
@@ -65,12 +66,18 @@ def records(repository: Path) -> list[Experiment]:
     form = "--format=%(refname) %(objectname) %(committerdate:unix) %(parent)"
     found: dict[str, tuple[tuple[int, str], Experiment]] = {}
     # of two records in one second the name, which begins with its start, decides; ours come before DVC's
-    for line in git(repository, "for-each-ref", form, REFS, "refs/exps").splitlines():
+    for line in git(repository, "for-each-ref", form, own_refs(repository), "refs/exps").splitlines():
         ref, commit, second, *parents = line.split()
         one = Experiment(ref.split("/")[-1], commit, parents[0] if parents else commit, ref)
         if one.name not in found and (one.own or _is_record(repository, one)):
             found[one.name] = (int(second), one.name), one
     return [one for _, one in sorted(found.values(), key=lambda each: each[0], reverse=True)]
+
+
+def own_refs(repository: Path) -> str:
+    """Where our references of the project's records are; a folder of a larger repository has its own."""
+    folder = project(repository)
+    return f"{OWN}projects/{folder}/records" if folder else f"{OWN}records"
 
 
 def _is_record(repository: Path, experiment: Experiment) -> bool:
@@ -83,12 +90,12 @@ def adopt(repository: Path) -> None:
     """Give the records of earlier releases a reference of ours, which ``dvc exp remove`` leaves alone."""
     for one in records(repository):
         if not one.own:
-            git(repository, "update-ref", f"{REFS}/{one.name}", one.commit)
+            git(repository, "update-ref", f"{own_refs(repository)}/{one.name}", one.commit)
 
 
 def forget(repository: Path, record: Experiment) -> None:
     """Delete every reference of a record. What a tag leads to stays git's."""
-    for ref in git(repository, "for-each-ref", "--format=%(refname)", REFS, "refs/exps").splitlines():
+    for ref in git(repository, "for-each-ref", "--format=%(refname)", own_refs(repository), "refs/exps").splitlines():
         if ref.endswith(f"/{record.name}"):
             git(repository, "update-ref", "-d", ref)
 
@@ -314,9 +321,10 @@ def _commit(repository: Path, tree: str, baseline: str, words: str) -> str:
 
 
 def _refer(repository: Path, run: RunRecord, commit: str, baseline: str) -> Experiment:
-    for ref in (experiment_ref(baseline, run.name), f"{REFS}/{run.name}"):
+    own = f"{own_refs(repository)}/{run.name}"
+    for ref in (experiment_ref(baseline, run.name), own):
         git(repository, "update-ref", ref, commit)
-    return Experiment(run.name, commit, baseline, f"{REFS}/{run.name}")
+    return Experiment(run.name, commit, baseline, own)
 
 
 def experiment_ref(baseline: str, name: str) -> str:

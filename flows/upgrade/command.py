@@ -77,6 +77,11 @@ def _check(repository: Path, apply: bool) -> None:
     """Refuse a folder that is no repository's top, one in the middle of a merge, and uncommitted changes."""
     if not (repository / "params.yaml").is_file() or not succeeds(repository, "rev-parse", "HEAD"):
         raise UserError(f"{repository} is not the top of a Driftline repository")
+    if inside := git(repository, "rev-parse", "--show-prefix").rstrip("/"):
+        raise UserError(
+            f"{repository} is a folder of a larger repository, where a release is taken with git alone: at the top, "
+            f"`git subtree pull --prefix={inside} ADDRESS REVISION`"
+        )
     if succeeds(repository, "rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
         raise UserError(f"{repository} is in the middle of a merge: finish it, or `git merge --abort`")
     if apply and (changed := git(repository, "status", "--porcelain", "--untracked-files=no")):
