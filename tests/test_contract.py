@@ -7,16 +7,18 @@ import json
 import re
 from functools import cache
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 
 import pytest
+import yaml as pyyaml
 from dvc.repo import Repo
 from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
 
 from tasks import environment
 from tasks.core import params, paths
-from tasks.dataset import layout
+from tasks.dataset import layout, windows
 from tasks.validate import RELEASED
 
 TOP = Path(__file__).parent.parent
@@ -189,6 +191,36 @@ def test_dvc_can_rewrite_params_yaml(tmp_path):
     found, expected = params.read(file), params.read(TOP / paths.PARAMS)
     assert found["finetune"].pop("epochs") == expected["finetune"].pop("epochs") + 1
     assert found == expected
+
+
+def _by_ruamel(text, kind):
+    yaml, written = YAML(typ=kind), StringIO()
+    yaml.dump(yaml.load(text), written)
+    return written.getvalue()
+
+
+REWRITES = {
+    "PyYAML, blocks": lambda text: pyyaml.safe_dump(pyyaml.safe_load(text)),
+    "PyYAML, braces": lambda text: pyyaml.safe_dump(pyyaml.safe_load(text), default_flow_style=True),
+    "PyYAML, quoted": lambda text: pyyaml.safe_dump(pyyaml.safe_load(text), default_style='"'),
+    "ruamel.yaml": lambda text: _by_ruamel(text, "rt"),
+    "ruamel.yaml, plain": lambda text: _by_ruamel(text, "safe"),
+    "JSON": lambda text: json.dumps(pyyaml.safe_load(text)),
+    "dates without quotes": lambda text: re.sub(r'"(\d{4}-\d\d-\d\d)"', r"\1", text),
+}
+
+
+@pytest.mark.parametrize("rewrite", REWRITES.values(), ids=REWRITES)
+@pytest.mark.parametrize(
+    "file", [paths.PARAMS, *sorted(file.relative_to(TOP) for file in TOP.glob("presets/*.yaml"))], ids=str
+)
+def test_any_yaml_tool_can_rewrite_params_yaml(rewrite, file, tmp_path):
+    """Comments may go; what the sections read is the same."""
+    text = (TOP / file).read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(rewrite(text), encoding="utf-8")
+    found, expected = params.read(tmp_path / "params.yaml"), params.read(TOP / file)
+    assert windows.load(tmp_path / "params.yaml") == windows.load(TOP / file)
+    assert {**found, "windows": None} == {**expected, "windows": None}
 
 
 def test_dvc_compares_one_small_file():
