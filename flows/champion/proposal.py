@@ -118,10 +118,13 @@ def _data(clone: Path) -> str:
     name = workspace.default_remote(clone)
     if not name:
         return "the model lies in this machine's cache only: DVC has no default remote"
-    if why := dvc_remote.fault(clone):
-        raise UserError(f"whether the model is at DVC's remote cannot be told: {why}")
-    with Repo(str(clone)) as repo:
-        missing = repo.status(targets=[str(clone / paths.CLASSIFIER)], cloud=True)
+    try:
+        with Repo(str(clone)) as repo:
+            missing = repo.status(targets=[str(clone / paths.CLASSIFIER)], cloud=True)
+    except Exception:  # whatever a store's library raises
+        if why := dvc_remote.fault(clone):
+            raise UserError(f"whether the model is at DVC's remote cannot be told: {why}") from None
+        raise
     if missing:
         raise UserError(f"{paths.CLASSIFIER} is not at the DVC remote {name!r} yet: run `dvc push`, then this again")
     return ""

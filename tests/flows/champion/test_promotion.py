@@ -231,7 +231,7 @@ def test_what_stands_in_the_way_is_said(home, tmp_path):
     git(home.origin, "checkout", "--quiet", "make.py")
     train(home, 5)
     run(home.origin, "rm", "-r", ".dvc/cache")
-    with pytest.raises(UserError, match="neither in the cache nor at a DVC remote"):
+    with pytest.raises(UserError, match=r"data/splits, .* is not in the cache, and DVC has no default remote"):
         propose(home)
 
 
