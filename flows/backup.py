@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict
 from flows.errors import GitFailed
 from flows.machine import checkout
 from flows.machine.checkout import Checkout
-from flows.machine.git import git, succeeds
+from flows.machine.git import git, succeeds, typed
 from flows.machine.home import OWNER, Home
 from flows.machine.locks import holding
 from flows.notify.blocks import SavedBlock
@@ -231,8 +231,9 @@ def _clone(unpacked: Path, folder: Path, manifest: Manifest) -> None:
     except GitFailed as failure:
         raise UserError(f"the repository in the backup is damaged: {failure}") from None
     for key, value in manifest.settings:
-        git(folder, "config", "--add", key, value)
-    git(folder, "checkout", "--quiet", "--force", manifest.head)
+        if re.match(SETTINGS, key):
+            git(folder, "config", "--add", key, value)
+    git(folder, "checkout", "--quiet", "--force", typed(manifest.head, "the backup's branch"))
 
 
 def _fill(home: Home, unpacked: Path) -> None:

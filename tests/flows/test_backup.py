@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -163,6 +164,26 @@ def rewritten(file, change):
             if (content := change(one.name, content)) is not None:
                 one.size = len(content)
                 tar.addfile(one, BytesIO(content))
+
+
+def test_a_backup_sets_no_other_settings_than_it_takes(known, tmp_path_factory):
+    file, place = tmp_path_factory.mktemp("kept") / "b.tar", known.origin.with_name("new")
+    git(known.origin, "config", "core.sshCommand", "theirs")
+    settings = dict(backup(known, file, []).settings)
+    assert settings["remote.up.url"] == "https://example.com/x.git" and "core.sshcommand" not in settings
+    forged = b'[["core.fsmonitor", "touch forged"], ["remote.up.url", "x"]]'
+    rewritten(
+        file,
+        lambda name, content: (
+            re.sub(rb'"settings": \[.*?\],\n "', b'"settings": ' + forged + b',\n "', content, flags=re.S)
+            if name == MANIFEST
+            else content
+        ),
+    )
+    lose(known)
+    restore(file, place)
+    assert "fsmonitor" not in (place / ".git" / "config").read_text() and not (place / "forged").exists()
+    assert git(place, "remote", "get-url", "up") == "x"
 
 
 @pytest.mark.parametrize(
