@@ -31,7 +31,8 @@ class CodeAge:
 
     def __str__(self) -> str:
         release = f"release {self.release}, " if self.release else ""
-        of = f"{release}commit {self.commit[:12]} of {self.committed:%Y-%m-%d}"
+        days = (datetime.now(UTC) - self.committed).days
+        of = f"{release}commit {self.commit[:12]}, {days} days old"
         if not self.changed:
             return f"{of}, as at {self.revision}"
         files = f"{len(self.changed)} files" if len(self.changed) > 1 else self.changed[0]

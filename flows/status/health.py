@@ -13,6 +13,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
 from flows.champion import registry
+from flows.champion.code_age import code_age
 from flows.champion.training_window import Trained
 from flows.machine import prefect_address
 from flows.machine.home import Home
@@ -89,6 +90,11 @@ class Champion(Frozen):
     commit: str
     trained_until: datetime | None
     """The end of what it was trained on."""
+    release: str | None
+    """Of Driftline, whose code watches: that of ``commit``."""
+    committed: datetime
+    changed: int
+    """Files of code and parameters that are others on the branch that is checked out."""
 
 
 class Labels(Frozen):
@@ -235,7 +241,15 @@ def _champion(home: Home) -> Champion | None:
     found = registry.champion(home.origin)
     if found is None:
         return None
-    return Champion(version=found.name, commit=found.commit, trained_until=Trained.at(home, found.commit).window.until)
+    code = code_age(home, found.commit)
+    return Champion(
+        version=found.name,
+        commit=found.commit,
+        trained_until=Trained.at(home, found.commit).window.until,
+        release=code.release,
+        committed=code.committed,
+        changed=len(code.changed),
+    )
 
 
 def _labels(home: Home) -> Labels:

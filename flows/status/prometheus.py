@@ -35,6 +35,12 @@ def text(found: Status) -> str:
         known = {"version": champion.version, "commit": champion.commit}
         gauge("champion_info", "The model in production", 1, known)
         age = (found.at - champion.trained_until).total_seconds() if champion.trained_until else None
+        gauge(
+            "champion_code_age_seconds",
+            "Since the commit of the code that watches",
+            (found.at - champion.committed).total_seconds(),
+        )
+        gauge("champion_code_files_changed", "On the branch since, which monitoring does not run", champion.changed)
         gauge("champion_age_seconds", "Since the end of what the champion was trained on", age)
     gauge("labels_waiting_rows", "Rows that were offered for labelling and have no label", found.labels.rows)
     gauge("labels_waiting_windows", "Windows of these rows", found.labels.windows)

@@ -102,6 +102,8 @@ def test_a_collector_reads_what_a_person_reads(deployed, champion, dead, monkeyp
     asked = deployed.folder / "to_label" / "2026-02-01_2026-02-08" / "to_label.csv"
     asked.parent.mkdir(parents=True)
     asked.write_text("id,text,label,chosen\n1,a,,random\n2,b,spam,random\n3,c,,uncertain\n")
+    (deployed.origin / "step.py").write_text("# mended\n")
+    git(deployed.origin, "commit", "-qam", "mended")
     known = {}
     for family in text_string_to_metric_families(text(status(deployed, NOW))):
         for sample in family.samples:
@@ -113,6 +115,7 @@ def test_a_collector_reads_what_a_person_reads(deployed, champion, dead, monkeyp
     assert known["driftline_windows_waiting",] == 5
     assert known["driftline_windows_oldest_waiting_age_seconds",] == 30 * day
     assert known["driftline_champion_age_seconds",] == 37 * day
+    assert known["driftline_champion_code_files_changed",] == 1
     assert known["driftline_labels_waiting_rows",] == 2
     assert known["driftline_last_run_timestamp_seconds", SCHEDULED_TRAINING, "completed"] == ended.timestamp()
     assert known["driftline_last_run_timestamp_seconds", SCHEDULED_TRAINING, "failed"] == ended.timestamp() + 3600
