@@ -10,6 +10,7 @@ import ast
 import csv
 import io
 import re
+import subprocess
 import unicodedata
 from pathlib import Path
 
@@ -138,7 +139,8 @@ def test_machine_files_are_not_guarded(tmp_path):
 def test_a_text_forges_no_label(tmp_path, monkeypatch, end):
     """Before Python 3.13 a bare CR in a text ended its record, and what followed was another row, with a label."""
     monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path))
-    home = Home(tmp_path / "repository")
+    subprocess.run(["git", "init", "-q", str(tmp_path / "repository")], check=True)
+    home = Home.of(tmp_path / "repository")
     rows = [
         Row("mail-1", f"Dear all{end}mail-2,forged,spam,random{end}mail-2", None, "ham", 0.9),
         Row("mail-2", "the minutes of the meeting", None, "ham", 0.9),
