@@ -14,9 +14,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -41,37 +42,48 @@ RUN_SECONDS = 15.0
 CANCEL_SECONDS = 5.0  # how often the server is asked for runs that are due or cancelled
 
 
-def keep_reaping(home: Home, over: threading.Event) -> None:
-    """Look for dead runs from time to time; a server that is being restarted is asked again next time."""
+def keep_doing(task: Callable[[], None], seconds: float, over: threading.Event) -> None:
+    """Do it from time to time, whatever fails: a server that is being restarted is asked again next time."""
+    said = ""
+    while not over.wait(seconds):
+        try:
+            task()
+            said = ""
+        except Exception as error:
+            if said != repr(error):
+                said = repr(error)
+                log.warning(f"looking after runs failed, and is tried again: {said}", exc_info=_bug(error))
+
+
+def _bug(error: Exception) -> Exception | None:
+    """The error, where it is none of a server that does not answer."""
     import httpx
 
+    return None if isinstance(error, httpx.HTTPError | UserError) else error
+
+
+def reap_and_say(home: Home, **how: timedelta) -> None:
+    """Look for dead runs."""
     from flows.reaper import reap
 
-    while not over.wait(REAP_SECONDS):
-        try:
-            for line in reap(home):
-                log.info(line)
-        except httpx.HTTPError as error:
-            log.warning(f"the server does not answer: {error!r}")
+    for line in reap(home, **how):
+        log.info(line)
 
 
-def keep_naming(home: Home, over: threading.Event) -> None:
-    """Name runs as they are scheduled, on the page too; a server that is being restarted is asked again next time."""
-    import httpx
+def name_runs(home: Home) -> None:
+    """Name runs as they are scheduled, on the page too."""
     from prefect.client.orchestration import get_client
 
     from flows.schedule.naming import name_scheduled
 
-    while not over.wait(NAME_SECONDS):
-        with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
-            name_scheduled(client, home)
+    with get_client(sync_client=True) as client:
+        name_scheduled(client, home)
 
 
 def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
     """Until a signal comes. Imports Prefect only here, because it reads its settings when it is imported."""
     from prefect.client.orchestration import get_client
 
-    from flows.reaper import reap
     from flows.schedule.edits import note, overwritten
     from flows.schedule.possible import require_blocks, require_no_pool, warn_of_unreachable
     from flows.schedule.prefect_yaml import FILE, read
@@ -83,8 +95,7 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
     warn_of_unreachable(home, asked)
     with get_client(sync_client=True) as client:
         require_sole(client, home)  # whose runs look dead from here
-    for line in reap(home, starting=timedelta(0)):  # before a concurrency limit counts them
-        log.info(line)
+    reap_and_say(home, starting=timedelta(0))  # before a concurrency limit counts them
     names = {(str(one.flow_name), str(one.name)) for one in deployments}
     with get_client(sync_client=True) as client:
         require_no_pool(client, ("/".join(name) for name in names))
@@ -94,8 +105,8 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
             log.info(line)
     note(home, deployments)
     over = threading.Event()
-    for task in (keep_reaping, keep_naming):
-        threading.Thread(target=task, args=(home, over), daemon=True).start()
+    for task, seconds in ((reap_and_say, REAP_SECONDS), (name_runs, NAME_SECONDS)):
+        threading.Thread(target=keep_doing, args=(partial(task, home), seconds, over), daemon=True).start()
     try:
         run_deployments(deployments)
     finally:

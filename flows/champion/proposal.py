@@ -15,7 +15,7 @@ from flows.champion.comparison import clone_with
 from flows.champion.manifest import PROMOTED, Manifest
 from flows.champion.training_window import Trained, staler
 from flows.champion.verdict import Verdict
-from flows.machine.git import git, succeeds, typed
+from flows.machine.git import address, git, succeeds, typed
 from flows.machine.home import Home
 from flows.machine.locks import holding
 from flows.runs import dvc_remote, kept, record, workspace
@@ -54,7 +54,8 @@ def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | 
     """Judge the revision's model against the champion; make it the champion when asked and the verdict allows, or by
     force."""
     commit = candidate(home, revision)
-    remote = remote and typed(remote, "--push")
+    if remote:
+        address(home.origin, remote, "--push")
     with alone(home):
         champion = registry.champion(home.origin)
         if champion and champion.commit == commit:
@@ -86,7 +87,8 @@ def _who(home: Home, commit: str, champion: Version | None) -> Iterator[str]:
 
 def rollback(home: Home, name: str | None, remote: str | None) -> list[str]:
     """Make the champion's predecessor, or the version named, champion again: lines for the user."""
-    remote = remote and typed(remote, "--push")
+    if remote:
+        address(home.origin, remote, "--push")
     with alone(home):
         champion = registry.champion(home.origin)
         version = registry.find(home.origin, name) if name else registry.predecessor(home.origin)

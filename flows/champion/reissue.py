@@ -22,7 +22,7 @@ from flows.champion.comparison import clone_with, fetch
 from flows.champion.manifest import PROMOTED, Manifest
 from flows.champion.training_window import windows_trained_on
 from flows.errors import GitFailed
-from flows.machine.git import git, typed
+from flows.machine.git import address, git
 from flows.machine.home import Home
 from flows.monitoring import labelling
 from flows.pipeline.graph import Dag
@@ -77,7 +77,8 @@ def reissue(home: Home, revision: str, *, apply: bool, remote: str | None = None
 
     Raises UserError without a champion, where its files are gone, or where a stage refuses the rows; StageFailed.
     """
-    remote = remote and typed(remote, "--push")
+    if remote:
+        address(home.origin, remote, "--push")
     commit = proposal.candidate(home, revision)
     champion = registry.champion(home.origin)
     if champion is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from prefect.client.schemas.objects import State, StateType
 
 from bench.results import write_section
 from flows import scheduled_training
+from flows.champion import proposal
 from flows.errors import Busy, TooLittleSpace
 from flows.machine.git import git, identity
 from flows.machine.home import Home
@@ -31,6 +33,7 @@ from flows.runs import prune
 from flows.runs.publish import refuse_secrets
 from flows.runs.record import LockedStage, find, inputs, read_record, records
 from flows.runs.verify import Comparison, compare
+from flows.serve import keep_doing
 from tasks.core.errors import UserError
 from tasks.modelling.training import checkpoint_store
 from tests.support.processes import free_port, wait_for
@@ -293,6 +296,34 @@ def test_whoever_is_to_be_told_is_told_once_that_a_run_was_killed(deployed, monk
     server.runs += [flow_run(deployed, "COMPLETED", timedelta(minutes=70))]
     incidents.forget(deployed, scheduled_training.FLOW)
     assert reap_with(server, deployed) == [] and len(told) == 2, "what went well since is no incident"
+
+
+def test_whatever_fails_runs_are_looked_after_again_and_it_is_said_once(caplog):
+    over, done = threading.Event(), []
+
+    def task():
+        done.append(1)
+        if len(done) == 5:
+            over.set()
+        raise OSError("No space left on device") if len(done) < 4 else httpx.ConnectError("refused")
+
+    keep_doing(task, 0.001, over)
+    assert len(done) == 5
+    assert [line.getMessage().rpartition(": ")[2][:14] for line in caplog.records] == [
+        "OSError('No sp",
+        "ConnectError('",
+    ]
+
+
+def test_a_misspelt_remote_is_refused_before_a_tag_is_made(deployed):
+    git(deployed.origin, "remote", "add", "origin", "/srv/x")
+    for act in (
+        lambda: proposal.propose(deployed, "HEAD", True, True, None, "orgin"),
+        lambda: proposal.rollback(deployed, None, "orgin"),
+    ):
+        with pytest.raises(UserError, match=r"--push: .* has no git remote orgin; it has origin"):
+            act()
+    assert git(deployed.origin, "tag") == ""
 
 
 def test_a_section_of_the_results_takes_its_own_place(tmp_path):
