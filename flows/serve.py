@@ -14,7 +14,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -80,7 +81,7 @@ def name_runs(home: Home) -> None:
         name_scheduled(client, home)
 
 
-def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
+def serve_all(home: Home, deployments: list[RunnerDeployment], ending: Ending) -> None:
     """Until a signal comes. Imports Prefect only here, because it reads its settings when it is imported."""
     from prefect.client.orchestration import get_client
 
@@ -108,13 +109,50 @@ def serve_all(home: Home, deployments: list[RunnerDeployment]) -> None:
     for task, seconds in ((reap_and_say, REAP_SECONDS), (name_runs, NAME_SECONDS)):
         threading.Thread(target=keep_doing, args=(partial(task, home), seconds, over), daemon=True).start()
     try:
-        run_deployments(deployments)
+        run_deployments(deployments, ending)
     finally:
         over.set()
 
 
-def run_deployments(deployments: list[RunnerDeployment]) -> None:
-    """Start what is due until a signal comes; then everything ends, whatever hangs, within a minute.
+class Ending:
+    """The end by a termination signal, whatever hangs: in ``END_SECONDS`` everything that this process started is gone.
+
+    An exception that a signal raises is lost where it meets a finalizer. So what waits for long is cancelled, and what
+    comes before that looks whether a signal came.
+    """
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.cancel: Callable[[], object] | None = None
+        threading.Thread(target=self._by_force, daemon=True).start()
+
+    def __call__(self, *_: object) -> None:
+        """The signal's handler."""
+        self.asked.set()
+        if self.cancel is None:
+            raise SystemExit(0)
+        self.cancel()
+
+    async def ends(self, serving: Callable[[], Awaitable[None]]) -> None:
+        """Serve until a signal comes."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task
+        self.cancel = partial(loop.call_soon_threadsafe, task.cancel)
+        if not self.asked.is_set():
+            with suppress(asyncio.CancelledError):
+                await serving()
+
+    def _by_force(self) -> None:
+        self.asked.wait()
+        time.sleep(END_SECONDS)
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        os._exit(1)
+
+
+def run_deployments(deployments: list[RunnerDeployment], ending: Ending) -> None:
+    """Start what is due until a signal comes.
 
     As ``prefect.serve`` does, but for the end: that one waits for a server that may be gone, and pauses the schedules,
     so that what was due in the meantime would not be made up for.
@@ -123,21 +161,19 @@ def run_deployments(deployments: list[RunnerDeployment]) -> None:
 
     from flows.machine.liveness import RUNNER
 
-    class Ending(Runner):
+    class Served(Runner):
         def handle_sigterm(self, *_: Any, **__: Any) -> None:
-            _end_in_time()
-            raise SystemExit(0)
+            ending()
 
     os.environ[RUNNER] = str(os.getpid())
-    runner = Ending(pause_on_shutdown=False)
+    runner = Served(pause_on_shutdown=False)
     for one in deployments:
         runner.add_deployment(one)
     names = ", ".join(f"{one.flow_name}/{one.name}" for one in deployments)
     log.info(f"serving {names}; Ctrl-C ends it")
     try:
-        asyncio.run(runner.start())
-    except KeyboardInterrupt:
-        _end_in_time()
+        with suppress(KeyboardInterrupt):
+            asyncio.run(ending.ends(runner.start))
     finally:
         end_runs()
 
@@ -153,20 +189,6 @@ def end_runs() -> None:
     for child in psutil.wait_procs(left, timeout=RUN_SECONDS)[1]:
         with suppress(psutil.NoSuchProcess):
             child.kill()
-
-
-def _end_in_time() -> None:
-    """Kill this process and what it has started if it has not ended by itself in time; its server's guard sees it."""
-
-    def kill() -> None:
-        for child in psutil.Process().children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-        os._exit(1)
-
-    timer = threading.Timer(END_SECONDS, kill)
-    timer.daemon = True
-    timer.start()
 
 
 @contextmanager
@@ -193,6 +215,8 @@ def serve_pages(host: str, port: int | None, names: Sequence[str]) -> None:
 def serve(home: Home, host: str, port: int | None, names: Sequence[str] = ()) -> None:
     """Serve the repository until a signal comes. UserError: it is served already, or prefect.yaml is refused."""
     log_to_stdout()
+    ending = Ending()
+    signal.signal(signal.SIGTERM, ending)
     os.chdir(HERE)  # the runs import the flows from where they were deployed
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", str(int(CANCEL_SECONDS)))
     at = to_serve(port)
@@ -207,7 +231,7 @@ def serve(home: Home, host: str, port: int | None, names: Sequence[str] = ()) ->
         log.info(f"called {home.name} here, after its folder; `name: {home.name}` in prefect.yaml: in every checkout")
     try:
         with holding(home.serve_lock, f"process {os.getpid()}", "skip"), reachable(at, host, names):
-            serve_all(home, deployments)
+            serve_all(home, deployments, ending)
     except Busy as busy:
         raise UserError(f"{home.origin} is being served already: {busy}") from None
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from tests.support.prefect_api import logged_in
+from tests.support.prefect_api import logged_in, patiently
 from tests.support.processes import IDENTITY, TOP, free_port, wait_for
 from tests.support.small_repository import make
 
@@ -55,9 +55,9 @@ def test_a_termination_signal_ends_all_while_runs_are_starting(tmp_path, to):
     assert wait_for(lambda: "serving scheduled-training/training" in log.read_text(), 240), log.read_text()
     auth = (tmp_path / "prefect" / "driftline" / str(port) / "login").read_text().strip()
     with logged_in(f"http://127.0.0.1:{port}/api", auth) as client:
-        (found,) = client.post("deployments/filter", json={}).raise_for_status().json()
+        (found,) = patiently(client, "deployments/filter")
         for _ in range(4):
-            client.post(f"deployments/{found['id']}/create_flow_run", json={}).raise_for_status()
+            patiently(client, f"deployments/{found['id']}/create_flow_run")
     assert wait_for(lambda: starting(tmp_path / "home") >= 3, 60), log.read_text()
     for one in of_home(tmp_path / "home") if to != "the process" else [psutil.Process(process.pid)]:
         with suppress(psutil.NoSuchProcess):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -24,6 +25,13 @@ def logged_in(api, auth=None):
         token = client.get("csrf-token", params={"client": CLIENT}).raise_for_status().json()["token"]
         client.headers.update({"Prefect-Csrf-Client": CLIENT, "Prefect-Csrf-Token": token})
         yield client
+
+
+def patiently(client, path, **body):
+    """What the API answers once it has time: a server whose database is busy asks to be asked again."""
+    while (answer := client.post(path, json=body)).status_code == 503:
+        time.sleep(1)
+    return answer.raise_for_status().json()
 
 
 def post(api, path, **body):

@@ -19,7 +19,7 @@ from flows.monitoring.flow import monitoring
 from flows.parameters import Window
 from flows.runs.record import read_record, records
 from tests.support import tiny_pipeline
-from tests.support.prefect_api import logged_in
+from tests.support.prefect_api import logged_in, patiently
 from tests.support.processes import IDENTITY, TOP, free_port, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -83,7 +83,7 @@ def test_under_serve_every_window_is_watched_once_until_one_has_no_rows(home, tm
         auth = (tmp_path / "prefect" / "driftline" / str(port) / "login").read_text().strip()
         with logged_in(f"http://127.0.0.1:{port}/api", auth) as client:
             found = client.get(f"deployments/name/{watch.FLOW}/monitoring-{home.key}").raise_for_status().json()
-            client.post(f"deployments/{found['id']}/create_flow_run", json={}).raise_for_status()
+            patiently(client, f"deployments/{found['id']}/create_flow_run")
             assert wait_for(lambda: len(records(home.origin)) == 4, 300), (tmp_path / "log").read_text()[-4000:]
     finally:
         process.send_signal(signal.SIGTERM)
