@@ -13,7 +13,7 @@ from flows.pipeline.disk import free, readable
 from flows.runs.metrics import DriftVerdict, Evaluation
 from flows.runs.record import Experiment, now, read_record, records
 from flows.runs.workspace import shared_cache
-from flows.status.health import Runs, Status
+from flows.status.model import Runs, Status
 from flows.windows.ranges import as_text
 
 SHOWN = 5

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from flows.status.health import Status
+from flows.status.model import Status
 
 
 def text(found: Status) -> str:

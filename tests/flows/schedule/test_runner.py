@@ -12,9 +12,9 @@ from tests.support.processes import TOP
 
 START = """
 import asyncio, os, signal, threading, time
-from flows import serve
-serve.END_SECONDS = 2.0
-ending = serve.Ending()
+from flows.schedule import runner
+runner.END_SECONDS = 2.0
+ending = runner.Ending()
 signal.signal(signal.SIGTERM, ending)
 hit = lambda: os.kill(os.getpid(), signal.SIGTERM)
 """
