@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from prefect import runtime
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
@@ -31,6 +31,7 @@ from flows.parameters import PUBLISH, Publish
 from flows.promotion import markdown
 from flows.reaper import flow_runs
 from flows.runs import ending, record
+from flows.runs.names import mark
 from flows.runs.renamed import APPROVAL
 from tasks.core.errors import UserError
 from tasks.gate import Rule
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 FLOW = APPROVAL
 LOOK_SECONDS = 2
+MODEL = "model:"
+"""Begins a tag of a run that waits: the commit it asks about."""
 
 
 class Approval(RunInput):
@@ -75,6 +78,8 @@ def approval(
         commit, champion = proposal.candidate(home, run) if run else _newest(home), registry.champion(home.origin)
         if champion and record.same_model(home.origin, commit, champion.commit):
             return Completed(name="Nothing", message=f"the newest model is the champion already: {champion}")
+        if other := _already_waiting(home, commit):
+            return Completed(name="Duplicate", message=f"{other} already waits for an answer about this model")
         proposed = proposal.propose(home, commit, False, False, rule, None)
         create_markdown_artifact(key="promotion", markdown=markdown(proposed), description="The gate's verdict")
         if not (proposed.may_promote or force):
@@ -82,6 +87,7 @@ def approval(
         name, key = str(runtime.flow_run.name), runtime.flow_run.id
         subject = f"{home.name}: a model waits for approval, {name}"
         outbox.tell(home, publish.notify, subject, proposed.words, *pointers.before_approval(home, name, key, hours))
+        mark(f"{MODEL}{commit[:12]}")
         answer = _ask(proposed.words, hours)
         if answer is None:
             return Completed(name="Unanswered", message=f"nobody answered within {hours:g} hours; nothing was changed")
@@ -89,6 +95,16 @@ def approval(
             return Completed(name="Declined", message=f"declined: {answer.why or 'no reason was given'}")
         log.info("approved: %s", answer.why or "no reason was given")
         return Completed(message=proposal.propose(home, commit, True, force, rule, publish.upstream).words)
+
+
+def _already_waiting(home: Home, commit: str) -> str | None:
+    """The name of another run that waits for an answer about the same model."""
+    with get_client(sync_client=True) as server:
+        for run in flow_runs(server, home, [StateType.PAUSED], [FLOW]):
+            asked = [tag.removeprefix(MODEL) for tag in run.tags if tag.startswith(MODEL)]
+            if any(record.same_model(home.origin, commit, other) for other in asked):
+                return str(run.name)
+    return None
 
 
 def _newest(home: Home) -> str:

@@ -284,6 +284,7 @@ def test_a_person_approves_on_prefects_page_and_only_then_is_promoted(home, api,
         assert registry.champion(home.origin).name == "v0.0.1"
         assert "a model waits for approval" in told[-1]["subject"]
         assert f"/runs/flow-run/{run}" in told[-1]["body"] and "yes: driftline approve approval-" in told[-1]["body"]
+        assert approval(**asked, return_state=True).name == "Duplicate"
         post(api, f"flow_runs/{run}/resume", run_input=answer)
         waiting.join(60)
         assert (found[0].name, registry.champion(home.origin).name) == (name, rules)
