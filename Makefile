@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE   # containers set it; without compiled modules each process takes 15 s more to import torch
 
-.PHONY: help setup run demo test test-long faults soak check format lock clean
+.PHONY: help setup run demo test test-long faults shots soak check format lock clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -35,6 +35,9 @@ test-long: $(READY)   ## what .ci/run leaves out, and new examples by a printed 
 
 faults: $(READY)  ## damaged files, kills and failing machines, a thousand of them; goes on where it was; docs/reliability.md
 	python -m tests.faults
+
+shots: $(READY)  ## the pictures of docs/, in some minutes; needs the extra browser and Chromium
+	python -m tests.shots
 
 soak: $(READY)   ## thirty runs by a worker and by serve with kill -9, 50 killed trainings, killed servers; hours, goes on where it was
 	python -m pytest -m soak

@@ -9,6 +9,10 @@ from typing import Any
 
 from tasks.core.shown import message, one_line
 
+SAID = ("FailedRun", "CrashedRun", "CancelledRun")
+"""What Prefect's engine raises at the end of a run whose state has said why: no bug, and no traceback."""
+EXPECTED = "No file hash info found for"
+"""How DVC warns of each output that a new clone has not made yet."""
 CLEANED = ("flows", "tasks", "prefect")
 """Whose messages hold values that come from elsewhere."""
 
@@ -23,8 +27,11 @@ class _Record(logging.LogRecord):
         self.msg = message(str(self.msg))
         if isinstance(self.args, tuple):
             self.args = tuple(one if isinstance(one, int | float | None) else one_line(str(one)) for one in self.args)
-        if self.exc_info and not self.exc_info[1]:
-            self.exc_info = None  # Prefect's engine logs a failed state so; it would print "NoneType: None"
+        error = self.exc_info[1] if self.exc_info else None
+        if type(error).__name__ in SAID:
+            self.msg = "the run has ended, as its state says"
+        if type(error).__name__ in (*SAID, "NoneType"):
+            self.exc_info = None  # Prefect's engine logs a failed task so, too; it would print "NoneType: None"
         elif self.exc_info:
             self.exc_text = message("".join(traceback.format_exception(self.exc_info[1])).rstrip())
 
@@ -32,6 +39,7 @@ class _Record(logging.LogRecord):
 def clean() -> None:
     """Let every message of this process be one that may be shown."""
     logging.setLogRecordFactory(_Record)
+    logging.getLogger("dvc_data.index.checkout").addFilter(lambda said: not str(said.msg).startswith(EXPECTED))
 
 
 def log_to_stdout() -> None:

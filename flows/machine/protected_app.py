@@ -25,6 +25,12 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 NONCE = re.compile(rb"[0-9a-f]{64}")
 FORBIDDEN, NOT_FOUND, MISDIRECTED = 403, 404, 421
 REFUSED_SOCKET = 1008
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'self'"
+)
+"""Of Prefect's and Evidently's pages. Prefect's login page would report its use, whatever the server's settings say."""
 
 
 class ProtectedApp:
@@ -50,7 +56,7 @@ class ProtectedApp:
             return await _say(send, *self._proof(scope))
         if self.login and scope["type"] == "http" and scope["path"].startswith(pages.PREFIX):
             return await _give(scope, send, pages.find(scope["path"], self.login))
-        return await self.app(scope, receive, send)
+        return await self.app(scope, receive, _kept_here(send) if scope["type"] == "http" else send)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Why a connection is not answered: a host that is not ours, or a page of another origin."""
@@ -81,6 +87,20 @@ class ProtectedApp:
 
 def _header(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1").lower() for key, value in scope["headers"] if key.lower() == name]
+
+
+def _kept_here(send: Send) -> Send:
+    """Pages may ask nothing of other hosts: no picture of a text's Markdown, no use to report."""
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            headers = message.get("headers", [])
+            kinds = [value for name, value in headers if name.lower() == b"content-type"]
+            if any(kind.startswith(b"text/html") for kind in kinds):
+                message = {**message, "headers": [*headers, (b"content-security-policy", POLICY.encode())]}
+        await send(message)
+
+    return sending
 
 
 async def _refuse(scope: Scope, send: Send, status: int, why: str) -> None:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 
 import driftline_login
@@ -116,6 +116,20 @@ def test_a_foreign_host_is_refused_before_the_application_is_reached(host):
 @pytest.mark.parametrize("hosts", [[], ["127.0.0.1:4200", "evil.test"], ["evil.test", "localhost"]])
 def test_no_host_or_several_are_refused(hosts):
     assert ask(ProtectedApp(application()), headers=[("host", host) for host in hosts])[0] == 421
+
+
+@pytest.mark.parametrize(("answer", "kept"), [(HTMLResponse, True), (PlainTextResponse, False)])
+def test_every_page_is_told_to_ask_nothing_of_other_hosts(answer, kept):
+    """Prefect's login page reports its use, whatever the server's settings say."""
+    app = ProtectedApp(Starlette(routes=[Route("/", lambda _: answer("words"))]))
+
+    async def get():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            return await client.get("/")
+
+    found = asyncio.run(get())
+    assert found.text == "words"
+    assert ("default-src 'self'" in found.headers.get("content-security-policy", "")) == kept
 
 
 def test_the_address_a_connection_arrived_at_is_a_host_of_ours():

@@ -62,6 +62,9 @@ CustomWebhookNotificationBlock(
 class Scene:
     """The repository, its `driftline serve`, and what a webhook was told. Used as a context manager."""
 
+    OTHER = {"reference": {"until": "2026-02-15"}, "current": {"from": "2026-02-15", "until": "2026-03-01"}}
+    """Windows that nothing has run yet."""
+
     def __init__(self, folder: Path, reason: str = ""):
         """``reason`` stands in each verdict on drift, as words of data may."""
         self.repository, self.folder, self.port = folder / "mails", folder, free_port()

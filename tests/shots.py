@@ -1,0 +1,89 @@
+"""The pictures of docs/: ``make shots``. A served repository of seconds, photographed in Chromium.
+
+Needs the extra ``browser`` and Chromium; some minutes.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from tests.attacks import browsing
+from tests.support.prefect_pages import flow_run, log_in, settle
+from tests.support.processes import TOP
+from tests.support.scene import Scene
+
+PICTURES = TOP / "docs" / "pictures"
+MOST_BYTES = 150_000
+SIZE = {"width": 1280, "height": 1500}
+HEADER = 620  # of the list of runs: filters and a diagram
+NOTE = """<body style="margin:24px;font:15px/1.5 sans-serif;width:1000px"><b>{subject}</b>
+<pre style="white-space:pre-wrap;font:13px/1.5 monospace">{body}</pre>"""
+
+
+def keep(name: str, picture: bytes) -> None:
+    """A picture in few colours. AssertionError: it is too large for docs/."""
+    PICTURES.mkdir(exist_ok=True)
+    file = PICTURES / f"{name}.png"
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(64).save(file, optimize=True)
+    assert file.stat().st_size <= MOST_BYTES, f"{file} has {file.stat().st_size} bytes"
+    print(f"{file.relative_to(TOP)}: {file.stat().st_size} bytes", flush=True)
+
+
+def play(scene: Scene) -> dict[str, str]:
+    """What there is to see: the runs' ids."""
+    runs = {}
+    for name, deployment, how in (
+        ("quiet", "monitoring", {}),
+        ("drift", "monitoring", {}),
+        ("failed", "training", {"limits": {"stage_minutes": {"*": 0.0001}}, "request": {"windows": Scene.OTHER}}),
+        ("approval", "approval", {}),
+    ):
+        runs[name] = scene.start(deployment, **how)
+        scene.ended(runs[name])
+    return runs
+
+
+def take(page: Page, scene: Scene, runs: dict[str, str]) -> None:
+    """All of them."""
+    page.goto(f"{scene.page}/v2/runs")
+    settle(page, "monitoring-mails-20260301")
+    last = page.get_by_text("monitoring-mails-20260201").first.bounding_box()
+    assert last
+    clip = {"x": 256, "y": HEADER, "width": SIZE["width"] - 256, "height": last["y"] + 70 - HEADER}
+    keep("runs", page.screenshot(clip=clip))
+
+    flow_run(page, scene, runs["drift"], "Artifacts")
+    page.get_by_text("2026-03-01 to 2026-04-01: drift").first.click()
+    settle(page, "driftline report monitoring-mails")
+    keep("drift", page.screenshot(clip={"x": 256, "y": 0, "width": 1024, "height": 760}))
+
+    flow_run(page, scene, runs["approval"], "Logs")
+    page.get_by_role("button", name="Resume").click()
+    settle(page, "Make it the champion?")
+    keep("approval", page.screenshot(clip={"x": 256, "y": 0, "width": 1024, "height": 900}))
+
+    told = next(one for one in scene.told if "waits for approval" not in one["subject"])
+    page.set_content(NOTE.format(**{name: html.escape(text) for name, text in told.items()}))
+    keep("notification", page.locator("body").screenshot())
+
+
+def main() -> None:
+    """Make the scene, take the pictures, and leave nothing else."""
+    with tempfile.TemporaryDirectory(prefix="driftline-shots-") as folder, Scene(Path(folder)) as scene:
+        runs = play(scene)
+        with sync_playwright() as playwright:
+            browser = browsing.launch(playwright)
+            page = browser.new_page(viewport=SIZE)
+            log_in(page, scene)
+            take(page, scene, runs)
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
