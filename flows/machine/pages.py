@@ -20,7 +20,7 @@ from driftline_login import Login
 from flows.machine.home import RUNS, root
 
 PREFIX = "/driftline/runs/"
-ADDRESS = re.compile(PREFIX + r"([0-9a-f]{64})/([^/]+)/([^/]+)/(reports/.+)", re.DOTALL)
+ADDRESS = re.compile(PREFIX + r"([0-9a-f]{64})/([^/]+)/([^/]+)/((?:[^/]+/)*?)(reports/.+)", re.DOTALL)
 KINDS = {".html", ".css", ".js", ".json", ".csv", ".txt", ".png", ".svg", ".md"}
 SANDBOX = "sandbox allow-scripts allow-popups; default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 HEADERS = (
@@ -41,20 +41,24 @@ def address(folder: Path, page: Path) -> str | None:
     settings = get_current_settings()
     at = urlsplit(settings.api.url or "")
     login = driftline_login.known(at.port) if at.port and driftline_login.on_loopback(at) else None
-    if login is None or not settings.ui_url or not is_clone(folder):
+    if login is None or not settings.ui_url or run_of(folder) is None:
         return None
     return f"{settings.ui_url.rstrip('/')}{path_of(login, folder, page)}"
 
 
-def is_clone(folder: Path) -> bool:
-    """Whether a folder is a run's own, of a deployment of this machine."""
-    return folder.absolute().parent.name == RUNS and folder.absolute().parents[2] == root()
+def run_of(folder: Path) -> str | None:
+    """The run whose clone a project's folder is, or lies in, on this machine; None: it is no clone."""
+    try:
+        parts = folder.absolute().relative_to(root()).parts
+    except ValueError:
+        return None
+    return parts[2] if len(parts) > 2 and parts[1] == RUNS else None
 
 
 def path_of(login: Login, folder: Path, page: Path) -> str:
     """The path of a page of the run in a clone, on a server with this login."""
-    home, run = folder.absolute().parents[1].name, folder.name
-    where = "/".join(quote(part, safe="") for part in (home, run))
+    home, _, run, *prefix = folder.absolute().relative_to(root()).parts
+    where = "/".join(quote(part, safe="") for part in (home, run, *prefix))
     return f"{PREFIX}{_signature(login, home, run)}/{where}/{quote(page.as_posix())}"
 
 
@@ -67,10 +71,10 @@ def find(path: str, login: Login) -> tuple[Path, str] | None:
     asked = ADDRESS.fullmatch(path)
     if asked is None:
         return None
-    signature, home, run, page = asked.groups()
+    signature, home, run, prefix, page = asked.groups()
     if not hmac.compare_digest(signature, _signature(login, home, run)):
         return None
-    folder, parts = root() / home / RUNS / run, Path(page).parts
+    folder, parts = root() / home / RUNS / run / prefix, Path(prefix, page).parts
     if {".", ".."} & {home, run, *parts} or Path(page).suffix not in KINDS:
         return None
     try:
@@ -84,6 +88,6 @@ def find(path: str, login: Login) -> tuple[Path, str] | None:
 
 def _places(folder: Path) -> list[Path]:
     """Where a clone's files lie: in it, or in the cache that DVC links them to."""
-    settings = ConfigObj(str(folder / ".dvc" / "config.local"), encoding="utf-8", list_values=False)
+    settings = ConfigObj(str(folder / ".dvc" / "config.local"), encoding="utf-8", interpolation=False)
     cache = settings.get("cache", {}).get("dir")
     return [(folder / "reports").resolve(), *([Path(cache).resolve() / "files"] if cache else [])]

@@ -39,8 +39,7 @@ def links(folder: Path, stages: Collection[str] | None = None) -> list[str]:
 
 def how_to_open(folder: Path) -> str:
     """The command that opens a run's reports whether or not a server of ours is there."""
-    run = f" {folder.name}" if pages.is_clone(folder) else " --open"
-    return f"on {platform.node()}: driftline report{run}"
+    return f"on {platform.node()}: driftline report {pages.run_of(folder) or '--open'}"
 
 
 def publish(results: Sequence[Result], folder: Path, others: Sequence[Model] | None = None) -> None:

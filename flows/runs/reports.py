@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
+from contextlib import chdir, suppress
 from pathlib import Path
 
 import uvicorn
@@ -29,7 +29,7 @@ def folder_of(home: Home, name: str) -> Path:
     if not (folder / INDEX).exists():
         with holding(home.workspace_lock, "driftline report", "refuse"):
             workspace.clone(home, past.ref, home.clones / past.name, workspace.shared_cache(home))
-            with Repo(str(folder)) as repo:
+            with chdir(folder), Repo(str(folder)) as repo:  # DVC takes targets for files of where one stands
                 made = [out.fs_path for stage in repo.index.stages for out in stage.outs]
                 reports = [out for out in made if Path(out).is_relative_to(folder / paths.REPORTS)]
                 repo.checkout(targets=reports, force=True, allow_missing=True)
@@ -42,8 +42,8 @@ def show(home: Home, name: str) -> None:
     """Say where a browser opens a run's reports: at a server of ours that is up, else at one of this process, until
     Ctrl-C."""
     folder = folder_of(home, name)
-    log_in(found().api)
-    if page := pages.address(folder, INDEX):
+    page = pages.address(folder, INDEX) if log_in(found().api) == "ours" else None
+    if page:
         print(f"open      {page}")
         return
     with socket.create_server((LOOPBACK, 0)) as listening, suppress(KeyboardInterrupt):

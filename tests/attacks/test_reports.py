@@ -46,6 +46,17 @@ def test_a_signed_address_shows_the_report_and_those_beside_it(folder):
     assert get(path.replace("index", "drift")) == (200, "drift")  # as a relative link leads there
 
 
+def test_a_project_in_a_folder_of_its_repository_has_its_reports_too(folder):
+    project = folder / "teams" / "mails"
+    (project / "reports").mkdir(parents=True)
+    (project / INDEX).write_text("of the project")
+    path = pages.path_of(LOGIN, project, INDEX)
+    assert get(path) == (200, "of the project")
+    assert pages.run_of(project) == pages.run_of(folder) == folder.name
+    assert pages.run_of(folder.parents[3]) is None
+    assert get(path.replace("teams/mails", "teams/../teams/mails"))[0] == 404
+
+
 def test_a_file_that_dvc_links_to_its_cache_is_shown(folder, tmp_path):
     kept = tmp_path / "cache" / "files" / "md5" / "aa" / "bb"
     kept.parent.mkdir(parents=True)

@@ -219,6 +219,7 @@ def test_the_dead_are_buried_and_only_the_newest_missed_run_is_made_up_for(deplo
     with holding(deployed.run_lock(str(living.id)), "living"):
         said = reap_with(server, deployed)
     assert server.states == {dead.id: "CRASHED", missed.id: "CANCELLED"}
+    assert (missed.state.name, "a later one is due" in missed.state.message) == ("Missed", True)
     assert len(said) == 2
     (left,) = records(deployed.origin)
     assert (left.name, read_record(deployed.origin, left).outcome) == (dead.name, f"failed: {GONE}")

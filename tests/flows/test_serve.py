@@ -103,6 +103,12 @@ class Served:
     def state(self, run):
         return self.read(f"flow_runs/{run}")["state"]
 
+    def outcome(self, run):
+        """Of the run's record; nothing where it has left none yet."""
+        name = self.read(f"flow_runs/{run}")["name"]
+        found = [read_record(self.repository, one).outcome for one in records(self.repository) if one.name == name]
+        return found[0] if found else ""
+
     def stage(self):
         """The process of the running stage."""
         file = self.repository.parent / "stage.pid"
@@ -193,6 +199,7 @@ def test_cancelling_from_the_api_ends_the_stage_within_ten_seconds(served):
     print(f"cancelled in {took:.1f} s")
     served.until(lambda: served.state(run)["type"] == "CANCELLED", 60, "cancelled")
     assert took <= 15  # 7 s of them are what a stage that ignores a polite end is given
+    served.until(lambda: "cancelled" in served.outcome(run), 90, "recorded as cancelled")
 
 
 def test_a_killed_runner_leaves_no_process_and_its_run_does_not_stay_running(served):

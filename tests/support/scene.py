@@ -62,9 +62,6 @@ CustomWebhookNotificationBlock(
 class Scene:
     """The repository, its `driftline serve`, and what a webhook was told. Used as a context manager."""
 
-    OTHER = {"reference": {"until": "2026-02-15"}, "current": {"from": "2026-02-15", "until": "2026-03-01"}}
-    """Windows that nothing has run yet."""
-
     def __init__(self, folder: Path, reason: str = ""):
         """``reason`` stands in each verdict on drift, as words of data may."""
         self.repository, self.folder, self.port = folder / "mails", folder, free_port()
@@ -166,6 +163,20 @@ class Scene:
 
     def run(self, key):
         return self.ask("flow_runs/filter", flow_runs={"id": {"any_": [key]}})[0]
+
+    def named(self, beginning, state):
+        """The run whose name begins so, once it is in the state."""
+
+        def found():
+            runs = [run for run in self.ask("flow_runs/filter") if run["name"].startswith(beginning)]
+            return next((run for run in runs if run["state_type"] == state), None)
+
+        return self.until(found, 600, f"{beginning} {state}")
+
+    def artifact(self, run, key):
+        """The address of the page of what a run has left."""
+        asked = {"artifacts": {"key": {"any_": [key]}, "flow_run_id": {"any_": [run]}}}
+        return f"{self.page}/v2/artifacts/artifact/{self.ask('artifacts/filter', **asked)[0]['id']}"
 
     def ended(self, key, *states):
         """The run, once it is in one of these states; by default over, or waiting for a person."""
