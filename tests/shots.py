@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from tests.attacks import browsing
-from tests.support.prefect_pages import flow_run, log_in, settle
+from tests.support.prefect_pages import log_in, settle
 from tests.support.processes import TOP
 from tests.support.scene import Scene
 
@@ -22,8 +22,13 @@ PICTURES = TOP / "docs" / "pictures"
 MOST_BYTES = 150_000
 SIZE = {"width": 1280, "height": 1500}
 HEADER = 700  # of the list of runs: filters and a diagram
-NOTE = """<body style="margin:24px;font:15px/1.5 sans-serif;width:1000px"><b>{subject}</b>
-<pre style="white-space:pre-wrap;font:13px/1.5 monospace">{body}</pre>"""
+NOTE = """<div id="note" style="padding:24px;font:15px/1.5 sans-serif;width:980px"><b>{subject}</b>
+<pre style="white-space:pre-wrap;font:13px/1.5 monospace;margin-bottom:0">{body}</pre></div>"""
+RENAME = """([from, to]) => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) walker.currentNode.data = walker.currentNode.data.replaceAll(from, to);
+}"""
+"""The scene's temporary folder is no name for a picture."""
 
 
 def keep(name: str, picture: bytes) -> None:
@@ -56,16 +61,18 @@ def take(page: Page, scene: Scene, runs: dict[str, str]) -> None:
 
     page.goto(scene.artifact(runs["drift"], "drift"))
     settle(page, "driftline report monitoring-mails")
+    page.evaluate(RENAME, [str(scene.folder), "/srv"])
     keep("drift", page.screenshot(clip={"x": 256, "y": 0, "width": 1024, "height": 760}))
 
-    flow_run(page, scene, runs["approval"], "Logs")
+    page.goto(f"{scene.page}/runs/flow-run/{runs['approval']}")
     page.get_by_role("button", name="Resume").click()
     settle(page, "Make it the champion?")
     keep("approval", page.screenshot(clip={"x": 256, "y": 0, "width": 1024, "height": 900}))
 
     told = next(one for one in scene.told if "waits for approval" not in one["subject"])
     page.set_content(NOTE.format(**{name: html.escape(text) for name, text in told.items()}))
-    keep("notification", page.locator("body").screenshot())
+    page.evaluate(RENAME, [str(scene.folder), "/srv"])
+    keep("notification", page.locator("#note").screenshot())
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ from flows.runs.attempt import outcome_of
 from flows.runs.names import run_name
 from flows.runs.record import RunInfo
 from flows.runs.renamed import KINDS
+from flows.runs.run_record import COMPLETED
 from flows.windows.ranges import TimeRange
 from tasks.core.errors import UserError
 from tasks.core.shown import shown
@@ -98,9 +99,14 @@ def failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
 
 def completed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Prefect's hook, on completion: the next failure is a new incident; a run that was skipped says nothing."""
-    if state.name != SKIPPED:
-        words = f"{flow_run.name} ended well"
-        incidents.over(_home(flow_run), flow.name, notify(flow_run), f"{flow.name} works again", words)
+    if state.name == SKIPPED:
+        return
+    home = _home(flow_run)
+    incidents.over(home, flow.name, notify(flow_run), f"{flow.name} works again", f"{flow_run.name} ended well")
+    known = record.known(home.origin, str(flow_run.name))  # flows that train or watch have left their own
+    if known and not record.read_record(home.origin, known).completed:
+        with get_client(sync_client=True) as client:
+            leave_record(client, home, flow.name, flow_run, COMPLETED)
 
 
 def cancelled(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

@@ -135,7 +135,16 @@ def _changed(then: RunRecord, now: Surroundings) -> Iterator[str]:
 
 def past_run(home: Home, name: str | None) -> Experiment:
     """The record of that name, or of the newest run that ended well. UserError where there is none."""
-    found = record.find(home.origin, name) if name else record.latest(home.origin)
+    found = record.find(home.origin, name) if name else _newest(home)
     if not found:
         raise UserError(f"{home.origin} holds no record of a run yet")
     return found
+
+
+def _newest(home: Home) -> Experiment | None:
+    """The newest run that ended well and ran stages: a flow without any has nothing to rebuild."""
+    for one in record.records(home.origin):
+        run = record.read_record(home.origin, one)
+        if run.completed and run.stages:
+            return one
+    return None

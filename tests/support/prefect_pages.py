@@ -18,10 +18,3 @@ def settle(page, text):
     """Wait until the page shows the text, and draws no more."""
     page.get_by_text(text).first.wait_for(timeout=WAIT_MS)
     page.wait_for_timeout(1500)
-
-
-def flow_run(page, scene, key, tab):
-    """The page of a run, at one of its tabs."""
-    page.goto(f"{scene.page}/v2/runs/flow-run/{key}")
-    page.get_by_role("tab", name=tab).click(timeout=WAIT_MS)
-    page.wait_for_timeout(1500)

@@ -14,8 +14,10 @@ from flows.errors import GitFailed
 from flows.machine.git import git
 from flows.notify import notifications
 from flows.parameters import Publish
+from flows.rebuild import rebuild
 from flows.runs import workspace
 from flows.runs.record import read_record, records
+from flows.runs.verify import past_run
 from flows.scheduled_training import scheduled_training
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -120,3 +122,15 @@ def test_a_retry_without_its_clone_and_one_that_never_gets_a_clone(api, deployed
     up.touch()
     assert retry(scheduled_training, run).is_completed()
     assert len(the_record(deployed).earlier) == 2
+
+
+def test_a_retry_of_a_flow_without_stages_has_its_outcome_in_the_record_too(api, deployed):
+    state = rebuild(str(deployed.origin), return_state=True)
+    assert state.is_failed() and "holds no record of a run yet" in state.message
+    train(deployed)
+    time.sleep(1)  # records have whole seconds
+    assert retry(rebuild, state.state_details.flow_run_id).is_completed()
+    (newest, _) = records(deployed.origin)
+    said = read_record(deployed.origin, newest)
+    assert (said.flow, said.outcome, len(said.earlier)) == ("rebuild", "completed", 1)
+    assert past_run(deployed, None).name != newest.name  # there is nothing of it to rebuild
