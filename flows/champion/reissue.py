@@ -2,7 +2,8 @@
 
 Monitoring runs the champion's own code and parameters, those of its commit. What the branch has mended since, a reader
 or a hole, reaches it by a new version: the branch's code and parameters, the champion's windows, splits and weights.
-What reads the reference rows and scores them runs anew; nothing is trained.
+What reads the reference rows and scores them runs anew; nothing is trained. Where nothing but the installed packages
+(``environment.json``) is new, other scores are told, and whether they do is for a person to say.
 """
 
 from __future__ import annotations
@@ -54,11 +55,14 @@ class Scores:
     """Of another prediction or confidence."""
     largest: float
     """Difference of a number."""
+    answers: int
+    """Rows of another prediction."""
 
     def __str__(self) -> str:
         if not self.different:
             return f"equal on its {self.rows} test rows"
-        return f"of {self.different} of its {self.rows} test rows differ, a number by up to {self.largest:.2g}"
+        answers = f"{self.answers} other answers" if self.answers else "the same answers"
+        return f"{self.different} of its {self.rows} test rows differ, by up to {self.largest:.2g}; {answers}"
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def reissue(home: Home, revision: str, *, apply: bool, remote: str | None = None
         if weights.files != Manifest.of(before, [paths.CLASSIFIER]).files:
             raise UserError(f"{paths.CLASSIFIER} differs between the two clones: run `driftline verify`")
         lines = list(_lines(champion, commit, age.changed, weights, scores))
-        if scores.different:
+        if scores.different and set(age.changed) != {str(paths.ENVIRONMENT)}:  # new packages are a person's decision
             judged = "there it answers otherwise and is another model: train and promote it, `driftline run`"
             return Reissue(False, None, [*lines, f"not re-issued: {judged}"])
         if not apply:
@@ -164,4 +168,5 @@ def compare(then: Path, now: Path) -> Scores:
     pairs = [list(zip(old[name].to_pylist(), new[name].to_pylist(), strict=True)) for name in columns]
     different = sum(any(a != b for a, b in row) for row in zip(*pairs, strict=True))
     numbers = [abs(a - b) for column in pairs for a, b in column if isinstance(a, float) and isinstance(b, float)]
-    return Scores(len(old["id"]), different, max(numbers, default=0.0))
+    answers = sum(a != b for a, b in pairs[columns.index("prediction")])
+    return Scores(len(old["id"]), different, max(numbers, default=0.0), answers)

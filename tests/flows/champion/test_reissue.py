@@ -54,7 +54,8 @@ def test_scores_are_compared_by_id_and_to_the_last_bit(tmp_path):
     assert str(reissue.compare(then, now)) == "equal on its 2 test rows"
     now = table(tmp_path, "now", id=["b", "a"], prediction=["x", "x"], confidence=[0.25, 0.5 + 2**-50])
     found = reissue.compare(then, now)
-    assert (found.different, found.largest) == (2, 2**-50)
+    assert (found.different, found.largest, found.answers) == (2, 2**-50, 1)
+    assert str(found).endswith("2 of its 2 test rows differ, by up to 8.9e-16; 1 other answers")
     now = table(tmp_path, "now", id=["b", "c"], prediction=["x", "x"], confidence=[0.25, 0.5])
     with pytest.raises(UserError, match="other test rows"):
         reissue.compare(then, now)

@@ -152,5 +152,28 @@ def test_code_that_answers_otherwise_is_another_model(home):
     before = registry.champion(home.origin)
     found = reissue(home, "HEAD", apply=True)
     assert not found.possible
-    assert "a number by up to 0.1" in " ".join(found.lines)
+    assert "by up to 0.1; the same answers" in " ".join(found.lines)
     assert registry.champion(home.origin) == before
+
+
+def test_new_packages_are_for_a_person_to_approve(home):
+    """Nothing but ``environment.json`` is new, from which this scoring takes a figure as from a package."""
+    champion = registry.champion(home.origin)
+    for name in ("pipe.py", "dvc.yaml"):
+        (home.origin / name).write_text(git(home.origin, "show", f"{champion.commit}:{name}") + "\n")
+    steps = home.origin / "dvc.yaml"
+    steps.write_text(
+        steps.read_text().replace("models/classifier, pipe.py]", "models/classifier, pipe.py, environment.json]")
+    )
+    pipe = home.origin / "pipe.py"
+    reads = 'json.load(open("environment.json"))["shade"] if pathlib.Path("environment.json").exists() else 0.9'
+    pipe.write_text(pipe.read_text().replace("0.9 if label", f"({reads}) if label"))
+    environment = home.origin / "environment.json"
+    environment.write_text('{"shade": 0.9}')
+    commit(home.origin, "a figure that a package decides")
+    assert reissue(home, "HEAD", apply=True).version
+    environment.write_text('{"shade": 0.875}')
+    commit(home.origin, "another version of it")
+    found = reissue(home, "HEAD", apply=False)
+    assert found.possible and "by up to 0.025; the same answers" in " ".join(found.lines)
+    assert reissue(home, "HEAD", apply=True).version == registry.champion(home.origin)
