@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
-from itertools import pairwise
-from pathlib import Path
 
 import psutil
 
@@ -21,7 +19,7 @@ from tests.year.service import Service
 
 Event = Callable[[Service], None]
 FIRST = date(2025, 9, 1)
-"""The first watched day; the eight weeks before it are learnt from."""
+"""The first watched day; the eight weeks before it are learnt from. The first week is there from the start."""
 LEARNT, A_DAY = 56, 10
 CHANGES = (20, 41)
 """Weeks from which on half of the rows are in words that no model has seen."""
@@ -73,12 +71,12 @@ def events(weeks: int) -> Iterator[tuple[str, Event]]:
 
 def _make(service: Service) -> None:
     start = FIRST - timedelta(LEARNT)
-    days = {"model": "words", "until": str(FIRST - timedelta(7)), "end": str(FIRST)}
+    days = {"model": "words", "until": str(FIRST), "end": str(FIRST + timedelta(7))}
     for name in ("mails", "other"):
         folder = service.folder / f"{name}-0"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        learnt = (row for day in range(LEARNT) for row in rows_of(start + timedelta(day)))
+        learnt = (row for day in range(LEARNT + 7) for row in rows_of(start + timedelta(day)))
         tiny_pipeline.write(folder, learnt, days)
         _dvc_repro(service, name)
         service.git(name, "add", "-A")
@@ -213,13 +211,3 @@ INCIDENTS: tuple[tuple[str, int, Callable[[int, Service], None]], ...] = (
     ("everything is restarted", 39, _stopped),
     ("the machine is lost and restored", 45, _restored),
 )
-
-
-def is_consecutive(windows: list[TimeRange]) -> bool:
-    """Whether each window begins where the one before ended."""
-    return all(before.until == after.since for before, after in pairwise(windows))
-
-
-def path_of(service: Service) -> Path:
-    """Where the watched repository lies at the end."""
-    return service.repository("mails")
