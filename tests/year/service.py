@@ -29,6 +29,7 @@ from tests.support.prefect_api import logged_in
 TOP = Path(__file__).parents[2]
 TERMINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 LIMIT_SECONDS = 600.0
+BUSY = 503
 BLOCK = """
 from prefect.blocks.notifications import CustomWebhookNotificationBlock as Block
 Block(name="team", url="URL", json_data={"subject": "{{subject}}", "body": "{{body}}"}).save("team", overwrite=True)
@@ -182,7 +183,10 @@ class Service:
                 for one in every
                 if one["name"].startswith(f"{flow}-") and one["parameters"]["repository"] == str(self.repository(name))
             ]
-            run = client.post(f"deployments/{found['id']}/create_flow_run", json={}).raise_for_status().json()["id"]
+            asked = f"deployments/{found['id']}/create_flow_run"
+            while (answer := client.post(asked, json={})).status_code == BUSY:  # as Prefect's own client asks again
+                time.sleep(1)
+            run = answer.raise_for_status().json()["id"]
         self.runs[run] = {"why": why, "repository": name, "flow": flow}
         self.keep()
         return str(run)
@@ -201,7 +205,8 @@ class Service:
             return self.state(run)["state"]["type"] in TERMINAL
 
         self.until(over, f"the run {self.runs[run]['why']} is over")
-        found = self.state(run)
+        found: dict[str, Any] = {}
+        self.until(lambda: found.update(self.state(run)) or found, "the server tells the run's state")
         self.runs[run] |= {key: found["state"][key] for key in ("type", "name", "message")} | {"called": found["name"]}
         self.seconds += time.monotonic() - started
         self.keep()
