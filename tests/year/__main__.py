@@ -2,10 +2,11 @@
 
 Two repositories with the tiny pipeline on one Prefect server with one worker. The first is watched for 52 weeks and
 trained in 60 nights, the second is trained in 10. Dates are the data's; runs are started back to back by the driver,
-through the deployments of ``prefect.yaml``. Between them rows and labels come late, processes are killed, the remote is
-away, the checkout moves, its champion is re-issued, and it is lost and restored from a backup. What happened is kept in
-``.year/``: a run that is ended, or that ``--minutes`` end, goes on where it was. At the end it checks what is asked and
-writes its section of bench/RESULTS.md. Exit code 0: all held; 1: something did not; 3: to be continued.
+through the deployments of ``prefect.yaml``: 44 weeks by their dates, the last eight as a backlog that one run begins.
+Between them rows and labels come late, processes are killed, the remote is away, the checkout moves, its champion is
+re-issued, and it is lost and restored from a backup. What happened is kept in ``.year/``: a run that is ended, or that
+``--minutes`` end, goes on where it was. At the end it checks what is asked and writes its section of bench/RESULTS.md.
+Exit code 0: all held; 1: something did not; 3: to be continued.
 """
 
 from __future__ import annotations

@@ -174,19 +174,38 @@ class Service:
         self.git(name, "commit", "-qm", "schedules", "--allow-empty")
         self.command("driftline", "deploy", "--repository", str(repository))
 
-    def trigger(self, why: str, name: str, flow: str) -> str:
-        """Start a run of a repository's deployment; its id."""
+    def deployment(self, name: str, flow: str) -> dict[str, Any]:
+        """The deployment of a repository's flow."""
         with logged_in(self.api) as client:
             every = client.post("deployments/filter", json={"limit": 200}).raise_for_status().json()
-            (found,) = [
-                one
-                for one in every
-                if one["name"].startswith(f"{flow}-") and one["parameters"]["repository"] == str(self.repository(name))
-            ]
-            asked = f"deployments/{found['id']}/create_flow_run"
-            while (answer := client.post(asked, json={})).status_code == BUSY:  # as Prefect's own client asks again
+        where = str(self.repository(name))
+        (found,) = [
+            one for one in every if one["name"].startswith(f"{flow}-") and one["parameters"]["repository"] == where
+        ]
+        return dict(found)
+
+    def follow(self, why: str, name: str, flow: str) -> bool:
+        """Take in the runs that runs of a deployment have started; whether all of them are over."""
+        asked = {
+            "deployments": {"id": {"any_": [self.deployment(name, flow)["id"]]}},
+            "flow_runs": {"state": {"type": {"any_": [*TERMINAL, "PENDING", "RUNNING", "SCHEDULED"]}}},
+            "limit": 200,
+        }
+        with logged_in(self.api) as client:
+            every = client.post("flow_runs/filter", json=asked).raise_for_status().json()
+        started = [run for run in every if not run["auto_scheduled"] and run["id"] not in self.runs]
+        if started:
+            self.runs[started[0]["id"]] = {"why": why, "repository": name, "flow": flow}
+            self.ended(started[0]["id"])
+        return not started
+
+    def trigger(self, why: str, name: str, flow: str, **parameters: Any) -> str:
+        """Start a run of a repository's deployment; its id."""
+        asked = f"deployments/{self.deployment(name, flow)['id']}/create_flow_run"
+        with logged_in(self.api) as client:  # as Prefect's own client, it asks a busy server again
+            while (answer := client.post(asked, json={"parameters": parameters})).status_code == BUSY:
                 time.sleep(1)
-            run = answer.raise_for_status().json()["id"]
+        run = answer.raise_for_status().json()["id"]
         self.runs[run] = {"why": why, "repository": name, "flow": flow}
         self.keep()
         return str(run)
@@ -212,10 +231,10 @@ class Service:
         self.keep()
         return str(found["state"]["name"])
 
-    def run(self, why: str, name: str, flow: str) -> str:
+    def run(self, why: str, name: str, flow: str, **parameters: Any) -> str:
         """Start a run and wait for its end; the name of its state."""
         self.up()
-        return self.ended(self.trigger(why, name, flow))
+        return self.ended(self.trigger(why, name, flow, **parameters))
 
     def until(self, condition: Any, what: str) -> None:
         """Wait. SystemExit after a while."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
+from typing import Any
 
 import psutil
 
@@ -24,8 +25,10 @@ LEARNT, A_DAY = 56, 10
 CHANGES = (20, 41)
 """Weeks from which on half of the rows are in words that no model has seen."""
 NEW = ({"ham": "invoice", "spam": "bitcoin"}, {"ham": "minutes", "spam": "voucher"})
-LATE_ROWS, LATE_LABELS = (9, 27, 47), 2
+LATE_ROWS, LATE_LABELS = (9, 27), 2
 """Weeks whose last day arrives a week late; after how many weeks labels come."""
+AWAY = 8
+"""So many weeks at the end nothing runs; then they are caught up."""
 EXTRA_NIGHTS = (3, 8, 15, 22, 29, 36, 43, 50)
 OTHERS_NIGHTS = range(4, 54, 5)
 
@@ -36,6 +39,11 @@ def week_of(number: int) -> TimeRange:
 
     start = FIRST + timedelta(7 * number)
     return TimeRange(as_utc(str(start)), as_utc(str(start + timedelta(7))))
+
+
+def window(number: int) -> dict[str, Any]:
+    """The parameter that names a week. By itself a run takes the next window that has closed, and all of these have."""
+    return {"since": str(FIRST + timedelta(7 * number)), "until": str(FIRST + timedelta(7 * number + 7)), "days": 7}
 
 
 def rows_of(day: date, labelled: bool = True) -> Iterator[dict[str, str]]:
@@ -59,7 +67,10 @@ def events(weeks: int) -> Iterator[tuple[str, Event]]:
         for name, at, event in INCIDENTS:
             if at == week:
                 yield f"week {week:02}: {name}", partial(event, week)
-        yield f"week {week:02}: watched", partial(_watch, week)
+        if week < weeks - AWAY:
+            yield f"week {week:02}: watched", partial(_watch, week)
+        elif week == weeks - 1:
+            yield f"week {week:02}: {AWAY} weeks are caught up", _catch_up
         yield f"week {week:02}: a night's training", partial(_train, f"week {week:02}", "mails")
         if week in EXTRA_NIGHTS:
             yield f"week {week:02}: another night", partial(_train, f"week {week:02}, again", "mails")
@@ -116,12 +127,21 @@ def _arrive(week: int, service: Service) -> None:
 
 def _watch(week: int, service: Service) -> None:
     """One window, whatever hit the run before: what a schedule does next night is done at once."""
+    if any(run["why"].startswith(f"week {week:02}") and run["type"] == "COMPLETED" for run in service.runs.values()):
+        return  # a run that was hit came to its end all the same
     for attempt in range(3):
-        name = service.run(f"week {week:02} is watched", "mails", "monitoring")
+        name = service.run(f"week {week:02} is watched", "mails", "monitoring", window=window(week))
         if name not in ("Crashed", "Failed", "Cancelled"):
             return
         time.sleep(attempt)
     raise SystemExit(f"error: week {week} could not be watched: {name}")
+
+
+def _catch_up(service: Service) -> None:
+    """One run is started; each has the next follow."""
+    service.run("the first window of the backlog is watched", "mails", "monitoring")
+    while not service.follow("a window of the backlog is watched", "mails", "monitoring"):
+        pass
 
 
 def _train(why: str, name: str, service: Service) -> None:
@@ -147,7 +167,7 @@ def _labels(week: int, service: Service) -> None:
 def _killed(victims: tuple[str, ...], week: int, service: Service) -> None:
     """Processes are killed while a run is under way, and started again, as a service manager does."""
     service.up()
-    run = service.trigger(f"week {week:02}, hit: watched", "mails", "monitoring")
+    run = service.trigger(f"week {week:02}, hit: watched", "mails", "monitoring", window=window(week))
     service.until(lambda: service.state(run)["state"]["type"] == "RUNNING", "the run has begun")
     time.sleep(3)
     service.kill(*victims)
@@ -161,7 +181,7 @@ def _remote_away(week: int, service: Service) -> None:
     away = service.folder / "away-mails.git"
     away.rename(away.with_suffix(".gone"))
     try:
-        service.run(f"week {week:02}, the remote is away: watched", "mails", "monitoring")
+        service.run(f"week {week:02}, the remote is away: watched", "mails", "monitoring", window=window(week))
     finally:
         away.with_suffix(".gone").rename(away)
 
@@ -209,5 +229,5 @@ INCIDENTS: tuple[tuple[str, int, Callable[[int, Service], None]], ...] = (
     ("the checkout moves", 30, _moved),
     ("the champion is re-issued", 35, _reissued),
     ("everything is restarted", 39, _stopped),
-    ("the machine is lost and restored", 45, _restored),
+    ("the machine is lost and restored", 42, _restored),
 )
