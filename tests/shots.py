@@ -1,4 +1,4 @@
-"""The pictures of docs/: ``make shots``. A served repository of seconds, photographed in Chromium.
+"""The pictures of docs/: ``make shots``. The report and a served repository of seconds, photographed in Chromium.
 
 Needs the extra ``browser`` and Chromium; some minutes.
 """
@@ -75,8 +75,23 @@ def take(page: Page, scene: Scene, runs: dict[str, str]) -> None:
     keep("notification", page.locator("#note").screenshot())
 
 
+def report() -> None:
+    """The first screen of the shipped run's report, for the README: `make run` has to have been."""
+    file = TOP / "reports" / "index.html"
+    if not file.exists():
+        print(f"{file.relative_to(TOP)} does not exist, and its picture stays: run `make run` first", flush=True)
+        return
+    with sync_playwright() as playwright:
+        browser = browsing.launch(playwright)
+        page = browser.new_page(viewport={"width": 1100, "height": 700})
+        page.goto(file.as_uri())
+        keep("report", page.screenshot())
+        browser.close()
+
+
 def main() -> None:
     """Make the scene, take the pictures, and leave nothing else."""
+    report()
     with tempfile.TemporaryDirectory(prefix="driftline-shots-") as folder, Scene(Path(folder)) as scene:
         runs = play(scene)
         with sync_playwright() as playwright:

@@ -34,6 +34,7 @@ MOVED = {  # 0.1.0 → 0.2.0
     "flows/server.py": "flows/machine/server.py",
     "flows/spans.py": "flows/windows/ranges.py",
     "flows/stage.py": "flows/pipeline/stage.py",
+    "flows/status.py": "flows/status/lines.py",
     "flows/summary.py": "flows/runs/summary.py",
     "flows/tell.py": "flows/notify/notifications.py",
     "flows/verify.py": "flows/runs/verify.py",
