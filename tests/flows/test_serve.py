@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -25,6 +26,7 @@ from tests.support.small_repository import make
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 TRAINING_DEPLOYMENT = "scheduled-training/training-"
+EVERY_MINUTE = "* * * * *"
 DECLARED = """
 deployments:
   - name: training
@@ -66,6 +68,15 @@ class Served:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=TOP, env=self.environment, stdout=log, stderr=log)
         self.until(lambda: TRAINING_DEPLOYMENT in self.log.read_text()[before:], 240, "deployed")
+        if cron != EVERY_MINUTE:
+            self.until(self.is_idle, 180, "done with what was due while it was away")
+
+    def is_idle(self):
+        known = self.ask(
+            "flow_runs/filter", flow_runs={"state": {"type": {"any_": ["RUNNING", "PENDING", "SCHEDULED"]}}}
+        )
+        soon = datetime.now(UTC) + timedelta(seconds=10)
+        return not [run for run in known if datetime.fromisoformat(run["expected_start_time"]) < soon]
 
     def until(self, condition, seconds, what):
         deadline = time.monotonic() + seconds
@@ -128,7 +139,7 @@ def served(tmp_path_factory):
         for name, value in one.environment.items():
             patch.setenv(name, value)
         make(one.repository)
-        one.start("* * * * *")
+        one.start(EVERY_MINUTE)
         yield one
         if one.process.poll() is None:
             one.end()
