@@ -226,7 +226,7 @@ def test_a_killed_runner_leaves_no_process_and_its_run_does_not_stay_running(ser
     assert Home.of(served.repository).workspace_lock.exists()
     skipped = served.trigger(stages=["first"], limits={"overlap": "skip"})  # and no lock is left to clear
     served.until(lambda: served.state(skipped)["type"] == "COMPLETED", 120, "completed")
-    assert served.state(skipped)["name"] == "Completed"
+    assert served.state(skipped)["name"] in ("Completed", "Unchanged")
 
 
 TRAINING = """
