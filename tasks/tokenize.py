@@ -63,6 +63,8 @@ def prepared(source: checkpoint.Checkpoint, section: Params) -> PreTrainedTokeni
     tokenizer.model_max_length = section.max_length
     tokenizer.truncation_side = section.truncation_side
     tokenizer.init_kwargs.pop("max_length", None)  # of a truncation saved with the checkpoint
+    if not checkpoint.takes_token_types(source, tokenizer):
+        tokenizer.model_input_names = ["input_ids", "attention_mask"]
     return tokenizer
 
 
@@ -102,9 +104,9 @@ def tokens(table: pa.Table, name: str, tokenizer: PreTrainedTokenizerFast, ids: 
     if None in texts:
         raise UserError(f"data/splits/{name}.parquet: row {texts.index(None)} has no text: run `dvc repro split`")
     for chunk in tqdm(list(_chunks(texts)), desc=f"tokenize {name}", unit_scale=CHUNK, unit=" texts", mininterval=1):
-        encoded = tokenizer(chunk, truncation=True, padding=False, add_special_tokens=True)
-        rows += encoded["input_ids"]
-        truncated += sum(bool(one.overflowing) for one in encoded.encodings or [])
+        ids_of_chunk, cut = checkpoint.token_ids(tokenizer, chunk)
+        rows += ids_of_chunk
+        truncated += cut
     labels = [ids[label] for label in table["label"].to_pylist()]
     return pa.table([table["id"], rows, labels], schema=TOKENS), truncated
 

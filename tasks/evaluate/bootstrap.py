@@ -42,7 +42,11 @@ def resampled_measures(
 
 
 def _merged(sources: Sequence[Measures | OwnMeasures], weights: Counts) -> dict[str, Floats]:
-    return {name: value for source in sources for name, value in source.weighted(weights).items()}
+    return {
+        name: value
+        for source in sources
+        for name, value in (source.resampled if isinstance(source, Measures) else source.weighted)(weights).items()
+    }
 
 
 def percentile_interval(values: Floats) -> list[float] | None:

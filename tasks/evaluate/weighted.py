@@ -42,36 +42,51 @@ class Measures:
         self._classes = probability.shape[1]
         self._cell = predictions.truth * self._classes + predictions.predicted
         self._loss = -np.log(np.maximum(probability[rows, predictions.truth], np.finfo(np.float64).eps))
+        self._hit = (predictions.truth == predictions.predicted).astype(np.float64)
         self._gap = probability.max(axis=1) - (probability.argmax(axis=1) == predictions.truth)
         self._bin = bin_numbers(probability.max(axis=1), bins)
         self._ranked = [Ranked(predictions.truth == k, probability[:, k]) for k in range(self._classes)]
+        self._whole = self._by_class(np.ones(len(rows), np.int64))
 
     def weighted(self, weights: Counts) -> dict[str, Floats]:
         """OVERALL [] and PER_CLASS [classes] under ``weights`` [rows], which are whole numbers.
 
         An area is NaN where no class has rows of both kinds; precision and recall are 0 where they are undefined.
         """
-        total, weighted = weights.sum(), weights.astype(np.float64)
-        cells: Floats = np.bincount(self._cell, weighted, self._classes**2).astype(np.float64)
+        return self._measures(weights, self._by_class(weights))
+
+    def resampled(self, weights: Counts) -> dict[str, Floats]:
+        """The same for a resample. One that lacks a class says nothing of it: there the class keeps what it has on all
+        rows, and a mean over the classes is always over the same ones."""
+        drawn = self._by_class(weights)
+        kept = {name: np.where(np.isnan(values), self._whole[name], values) for name, values in drawn.items()}
+        return self._measures(weights, kept)
+
+    def _by_class(self, weights: Counts) -> dict[str, Floats]:
+        """PER_CLASS and both areas [classes]; NaN where undefined."""
+        cells: Floats = np.bincount(self._cell, weights.astype(np.float64), self._classes**2).astype(np.float64)
         counts = cells.reshape(self._classes, -1)
         hit, true, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-        f1, present = _share(2 * hit, true + predicted), true + predicted > 0
         roc, pr = np.array([ranked.areas(weights) for ranked in self._ranked]).T
+        found = {"precision": (hit, predicted), "recall": (hit, true), "f1": (2 * hit, true + predicted)}
+        return {name: _share(*parts) for name, parts in found.items()} | {"roc_auc": roc, "pr_auc": pr}
+
+    def _measures(self, weights: Counts, by_class: dict[str, Floats]) -> dict[str, Floats]:
+        total, weighted = weights.sum(), weights.astype(np.float64)
+        f1 = by_class["f1"]
         return {
-            "accuracy": hit.sum() / total,
-            "macro_f1": f1.sum() / present.sum(),
+            "accuracy": weighted @ self._hit / total,
+            "macro_f1": np.nansum(f1) / np.count_nonzero(~np.isnan(f1)),
             "log_loss": weighted @ self._loss / total,
-            "roc_auc": _mean(roc),
-            "pr_auc": _mean(pr),
+            "roc_auc": _mean(by_class["roc_auc"]),
+            "pr_auc": _mean(by_class["pr_auc"]),
             "calibration_error": np.array(calibration_error(self._gap, self._bin, weighted)),
-            "precision": _share(hit, predicted),
-            "recall": _share(hit, true),
-            "f1": f1,
+            **{name: np.nan_to_num(by_class[name]) for name in PER_CLASS},
         }
 
 
 def _share(part: Floats, whole: Floats) -> Floats:
-    shares: Floats = part / np.where(whole == 0, 1, whole)
+    shares: Floats = part / np.where(whole == 0, np.nan, whole)
     return shares
 
 

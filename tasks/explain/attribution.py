@@ -8,10 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
 from tasks.core.errors import UserError
 from tasks.explain import Params
 from tasks.modelling.checkpoints import checkpoint
+
+
+class Unexplained(UserError):
+    """A model whose predictions cannot be explained; all else of it works."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class Explainer:
         self.model.requires_grad_(False)
         self._section = section
         self._embedding = word_embeddings(self.model)
-        self.labels, _ = checkpoint.labels_and_width(folder)
+        self._tables = [table for table in _tables(self.model) if table.weight is self._embedding.weight]
+        self.labels = checkpoint.labels_of(folder)
 
     def _margin(self, ids: torch.Tensor, mask: torch.Tensor, labels: tuple[int, int]) -> torch.Tensor:
         logits = self.model(input_ids=ids, attention_mask=mask).logits
@@ -122,20 +128,56 @@ class Explainer:
     ) -> torch.Tensor:
         """Gradient of the margin at each of ``points`` [points, tokens, hidden] in place of the embeddings."""
         points.requires_grad_(True)
-        hook = self._embedding.register_forward_hook(lambda *_: points)
+        ids = ids.expand(len(points), -1)
+        hooks = [
+            table.register_forward_hook(lambda _, given, made: _placed(given[0], made, ids, points))
+            for table in self._tables
+        ]
         try:
-            margin = self._margin(ids.expand(len(points), -1), mask.expand(len(points), -1), labels)
+            margin = self._margin(ids, mask.expand(len(points), -1), labels)
         finally:
-            hook.remove()
+            for hook in hooks:
+                hook.remove()
+        if not margin.requires_grad:
+            raise Unexplained(
+                f"{type(self.model).__name__} does not look up its tokens one by one: it cannot be explained"
+            )
         return torch.autograd.grad(margin.sum(), points)[0]
 
 
-def word_embeddings(model: torch.nn.Module) -> torch.nn.Embedding:
-    """The largest embedding table: a vocabulary is larger than positions or segments."""
-    tables = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
+def _placed(called: torch.Tensor, made: torch.Tensor, ids: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """What a lookup of ``called`` gives once ``points`` [rows, tokens, hidden] stand for ``ids`` [rows, tokens].
+
+    A model may look up more than the ids: padding up to its window, tokens by rows, or, for a decoder, the ids shifted.
+    """
+    rows, tokens = ids.shape
+    if called.ndim != 2:
+        return made
+    if len(called) == rows and torch.equal(called[:, :tokens], ids):
+        return torch.cat([points, made[:, tokens:]], 1)
+    if torch.equal(called, ids.T):
+        return points.transpose(0, 1)
+    if called.shape == ids.shape and torch.equal(called[:, 1:], ids[:, :-1]):
+        return torch.cat([made[:, :1], points[:, :-1]], 1)
+    return made
+
+
+def word_embeddings(model: PreTrainedModel) -> torch.nn.Embedding:
+    """The table of the words: the one that a model names, or the largest, since a vocabulary is larger than positions
+    or segments. Of several that share their weights, as an encoder's and a decoder's do, the last is looked up."""
+    tables = _tables(model)
     if not tables:
-        raise UserError(f"{type(model).__name__} has no embedding table: its predictions cannot be explained")
-    return max(tables, key=lambda table: table.num_embeddings)
+        raise Unexplained(f"{type(model).__name__} has no embedding table: it cannot be explained")
+    try:
+        named = model.get_input_embeddings()
+    except NotImplementedError:
+        named = None
+    own = named if named in tables else max(tables, key=lambda table: table.num_embeddings)
+    return [table for table in tables if table.weight is own.weight][-1]
+
+
+def _tables(model: PreTrainedModel) -> list[torch.nn.Embedding]:
+    return [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
 
 
 def _pieces(text: str, offsets: list[tuple[int, ...]], values: list[float]) -> list[tuple[str, float]]:

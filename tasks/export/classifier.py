@@ -21,6 +21,8 @@ from tasks.export import EXPORT_REPORT, SAME_LABELS, Options
 from tasks.export.compare import Measured, agreement, batch_of, measure, with_onnx, with_torch
 from tasks.export.graph import PACKAGES, require_onnx, to_int8, to_onnx
 from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.checkpoints.head import needs_equal_lengths
+from tasks.modelling.checkpoints.inspection import WEIGHTS
 
 GRAPH, INT8 = "model.onnx", "model.int8.onnx"
 
@@ -31,24 +33,25 @@ def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> 
     torch.set_num_threads(options.threads)
     tokenizer, model = checkpoint.load_trained(classifier)
     texts = rows["text"].to_pylist()
-    labels, _ = checkpoint.labels_and_width(classifier)
+    labels = checkpoint.labels_of(classifier)
     truth = [labels.index(label) for label in rows["label"].to_pylist()]
 
     with replacing_folder(folder) as part:
         example = batch_of(tokenizer, [texts[0], f"{texts[0]} {texts[-1]}"])
         print("exporting", flush=True)
         to_onnx(model, {name: torch.from_numpy(value) for name, value in example.items()}, part / GRAPH)
-        to_int8(part / GRAPH, part / INT8)
+        unfit = to_int8(part / GRAPH, part / INT8)
+        files = {"onnx": part / GRAPH} | ({} if unfit else {"onnx int8": part / INT8})
         runs = {"torch": with_torch(model)}
-        runs |= {name: with_onnx(part / file, options.threads) for name, file in (("onnx", GRAPH), ("onnx int8", INT8))}
-        forms = measure(runs, tokenizer, texts, options.batch_size, options.repeat)
-        files = (classifier / "model.safetensors", part / GRAPH, part / INT8)
-        sizes = {name: file.stat().st_size for name, file in zip(forms, files, strict=True)}
+        runs |= {name: with_onnx(file, options.threads) for name, file in files.items()}
+        batch_size = 1 if needs_equal_lengths(model) else options.batch_size
+        forms = measure(runs, tokenizer, texts, batch_size, options.repeat)
+        sizes = {name: file.stat().st_size for name, file in {"torch": classifier / WEIGHTS, **files}.items()}
         metrics = {name: _metrics(form, forms["torch"], truth, sizes[name]) for name, form in forms.items()}
         _refuse_other_labels(metrics["onnx"])
-        kept, why = keep_int8(metrics["onnx"], metrics["onnx int8"])
+        kept, why = (False, unfit) if unfit else keep_int8(metrics["onnx"], metrics["onnx int8"])
         if not kept:
-            (part / INT8).unlink()
+            (part / INT8).unlink(missing_ok=True)
         for file in sorted(classifier.iterdir()):
             if file.suffix == ".json":
                 shutil.copyfile(file, part / file.name)

@@ -15,6 +15,8 @@ import torch
 from transformers import PreTrainedModel
 
 from tasks.core.errors import UserError
+from tasks.core.faults import is_machines
+from tasks.modelling.checkpoints.loader import first_line
 
 INPUTS = ("input_ids", "attention_mask")
 MAX_BYTES = 1_900_000_000  # of weights in one file: protobuf's limit is 2 GiB
@@ -53,8 +55,6 @@ def _quietly() -> Iterator[None]:
 def to_onnx(model: PreTrainedModel, example: dict[str, torch.Tensor], file: Path) -> None:
     """Write the graph for rows and tokens of any number; ``example`` [rows ≥ 2, tokens ≥ 2] shows the inputs."""
     require_onnx()
-    from torch.onnx.errors import OnnxExporterError
-
     dynamic = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     if sum(weight.nbytes for weight in model.state_dict().values()) > MAX_BYTES:
         raise UserError(
@@ -73,21 +73,30 @@ def to_onnx(model: PreTrainedModel, example: dict[str, torch.Tensor], file: Path
                 external_data=False,
                 verbose=False,
             )
-    except (OnnxExporterError, RuntimeError) as error:
-        why = str(error.__cause__ or error).strip().splitlines()[0]
+    except Exception as error:  # the exporter traces the model's code, which may raise anything
+        if is_machines(error):
+            raise
+        why = first_line(error.__cause__ if isinstance(error.__cause__, Exception) else error)
         raise UserError(
             f"torch cannot export {type(model).__name__} for texts of any length (plain recurrent networks cannot be "
             f"exported, lstm and gru can): {why}"
         ) from error
 
 
-def to_int8(source: Path, target: Path) -> None:
-    """Dynamic quantization of the matrices to 8 bits, per channel."""
+def to_int8(source: Path, target: Path) -> str | None:
+    """Dynamic quantization of the matrices to 8 bits, per channel; what speaks against it, None once it is written."""
     require_onnx()
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with TemporaryDirectory() as folder, _quietly():
         prepared: Any = Path(folder) / "prepared.onnx"
-        quant_pre_process(source, prepared, skip_symbolic_shape=True)
-        quantize_dynamic(prepared, target, per_channel=True, weight_type=QuantType.QInt8)
+        try:
+            quant_pre_process(source, prepared, skip_symbolic_shape=True)
+            quantize_dynamic(prepared, target, per_channel=True, weight_type=QuantType.QInt8)
+        except Exception as error:  # onnxruntime knows not every operator
+            if is_machines(error):
+                raise
+            target.unlink(missing_ok=True)
+            return f"cannot be quantized: {first_line(error)}"
+    return None

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -92,8 +92,9 @@ class Params(Section):
     """Weight each label by the inverse of its share of train."""
     layers: int | None = Field(default=None, ge=1)
     """Use only the lowest ``layers`` of the checkpoint; null: all."""
-    frozen_layers: int = Field(default=0, ge=0)
-    """Freeze the embeddings and this many of the lowest layers; 0: train everything."""
+    frozen_layers: Annotated[int, Field(ge=0)] | Literal["auto"] = 0
+    """Freeze the embeddings and this many of the lowest layers; 0: train everything; auto: two thirds of the layers
+    where their output can be computed once, else 0."""
     lora: Lora | None = None
     """Train low-rank adapters and merge them at the end; null: train the layers themselves."""
     augmentation: Augmentation | None = None

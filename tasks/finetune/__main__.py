@@ -44,7 +44,7 @@ def _token_rows(file: Path) -> Rows:
 def _modality(tokens: Path, section: Params) -> Modality:
     """Text or image; UserError for a setting of the other."""
     modality: Modality = "image" if (tokens / LAYOUT_FILE).is_file() else "text"
-    if modality == "image" and section.frozen_layers:
+    if modality == "image" and section.frozen_layers not in (0, "auto"):
         raise UserError("finetune.frozen_layers is for texts: set it to 0; for images use finetune.lora")
     if modality == "text" and section.augmentation:
         raise UserError("finetune.augmentation is for images, but the rows are texts: set it to null")
@@ -75,7 +75,10 @@ def finetune(
         model, has_last_layer = warm_start.load(section.warm_start, labels, section, tokens / "tokenizer")
         section = section.model_copy(update={"probe": section.probe and not has_last_layer})
     _set_attention(model, section)
-    return model, fit(model, rows, validation, section, seed, folder)
+    if source.family is not None and section.frozen_layers == "auto":  # random layers are to be trained
+        section = section.model_copy(update={"frozen_layers": 0})
+    longest = checkpoint.fit_to_tokenizer(model, tokens / "tokenizer") if modality == "text" else None
+    return model, fit(model, rows, validation, section, seed, folder, longest)
 
 
 def _set_attention(model: PreTrainedModel, section: Params) -> None:

@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 from torch.utils.data import Dataset, Sampler
 from transformers import PreTrainedModel
 
 from tasks.finetune import Augmentation
+from tasks.modelling.checkpoints.head import needs_equal_lengths
 
 GROUP_BATCHES = 50  # batches sorted by length together: enough for little padding, few enough to stay random
 
@@ -50,11 +52,14 @@ class Rows(Dataset[dict[str, Any]]):
         """A fixed random sample of ``count`` rows; all rows without a count."""
         if count is None or count >= len(self):
             return self
-        drawn = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
+        return self.take(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]).tolist())
+
+    def take(self, drawn: Sequence[int]) -> Rows:
+        """These rows, in this order."""
         values = np.concatenate([self.values[self.starts[i] : self.starts[i + 1]] for i in drawn])
-        starts = np.r_[0, np.cumsum(self.lengths[drawn])]
-        ids = None if self.ids is None else [str(self.ids[int(i)]) for i in drawn]
-        return replace(self, values=values, starts=starts, labels=self.labels[drawn], ids=ids)
+        starts = np.r_[0, np.cumsum(self.lengths[list(drawn)])]
+        ids = None if self.ids is None else [str(self.ids[i]) for i in drawn]
+        return replace(self, values=values, starts=starts, labels=self.labels[list(drawn)], ids=ids)
 
     def collator(self, pad_token_id: int) -> Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]:
         """Makes a batch of rows."""
@@ -73,7 +78,8 @@ class Rows(Dataset[dict[str, Any]]):
 
 class LengthGroupedSampler(Sampler[list[int]]):
     """Row numbers in batches of similar length, in an order that only (seed, epoch) decide; without a seed, from short
-    to long. ``max_tokens`` bounds a batch, padding included; with ``pass_cost`` batches are ``cheapest_slices``."""
+    to long. ``max_tokens`` bounds a batch, padding included; with ``pass_cost`` batches are ``cheapest_slices``; a last
+    batch of fewer than ``min_rows`` joins the one before."""
 
     def __init__(
         self,
@@ -82,10 +88,11 @@ class LengthGroupedSampler(Sampler[list[int]]):
         seed: int | None,
         max_tokens: int | None = None,
         pass_cost: int | None = None,
+        min_rows: int = 1,
     ) -> None:
         # Not named batch_size: accelerate would derive the size of the last batch from it and drop rows.
         self.lengths, self.max_rows, self.seed, self.max_tokens, self.epoch = lengths, batch_size, seed, max_tokens, 0
-        self.pass_cost = pass_cost
+        self.pass_cost, self.min_rows = pass_cost, min_rows
         self._fixed = self._cut(_by_length(lengths)) if seed is None else []
         self._count = len(self.of_epoch(0))
 
@@ -119,7 +126,10 @@ class LengthGroupedSampler(Sampler[list[int]]):
             slices = cheapest_slices(self.lengths[order], self.max_rows, self.pass_cost)
             return [order[rows].tolist() for rows in slices]
         if self.max_tokens is None:
-            return [order[i : i + self.max_rows].tolist() for i in range(0, len(order), self.max_rows)]
+            cut = [order[i : i + self.max_rows].tolist() for i in range(0, len(order), self.max_rows)]
+            if len(cut) > 1 and len(cut[-1]) < self.min_rows:
+                cut[-2:] = [cut[-2] + cut[-1]]
+            return cut
         batches: list[list[int]] = [[]]
         for i in order.tolist():
             if batches[-1] and (len(batches[-1]) + 1) * self.lengths[i] > self.max_tokens:
@@ -130,7 +140,7 @@ class LengthGroupedSampler(Sampler[list[int]]):
 
 def cheapest_slices(lengths: npt.NDArray[np.int64], max_rows: int, pass_cost: int) -> list[slice]:
     """Cut rows, in order, into slices of at most ``max_rows`` with the lowest total cost in tokens: a slice costs its
-    rows padded to its longest, plus ``pass_cost``."""
+    rows padded to its longest, plus ``pass_cost``. At a ``pass_cost`` of 0 no row is padded."""
     cost, start = np.zeros(len(lengths) + 1, np.int64), np.zeros(len(lengths) + 1, np.int64)
     for end in range(1, len(lengths) + 1):
         first = max(0, end - max_rows)
@@ -173,7 +183,17 @@ class PaddingCollator:
 
 def pad_token_id(model: PreTrainedModel) -> int:
     """The padding token; 0 for a model without one, which is never given padding."""
-    return int(getattr(model.config, "pad_token_id", None) or 0)
+    return int(getattr(model.config.get_text_config(), "pad_token_id", None) or 0)
+
+
+def min_rows(model: PreTrainedModel) -> int:
+    """Rows that a training batch needs: two where a batch norm takes the variance over rows."""
+    return 2 if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()) else 1
+
+
+def passes(model: PreTrainedModel, rows: Rows, batch_size: int) -> LengthGroupedSampler:
+    """All rows from short to long, in batches that the model may be given."""
+    return LengthGroupedSampler(rows.lengths, batch_size, None, pass_cost=0 if needs_equal_lengths(model) else None)
 
 
 def model_inputs(model: PreTrainedModel, rows: Rows, batch: Sequence[int]) -> dict[str, torch.Tensor]:

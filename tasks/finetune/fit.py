@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from tasks.finetune import Params, frozen, lora, record, temperature, vocabulary
 from tasks.finetune.batching import Rows
 from tasks.finetune.device import Device, device_for
+from tasks.finetune.preflight import Settled, settle
 from tasks.finetune.probe import init_last_layer
 from tasks.finetune.training import TrainResult, train
 from tasks.modelling.decision import Thresholds, choose_thresholds, softmax
@@ -54,15 +55,24 @@ class Timer:
 
 
 def fit(
-    model: PreTrainedModel, rows: Rows, validation: Rows, section: Params, seed: int, folder: Path | None = None
+    model: PreTrainedModel,
+    rows: Rows,
+    validation: Rows,
+    section: Params,
+    seed: int,
+    folder: Path | None = None,
+    longest: int | None = None,
 ) -> FitResult:
     """Train ``model`` in place and fold its temperature in; it ends on the CPU, ready to predict.
 
     ``folder`` holds checkpoints and what is computed once; the same call resumes from it after an interruption.
+    ``longest``: the most tokens that a row of any split may have. UserError where the model cannot be trained so.
     """
+    settled = settle(model, rows, section, longest)
+    section = settled.section
     device, timer = device_for(section, model.config._attn_implementation or "eager"), Timer()
     torch.nn.Module.to(model, device.torch)
-    with _work_folder(folder) as work, _trainable_part(model, section, rows, validation, work) as part:
+    with _work_folder(folder) as work, _trainable_part(model, settled, rows, validation, work) as part:
         store = CheckpointStore(work, section.checkpoint_seconds if folder else math.inf)
         resumed = store.latest()
         if resumed is not None:
@@ -77,7 +87,7 @@ def fit(
         timer.lap("train")
     torch.nn.Module.to(model, "cpu").train(False)
     fitted = temperature.fit(done.logits, done.labels)
-    temperature.fold(model, fitted)
+    temperature.fold(settled.scaled, fitted)
     decision = _decide(model, done, fitted, section)
     metrics = _metrics(model, done, fitted) | {
         "trainable_parameters": trainable,
@@ -108,21 +118,28 @@ def _work_folder(folder: Path | None) -> Iterator[Path]:
 
 @contextmanager
 def _trainable_part(
-    model: PreTrainedModel, section: Params, rows: Rows, validation: Rows, folder: Path
+    model: PreTrainedModel, settled: Settled, rows: Rows, validation: Rows, folder: Path
 ) -> Iterator[_Part]:
     """Within the block the model is its trainable part; yields the rows as this part takes them."""
-    depth = section.frozen_layers
-    if depth:
-        frozen.refuse_too_many(model, depth)
+    section, sample = settled.section, settled.sample
+    depth = int(section.frozen_layers)
+    cls_only = frozen.tried(model, depth, sample)
+    if depth and cls_only is None:
+        print(
+            f"the frozen layers of {type(model).__name__} cannot be computed once: they run at every step", flush=True
+        )
+        with frozen.frozen_in_place(model, depth):
+            yield _Part(rows, validation, False)
+    elif depth:
         train_rows, held_out = _activations(model, section, rows, validation, folder / "activations")
-        cls_only = frozen.can_use_cls_only(model, depth, validation, held_out)
-        with frozen.trainable_part(model, depth, cls_only):
-            yield _Part(train_rows, held_out, cls_only)
-        return
-    with vocabulary.only_used_tokens(model, rows, validation) as (train_rows, held_out):
-        cls_only = frozen.has_layer_list(model) and frozen.can_use_cls_only(model, 0, held_out, held_out)
-        with frozen.trainable_part(model, 0, cls_only) if cls_only else nullcontext():
-            yield _Part(train_rows, held_out, cls_only)
+        shared = frozen.shared_weights(model, depth, sample)
+        with frozen.held(shared), frozen.trainable_part(model, depth, bool(cls_only)):
+            yield _Part(train_rows, held_out, bool(cls_only))
+    else:
+        used = vocabulary.only_used_tokens(model, rows, validation, sample=sample)
+        part = frozen.trainable_part(model, 0, True) if cls_only else nullcontext()
+        with used as (train_rows, held_out), part:
+            yield _Part(train_rows, held_out, bool(cls_only))
 
 
 def _activations(
@@ -133,7 +150,7 @@ def _activations(
     def build(folder: Path) -> None:
         frozen.refuse_too_large(model, rows, folder)
         for name, part in splits.items():
-            frozen.activations(model, section.frozen_layers, part, folder / name, section.batch_size)
+            frozen.activations(model, int(section.frozen_layers), part, folder / name, section.batch_size)
 
     build_once(folder, build)
     train_rows, held_out = (frozen.load_activations(part, folder / name) for name, part in splits.items())

@@ -6,8 +6,9 @@ in a file; the layers above are then trained on it in place of the embeddings.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any
@@ -19,7 +20,8 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from tasks.core.errors import UserError
-from tasks.finetune.batching import LengthGroupedSampler, Rows, model_inputs
+from tasks.core.faults import is_machines
+from tasks.finetune.batching import Rows, model_inputs, passes
 from tasks.finetune.cls_only import ClsOnlyLayer, is_bert_layer
 from tasks.finetune.micro_batches import halved_on_oom
 
@@ -36,12 +38,16 @@ class _EmbeddingBypass(nn.Module):
         return found
 
 
+class _Recorded(Exception):
+    """Ends a pass at a recorder."""
+
+
 class _Recorder(nn.Module):
-    """In place of a layer: records its input."""
+    """In place of a layer: records its input, and ends the pass there."""
 
     def forward(self, hidden: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
         self.seen = hidden
-        return hidden
+        raise _Recorded
 
 
 def has_layer_list(model: PreTrainedModel) -> bool:
@@ -50,11 +56,38 @@ def has_layer_list(model: PreTrainedModel) -> bool:
 
 
 def _find_layers(model: PreTrainedModel) -> tuple[nn.Module, str] | None:
+    count = getattr(model.config.get_text_config(), "num_hidden_layers", None)
     for owner in model.base_model.modules():
         for name, child in owner.named_children():
-            if isinstance(child, nn.ModuleList) and len(child) == getattr(model.config, "num_hidden_layers", None):
+            if isinstance(child, nn.ModuleList) and len(child) == count:
                 return owner, name
     return None
+
+
+def two_thirds(model: PreTrainedModel) -> int:
+    """How many layers ``frozen_layers: auto`` would freeze."""
+    return 2 * len(_layers(model)) // 3 if has_layer_list(model) else 0
+
+
+@contextmanager
+def frozen_in_place(model: PreTrainedModel, depth: int) -> Iterator[None]:
+    """Within the block the embeddings and the ``depth`` lowest layers run, and are not trained."""
+    parts = [*_layers(model)[:depth], model.get_input_embeddings(), getattr(model.base_model, "embeddings", None)]
+    with held([weight for part in parts if isinstance(part, nn.Module) for weight in part.parameters()]):
+        yield
+
+
+@contextmanager
+def held(weights: list[nn.Parameter]) -> Iterator[None]:
+    """Within the block these weights are not trained."""
+    trained = [weight for weight in weights if weight.requires_grad]
+    for weight in trained:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in trained:
+            weight.requires_grad_(True)
 
 
 def _layers_owner(model: PreTrainedModel) -> tuple[nn.Module, str]:
@@ -109,10 +142,11 @@ def activations(model: PreTrainedModel, frozen: int, rows: Rows, file: Path, bat
     shape = (int(rows.starts[-1]), model.config.hidden_size)
     values = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
     model.train(False)
-    batches = LengthGroupedSampler(rows.lengths, batch_size, seed=None)
+    batches = passes(model, rows, batch_size)
 
     def run(batch: list[int]) -> None:
-        model(**model_inputs(model, rows, batch))
+        with suppress(_Recorded):
+            model(**model_inputs(model, rows, batch))
         for i, states in zip(batch, recorder.seen.float().cpu().numpy(), strict=True):
             values[rows.starts[i] : rows.starts[i + 1]] = states[: rows.lengths[i]]
 
@@ -123,27 +157,56 @@ def activations(model: PreTrainedModel, frozen: int, rows: Rows, file: Path, bat
     return load_activations(rows, file)
 
 
+def shared_weights(model: PreTrainedModel, frozen: int, rows: Rows) -> list[nn.Parameter]:
+    """The weights above the ``frozen`` layers that these read too, such as a table of relative positions: trained, they
+    would make the activations another model's."""
+    recorder = _Recorder()
+    model.train(False)
+    with trainable_part(model, frozen, False):
+        above = [weight for weight in model.parameters() if weight.requires_grad]
+    with torch.enable_grad(), _with_layers(model, [*_layers(model)[:frozen], recorder]), suppress(_Recorded):
+        model(**model_inputs(model, rows, [int(rows.lengths.argmax())]))
+    if not recorder.seen.requires_grad:
+        return []
+    gradients = torch.autograd.grad(recorder.seen.sum(), above, allow_unused=True)
+    return [weight for weight, gradient in zip(above, gradients, strict=True) if gradient is not None]
+
+
 def load_activations(rows: Rows, file: Path) -> Rows:
     """The rows with the activations in ``file`` as their input."""
     return Rows("inputs_embeds", np.load(file, mmap_mode="r"), rows.starts, rows.labels, rows.ids)
 
 
+def tried(model: PreTrainedModel, frozen: int, rows: Rows) -> bool | None:
+    """``can_use_cls_only`` for the activations of ``rows``; None also where the model has no layers to split at."""
+    if not has_layer_list(model):
+        return None
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            part = activations(model, frozen, rows, Path(folder) / "tried.npy", len(rows)) if frozen else rows
+            return can_use_cls_only(model, frozen, rows, part)
+    except Exception as error:  # as many as there are ways to build a model
+        if is_machines(error):
+            raise
+        return None
+
+
 @torch.inference_mode()
-def can_use_cls_only(model: PreTrainedModel, frozen: int, whole: Rows, part: Rows) -> bool:
+def can_use_cls_only(model: PreTrainedModel, frozen: int, whole: Rows, part: Rows) -> bool | None:
     """Whether the last layer may run for the CLS token only.
 
-    Compares the trainable part's logits with the whole model's on a few rows; a model whose trainable part gives other
-    logits even with its full last layer is refused.
+    Compares the trainable part's logits with the whole model's on these rows, padded as in training; None where the
+    trainable part gives other logits even with its full last layer.
     """
     model.train(False)
-    batch = list(range(min(4, len(whole))))
-    expected = model(**model_inputs(model, whole, batch)).logits
+    batches = passes(model, whole, len(whole)).of_epoch(0)
+    expected = [model(**model_inputs(model, whole, batch)).logits for batch in batches]
     for cls_only in (True, False) if is_bert_layer(_layers(model)[-1]) else (False,):
         with trainable_part(model, frozen, cls_only):
-            found = model(**model_inputs(model, part, batch)).logits
-        if torch.allclose(found, expected, atol=TOLERANCE, rtol=TOLERANCE):
+            found = [model(**model_inputs(model, part, batch)).logits for batch in batches]
+        if torch.allclose(torch.cat(found), torch.cat(expected), atol=TOLERANCE, rtol=TOLERANCE):
             return cls_only
-    raise UserError(f"finetune.frozen_layers: {type(model).__name__} cannot be split at its layers; set it to 0")
+    return None
 
 
 def refuse_too_many(model: PreTrainedModel, frozen: int) -> None:

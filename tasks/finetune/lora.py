@@ -5,15 +5,20 @@ The head (pooler and last layer) is trained too. What is saved is a plain model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from tasks.core.errors import UserError
+from tasks.core.faults import is_machines
 from tasks.finetune import Lora
+from tasks.modelling.checkpoints.loader import first_line
 
 
 @contextmanager
@@ -32,7 +37,9 @@ def with_adapters(model: PreTrainedModel, section: Lora | None) -> Iterator[None
         lora_dropout=section.dropout,
         target_modules=_targets(model),
     )
-    inject_adapter_in_model(config, model)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="fan_in_fan_out")  # of GPT-2's transposed layers, which peft settles
+        inject_adapter_in_model(config, model)
     for weight in head:
         weight.requires_grad_(True)
     try:
@@ -43,13 +50,36 @@ def with_adapters(model: PreTrainedModel, section: Lora | None) -> Iterator[None
             weight.requires_grad_(before[name])
 
 
+def refuse_unfit(
+    model: PreTrainedModel, section: Lora, logits: Callable[[], torch.Tensor], expected: torch.Tensor
+) -> None:
+    """UserError unless adapters can be added to the model and merged into it without a change of its logits."""
+    try:
+        with with_adapters(model, section):
+            found = logits()
+        same = torch.allclose(found, expected, atol=1e-4) and torch.allclose(logits(), expected, atol=1e-4)
+        why = "they change its answers before they are trained"
+    except UserError:
+        raise
+    except Exception as error:  # peft refuses by several
+        if is_machines(error):
+            raise
+        same, why = False, first_line(error)
+    if not same:
+        raise UserError(f"finetune.lora: {type(model).__name__} takes no adapters ({why}): set it to null")
+
+
 def _in_head(model: PreTrainedModel, name: str) -> bool:
     return not name.startswith(f"{model.base_model_prefix}.") or ".pooler." in name
 
 
 def _targets(model: PreTrainedModel) -> list[str]:
     """Names of the layers' linear modules."""
-    found = [name for name, m in model.named_modules() if isinstance(m, nn.Linear) and not _in_head(model, name)]
+    found = [
+        name
+        for name, m in model.named_modules()
+        if isinstance(m, nn.Linear | Conv1D) and m.weight.requires_grad and not _in_head(model, name)
+    ]
     if not found:
         raise UserError(f"finetune.lora: {type(model).__name__} has no linear modules in its layers; set it to null")
     return found
@@ -63,3 +93,4 @@ def _merge(model: PreTrainedModel) -> None:
         owner, _, own = name.rpartition(".")
         adapter.merge()
         setattr(model.get_submodule(owner), own, adapter.get_base_layer())
+    vars(model).pop("peft_config", None)

@@ -64,6 +64,8 @@ class Accumulation:
     """Accumulates the gradient of a batch over ``steps`` micro-batches; the optimizer step is the whole batch's."""
 
     steps: int
+    min_rows: int = 1
+    """Of a micro-batch."""
     pass_cost: int | None = None
     """Cost of a forward pass in tokens; None: micro-batches are not split to save padding."""
 
@@ -79,11 +81,12 @@ class Accumulation:
             try:
                 if self.steps == 1 and self.pass_cost is None:
                     return backward(batch)  # trimming would make a GPU synchronise
-                return torch.stack([backward(each) for each in split_batch(batch, self.steps, self.pass_cost)]).sum()
+                parts = split_batch(batch, min(self.steps, max(rows // self.min_rows, 1)), self.pass_cost)
+                return torch.stack([backward(each) for each in parts]).sum()
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
-                if self.steps >= rows:
+                if self.steps >= rows // self.min_rows:
                     raise UserError(f"finetune: out of memory on the gradient of a single row: {REMEDY}") from error
             self._double(zero_grad)
 

@@ -15,10 +15,11 @@ from transformers import EvalPrediction, PreTrainedModel
 from tasks.core.errors import UserError
 from tasks.finetune import Params, objectives, temperature
 from tasks.finetune.attention import attention_kernel
-from tasks.finetune.batching import LengthGroupedSampler, Rows, pad_token_id
+from tasks.finetune.batching import LengthGroupedSampler, Rows, min_rows, pad_token_id
 from tasks.finetune.early_stopping import EarlyStopping
 from tasks.finetune.eval_schedule import EvalSchedule
 from tasks.finetune.micro_batches import Accumulation, Tensors, out_of_memory, split_batch
+from tasks.modelling.checkpoints.head import needs_equal_lengths
 from tasks.modelling.training.divergence import Divergence
 from tasks.modelling.training.progress import Progress
 from tasks.modelling.training.trainer import ResumableTrainer, Run
@@ -42,7 +43,10 @@ class ClassifierTrainer(ResumableTrainer):
         self.latest: EvalPrediction | None = None  # of the last evaluation
         self.labels = len(model.config.id2label or {})
         self.pass_cost = None if rest["args"].device.type == "cuda" else PASS_COST
-        self.accumulation = Accumulation(section.accumulation, self.pass_cost)
+        if needs_equal_lengths(model):
+            self.pass_cost = 0
+        self.min_rows = min_rows(model)
+        self.accumulation = Accumulation(section.accumulation, self.min_rows, self.pass_cost)
         self.early_stopping = EarlyStopping(section.early_stopping)
         self.rows = self._rows(rest["train_dataset"])
         super().__init__(
@@ -57,7 +61,9 @@ class ClassifierTrainer(ResumableTrainer):
         )
         self.optimizer_cls_and_kwargs = objectives.optimizer(section)
         self.weight = self._label_weights() if section.class_weights else None
-        self.batches = LengthGroupedSampler(self.rows.lengths, section.batch_size, seed, section.batch_tokens)
+        self.batches = LengthGroupedSampler(
+            self.rows.lengths, section.batch_size, seed, section.batch_tokens, min_rows=self.min_rows
+        )
 
     def _label_weights(self) -> torch.Tensor:
         counts = np.bincount(self.rows.labels, minlength=self.labels)
@@ -80,6 +86,10 @@ class ClassifierTrainer(ResumableTrainer):
         batch_size = self.args.per_device_eval_batch_size
         return self._loader(rows, LengthGroupedSampler(rows.lengths, batch_size, None, pass_cost=self.pass_cost))
 
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader[Any]:
+        """The same, so that a prediction has the logits that an evaluation had."""
+        return self.get_eval_dataloader(test_dataset)
+
     def _loader(self, rows: Rows, batches: LengthGroupedSampler) -> DataLoader[Any]:
         loader: DataLoader[Any] = self.accelerator.prepare(
             DataLoader(
@@ -99,7 +109,7 @@ class ClassifierTrainer(ResumableTrainer):
         with self._attention(inputs):
             outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
         loss = objectives.loss(outputs.logits, inputs["labels"], self.weight, self.section)
-        return (loss, outputs) if return_outputs else loss
+        return (loss, {"logits": outputs.logits}) if return_outputs else loss
 
     def _attention(self, inputs: Tensors) -> AbstractContextManager[None]:
         if self.section.attention != "auto" or "attention_mask" not in inputs:

@@ -24,7 +24,7 @@ def load(start: WarmStart, labels: list[str], section: Params, tokenizer: Path) 
     last layer is initialised at random."""
     folder = Path(start.folder)
     _refuse_mismatch(folder, start.sha256, tokenizer)
-    known, _ = checkpoint.labels_and_width(folder)
+    known = checkpoint.labels_of(folder)
     source = checkpoint.resolve(Model(name=str(folder)))
     model = checkpoint.classifier(
         source,

@@ -31,9 +31,10 @@ class Paired:
     unit_counts: Counts
     """Units of each kind, [kinds]."""
 
-    def difference(self, counts: Counts) -> Floats:
+    def difference(self, counts: Counts, resample: bool = False) -> Floats:
         """Macro-F1 of the challenger minus the champion's under each row of ``counts`` [n, cells]: [n]."""
-        return self.cells.macro_f1(CHALLENGER, counts) - self.cells.macro_f1(CHAMPION, counts)
+        challenger, champion = (self.cells.macro_f1(model, counts, resample) for model in (CHALLENGER, CHAMPION))
+        return challenger - champion
 
     def observed(self) -> float:
         """The difference on the rows as they are."""
@@ -43,7 +44,7 @@ class Paired:
         """Differences under the bootstrap over units (Efron 1979): [times]."""
         units = int(self.unit_counts.sum())
         drawn = random.multinomial(units, self.unit_counts / units, size=times)
-        return self.difference(drawn @ self.unit_cells)
+        return self.difference(drawn @ self.unit_cells, resample=True)
 
     def swaps(self, random: np.random.Generator, times: int, share: float = 0.5) -> Floats:
         """Differences when each unit's two predictions are swapped with probability ``share``: [times].

@@ -46,13 +46,21 @@ def resized(processor: Any, images: Iterable[bytes]) -> Bytes:
 
     UserError if their sizes differ.
     """
+    unscaled = {"do_rescale": False, "do_normalize": False}
+    if hasattr(processor, "include_top"):  # EfficientNet's second normalisation
+        unscaled["include_top"] = False
     try:
-        made = processor(
-            images=[decoded(data) for data in images], do_rescale=False, do_normalize=False, return_tensors="np"
-        )["pixel_values"]
+        made = processor(images=[decoded(data) for data in images], return_tensors="np", **unscaled)
     except ValueError as error:
-        raise UserError(f"model.name: its image processor gives images of different sizes: {error}") from error
-    return np.asarray(made, np.uint8)
+        raise UserError(
+            f"model.name: its image processor refuses these images, or gives images of different sizes: {error}"
+        ) from error
+    found = np.asarray(made.get("pixel_values", ()))
+    if found.ndim != 4:
+        raise UserError(
+            f"model.name: its image processor gives {' and '.join(made)} and no images by pixel: name another model"
+        )
+    return found.astype(np.uint8)
 
 
 def values(processor: Any, images: Sequence[bytes]) -> npt.NDArray[np.float32]:

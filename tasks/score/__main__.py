@@ -105,7 +105,7 @@ def score_file(source: Path, target: Path, column: str, section: Params) -> None
     any_table.require_modality("text")
     table = read_any_table(source)
     texts = any_table.texts(table, column, source)
-    labels, _ = checkpoint.labels_and_width(paths.CLASSIFIER)
+    labels = checkpoint.labels_of(paths.CLASSIFIER)
     names = scored(labels).names[1:]  # all but the id, which the input may have
     any_table.refuse_unwritable(table, names, target)
     made = predict(texts, paths.CLASSIFIER, section).table(pa.array([""] * len(texts)))

@@ -16,7 +16,7 @@ from tasks.core.files import read_json
 from tasks.core.rows import Modality
 from tasks.dataset.schema import scored
 from tasks.modelling import decision, pixels
-from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.checkpoints import checkpoint, head
 from tasks.modelling.decision import Thresholds, decide
 from tasks.score import Params
 
@@ -60,24 +60,26 @@ def _contiguous(column: Any) -> Any:
 
 
 class Texts:
-    """Texts, all tokenized first."""
+    """Texts, all tokenized first; the model is given what it was trained on, ids and their mask."""
 
     def __init__(self, tokenizer: Any, texts: Sequence[str]) -> None:
         self.tokenizer, self.truncated = tokenizer, 0
-        self.rows: list[dict[str, list[int]]] = []
+        self.rows: list[list[int]] = []
         for start in range(0, len(texts), CHUNK):
-            encoded = tokenizer(list(texts[start : start + CHUNK]), truncation=True, padding=False)
-            self.truncated += sum(bool(one.overflowing) for one in encoded.encodings)
-            self.rows += [dict(zip(encoded, row, strict=True)) for row in zip(*encoded.values(), strict=True)]
+            ids, truncated = checkpoint.token_ids(tokenizer, texts[start : start + CHUNK])
+            self.rows += ids
+            self.truncated += truncated
 
     def lengths(self) -> list[int]:
         """Tokens per text."""
-        return [len(row["input_ids"]) for row in self.rows]
+        return [len(row) for row in self.rows]
 
     def batch(self, rows: Iterable[int]) -> Batch:
         """The model's input for some rows."""
-        batch: Batch = dict(self.tokenizer.pad([self.rows[i] for i in rows], return_tensors="pt"))
-        return batch
+        batch: Batch = dict(
+            self.tokenizer.pad({"input_ids": [self.rows[i] for i in rows]}, return_tensors="pt", padding_side="right")
+        )
+        return {name: batch[name] for name in ("input_ids", "attention_mask")}
 
 
 class Images:
@@ -107,9 +109,10 @@ def predict(rows: Sequence[str] | Sequence[bytes], model_folder: Path, section: 
 
     Without rows the model's weights are not read.
     """
-    labels, hidden = checkpoint.labels_and_width(model_folder)
+    labels = checkpoint.labels_of(model_folder)
     if not len(rows):
-        return Predicted(labels, np.empty((0, len(labels))), np.empty((0, hidden), np.float32), 0)
+        width = checkpoint.embedding_width(model_folder)
+        return Predicted(labels, np.empty((0, len(labels))), np.empty((0, width), np.float32), 0)
     thresholds = decision.thresholds_in(read_json(model_folder / "config.json"))
     import torch
 
@@ -133,18 +136,14 @@ def _run(
     import torch
     from tqdm import tqdm
 
-    inputs_of_last: list[torch.Tensor] = []
-    last = checkpoint.last_layer(model)
-    hook = last.register_forward_pre_hook(lambda _, given: inputs_of_last.append(given[0]))
-    order = np.argsort(inputs.lengths(), kind="stable")
-    logits = np.empty((len(order), last.out_features), np.float64)
-    embeddings = np.empty((len(order), last.in_features), np.float32)
-    starts = tqdm(range(0, len(order), batch_size), desc="score", unit=" batches", disable=len(order) < MIN_BAR_ROWS)
-    with torch.inference_mode():
-        for start in starts:
-            rows = order[start : start + batch_size]
+    last, lengths = checkpoint.last_layer(model), inputs.lengths()
+    logits = np.empty((len(lengths), last.out_features), np.float64)
+    embeddings = np.empty((len(lengths), last.in_features), np.float32)
+    batches = head.batches_of(lengths, batch_size, head.needs_equal_lengths(model))
+    with torch.inference_mode(), head.watching_last_layer(model) as seen:
+        for rows in tqdm(batches, desc="score", unit=" batches", disable=len(lengths) < MIN_BAR_ROWS):
             batch = {name: values.to(model.device) for name, values in inputs.batch(rows).items()}
-            logits[rows] = model(**batch).logits.double().cpu().numpy()
-            embeddings[rows] = inputs_of_last.pop().reshape(len(rows), -1).float().cpu().numpy()
-    hook.remove()
+            found = model(**batch).logits
+            logits[rows] = found.double().cpu().numpy()
+            embeddings[rows] = seen.embeddings(found, batch).float().cpu().numpy()
     return logits, embeddings

@@ -48,9 +48,15 @@ class Cells:
         scores: Floats = 2 * (counts @ (truth * predicted)) / np.where(together == 0, np.nan, together)
         return scores
 
-    def macro_f1(self, model: int, counts: Counts) -> Floats:
-        """Mean of F1 over the classes that are true or predicted of some row, under each row of ``counts``: [n]."""
-        mean: Floats = np.nanmean(self.f1(model, counts), axis=-1)
+    def macro_f1(self, model: int, counts: Counts, resample: bool = False) -> Floats:
+        """Mean of F1 over the classes that are true or predicted of some row, under each row of ``counts``: [n].
+
+        A ``resample`` that lacks a class says nothing of it: there the class keeps its F1 on all rows.
+        """
+        scores = self.f1(model, counts)
+        if resample:
+            scores = np.where(np.isnan(scores), self.f1(model, self.counts[None]), scores)
+        mean: Floats = np.nanmean(scores, axis=-1)
         return mean
 
 

@@ -17,6 +17,7 @@ from tasks.core.params import Model
 from tasks.core.rows import Modality
 from tasks.modelling.checkpoints import families, loader
 from tasks.modelling.checkpoints.inspection import CONFIG, PROCESSOR
+from tasks.modelling.checkpoints.loader import first_line
 from tasks.modelling.checkpoints.weights import last_layer
 
 __all__ = ["PROCESSOR", "last_layer"]
@@ -112,10 +113,16 @@ def tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
     if checkpoint.source.startswith(NO_CHECKPOINT):
         raise UserError(f"model.family is {checkpoint.family}, a family for images, but the rows are texts")
     found = loader.tokenizer(checkpoint.folder, weights=checkpoint.family is None)
-    if not isinstance(found, PreTrainedTokenizerFast) or found.pad_token is None:
+    if not isinstance(found, PreTrainedTokenizerFast):
+        raise UserError(f"model.name: {checkpoint.source} has no fast tokenizer (tokenizer.json): name another model")
+    if found.pad_token is None:  # as many decoders; only the mask tells padding from text
+        found.pad_token = found.eos_token or found.unk_token
+    if found.pad_token is None:
         raise UserError(
-            f"model.name: {checkpoint.source} has no fast tokenizer with a padding token; name another model"
+            f"model.name: the tokenizer of {checkpoint.source} has no padding, end or unknown token: save it with a "
+            "pad_token, or name another model"
         )
+    found.padding_side, found.chat_template = "right", None
     last = max(found.get_vocab().values())
     rows = len(found) if checkpoint.family else getattr(_text_config(checkpoint), "vocab_size", None)
     if rows is not None and last >= rows:
@@ -126,6 +133,44 @@ def tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
     found.backend_tokenizer.no_truncation()
     found.backend_tokenizer.no_padding()
     return found
+
+
+def token_ids(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> tuple[list[list[int]], int]:
+    """The ids of each text, and how many texts were truncated. A text without any token is read as its end, or as
+    unknown: a model needs one token."""
+    encoded = tokenizer(list(texts), truncation=True, padding=False, add_special_tokens=True)
+    nothing = next(
+        i for i in (tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id) if i is not None
+    )  # fmt: skip
+    truncated = sum(bool(one.overflowing) for one in encoded.encodings or [])
+    return [ids or [nothing] for ids in encoded["input_ids"]], truncated
+
+
+def takes_token_types(checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether the tokenizer's token types mean nothing to the model, which is trained without: all 0, and taken."""
+    import inspect
+
+    from transformers import AutoModelForSequenceClassification
+
+    if any(tokenizer("a").get("token_type_ids", ())):
+        return False
+    if checkpoint.family is not None:
+        return True
+    mapping: Any = AutoModelForSequenceClassification._model_mapping
+    model = mapping.get(type(loader.config(checkpoint.folder)), None)
+    return model is None or "token_type_ids" in inspect.signature(model.forward).parameters
+
+
+def fit_to_tokenizer(model: PreTrainedModel, folder: Path) -> int:
+    """Give a model without a padding token, or a decoder without a first one, the padding token of the tokenizer in
+    ``folder``; the most tokens that a row may have."""
+    found, config = loader.tokenizer(folder, weights=False), model.config.get_text_config()
+    padding = getattr(config, "pad_token_id", None)
+    if padding is None or padding < 0:
+        config.pad_token_id = found.pad_token_id
+    if config.is_encoder_decoder and getattr(config, "decoder_start_token_id", None) is None:
+        config.decoder_start_token_id = config.pad_token_id  # as T5 has it
+    return int(found.model_max_length)
 
 
 def processor(checkpoint: Checkpoint) -> Any:
@@ -140,7 +185,9 @@ def processor(checkpoint: Checkpoint) -> Any:
 def longest_input(checkpoint: Checkpoint, found: PreTrainedTokenizerFast) -> int:
     """Maximum input length in tokens, special ones included."""
     config = _text_config(checkpoint)
-    positions = int(getattr(config, "max_position_embeddings", None) or 10**9)
+    positions = getattr(config, "max_position_embeddings", None)
+    if not isinstance(positions, int) or positions < 1:  # -1 and 0 say that there is no limit
+        return int(found.model_max_length)
     if config.model_type in POSITIONS_AFTER_PADDING:
         positions -= (config.pad_token_id or 0) + 1
     return min(int(found.model_max_length), positions)
@@ -199,10 +246,7 @@ def _adapt(
     config.label2id = {label: i for i, label in enumerate(labels)}
     config.problem_type = "single_label_classification"
     if layers is not None:
-        available = getattr(config, "num_hidden_layers", 0)
-        if layers > available:
-            raise UserError(f"finetune.layers is {layers}, but the checkpoint has {available}")
-        config.num_hidden_layers = layers
+        _cut(config, layers)
     for name in [name for name in config.to_dict() if name.endswith(("dropout", "dropout_prob"))]:
         if dropout is not None:
             setattr(config, name, dropout)
@@ -213,11 +257,34 @@ def _adapt(
         setattr(config, names[0], activation)
 
 
-def labels_and_width(folder: Path) -> tuple[list[str], int]:
-    """The labels of a trained classifier, in the order of its outputs, and the width of its embeddings."""
-    config: Any = loader.config(_trained(folder))
-    width = config.hidden_size if hasattr(config, "hidden_size") else config.hidden_sizes[-1]
-    return [config.id2label[i] for i in range(len(config.id2label))], int(width)
+def _cut(config: PretrainedConfig, layers: int) -> None:
+    """Leave only the lowest layers, in what the config lists by layer too."""
+    text = config.get_text_config()
+    available = getattr(text, "num_hidden_layers", 0)
+    if layers > available:
+        raise UserError(f"finetune.layers is {layers}, but the checkpoint has {available}")
+    try:
+        for name, value in vars(text).items():
+            if isinstance(value, list | tuple) and len(value) == available:
+                setattr(text, name, value[:layers])
+        text.num_hidden_layers = layers
+        text.validate()
+    except Exception as error:  # whatever a config says against it
+        raise UserError(
+            f"finetune.layers: the layers of a {config.model_type} cannot be counted off "
+            f"({first_line(error)}): set it to null"
+        ) from error
+
+
+def labels_of(folder: Path) -> list[str]:
+    """The labels of a trained classifier, in the order of its outputs."""
+    named: Any = loader.config(_trained(folder)).id2label or {}
+    return [named[i] for i in range(len(named))]
+
+
+def embedding_width(folder: Path) -> int:
+    """The width of a trained classifier's embeddings; its weights are not read."""
+    return last_layer(loader.outline(CLASSIFIERS[modality_of(_trained(folder))], folder)).in_features
 
 
 def modality_of(folder: Path) -> Modality:
@@ -229,7 +296,12 @@ def load_trained(folder: Path) -> tuple[Any, PreTrainedModel]:
     """The tokenizer (or image processor) and the trained classifier of a folder, in evaluation mode."""
     modality = modality_of(_trained(folder))
     model, _ = loader.model(CLASSIFIERS[modality], folder, "trained")
-    return loader.image_processor(folder) if modality == "image" else loader.tokenizer(folder), model.eval()
+    if modality == "image":
+        return loader.image_processor(folder), model.eval()
+    found, padding = loader.tokenizer(folder), getattr(model.config.get_text_config(), "pad_token_id", None)
+    if padding is not None and 0 <= padding < len(found):  # in training rows were padded with the model's own
+        found.pad_token = found.convert_ids_to_tokens(padding)
+    return found, model.eval()
 
 
 def _trained(folder: Path) -> Path:

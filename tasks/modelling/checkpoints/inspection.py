@@ -22,8 +22,8 @@ CONFIGS = (  # that libraries read; a checkpoint may hold other files, such as a
     CONFIG, TOKENIZER_CONFIG, PROCESSOR, "processor_config.json", "video_preprocessor_config.json",
     "generation_config.json", "special_tokens_map.json",
 )  # fmt: skip
-VOCABULARIES = (TOKENIZER, "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
-                "spm.model")  # fmt: skip
+SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "spm.model")
+VOCABULARIES = (TOKENIZER, "vocab.txt", "vocab.json", *SENTENCEPIECE)
 READ = (".json", ".safetensors", ".txt", ".model", ".jinja")  # endings of the files that libraries read
 OTHER_WEIGHTS = ("*.bin", "*.h5", "*.pt", "*.pth", "*.ckpt", "*.msgpack", "*.gguf", "*.pkl")
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from logging import ERROR
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SAFE: dict[str, Any] = {"trust_remote_code": False}  # any other argument would be saved with a tokenizer
 FETCHED = ["*.json", "*.txt", "*.model", "*.jinja", "model*.safetensors"]  # of a hub's checkpoint
+MAX_SAID = 160  # characters of what a library says
 NESTED = ["*/*"]  # left out: other formats of the same model
 
 
@@ -56,12 +58,23 @@ def tokenizer(folder: Path, *, weights: bool = True) -> Any:
 
     inspection.refuse_unsafe(folder, weights=weights)
     inspection.refuse_unsafe_tokens(folder)
+    _refuse_without_sentencepiece(folder)
     with _explained(folder):
         found = AutoTokenizer.from_pretrained(folder, **SAFE)
         words = len(set(found.get_vocab()) - set(found.all_special_tokens))
     if not words:
         raise UserError(f"{folder} has a tokenizer without words: save the model's own beside it, or name another")
     return found
+
+
+def _refuse_without_sentencepiece(folder: Path) -> None:
+    """Without the package the library looks for another, and says that that one is missing."""
+    vocabulary = next((folder / name for name in inspection.SENTENCEPIECE if (folder / name).is_file()), None)
+    if vocabulary and not (folder / inspection.TOKENIZER).is_file() and find_spec("sentencepiece") is None:
+        raise UserError(
+            f"{vocabulary} is a SentencePiece vocabulary, and {folder} has no {inspection.TOKENIZER}: run "
+            "`python -m pip install sentencepiece protobuf`, or save its fast tokenizer there"
+        )
 
 
 def image_processor(folder: Path) -> Any:
@@ -93,6 +106,14 @@ def model(auto: str, folder: Path, head: Head, settings: PretrainedConfig | None
     found = Found.of(info)
     weights.check(loaded, found, head, folder)
     return loaded, found
+
+
+def outline(auto: str, folder: Path) -> PreTrainedModel:
+    """The folder's model without its weights."""
+    import torch
+
+    with torch.device("meta"), _explained(folder):
+        return untrained(auto, config(folder))
 
 
 def untrained(auto: str, settings: PretrainedConfig) -> PreTrainedModel:
@@ -137,10 +158,12 @@ def _explained(source: object) -> Iterator[None]:
     except Exception as error:  # tokenizers raises no narrower one, and transformers any, by what the files hold
         if is_machines(error):
             raise
-        raise UserError(f"{source} cannot be loaded: {_first_line(error)}: set model.name to another") from error
+        raise UserError(f"{source} cannot be loaded: {first_line(error)}: set model.name to another") from error
     finally:
         logging.set_verbosity(before)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said if len(said) <= MAX_SAID else f"{said[:MAX_SAID].rsplit(' ', 1)[0]} …"

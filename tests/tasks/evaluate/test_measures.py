@@ -51,6 +51,22 @@ def test_measures_equal_those_of_scikit_learn_with_sample_weight(classes, digits
     )
 
 
+@pytest.mark.parametrize("answers", ["never said", "perfect"])
+def test_a_resample_that_lacks_a_label_says_nothing_of_it(answers):
+    """Two of 200 rows are of label 1: one resample in seven has neither."""
+    truth = np.r_[np.ones(2, int), np.zeros(198, int)]
+    predicted = truth if answers == "perfect" else np.zeros(200, int)
+    given = Predictions(truth, predicted, np.where(predicted[:, None] == np.arange(2), 0.9, 0.1))
+    (drawn,) = bootstrap.resampled_measures([given], np.arange(200), 7, 400, 15)
+    low, high = bootstrap.percentile_interval(drawn["macro_f1"])
+    if answers == "perfect":
+        assert (low, high) == (1, 1) and drawn["recall"].min() == drawn["roc_auc"].min() == 1
+    else:
+        whole = float(Measures(given, 15).weighted(np.ones(200, int))["macro_f1"])
+        assert low <= whole <= high <= 0.5, "no model that never says 1 reaches more"
+        assert drawn["f1"][:, 1].max() == 0 and drawn["roc_auc"].max() == 0.5
+
+
 def test_an_area_without_rows_of_both_kinds_is_undefined():
     positive, score = np.array([True, False, False]), np.array([0.9, 0.2, 0.1])
     ranked = Ranked(positive, score)

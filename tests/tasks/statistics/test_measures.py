@@ -39,6 +39,13 @@ def test_resampling_cells_is_the_bootstrap_over_rows():
     assert interval(ours) == pytest.approx(interval(naive), abs=0.015)
 
 
+def test_a_resample_that_lacks_a_label_keeps_its_score_on_all_rows():
+    counted = cells(LABELS, ["a", "b", "c", "a"], ["a", "a", "c", "a"])
+    lacking = counted.counts * (counted.truth != 1)  # no b
+    assert counted.macro_f1(0, lacking[None])[0] == 1
+    assert counted.macro_f1(0, lacking[None], resample=True)[0] == pytest.approx((1 + 0 + 1) / 3)
+
+
 def test_the_same_seed_gives_the_same_draws():
     counted = cells(LABELS, ["a", "b", "c", "a"], ["a", "b", "b", "a"])
     assert np.array_equal(counted.resampled(3), counted.resampled(3))
