@@ -122,8 +122,7 @@ def _trainable_part(
 ) -> Iterator[_Part]:
     """Within the block the model is its trainable part; yields the rows as this part takes them."""
     section, sample = settled.section, settled.sample
-    depth = int(section.frozen_layers)
-    cls_only = frozen.tried(model, depth, sample)
+    depth, cls_only = int(section.frozen_layers), settled.cls_only
     if depth and cls_only is None:
         print(
             f"the frozen layers of {type(model).__name__} cannot be computed once: they run at every step", flush=True

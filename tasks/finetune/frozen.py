@@ -151,7 +151,10 @@ def activations(model: PreTrainedModel, frozen: int, rows: Rows, file: Path, bat
             values[rows.starts[i] : rows.starts[i + 1]] = states[: rows.lengths[i]]
 
     with _with_layers(model, [*_layers(model)[:frozen], recorder]):
-        for batch in tqdm(batches, desc=f"frozen layers, {len(rows)} rows", unit=" batches", mininterval=1):
+        bar = tqdm(
+            batches, desc=f"frozen layers, {len(rows)} rows", unit=" batches", mininterval=1, disable=len(batches) == 1
+        )
+        for batch in bar:
             halved_on_oom(batch, run)
     values.flush()
     return load_activations(rows, file)

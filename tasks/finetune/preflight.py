@@ -43,6 +43,8 @@ class Settled:
     """The rows that were tried."""
     scaled: list[nn.Linear]
     """The layers that the temperature is folded into."""
+    cls_only: bool | None
+    """Whether the last layer may run for the CLS token only; None where the layers' output cannot be computed once."""
 
 
 def settle(model: PreTrainedModel, rows: Rows, section: Params, longest: int | None = None) -> Settled:
@@ -58,8 +60,9 @@ def settle(model: PreTrainedModel, rows: Rows, section: Params, longest: int | N
             probe = section.probe and _can_probe(model, sample)
         if section.lora is not None:
             lora.refuse_unfit(model, section.lora, lambda: _logits(model, sample, range(1)), logits[:1])
-        section = section.model_copy(update={"probe": probe, "frozen_layers": _frozen_layers(model, sample, section)})
-    return Settled(section, sample, scaled)
+        depth, cls_only = _frozen_layers(model, sample, section)
+    section = section.model_copy(update={"probe": probe, "frozen_layers": depth})
+    return Settled(section, sample, scaled, cls_only)
 
 
 def _sample(rows: Rows, longest: int | None) -> Rows:
@@ -235,17 +238,18 @@ def _can_probe(model: PreTrainedModel, rows: Rows) -> bool:
     return False
 
 
-def _frozen_layers(model: PreTrainedModel, rows: Rows, section: Params) -> int:
-    """The number, as it is or as ``auto`` finds it."""
+def _frozen_layers(model: PreTrainedModel, rows: Rows, section: Params) -> tuple[int, bool | None]:
+    """The number, as it is or as ``auto`` finds it, and what ``frozen.tried`` says of it."""
     if section.frozen_layers != "auto":
         if section.frozen_layers:
             frozen.refuse_too_many(model, section.frozen_layers)
-        return section.frozen_layers
+        return section.frozen_layers, frozen.tried(model, section.frozen_layers, rows)
     depth = frozen.two_thirds(model) if rows.key == "input_ids" else 0
-    if depth and frozen.tried(model, depth, rows) is not None:
-        return depth
+    cls_only = frozen.tried(model, depth, rows)
+    if depth and cls_only is not None:
+        return depth, cls_only
     print(f"finetune.frozen_layers: no layers of {type(model).__name__} are frozen", flush=True)
-    return 0
+    return 0, frozen.tried(model, 0, rows)
 
 
 @contextmanager
