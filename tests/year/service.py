@@ -30,6 +30,7 @@ TOP = Path(__file__).parents[2]
 TERMINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 LIMIT_SECONDS = 600.0
 BUSY = 503
+MEND_SECONDS = 60.0
 BLOCK = """
 from prefect.blocks.notifications import CustomWebhookNotificationBlock as Block
 Block(name="team", url="URL", json_data={"subject": "{{subject}}", "body": "{{body}}"}).save("team", overwrite=True)
@@ -48,6 +49,8 @@ class Service:
     """By Prefect's id: why it was started, of which repository, its state and message."""
     seconds: float = 0.0
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    mended: float = 0.0
+    """When ``driftline reaper`` was last called."""
 
     @classmethod
     def begin(cls, folder: Path) -> Service:
@@ -217,10 +220,14 @@ class Service:
 
     def ended(self, run: str) -> str:
         """Wait for a run's end; the name of its state."""
-        started = time.monotonic()
+        self.mended = started = time.monotonic()
 
         def over() -> bool:
             self.up()
+            if time.monotonic() > self.mended + MEND_SECONDS:  # as cron does beside a worker
+                self.mended = time.monotonic()
+                where = str(self.repository(self.runs[run]["repository"]))
+                self.command("driftline", "reaper", "--repository", where, code=None)
             return self.state(run)["state"]["type"] in TERMINAL
 
         self.until(over, f"the run {self.runs[run]['why']} is over")

@@ -172,7 +172,6 @@ def _killed(victims: tuple[str, ...], week: int, service: Service) -> None:
     time.sleep(3)
     service.kill(*victims)
     service.up()
-    service.command("driftline", "reaper", "--repository", str(service.repository("mails")), code=None)
     service.ended(run)
 
 
