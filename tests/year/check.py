@@ -58,6 +58,9 @@ def _alarms_told(service: Service, names: list[str], found: Found) -> None:
 
 def _no_run_lost(service: Service, home: Home, found: Found) -> None:
     """Each run has a record, or a state that says why it has none."""
+    for id_, run in list(service.runs.items()):
+        if "type" not in run:  # this driver was ended before the run was
+            service.ended(id_)
     recorded = {"mails": home, "other": Home.of(service.repository("other"))}
     known = {read_record(one.origin, past).flow_run for one in recorded.values() for past in records(one.origin)}
     states = Counter(f"{run['flow']}, {run['name']}" for run in service.runs.values())
