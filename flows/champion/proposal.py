@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, chdir
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,7 +121,7 @@ def _data(clone: Path) -> str:
     if not name:
         return "the model lies in this machine's cache only: DVC has no default remote"
     try:
-        with Repo(str(clone)) as repo:
+        with chdir(clone), Repo(str(clone)) as repo:  # DVC looks for a target where one stands first
             missing = repo.status(targets=[str(clone / paths.CLASSIFIER)], cloud=True)
     except Exception:  # whatever a store's library raises
         if why := dvc_remote.fault(clone):

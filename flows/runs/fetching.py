@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import chdir
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -34,6 +35,11 @@ def outputs(repo: Repo, paths: Iterable[Path]) -> list[Output]:
 
 def bring(repo: Repo, outs: Sequence[Output]) -> None:
     """Check these out; what the cache lacks, or holds damaged, is fetched. NotFetched: says why and what settles it."""
+    with chdir(repo.root_dir):  # DVC looks for a target in the dvc.yaml of where one stands first
+        _bring(repo, outs)
+
+
+def _bring(repo: Repo, outs: Sequence[Output]) -> None:
     cache, targets = Path(repo.cache.local_cache_dir), [out.fs_path for out in outs]
     if _drop_damaged(cache, outs):
         kept.restore(cache)

@@ -98,7 +98,8 @@ def _bring_inputs(folder: Path, cache: Path) -> None:
     settings[f'remote "{INPUTS}"'] = {"url": str(cache)}
     settings.write()
     with Repo(str(folder)) as repo:
-        targets = [out.fs_path for stage in repo.index.stages if stage.is_data_source for out in stage.outs]
+        # by their .dvc files: an output's name would have DVC read dvc.yaml of the folder that this process is in
+        targets = [stage.path for stage in repo.index.stages if stage.is_data_source]
         for remote in (INPUTS, None) if targets else ():
             try:
                 repo.pull(targets=targets, remote=remote)

@@ -494,8 +494,8 @@ def test_prefect_and_a_flow_of_the_owners_log_in_by_the_profile(running):
     status = running.run("driftline", "status")
     assert "a-flow/a-deployment" in listed.communicate()[0]
     assert "Created flow run" in started.communicate()[0]
-    assert f"server     {running.page}\n" in status.communicate()[0]
-    assert [one.returncode for one in (listed, started, status)] == [0, 0, 0]
+    assert f"server     {running.page}, from Prefect's profile driftline\n" in status.communicate()[0]
+    assert [one.returncode for one in (listed, started, status)] == [0, 0, 1]  # 1: nobody serves this checkout
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TOP = Path(__file__).parents[2]
 
 
-def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path):
+def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path, monkeypatch):
     environment = {**with_hook(tmp_path / "hook"), **driftline_login.HOOK, "PREFECT_API_URL": api}
     environment.pop("PREFECT_API_AUTH_STRING")  # what a shell that knows the profile alone has
 
@@ -30,6 +30,7 @@ def test_a_worker_runs_what_prefect_yaml_deploys(api, deployed, tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
     prefect("work-pool", "create", "driftline", "--type", "process")
+    monkeypatch.chdir(TOP)  # whose code the flows are
     deploy(Home.of(TOP))
     key = Home.of(TOP).key
     with logged_in(api) as client:

@@ -63,6 +63,19 @@ def store(clone):
     return Path(Remote.default(clone).url)
 
 
+def test_another_project_where_one_stands_is_let_alone(clone, tmp_path_factory, monkeypatch):
+    """A clone lies in a home that git ignores, and a command is typed in the repository it was cloned from."""
+    home, elsewhere = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("elsewhere")
+    (home / ".gitignore").write_text("*\n")
+    shutil.copytree(clone, home / "clone")
+    (elsewhere / "dvc.yaml").write_text("stages: {one: {cmd: 'true'}}\n")
+    monkeypatch.chdir(elsewhere)
+    assert bring(home / "clone") == "id,text\n1,meeting\n"
+    (home / "clone" / "rows.csv").unlink()
+    shutil.rmtree(home / "clone" / ".dvc" / "cache")
+    assert bring(home / "clone") == "id,text\n1,meeting\n"
+
+
 def test_what_is_damaged_in_the_cache_is_fetched_again(clone):
     damage(clone / ".dvc" / "cache")
     assert "meeting" in bring(clone)
