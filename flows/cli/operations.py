@@ -195,7 +195,7 @@ def prune(
     What no option says is as prefect.yaml has it for the flow pruning. What a version or a record needs stays. Refused
     while a run is at work.
     """
-    from contextlib import nullcontext
+    from contextlib import ExitStack
 
     from flows.machine.server import client
     from flows.parameters import KEEP
@@ -214,7 +214,15 @@ def prune(
         record_days=record_days,
         cache=cache,
     )
-    with client() if policy.server_days is not None else nullcontext() as server:
+    with ExitStack() as stack:
+        server = None
+        if policy.server_days is not None:
+            try:
+                server = stack.enter_context(client())
+            except UserError as error:
+                if server_days is not None:  # it was asked for
+                    raise
+                print(f"note: runs on Prefect's server stay: {error}")
         print("\n".join(prune(home, policy, server)) or "nothing to delete")
 
 

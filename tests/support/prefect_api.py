@@ -15,13 +15,27 @@ import driftline_login
 from tests.support.processes import TOP
 
 CLIENT = "tests"
+BUSY = 503
+
+
+class Patient(httpx.HTTPTransport):
+    """Asks again while a server says that its database is busy, as Prefect's own client does."""
+
+    def handle_request(self, request):
+        for _ in range(60):
+            answer = super().handle_request(request)
+            if answer.status_code != BUSY:
+                break
+            answer.close()
+            time.sleep(1)
+        return answer
 
 
 @contextmanager
 def logged_in(api, auth=None):
     """A client of the API, whose paths are relative to it; by default logged in by this process's Prefect home."""
     who, password = (auth or driftline_login.known(urlsplit(api).port).auth).split(":", 1)
-    with httpx.Client(base_url=f"{api}/", auth=(who, password), timeout=30) as client:
+    with httpx.Client(base_url=f"{api}/", auth=(who, password), timeout=60, transport=Patient()) as client:
         token = client.get("csrf-token", params={"client": CLIENT}).raise_for_status().json()["token"]
         client.headers.update({"Prefect-Csrf-Client": CLIENT, "Prefect-Csrf-Token": token})
         yield client

@@ -81,7 +81,7 @@ def with_group(found, group, **values):
 
 def edit(api):
     """What somebody sets for a freeze: a longer stage, fewer rows, one schedule off, another hour."""
-    on_page(api, "training", lambda found: with_group(found, "limits", stage_minutes={"finetune": 90}))
+    on_page(api, "training", lambda found: with_group(found, "limits", stage_minutes={"first": 90}))
     on_page(api, "monitoring", lambda found: {"parameters": {**found["parameters"], "to_label": 50}, "paused": True})
 
     def rule(found, cron):
@@ -118,7 +118,7 @@ def test_each_edit_is_told_as_a_diff_before_it_is_overwritten(api, registered):
     edit(api)
     said = "\n".join(register(registered))
     for line in (
-        "- parameters.limits.stage_minutes.finetune: 90",
+        "- parameters.limits.stage_minutes.first: 90",
         "- parameters.to_label: 50",
         "+ parameters.to_label: 100",
         "- paused: true",
@@ -137,13 +137,13 @@ def test_edits_are_pulled_into_the_file_with_its_comments_and_nothing_else_chang
     before = {one.name: one for one in read(registered.origin / "prefect.yaml")}
     with get_client(sync_client=True) as client:
         said = "\n".join(pull(client, registered))
-    assert "+ parameters.limits.stage_minutes.finetune: 90" in said
+    assert "+ parameters.limits.stage_minutes.first: 90" in said
     text = (registered.origin / "prefect.yaml").read_text()
     for comment in ("# what runs when", "# or skip", "# at night", "# what to train from", "# rows"):
         assert comment in text, text
     after = {one.name: one for one in read(registered.origin / "prefect.yaml")}
     training, monitoring = after["training"], after["monitoring"]
-    assert training.parameters["limits"] == {"overlap": "wait", "stage_minutes": {"finetune": 90}}
+    assert training.parameters["limits"] == {"overlap": "wait", "stage_minutes": {"first": 90}}
     assert monitoring.parameters == {**before["monitoring"].parameters, "to_label": 50}  # its limits are its own
     assert monitoring.paused
     assert [(one.cron, one.active, one.timezone) for one in training.schedules] == [
