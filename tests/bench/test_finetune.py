@@ -152,7 +152,7 @@ print(sorted(gpu.measure(config, 64, 1)))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_path_for_a_gpu_asks_for_no_package_that_its_machine_may_lack():
     done = subprocess.run([sys.executable, "-c", LACKING], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1:] == ["['a', 'c', 'd', 'share']"], done.stdout + done.stderr

@@ -22,7 +22,7 @@ from tests.support import tiny_pipeline
 from tests.support.prefect_api import logged_in, patiently
 from tests.support.processes import IDENTITY, TOP, free_port, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

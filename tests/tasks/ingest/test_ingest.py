@@ -440,7 +440,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cell_of_100_mb_takes_at_most_900_mb_in_either_stage():
     with Path("rows.csv").open("w") as file:
         file.write("text,label,id\nshort,ham,a\nshort,ham,b\n")

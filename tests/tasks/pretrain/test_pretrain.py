@@ -153,7 +153,9 @@ class Killed(BaseException):
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("moment", [1, 7, 14])
+@pytest.mark.parametrize(
+    "moment", [pytest.param(1, marks=pytest.mark.long), 7, pytest.param(14, marks=pytest.mark.long)]
+)
 def test_killed_and_started_again_it_ends_in_the_same_bytes(repository, source, monkeypatch, capsys, moment):
     undisturbed = stage.pretrain(QUICK, 7, source)
     expected = (paths.PRETRAINED / "model.safetensors").read_bytes()
