@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import signal
 import time
@@ -139,6 +140,15 @@ def _watch(week: int, service: Service) -> None:
     raise SystemExit(f"error: week {week} could not be watched: {name}")
 
 
+def watched(service: Service) -> set[TimeRange | None]:
+    """The windows of which there is a record."""
+    from flows.machine.home import Home
+    from flows.monitoring import watch
+
+    os.environ["DRIFTLINE_HOME"] = service.environment()["DRIFTLINE_HOME"]
+    return {seen.window for _, _, seen in watch.watched_runs(Home.of(service.repository("mails")))}
+
+
 def _catch_up(service: Service) -> None:
     """One run is started; each has the next follow."""
     service.run("the first window of the backlog is watched", "mails", "monitoring")
@@ -152,7 +162,7 @@ def _train(why: str, name: str, service: Service) -> None:
 
 def _labels(week: int, service: Service) -> None:
     """A person fills in what was asked for of a week, from the rows themselves."""
-    asked = sorted((service.folder / "home").glob(f"*/to_label/*{week_of(week).since:%Y-%m-%d}*/to_label.csv"))
+    asked = sorted((service.folder / "home").glob(f"*/to_label/{week_of(week).since:%Y-%m-%d}_*/to_label.csv"))
     for file in asked:
         with file.open(newline="", encoding="utf-8") as opened:
             lines = list(csv.DictReader(opened))
