@@ -44,7 +44,9 @@ def test_processes_that_ended_or_are_others_by_now_are_taken_out(tmp_path):
 
 
 def test_what_a_living_process_of_dvc_holds_stays(tmp_path):
-    living = subprocess.Popen([sys.executable, "-c", "input()", "dvc", "repro"], stdin=subprocess.PIPE)
+    command = [sys.executable, "-c", "print(flush=True); input()", "dvc", "repro"]
+    living = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert living.stdout.readline()  # before that, it still has the name of this process
     written(tmp_path, holding(living.pid))
     dvc_locks.clear_stale(tmp_path)
     assert (tmp_path / dvc_locks.LIST).read_bytes() == holding(living.pid)
