@@ -98,7 +98,9 @@ def read(file: Path = PARAMS) -> dict[str, Any]:
     try:
         values = read_yaml(file)
     except FileNotFoundError:
-        raise UserError(f"{file} does not exist: run this from the top of the repository") from None
+        raise UserError(
+            f"{file} does not exist: run this from the top of the repository, or `git checkout {file}`"
+        ) from None
     if not isinstance(values, dict):
         raise UserError(f"{file} must hold a mapping of sections: correct it, or see `git diff {file}`")
     known = (*General.model_fields, "windows", *sections())
