@@ -34,7 +34,6 @@ from flows.machine.locks import holding
 from flows.notify.blocks import SavedBlock
 from flows.runs import kept, workspace
 from flows.runs.record import LOCK
-from tasks.core import recorded
 from tasks.core.errors import UserError
 from tasks.core.files import private_folder, replacing
 
@@ -138,7 +137,7 @@ def _objects(home: Home) -> tuple[list[Path], int]:
     kept.restore(cache)
     needed = set(kept.with_content(cache, _named(home)))
     remote = _of_remote(home, needed)
-    found = [cache / kept.OBJECTS / md5[:2] / md5[2:] for md5 in sorted(needed - remote)]
+    found = [kept.object_of(cache, md5) for md5 in sorted(needed - remote)]
     return [path for path in found if path.exists()], len(remote)
 
 
@@ -246,8 +245,9 @@ def _fill(home: Home, unpacked: Path) -> None:
         (home.origin / ".dvc" / LOCAL).chmod(0o600)
     cache = workspace.shared_cache(home)
     for path in (unpacked / CACHE).glob("??/*"):
-        md5, target = path.parent.name + path.name, cache / kept.OBJECTS / path.parent.name / path.name
-        if recorded.digest(path) != md5.removesuffix(recorded.FOLDER):
+        md5 = path.parent.name + path.name
+        target = kept.object_of(cache, md5)
+        if not kept.is_whole(path, md5):
             raise UserError(f"the object {md5} in the backup is damaged: give another backup")
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -192,8 +192,8 @@ def prune(
 ) -> None:
     """Delete clones of old runs and abandoned checkpoints, and more where the policy says so.
 
-    What no option says is as prefect.yaml has it for the flow pruning. What a version or a record needs stays. Refused
-    while a run is at work.
+    Without an option, `keep` of the deployment prune in prefect.yaml counts. What a version or a record needs stays.
+    Refused while a run is at work.
     """
     from contextlib import ExitStack
 

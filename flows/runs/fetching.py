@@ -14,7 +14,6 @@ from dvc.repo import Repo
 from flows.errors import NotFetched
 from flows.machine.retry import TRIES, retried
 from flows.runs import dvc_remote, kept
-from tasks.core import recorded
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ def _pull(repo: Repo, targets: Sequence[str]) -> None:
 
 def _in_cache(cache: Path, out: Output) -> bool:
     md5s = kept.with_content(cache, [out.hash_info.value] if out.hash_info else [])
-    return all((cache / kept.OBJECTS / md5[:2] / md5[2:]).exists() for md5 in md5s)
+    return all(kept.object_of(cache, md5).exists() for md5 in md5s)
 
 
 def _drop_damaged(cache: Path, outs: Sequence[Output]) -> tuple[str, str] | None:
@@ -80,8 +79,8 @@ def _drop_damaged(cache: Path, outs: Sequence[Output]) -> tuple[str, str] | None
     for out in outs:
         known = [out.hash_info.value] if out.hash_info else []
         for md5 in list(kept.with_content(cache, known)):
-            file = cache / kept.OBJECTS / md5[:2] / md5[2:]
-            if file.is_file() and recorded.digest(file) != md5.removesuffix(recorded.FOLDER):
+            file = kept.object_of(cache, md5)
+            if file.is_file() and not kept.is_whole(file, md5):
                 log.warning(f"{out} is damaged in the cache: {file} is deleted")
                 file.unlink()
                 first = first or (str(out), md5)

@@ -29,23 +29,33 @@ FOLDER = "driftline"
 OBJECTS = Path("files", "md5")  # of the cache, where DVC has them
 
 
+def object_of(cache: Path, md5: str) -> Path:
+    """Where DVC's cache has an object."""
+    return cache / OBJECTS / md5[:2] / md5[2:]
+
+
+def is_whole(file: Path, md5: str) -> bool:
+    """Whether a file is, byte for byte, the object of that name."""
+    return recorded.digest(file) == md5.removesuffix(recorded.FOLDER)
+
+
 def keep(home: Home, cache: Path, clone: Path, outputs: Iterable[Path] = ()) -> None:
     """Keep these outputs of a clone, and what its ``.dvc`` files point to, as far as the cache has them."""
     found = [md5 for path in outputs if (md5 := recorded.md5_of(path, clone))]
     pointers = git(clone, "ls-files", "--", "*.dvc").splitlines()
     found += [md5 for path in pointers if (clone / path).exists() for md5 in _pointed_to(read_yaml(clone / path))]
     for md5 in with_content(cache, found):
-        _link(cache / OBJECTS / md5[:2] / md5[2:], _folder(home, cache) / md5[:2] / md5[2:])
+        _link(object_of(cache, md5), _folder(home, cache) / md5[:2] / md5[2:])
 
 
 def restore(cache: Path) -> None:
     """Put back what is gone from the cache; what is damaged is not."""
     for kept in (cache / FOLDER).glob("*/??/*"):
-        target = cache / OBJECTS / kept.parent.name / kept.name
+        md5 = kept.parent.name + kept.name
+        target = object_of(cache, md5)
         if target.exists():
             continue
-        md5 = kept.parent.name + kept.name
-        if recorded.digest(kept) == md5.removesuffix(recorded.FOLDER):
+        if is_whole(kept, md5):
             _link(kept, target)
         else:
             log.warning(f"{kept} is damaged: deleted; it has to come from a DVC remote or be made anew")
@@ -89,7 +99,7 @@ def with_content(cache: Path, md5s: Iterable[str]) -> Iterator[str]:
     """These objects, and of a folder its files."""
     for md5 in md5s:
         yield md5
-        listing = cache / OBJECTS / md5[:2] / md5[2:]
+        listing = object_of(cache, md5)
         if md5.endswith(recorded.FOLDER) and listing.exists():
             with suppress(ValueError, TypeError, KeyError):  # damaged: nothing can be made of it
                 yield from (one["md5"] for one in json.loads(listing.read_text(encoding="utf-8")))
