@@ -40,8 +40,8 @@ from tasks.core.files import private_folder, replacing
 log = logging.getLogger(__name__)
 
 MANIFEST, BUNDLE, HOME, CACHE, LOCAL = "manifest.json", "repository.bundle", "home", "cache", "config.local"
-LEFT_OUT = ("runs", "locks", OWNER, ".gitignore")
-"""Of the home: clones hold nothing that their records do not."""
+LEFT_OUT = ("runs", "packages", "locks", OWNER, ".gitignore")
+"""Of the home: clones hold nothing that their records do not, and packages that are tried can be tried again."""
 SETTINGS = r"^(remote|branch|user|credential)\."
 """Of git's own settings; others may name folders of the machine."""
 OF_DVC = re.compile(r"\bmd5: ([0-9a-f]{32}(?:\.dir)?)\b")

@@ -13,6 +13,8 @@ SAID = ("FailedRun", "CrashedRun", "CancelledRun")
 """What Prefect's engine raises at the end of a run whose state has said why: no bug, and no traceback."""
 EXPECTED = "No file hash info found for"
 """How DVC warns of each output that a new clone has not made yet."""
+TASK_LOG, FINISHED = "prefect.task_runs", "Finished in state Failed"
+"""Prefect's engine logs a failed task's message in a line before this one; here it would be the second time."""
 CLEANED = ("flows", "tasks", "prefect")
 """Whose messages hold values that come from elsewhere."""
 
@@ -24,7 +26,8 @@ class _Record(logging.LogRecord):
         super().__init__(*args, **kwargs)
         if self.name.partition(".")[0] not in CLEANED:
             return
-        self.msg = message(str(self.msg))
+        again = self.name == TASK_LOG and str(self.msg).startswith(FINISHED)
+        self.msg = FINISHED if again else message(str(self.msg))
         if isinstance(self.args, tuple):
             self.args = tuple(one if isinstance(one, int | float | None) else one_line(str(one)) for one in self.args)
         error = self.exc_info[1] if self.exc_info else None

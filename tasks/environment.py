@@ -15,10 +15,15 @@ from tasks.modelling.checkpoints.versions import DECISIVE
 LOCK = Path("requirements.lock")
 
 
+def pins(lock: str) -> dict[str, str]:
+    """The versions that a lock file's text pins, by name."""
+    return dict(line.split("==") for line in lock.splitlines() if "==" in line)
+
+
 def decisive_versions(lock: str) -> dict[str, str]:
-    """The versions of the decisive packages that a lock file's text pins, by name."""
-    pins = dict(line.split("==") for line in lock.splitlines() if "==" in line)
-    return {name: pins[name] for name in DECISIVE if name in pins}
+    """Those of the packages that decide a model's bytes."""
+    found = pins(lock)
+    return {name: found[name] for name in DECISIVE if name in found}
 
 
 def write() -> None:

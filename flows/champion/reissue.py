@@ -76,9 +76,10 @@ class Reissue:
     """For a person."""
 
 
-def reissue(home: Home, revision: str, *, apply: bool, remote: str | None = None) -> Reissue:
+def reissue(home: Home, revision: str, *, apply: bool, remote: str | None = None, again: bool = False) -> Reissue:
     """Put the champion's weights on the code of a revision; without ``apply`` only say what would come of it.
 
+    ``again``, which nothing is applied with: score with the installed packages also what DVC sees no reason to.
     Raises UserError without a champion, where its files are gone, or where a stage refuses the rows; StageFailed.
     """
     if remote:
@@ -88,20 +89,23 @@ def reissue(home: Home, revision: str, *, apply: bool, remote: str | None = None
     if champion is None:
         raise UserError("there is no champion yet: `driftline promote` makes this commit's model it")
     age = code_age(home, champion.commit, commit)
-    if not age.changed:
+    if not age.changed and not again:
         return Reissue(True, None, [f"nothing to do: {champion} has the code and parameters of {revision}"])
     with proposal.alone(home), tempfile.TemporaryDirectory() as made:
         promoted = [path for path in PROMOTED if record.made(home.origin, champion.commit, path)]
         before = clone_with(home, champion.commit, Path(made) / "before", promoted)
-        after = _on_new_code(home, commit, champion, before, Path(made) / "after")
+        after = _on_new_code(home, commit, champion, before, Path(made) / "after", again)
         scores = compare(before / SCORED, after / SCORED)
         weights = Manifest.of(after, [paths.CLASSIFIER])
         if weights.files != Manifest.of(before, [paths.CLASSIFIER]).files:
             raise UserError(f"{paths.CLASSIFIER} differs between the two clones: run `driftline verify`")
         lines = list(_lines(champion, commit, age.changed, weights, scores))
-        if scores.different and set(age.changed) != {str(paths.ENVIRONMENT)}:  # new packages are a person's decision
+        code = set(age.changed) - {str(paths.ENVIRONMENT)}  # new packages are a person's decision
+        if scores.different and code:
             judged = "there it answers otherwise and is another model: train and promote it, `driftline run`"
             return Reissue(False, None, [*lines, f"not re-issued: {judged}"])
+        if again:
+            return Reissue(True, None, lines)
         if not apply:
             return Reissue(True, None, [*lines, "nothing was changed; to re-issue it: the same command with --yes"])
         new = record.commit_work(after, f"{champion} on the code of {commit[:12]}")
@@ -116,13 +120,14 @@ def reissue(home: Home, revision: str, *, apply: bool, remote: str | None = None
 def _lines(
     champion: Version, commit: str, changed: tuple[str, ...], weights: Manifest, scores: Scores
 ) -> Iterator[str]:
-    yield f"{champion}, on the code of {commit[:12]}: {len(changed)} files changed ({', '.join(changed[:5])})"
+    which = f" ({', '.join(changed[:5])})" if changed else ""
+    yield f"{champion}, on the code of {commit[:12]}: {len(changed)} files changed{which}"
     first, sha = max(weights.files.items(), key=lambda file: file[0].endswith(".safetensors"))
     yield f"weights: the same {len(weights.files)} files, {first} has sha256 {sha}"
     yield f"scores: {scores}"
 
 
-def _on_new_code(home: Home, commit: str, champion: Version, before: Path, folder: Path) -> Path:
+def _on_new_code(home: Home, commit: str, champion: Version, before: Path, folder: Path, again: bool) -> Path:
     """A clone at the commit with the champion's windows, splits and weights, in which the reference is scored anew."""
     folder = workspace.clone(home, commit, folder, workspace.shared_cache(home))
     set_windows(folder / paths.PARAMS, windows_trained_on(home, champion.commit))
@@ -137,7 +142,7 @@ def _on_new_code(home: Home, commit: str, champion: Version, before: Path, folde
         workspace.materialise(folder)
         fetch(folder, champion.commit, STAY)
         for stage in (name for name in order if name in AGAIN):
-            reproduce(stage, ["the code has changed"])
+            reproduce(stage, ["the code has changed"], options=["--force", "--no-commit"] if again else ())
     return folder
 
 

@@ -364,29 +364,41 @@ def demo(
         "upgrade --yes",
         "upgrade --from ../driftline-new --to v0.3.0     # another source, another revision",
         "upgrade --champion --yes                        # the champion's weights on this commit's code",
+        "upgrade --lock                                  # try new packages, say what they change",
+        "upgrade --lock --yes                            # take what was tried",
     ),
 )
 def upgrade(
-    source: Annotated[str | None, typer.Option("--from", help="A git remote, an address or a checkout.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="A git remote, an address or a checkout; with --lock, a requirements file."),
+    ] = None,
     revision: Annotated[str | None, typer.Option("--to", help="A branch, tag or commit there.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what would happen.")] = False,
     champion: Annotated[
         bool, typer.Option("--champion", help="Put the champion's weights on the code of this commit, or of --to.")
     ] = False,
+    lock: Annotated[
+        bool, typer.Option("--lock", help="Try new packages beside the repository, and score the champion there.")
+    ] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="With --lock: delete what was tried.")] = False,
     push: PushOption = None,
 ) -> None:
-    """Merge a new release into this repository, or put the champion on its code.
+    """Merge a new release into this repository, put the champion on its code, or take new packages.
 
     Monitoring runs the champion's own code until `--champion` has re-issued it: the same weights, equal scores on its
     test rows, a new version. Exit code 1: conflicts are left to you, or the scores differ.
     """
     from flows.upgrade.command import upgrade
 
-    if champion:
-        raise typer.Exit(_reissue(revision or "HEAD", yes, push))
-
+    if (lock and (champion or revision)) or (drop and (yes or not lock)):
+        raise UserError("--lock goes with --from FILE, or with --yes, or with --drop, and with nothing else")
     if source and from_caller(source).exists():
         source = str(from_caller(source))
+    if champion:
+        raise typer.Exit(_reissue(revision or "HEAD", yes, push))
+    if lock:
+        raise typer.Exit(_lock(source, yes, drop, push))
     raise typer.Exit(upgrade(Path(), source, revision, apply=yes))
 
 
@@ -396,3 +408,18 @@ def _reissue(revision: str, apply: bool, push: str | None) -> int:
     found = reissue(Home.of(Path()), revision, apply=apply, remote=push)
     print("\n".join(found.lines))
     return 0 if found.possible else FAILED
+
+
+def _lock(given: str | None, yes: bool, drop: bool, push: str | None) -> int:
+    from flows.upgrade import lock
+
+    home = Home.of(Path())
+    if drop:
+        print("deleted" if lock.drop(home) else "nothing was tried")
+        return 0
+    if given and not Path(given).is_file():
+        raise UserError(f"--from {given} is no file: with --lock it names requirements")
+    if yes:
+        return lock.approve(home, push)
+    with interruptible("nothing was changed"):
+        return lock.attempt(home, Path(given) if given else None)

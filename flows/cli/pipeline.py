@@ -65,13 +65,16 @@ def merge(
     A stage that one side ran on the merged inputs is taken, the others run. Exit code 1: conflicts are left to you.
     """
     from flows.pipeline import merge as merging
+    from flows.pipeline import merge_pointers
 
     top = Path()
     if not merging.begin(top, branch):
         print("nothing to merge")
         return
+    for taken in merge_pointers.settle(top):
+        print(taken)
     if left := merging.conflicts(top):
-        print("\n".join(f"CONFLICT {path}" for path in left))
+        print("\n".join(f"CONFLICT {merge_pointers.how_to_settle(path)}" for path in left))
         print("settle each, `git add` it, then `driftline merge`; to go back: git merge --abort")
         raise typer.Exit(FAILED)
     done = merging.settle(top)

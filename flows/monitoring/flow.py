@@ -45,8 +45,9 @@ from tasks.drift import DRIFT_SNAPSHOT
 log = logging.getLogger(__name__)
 
 TO_LABEL = 200
-DRIFT = "drift"
-"""The incident."""
+DRIFT, NO_ROWS = "drift", "no-rows"
+"""The incidents of windows."""
+EMPTY = "No rows"
 STATES = {True: "Drift", False: "No drift", None: "No verdict"}
 """The name of the state of a run that ended well: Prefect's list shows it."""
 
@@ -116,7 +117,9 @@ def monitoring(
         refits = policy.action != "nothing" and watched.decision.refit and watched.window
         after = refit(home, policy, limits, publish, watched, name) if refits else ""
     after = "\n".join(filter(None, (after, catch_up(home, window))))
-    return _notify(home, done, watched, planned.before, after, publish.notify)
+    if watched.no_rows:
+        return _notify_empty(home, done, watched, after, publish.notify)
+    return _notify(home, done, watched, planned.judged, after, publish.notify)
 
 
 def _each(home: Home, window: Window, how: Mapping[str, Any]) -> State[Any]:
@@ -152,6 +155,9 @@ def _notify(
     home: Home, done: Attempt, watched: Watched, before: Watched | None, after: str, notify: str | None
 ) -> State[Any]:
     """Artifact, event and, where this window begins an incident, the notification."""
+    if watch.is_later(watched, before):
+        arrived = f"{watched.window}: {watched.rows} rows"
+        incidents.over(home, NO_ROWS, notify, f"rows arrive again: {watched.window}", arrived)
     drift = DriftVerdict.in_folder(done.folder)
     subject, body = notifications.title(watched), notifications.describe(watched, drift)
     notifications.show(watched, drift, after, links(done.folder))
@@ -166,3 +172,13 @@ def _notify(
     tries = [done.run.in_words()] if done.run.earlier else []
     lines = [subject, *tries, body, after]
     return Completed(name=STATES[watched.drifted], message="\n".join(lines).strip())
+
+
+def _notify_empty(home: Home, done: Attempt, watched: Watched, after: str, notify: str | None) -> State[Any]:
+    """Of a window in which nothing arrived: told when it begins to be so, as a failure is, and no failure."""
+    subject = notifications.title(watched)
+    body = "nothing that arrived falls into it, so it was not watched; it is, once rows have come"
+    run = runtime.flow_run.id
+    incidents.lasts(home, NO_ROWS, NO_ROWS, notify, subject, body, lambda: list(pointers.page(run)))
+    tries = [done.run.in_words()] if done.run.earlier else []
+    return Completed(name=EMPTY, message="\n".join(filter(None, [subject, *tries, body, after])))

@@ -12,8 +12,9 @@ from pathlib import Path
 from flows.champion import manifest, registry
 from flows.champion.code_age import code_age
 from flows.champion.comparison import fetch
+from flows.errors import StageFailed
 from flows.machine.home import Home
-from flows.monitoring import labelling, sources
+from flows.monitoring import arrivals, labelling, sources
 from flows.parameters import Policy
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
@@ -29,6 +30,7 @@ from flows.windows.policy import Facts, decide
 from flows.windows.ranges import TimeRange, as_text, as_utc, next_window, set_windows
 from tasks.core import paths
 from tasks.core.errors import UserError
+from tasks.dataset import layout
 from tasks.dataset.windows import Windows
 
 log = logging.getLogger(__name__)
@@ -48,7 +50,13 @@ class Plan:
     window: TimeRange | None
     """None: undated data, all of the current window's source."""
     before: Watched | None
-    """The window watched before."""
+    """The window that was the last one."""
+    late: tuple[TimeRange, ...] = ()
+    """Windows that had no rows when they closed, and have some now; ``window`` is the first of them."""
+    following: TimeRange | None = None
+    """The window after the last one."""
+    judged: Watched | None = None
+    """The last one that had rows."""
 
 
 def watched_runs(home: Home, but: str | None = None) -> Iterator[tuple[Experiment, RunRecord, Watched]]:
@@ -62,6 +70,24 @@ def watched_runs(home: Home, but: str | None = None) -> Iterator[tuple[Experimen
 def last(home: Home, but: str | None = None) -> RunRecord | None:
     """The record of the newest window watched, by another run than that of the id ``but``; None before the first."""
     return next((run for _, run, _ in watched_runs(home, but)), None)
+
+
+def without_rows(home: Home, but: str | None = None) -> list[TimeRange]:
+    """The windows, among the newest ``MAX_WINDOWS``, in which nothing had arrived when they were last looked at."""
+    newest: dict[TimeRange | None, bool] = {}
+    for _, _, watched in islice(watched_runs(home, but), MAX_WINDOWS):
+        newest.setdefault(watched.window, watched.no_rows)
+    return [window for window, empty in newest.items() if window and empty and not trained_on(home, window)]
+
+
+def _late(home: Home, windows: Windows, but: str | None) -> tuple[TimeRange, ...]:
+    """Those of them in which a later look has found rows, and which were not watched since."""
+    looked: set[TimeRange | None] = set()
+    found: set[TimeRange] = set()
+    for _, _, watched in islice(watched_runs(home, but), MAX_WINDOWS):
+        found.update(window for window in watched.arrived if window not in looked)
+        looked.add(watched.window)
+    return tuple(sorted((one for one in found if not _begins_within(windows, one)), key=lambda one: one.since))
 
 
 def plan(home: Home, since: str | None, until: str | None, days: float | None, flow_run: str | None = None) -> Plan:
@@ -78,16 +104,20 @@ def plan(home: Home, since: str | None, until: str | None, days: float | None, f
         raise UserError("--since and --until go together")
     run, windows = last(home, flow_run), windows_at(home, champion.commit)
     before = run.watched if run else None
+    judged = next((one for _, _, one in watched_runs(home, flow_run) if not one.no_rows), None)
     if since and until:
         asked = TimeRange(as_utc(since), as_utc(until))
         _refuse_trained_on(windows, asked)
-        return Plan(champion, asked, before)
-    return Plan(champion, next_window(windows, before.seen_until if before else None, days), before)
+        return Plan(champion, asked, before, judged=judged)
+    late = _late(home, windows, flow_run)
+    following = next_window(windows, before.seen_until if before else None, days)
+    return Plan(champion, late[0] if late else following, before, late, following, judged)
 
 
 def waiting(home: Home, planned: Plan, days: float | None, at: datetime) -> Iterator[TimeRange]:
     """The windows that have closed by then and were not watched, the planned one first."""
-    windows, window = windows_at(home, planned.champion.commit), planned.window
+    yield from planned.late
+    windows, window = windows_at(home, planned.champion.commit), planned.following
     while window and window.until <= at:
         yield window
         window = next_window(windows, window.until, days)
@@ -100,10 +130,11 @@ def unwatched(home: Home, since: str | None, until: str | None, days: float | No
     """
     planned = plan(home, since, until, days)
     windows = windows_at(home, planned.champion.commit)
-    seen = {watched.window for _, _, watched in watched_runs(home) if watched.champion == planned.champion}
+    ours = [watched for _, _, watched in watched_runs(home) if watched.champion == planned.champion]
+    seen = {watched.window for watched in ours if not watched.no_rows}
     begin = as_utc(since) if since else None if planned.before is None else planned.before.seen_until
     end = min(as_utc(until) if until else datetime.now(UTC), datetime.now(UTC))
-    first = replace(planned, window=next_window(windows, begin, days))
+    first = replace(planned, following=next_window(windows, begin, days))
     found = list(islice(waiting(home, first, days, end), MOST + 1))
     if len(found) > MOST:
         raise UserError(f"more than {MOST} windows from {found[0]} on: name --since and --until, or longer --days")
@@ -150,31 +181,50 @@ def run_branch(
     manifest.verify(folder, planned.champion.commit, manifest.PROMOTED)
     kept.keep(home, workspace.shared_cache(home), folder, manifest.PROMOTED)  # of a version of an earlier release too
     dag = Dag()
-    yield from in_order(dag, [REFERENCE, *dag.after(FIRST)], as_task(dag, minutes))
+    try:
+        yield from in_order(dag, [REFERENCE, *dag.after(FIRST)], as_task(dag, minutes))
+    except StageFailed as failure:
+        if not arrivals.is_empty(planned.window):
+            raise
+        log.info(f"{planned.window} has no rows: {failure}")
+        arrivals.forget(folder, dag.after(FIRST))
 
 
 def conclude(home: Home, planned: Plan, folder: Path, policy: Policy, to_label: int) -> Watched:
-    """The decision on a window that has been watched, and all it rests on."""
-    rows, window, drift = labelling.answered(folder), planned.window, DriftVerdict.in_folder(folder)
-    asked = labelling.offer(home, window, rows, seed_of(folder / paths.PARAMS), to_label)
-    measured = labelling.measured(rows, labelling.file_of(home, window))
-    facts = _facts(folder, planned, rows, measured)
-    decision = decide(policy, facts)
+    """The decision on a window that has been watched, or that has no rows, and all it rests on."""
+    if not (folder / layout.window("current").raw).exists():
+        return _concluded(home, planned, folder, policy, _facts(folder, planned, None, None, 0), no_rows=True)
+    rows, drift = labelling.answered(folder), DriftVerdict.in_folder(folder)
+    asked = labelling.offer(home, planned.window, rows, seed_of(folder / paths.PARAMS), to_label)
+    measured = labelling.measured(rows, labelling.file_of(home, planned.window))
+    facts = _facts(folder, planned, drift, measured, sum(bool(row.label) for row in rows))
+    past = PastWindows.of(drift.effects, past_effects(home, planned))
+    found = _concluded(home, planned, folder, policy, facts, no_rows=False)
+    label = str(asked) if asked else None
+    return found.model_copy(update={"rows": len(rows), "measured": measured, "past": past, "to_label": label})
+
+
+def _concluded(home: Home, planned: Plan, folder: Path, policy: Policy, facts: Facts, *, no_rows: bool) -> Watched:
+    """What is said of any window, with rows or without."""
+    decision, window = decide(policy, facts), planned.window
     refits = decision.refit and policy.action != "nothing"
     ends = [planned.before.seen_until if planned.before else None, window.until if window else None]
+    earlier = [one for one in without_rows(home) if one != window]
     return Watched(
         champion=planned.champion,
         window=window,
         seen_until=max((end for end in ends if end), default=None),  # looking at an old window again takes nothing back
-        rows=len(rows),
-        drifted=drift.drifted,
-        measured=measured,
-        past=PastWindows.of(drift.effects, past_effects(home, planned)),
-        to_label=str(asked) if asked else None,
+        rows=0,
+        drifted=facts.drifted,
+        measured=None,
+        past=PastWindows(windows=0, changed_as_much={}),
+        to_label=None,
         policy=policy,
         facts=facts,
         decision=decision,
         tried_at=facts.at if refits else facts.tried_at,
+        no_rows=no_rows,
+        arrived=tuple(arrivals.found(earlier)),
     )
 
 
@@ -182,7 +232,11 @@ def past_effects(home: Home, planned: Plan) -> list[dict[str, float]]:
     """How much each signal changed in the windows that the champion was watched on before, each counted once."""
     found: dict[TimeRange | None, dict[str, float]] = {}
     for experiment, _, watched in watched_runs(home):
-        if watched.window in (planned.window, *found) or not _same_model(home, watched.champion, planned.champion):
+        if (
+            watched.no_rows
+            or watched.window in (planned.window, *found)
+            or not _same_model(home, watched.champion, planned.champion)
+        ):
             continue
         drift = DriftVerdict.at(home.origin, experiment.commit)
         found[watched.window] = drift.effects if drift else {}
@@ -207,16 +261,16 @@ def _same_model(home: Home, one: Version, other: Version) -> bool:
     return one == other or record.same_model(home.origin, one.commit, other.commit)
 
 
-def _facts(folder: Path, planned: Plan, rows: list[labelling.Row], measured: Measured | None) -> Facts:
-    performance, evaluation = DriftVerdict.in_folder(folder).performance, Evaluation.in_folder(folder)
-    now = measured.accuracy if measured else performance.estimated_accuracy
+def _facts(folder: Path, planned: Plan, drift: DriftVerdict | None, measured: Measured | None, labelled: int) -> Facts:
+    estimated = drift.performance.estimated_accuracy if drift else None
+    now = measured.accuracy if measured else estimated
     return Facts(
         at=planned.window.until if planned.window else record.now(),
         trained_until=windows_of(folder / paths.PARAMS).reference.until,
         tried_at=planned.before.tried_at if planned.before else None,
-        drifted=DriftVerdict.in_folder(folder).drifted,
-        accuracy_then=evaluation.accuracy,
+        drifted=drift.drifted if drift else None,
+        accuracy_then=Evaluation.in_folder(folder).accuracy,
         accuracy_now=now,
         accuracy_is=None if now is None else "measured" if measured else "estimated",
-        labelled=sum(bool(row.label) for row in rows),
+        labelled=labelled,
     )

@@ -27,7 +27,8 @@ DRIFT = "driftline.drift.detected"
 
 def title(watched: Watched) -> str:
     """In a few words."""
-    return f"{watched.window or 'all there is'}: {DRIFT_WORDS[watched.drifted]}"
+    found = "no rows" if watched.no_rows else DRIFT_WORDS[watched.drifted]
+    return f"{watched.window or 'all there is'}: {found}"
 
 
 def describe(watched: Watched, drift: DriftVerdict) -> str:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -118,11 +118,14 @@ def outcome_of(output: list[str]) -> Outcome:
     return "unchanged" if any(UNCHANGED.fullmatch(line) for line in output) else "ran"
 
 
-def reproduce(stage: str, reasons: list[str], seconds: float | None = None) -> Result:
-    """Run ``dvc repro --single-item``; StageFailed when the stage does not end well, or not within ``seconds``."""
+def reproduce(stage: str, reasons: list[str], seconds: float | None = None, options: Sequence[str] = ()) -> Result:
+    """Run ``dvc repro --single-item``; StageFailed when the stage does not end well, or not within ``seconds``.
+
+    ``options`` are further ones of that command.
+    """
     start = time.monotonic()
     dvc_locks.clear_stale()
-    code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", "--", stage], seconds)
+    code, last = guarded([sys.executable, "-m", "dvc", "repro", "--single-item", *options, "--", stage], seconds)
     if code:
         killed = [KILLED_HINT] if any(KILLED.search(line) for line in last) else []
         full = [FULL_HINT] if any(FULL.search(line) for line in last) else []

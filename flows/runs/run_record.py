@@ -83,6 +83,10 @@ class Watched(Frozen):
     decision: Decision
     tried_at: UtcMoment | None
     """The end of the window that last set off a refit."""
+    no_rows: bool = False
+    """Nothing had arrived in it: nothing was watched, and all that is said of rows is empty."""
+    arrived: tuple[TimeRange, ...] = ()
+    """Earlier windows without rows that have some now."""
 
 
 class EarlierTry(Frozen):
@@ -139,12 +143,17 @@ class RunRecord(Frozen):
     @property
     def unchanged(self) -> bool:
         """Whether there was nothing to do: a duplicate of the run before, or no news."""
-        return self.completed and bool(self.stages) and all(one.outcome == "unchanged" for one in self.stages)
+        watched = not (self.watched and self.watched.no_rows)
+        return (
+            self.completed and watched and bool(self.stages) and all(one.outcome == "unchanged" for one in self.stages)
+        )
 
     @property
     def marks(self) -> list[str]:
         """The tags that its flow run gets."""
-        found = {"late": self.late, "retry": self.earlier, "drift": self.watched and self.watched.drifted}
+        seen = self.watched
+        found = {"late": self.late, "retry": self.earlier, "drift": seen and seen.drifted}
+        found["no-rows"] = seen and seen.no_rows
         return [mark for mark, holds in found.items() if holds]
 
     def in_words(self) -> str:
@@ -154,6 +163,7 @@ class RunRecord(Frozen):
             [
                 now,
                 ", nothing had changed" if self.unchanged else "",
+                ", the window has no rows" if self.watched and self.watched.no_rows else "",
                 f", started {str(self.late).rpartition(':')[0]} h late" if self.late else "",
                 f" at try {len(self.earlier) + 1}; before: {'; '.join(before)}" if before else "",
             ]

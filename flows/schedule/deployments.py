@@ -13,6 +13,7 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import MissingFlowError, ScriptError
 from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.callables import ParameterSchema
 from pydantic import create_model
 
 from flows.machine.home import HERE, Home
@@ -106,7 +107,7 @@ def _for_runner(one: Deployment, home: Home, file: Path) -> RunnerDeployment:
     for place_in_file, values in asked.items():
         require_possible(home, parse(takes, values, place_in_file, file), f"{file}: {place_in_file}")
     limit = one.concurrency_limit
-    return RunnerDeployment.from_entrypoint(
+    deployment = RunnerDeployment.from_entrypoint(
         one.entrypoint,
         registered_name(one.name, home),
         schedules=[_schedule(each) for each in one.schedules],
@@ -118,6 +119,18 @@ def _for_runner(one: Deployment, home: Home, file: Path) -> RunnerDeployment:
         version=one.version,
         enforce_parameter_schema=one.enforce_parameter_schema,
     )
+    deployment._parameter_openapi_schema = _closed(deployment._parameter_openapi_schema)
+    return deployment
+
+
+class _Closed(ParameterSchema):
+    """The parameters' schema, which Prefect's own leaves open: one that the flow does not take is refused."""
+
+    additionalProperties: bool  # noqa: N815  JSON schema's name
+
+
+def _closed(schema: ParameterSchema) -> _Closed:
+    return _Closed(**schema.model_dump(exclude_unset=True), additionalProperties=False)
 
 
 def _schedule(one: Schedule) -> DeploymentScheduleCreate:

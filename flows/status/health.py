@@ -132,6 +132,7 @@ def _windows(home: Home, days: float | None, at: datetime) -> Windows | None:
         next=planned.window,
         waiting=len(waiting),
         oldest_closed=waiting[0].until if waiting else None,
+        without_rows=len(watch.without_rows(home)),
     )
 
 

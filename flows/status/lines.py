@@ -52,6 +52,8 @@ def _windows(found: Status) -> Iterator[str]:
         if found.windows.waiting and found.windows.oldest_closed:
             closed = age(found.windows.oldest_closed, found.at)
             yield f"           {found.windows.waiting} closed and not watched, the first {closed} ago"
+        if found.windows.without_rows:
+            yield f"           {found.windows.without_rows} of those before had no rows, and are watched once some come"
     if found.labels.rows:
         yield f"labels     {found.labels.rows} rows of {found.labels.windows} windows wait for one"
 

@@ -56,6 +56,8 @@ class Windows(Frozen):
     """How many have closed and were not watched; at most 1000 are counted."""
     oldest_closed: datetime | None
     """When the first of them closed."""
+    without_rows: int = 0
+    """Of those before: in how many of the newest 60 nothing had arrived when they were looked at."""
 
 
 class Champion(Frozen):

@@ -26,6 +26,7 @@ def text(found: Status) -> str:
         gauge("runs_overdue", "Runs that are due for 15 minutes and have not begun", len(runs.overdue))
     if windows := found.windows:
         gauge("windows_waiting", "Windows that have closed and were not watched", windows.waiting)
+        gauge("windows_without_rows", "Windows, of the newest 60, in which nothing has arrived", windows.without_rows)
         for name, about, moment in (
             ("watched_until_age_seconds", "Since the end of the newest window watched", windows.watched_until),
             ("oldest_waiting_age_seconds", "Since the first window that waits has closed", windows.oldest_closed),

@@ -26,6 +26,10 @@ NO_RECORD = pa.array([UNPARSEABLE, HEADER_REPEATED])
 """Problems of what has no time because it has no columns."""
 
 
+class EmptyWindow(UserError):
+    """A source that can be read has no record in a dated window."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What one window reads and keeps."""
@@ -155,7 +159,7 @@ class RecordCounts:
                 f"than the header, such as {self.example}: say how it is written under ingest.dialect (delimiter, "
                 "quoted, escape), or correct it"
             )
-        raise UserError(
+        raise EmptyWindow(
             f"windows.{plan.window} is empty: of {self.records} records of {plan.source} none falls in "
             f"[{_format_time(plan.range.from_)}, {_format_time(plan.range.until)}); its times run from "
             f"{_format_time(self.earliest)} to {_format_time(self.latest)}, and {self.undated} records have none "

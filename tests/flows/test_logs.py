@@ -6,7 +6,9 @@ import logging
 import sys
 
 import pytest
+from prefect import flow, task
 from prefect.exceptions import FailedRun
+from prefect.states import Failed
 
 import flows  # noqa: F401  (which has every message cleaned)
 
@@ -27,6 +29,26 @@ def logged(caplog, error=None):
 def test_a_run_that_failed_as_its_state_says_prints_no_traceback(caplog):
     assert logged(caplog, FailedRun("failed: finetune failed")) == "the run has ended, as its state says"
     assert logged(caplog) == "Task run failed with state"
+
+
+@task
+def refused():
+    """As a stage that says what was wrong."""
+    return Failed(message="rows.csv has no column 'label'")
+
+
+@pytest.mark.slow
+def test_a_failed_task_says_what_was_wrong_once(api, caplog):
+    @flow
+    def run():
+        refused(return_state=True)
+        return "done"
+
+    with caplog.at_level(logging.INFO):
+        run()
+    said = [record.getMessage() for record in caplog.records if record.name == "prefect.task_runs"]
+    assert sum("no column 'label'" in line for line in said) == 1
+    assert said[-1] == "Finished in state Failed"
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), RuntimeError("FailedRun")])

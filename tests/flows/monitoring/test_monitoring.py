@@ -22,6 +22,7 @@ from flows.monitoring import watch
 from flows.monitoring.flow import monitoring
 from flows.monitoring.labelling import store
 from flows.parameters import Policy, Publish, Window
+from flows.runs.metrics import DriftVerdict
 from flows.runs.record import find, read_record, records
 from flows.runs.verify import rebuild
 from flows.scheduled_training import scheduled_training
@@ -238,14 +239,32 @@ def test_labels_of_a_window_that_the_champion_has_learnt_from_are_kept(home, tol
     assert records(home.origin)[0] == before
 
 
-def test_a_window_without_rows_fails_in_words_is_recorded_and_told_once(home, told):
+def test_a_window_without_rows_is_no_failure_told_once_and_watched_when_rows_have_come(home, told):
     heard = len(told)
     for _ in range(2):
-        state, _ = look(home, window=JUNE, publish=TEAM)
-        assert state.is_failed()
-        assert "windows.current is empty" in state.message
-    assert read_record(home.origin, records(home.origin)[0]).outcome.startswith("failed")
-    assert len(told) == heard + 1
+        state, said = look(home, window=JUNE, publish=TEAM)
+        assert (state.name, state.is_completed()) == ("No rows", True), state.message
+        assert state.message.startswith("2026-06-01 to 2026-07-01: no rows")
+    assert (said.no_rows, said.rows, said.drifted, said.to_label) == (True, 0, None, None)
+    assert said.decision.refit is False
+    newest = records(home.origin)[0]
+    assert DriftVerdict.at(home.origin, newest.commit) is None  # the champion's own is no verdict on June
+    assert ", the window has no rows" in read_record(home.origin, newest).in_words()
+    assert [one["subject"].partition(": ")[2] for one in told[heard:]] == ["2026-06-01 to 2026-07-01: no rows"]
+    assert rebuild(home, newest).same
+    assert watch.without_rows(home) == [said.window]
+
+    with (home.origin / "rows.csv").open("a") as file:
+        file.writelines(f"late-{number},meeting,ham,2026-06-{number:02}\n" for number in range(1, 21))
+    git(home.origin, "commit", "-qam", "late rows")
+    state, july = look(home, window=Window(since="2026-07-01", until="2026-08-01"), publish=TEAM)
+    assert (state.name, july.arrived) == ("No rows", (said.window,))
+    state, june = look(home, publish=TEAM)
+    assert (state.is_completed(), june.window, june.rows, june.arrived) == (True, said.window, 20, ())
+    assert watch.without_rows(home) == [july.window]
+    assert str(watch.plan(home, None, None, None).window) == "2026-08-01 to 2026-09-01"
+    subjects = [one["subject"].partition(": ")[2] for one in told[heard + 1 :]]
+    assert subjects == ["rows arrive again: 2026-06-01 to 2026-07-01"]
 
 
 def test_every_window_of_a_range_is_watched_once_one_after_another(home, told, api):
@@ -262,7 +281,7 @@ def test_every_window_of_a_range_is_watched_once_one_after_another(home, told, a
     assert again.name == "Skipped"
     longer = Window(since="2026-04-11", until="2026-06-01", days=10, each=True)  # May has no rows
     state = monitoring(repository=str(home.origin), window=longer, return_state=True)
-    assert state.is_failed() and "2026-05-01 to 2026-05-11, window 1 of 3: retry to go on" in state.message
+    assert state.is_completed() and "3 of 3 windows: no rows: 2026-05-01 to 2026-05-11" in state.message
 
 
 def test_a_person_approves_on_prefects_page_and_only_then_is_promoted(home, api, told):

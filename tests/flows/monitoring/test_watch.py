@@ -12,6 +12,7 @@ from flows.runs.run_record import Version, Watched
 from flows.windows.history import PastWindows
 from flows.windows.policy import Decision, Facts
 from flows.windows.ranges import TimeRange, as_utc
+from tasks.dataset.windows import WindowRange, Windows
 
 CHAMPION, OTHER = Version(name="v1", commit="a" * 40), Version(name="v0", commit="b" * 40)
 
@@ -20,7 +21,7 @@ def window(day):
     return TimeRange(as_utc(f"2026-01-{day:02}"), as_utc(f"2026-01-{day + 1:02}"))
 
 
-def watched(day, champion):
+def watched(day, champion, **more):
     facts = Facts(as_utc("2026-01-02"), None, None, False, None, None, None, 0)
     return Watched(
         champion=champion,
@@ -35,6 +36,7 @@ def watched(day, champion):
         facts=facts,
         decision=Decision(False, ["none"]),
         tried_at=None,
+        **more,
     )
 
 
@@ -68,3 +70,40 @@ def test_a_retry_has_the_window_of_its_last_try(repository):
     assert watch.last(Home.of(repository)).watched == watched(1, CHAMPION)
     assert watch.last(Home.of(repository), but="another-run").watched == watched(1, CHAMPION)
     assert watch.last(Home.of(repository), but="the-run") is None
+
+
+def test_a_window_without_rows_is_passed_and_comes_again_once_rows_have_arrived(repository, monkeypatch):
+    home, days = Home.of(repository), iter(range(1, 20))
+    windows = Windows(
+        reference=WindowRange(until=as_utc("2026-01-01")),
+        current=WindowRange(**{"from": as_utc("2026-01-01"), "until": as_utc("2026-01-02")}),
+    )
+    monkeypatch.setattr(watch.registry, "champion", lambda _: CHAMPION)
+    monkeypatch.setattr(watch, "windows_at", lambda *_: windows)
+
+    def save(day, *arrived, end=None, no_rows=False):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-03-{next(days):02}T00:00:00+00:00")
+        found = watched(day, CHAMPION, no_rows=no_rows, arrived=tuple(map(window, arrived)))
+        found = found.model_copy(update={"seen_until": window(end or day).until})
+        info = record.RunInfo(f"run-{next(days)}", "monitoring", repository, record.now())
+        record.save(repository, record.describe(repository, info, "completed", (), found))
+
+    def planned():
+        found = watch.plan(home, None, None, None)
+        return [one.since.day for one in watch.waiting(home, found, None, as_utc("2026-01-08"))]
+
+    save(1), save(2, no_rows=True), save(3, no_rows=True)
+    assert planned() == [4, 5, 6, 7]
+    assert watch.without_rows(home) == [window(3), window(2)]
+    assert watch.plan(home, None, None, None).judged == watched(1, CHAMPION)
+    save(4, 2)  # which has rows now
+    assert planned() == [2, 5, 6, 7]
+    save(2, end=4)
+    assert planned() == [5, 6, 7]
+    save(5, 3)
+    save(3, end=5, no_rows=True)  # somebody took them back
+    assert planned() == [6, 7]
+    save(6, 3)
+    assert planned() == [3, 7]
+    assert watch.without_rows(home) == [window(3)]
+    assert watch.unwatched(home, "2026-01-01", "2026-01-05", None) == [window(3)]

@@ -11,7 +11,7 @@ import pytest
 
 from flows.errors import GitFailed
 from flows.machine.git import git
-from flows.pipeline import merge
+from flows.pipeline import merge, merge_pointers
 from tasks.core.errors import UserError
 from tests.support.processes import IDENTITY, TOP
 from tests.support.tiny_pipeline import environment, run
@@ -172,3 +172,51 @@ def test_what_cannot_be_merged_is_said(repository):
     (repository / "params.yaml").write_text(PARAMS + "x: 1\n")
     with pytest.raises(UserError, match="tracked files have changes"):
         merge.begin(repository, "main")
+
+
+def pointer(md5, about=""):
+    return f"outs:\n- md5: {md5}\n  size: 5\n{about}  hash: md5\n  path: rows.csv\n"
+
+
+SIDES = [  # base, ours, theirs, and what is left
+    ("a", "a", "b", "theirs"),
+    ("a", "b", "a", "ours"),
+    ("a", "b", "b", "ours"),
+    (None, "b", "b", "ours"),
+    ("a", "b", "c", "conflict"),
+    (None, "b", "c", "conflict"),
+]
+
+
+@pytest.mark.parametrize(("base", "ours", "theirs", "left"), SIDES)
+def test_a_pointer_is_taken_whole_from_the_side_that_changed_the_data(tmp_path, base, ours, theirs, left, monkeypatch):
+    """Each side also describes it in its own words, so that git finds a conflict."""
+    for name, value in IDENTITY.items():
+        monkeypatch.setenv(name, value)
+    folder, file = tmp_path / "top" / "project", tmp_path / "top" / "project" / "rows.csv.dvc"
+    folder.mkdir(parents=True)
+    git(folder, "init", "-qb", "main", str(tmp_path / "top"))
+    (folder / "text").write_text("x")
+
+    def commit(md5, who):
+        if md5:
+            file.write_text(pointer(md5 * 32, f"  desc: of {who}\n"))
+        git(folder, "add", "-A")
+        git(folder, "commit", "-qm", who)
+
+    commit(base, "base")
+    git(folder, "checkout", "-qb", "theirs")
+    commit(theirs, "theirs")
+    git(folder, "checkout", "-q", "main")
+    commit(ours, "ours")
+    with pytest.raises(GitFailed):
+        git(folder, "merge", "theirs")
+    taken = merge_pointers.settle(folder)
+    if left == "conflict":
+        assert (taken, merge.conflicts(folder)) == ([], ["rows.csv.dvc"])
+        assert "`git checkout --ours rows.csv.dvc`, or --theirs" in merge_pointers.how_to_settle("rows.csv.dvc")
+    else:
+        assert len(taken) == 1 and merge.conflicts(folder) == []
+        assert (
+            file.read_text() == git(folder, "show", f"{'theirs' if left == 'theirs' else 'main'}:./rows.csv.dvc") + "\n"
+        )

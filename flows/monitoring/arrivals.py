@@ -1,0 +1,63 @@
+"""Whether rows have arrived in a window: a night in which nothing came is no failure, and nothing was watched.
+
+The source of a clone, which is the current folder, is read as ``ingest`` reads it, by the code of this release.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from flows.runs import workspace
+from flows.runs.old_params import section_today, windows_of
+from flows.runs.record import LOCK, locked
+from flows.windows.ranges import TimeRange
+from tasks.core import paths
+from tasks.ingest import Params, windows
+from tasks.ingest.__main__ import read_window
+
+log = logging.getLogger(__name__)
+
+
+def is_empty(window: TimeRange | None) -> bool:
+    """Whether the source, which can be read, has no row in the window; never so without one."""
+    try:
+        return window is not None and not _with_rows([window])
+    except Exception as failure:  # noqa: BLE001  whatever it is: what failed before says what is wrong
+        log.warning(f"whether {window} has rows cannot be told: {failure}")
+        return False
+
+
+def found(earlier: Sequence[TimeRange]) -> list[TimeRange]:
+    """Those of the windows in which there are rows; none where that cannot be told, which is said."""
+    try:
+        return _with_rows(earlier) if earlier else []
+    except Exception as failure:  # noqa: BLE001  the window that is watched counts, whatever became of earlier ones
+        log.warning(f"whether late rows have arrived cannot be told: {failure}")
+        return []
+
+
+def _with_rows(spans: Sequence[TimeRange]) -> list[TimeRange]:
+    """Reads the source once, from the first to the last."""
+    whole = {"from_": min(one.since for one in spans), "until": max(one.until for one in spans), "labels": None}
+    asked = windows_of(paths.PARAMS)
+    own = asked.current
+    asked = asked.model_copy(update={"current": own.model_copy(update=whole)})
+    try:
+        rows, _ = read_window(windows.plan("current", asked, section_today(Params, "ingest", paths.PARAMS)))
+    except windows.EmptyWindow:
+        return []
+    ranges = {one: own.model_copy(update={"from_": one.since, "until": one.until}) for one in spans}
+    return [one for one in spans if pc.any(windows.within(rows["timestamp"], ranges[one])).as_py()]
+
+
+def forget(folder: Path, stages: Collection[str]) -> None:
+    """Take out of a clone what an earlier run of these stages left to git: they did not run on this window."""
+    known = locked(folder / LOCK)
+    for path in (Path(out) for name in stages if name in known for out in known[name].outs):
+        if path.is_relative_to(paths.METRICS):
+            (folder / path).unlink(missing_ok=True)
+    workspace.forget_other_stages(folder, known.keys() - set(stages))
