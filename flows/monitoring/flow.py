@@ -178,7 +178,8 @@ def _notify_empty(home: Home, done: Attempt, watched: Watched, after: str, notif
     """Of a window in which nothing arrived: told when it begins to be so, as a failure is, and no failure."""
     subject = notifications.title(watched)
     body = "nothing that arrived falls into it, so it was not watched; it is, once rows have come"
-    run = runtime.flow_run.id
-    incidents.lasts(home, NO_ROWS, NO_ROWS, notify, subject, body, lambda: list(pointers.page(run)))
+    name, run = done.run.name, runtime.flow_run.id
+    more = lambda: [*pointers.late(home, name), *pointers.page(run)]  # noqa: E731
+    incidents.lasts(home, NO_ROWS, NO_ROWS, notify, subject, body, more)
     tries = [done.run.in_words()] if done.run.earlier else []
     return Completed(name=EMPTY, message="\n".join(filter(None, [subject, *tries, body, after])))

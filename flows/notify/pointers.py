@@ -1,8 +1,9 @@
-"""The last lines of a notification: since when, how bad, where to look, and what to type. All words of our own."""
+"""The last lines of a notification: since when, how late, how bad, where to look, what to type. All our own words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import takewhile
 
 from prefect.utilities.urls import url_for
@@ -11,6 +12,9 @@ from flows.machine.home import Home
 from flows.notify.markdown import plain
 from flows.runs import record
 from flows.runs.run_record import RunRecord, Watched
+
+WAITED = timedelta(days=2)
+"""What a window may wait, once it has closed, before that counts as late: more than a nightly run lets it."""
 
 
 def page(flow_run: object) -> Iterator[str]:
@@ -21,7 +25,13 @@ def page(flow_run: object) -> Iterator[str]:
 
 def after_failure(home: Home, flow: str, name: str, flow_run: object) -> list[str]:
     """Of a run that failed, and is recorded."""
-    return [*_since(home, flow), *page(flow_run), f"try again: prefect flow-run retry {name}", _where(home)]
+    return [
+        *_since(home, flow),
+        *late(home, name),
+        *page(flow_run),
+        f"try again: prefect flow-run retry {name}",
+        _where(home),
+    ]
 
 
 def after_drift(home: Home, watched: Watched, name: str, flow_run: object) -> list[str]:
@@ -31,12 +41,23 @@ def after_drift(home: Home, watched: Watched, name: str, flow_run: object) -> li
         lines.append(
             f"how bad: accuracy {facts.accuracy_now:.3f} {facts.accuracy_is}, {facts.accuracy_then:.3f} when trained"
         )
-    lines += [*page(flow_run), f"the reports: driftline report {name}"]
+    lines += [*late(home, name), *page(flow_run), f"the reports: driftline report {name}"]
     if watched.window and watched.policy.action == "nothing":
         lines.append(
             "to refit and let the gate decide: driftline monitor --policy alarm --action promote" + _again(watched)
         )
     return [*lines, _where(home)]
+
+
+def late(home: Home, name: str) -> Iterator[str]:
+    """By how much a recorded run began after it was due, and after its window had closed; nothing if in time."""
+    known = record.known(home.origin, name)
+    run = record.read_record(home.origin, known) if known else None
+    if run and run.late:
+        yield f"late: {run.lateness}, due {run.due:%Y-%m-%d %H:%M} UTC"
+    window = run.watched.window if run and run.watched else None
+    if run and window and (waited := run.started - window.until) > WAITED:
+        yield f"late: the window had closed {waited.days} days before"
 
 
 def before_approval(home: Home, name: str, flow_run: object, hours: float) -> list[str]:

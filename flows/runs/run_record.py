@@ -141,6 +141,11 @@ class RunRecord(Frozen):
         return by if by > OVERDUE else None
 
     @property
+    def lateness(self) -> str:
+        """In words; nothing where it was in time."""
+        return f"started {str(self.late).rpartition(':')[0]} h late" if self.late else ""
+
+    @property
     def unchanged(self) -> bool:
         """Whether there was nothing to do: a duplicate of the run before, or no news."""
         watched = not (self.watched and self.watched.no_rows)
@@ -164,7 +169,7 @@ class RunRecord(Frozen):
                 now,
                 ", nothing had changed" if self.unchanged else "",
                 ", the window has no rows" if self.watched and self.watched.no_rows else "",
-                f", started {str(self.late).rpartition(':')[0]} h late" if self.late else "",
+                f", {self.lateness}" if self.late else "",
                 f" at try {len(self.earlier) + 1}; before: {'; '.join(before)}" if before else "",
             ]
         )

@@ -8,7 +8,9 @@ from flows.machine.git import git
 from flows.notify import notifications, pointers
 from flows.notify.markdown import plain
 from flows.parameters import Publish
+from flows.runs import record
 from flows.scheduled_training import scheduled_training
+from flows.windows.ranges import as_utc
 from tests.flows.monitoring.test_watch import CHAMPION, watched
 
 
@@ -51,6 +53,24 @@ def test_drift_says_which_window_how_bad_and_what_to_type(deployed, monkeypatch)
     assert "how bad: accuracy 0.910 estimated, 0.970 when trained" in lines
     assert "the reports: driftline report monitoring-mails-1" in lines
     assert any(line.endswith("--since 2026-01-03 --until 2026-01-04") for line in lines)
+
+
+def test_how_late_it_was_is_said_of_the_run_and_of_its_window(deployed):
+    due, window = as_utc("2026-01-04T03:00"), watched(3, CHAMPION)  # which closed on the fourth
+
+    def said(name, began):
+        info = record.RunInfo(name, "monitoring", deployed.origin, as_utc(began), due=due)
+        record.save_without_clone(deployed.origin, record.describe(deployed.origin, info, "completed", (), window))
+        return [line for line in pointers.after_drift(deployed, window, name, "x" * 8) if line.startswith("late: ")]
+
+    assert said("in-time", "2026-01-04T03:14") == []
+    assert said("late", "2026-01-04T08:20") == ["late: started 5:20 h late, due 2026-01-04 03:00 UTC"]
+    assert said("later", "2026-01-07T03:00") == [
+        "late: started 3 days, 0:00 h late, due 2026-01-04 03:00 UTC", "late: the window had closed 3 days before",
+    ]  # fmt: skip
+    failure = pointers.after_failure(deployed, "monitoring", "late", "x" * 8)
+    assert "late: started 5:20 h late, due 2026-01-04 03:00 UTC" in failure
+    assert list(pointers.late(deployed, "nobody")) == []
 
 
 def test_our_lines_are_links_and_those_of_data_are_not(monkeypatch):
