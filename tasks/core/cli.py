@@ -104,7 +104,10 @@ def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None, program:
     except MemoryError:
         os.write(sys.stderr.fileno(), NO_MEMORY)  # what takes no memory to say
         return FAILED
-    except Exception as error:  # noqa: BLE001  whoever started it reads one sentence
+    except BaseException as error:
+        if not (isinstance(error, Exception) or faults.is_panic(error)):
+            raise
+        # whoever started it reads one sentence
         return _refuse(faults.sentence(error) or faults.unforeseen(error), FAILED)
     return code if isinstance(code, int) else FINE
 

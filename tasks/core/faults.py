@@ -55,6 +55,11 @@ def is_machines(error: BaseException) -> bool:
     return sentence(error) is not None
 
 
+def is_panic(error: BaseException) -> bool:
+    """Whether a library in Rust gave up; what it raises then (pyo3) is no Exception and cannot be imported."""
+    return type(error).__name__ == "PanicException"
+
+
 def unforeseen(error: BaseException) -> str:
     """What is said of a bug: where it is, which file was read last, and where the traceback was written."""
     last = traceback.extract_tb(error.__traceback__)

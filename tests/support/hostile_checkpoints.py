@@ -422,6 +422,18 @@ def token_below_all(folder, canary):
     vocabulary(folder, lambda values: values["model"]["vocab"].update(a=-1))
 
 
+@attempt("a pattern of the tokenizer takes more than")
+def pattern_without_end(folder, canary):
+    split = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False}
+    vocabulary(folder, lambda values: values.update(pre_tokenizer=split))
+
+
+@attempt("makes them more than 32 times as long")
+def replacement_that_fills_the_memory(folder, canary):
+    replace = {"type": "Replace", "pattern": {"Regex": ""}, "content": "x" * 10**5}
+    vocabulary(folder, lambda values: values.update(normalizer=replace))
+
+
 @attempt("has no tokenizer")
 def no_tokenizer(folder, canary):
     (folder / "tokenizer.json").unlink()

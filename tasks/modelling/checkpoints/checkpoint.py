@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import UserError
+from tasks.core.faults import is_panic
 from tasks.core.params import Model
 from tasks.core.rows import Modality
 from tasks.modelling.checkpoints import families, loader
@@ -138,7 +139,13 @@ def tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
 def token_ids(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> tuple[list[list[int]], int]:
     """The ids of each text, and how many texts were truncated. A text without any token is read as its end, or as
     unknown: a model needs one token."""
-    encoded = tokenizer(list(texts), truncation=True, padding=False, add_special_tokens=True)
+    try:
+        encoded = tokenizer(list(texts), truncation=True, padding=False, add_special_tokens=True)
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        said = first_line(error)
+        raise UserError(f"the model's tokenizer gives up on a text: {said}: set model.name to another") from error
     nothing = next(
         i for i in (tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id) if i is not None
     )  # fmt: skip

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import UserError
-from tasks.core.faults import is_machines
-from tasks.modelling.checkpoints import families, inspection, weights
+from tasks.core.faults import is_machines, is_panic
+from tasks.modelling.checkpoints import families, inspection, patterns, weights
 from tasks.modelling.checkpoints.weights import Found, Head
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def tokenizer(folder: Path, *, weights: bool = True) -> Any:
 
     inspection.refuse_unsafe(folder, weights=weights)
     inspection.refuse_unsafe_tokens(folder)
+    patterns.refuse_slow(folder)
     _refuse_without_sentencepiece(folder)
     with _explained(folder):
         found = AutoTokenizer.from_pretrained(folder, **SAFE)
@@ -155,15 +156,15 @@ def _explained(source: object) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:  # tokenizers raises no narrower one, and transformers any, by what the files hold
-        if is_machines(error):
+    except BaseException as error:  # transformers raises any Exception, by what the files hold; tokenizers panics too
+        if is_machines(error) or not (isinstance(error, Exception) or is_panic(error)):
             raise
         raise UserError(f"{source} cannot be loaded: {first_line(error)}: set model.name to another") from error
     finally:
         logging.set_verbosity(before)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an error says, in one line."""
     said = " ".join(str(error).split()) or type(error).__name__
     return said if len(said) <= MAX_SAID else f"{said[:MAX_SAID].rsplit(' ', 1)[0]} …"
