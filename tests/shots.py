@@ -41,13 +41,16 @@ def keep(name: str, picture: bytes) -> None:
 
 
 def play(scene: Scene) -> dict[str, str]:
-    """What there is to see: the runs' ids. A run of monitoring has the next window's follow; May has no rows."""
-    scene.start("monitoring")
-    drift = scene.named("monitoring-mails-20260301-20260401", "COMPLETED")
-    scene.named("monitoring-mails-20260501-20260601", "COMPLETED")
+    """What there is to see: the runs' ids."""
+    february, march, may = (
+        scene.ended(scene.start("monitoring", window={"since": f"2026-0{month}-01", "until": f"2026-0{month + 1}-01"}))
+        for month in (2, 3, 5)
+    )
+    assert [run["state_name"] for run in (february, march, may)] == ["No drift", "Drift", "No rows"]
+    assert scene.ended(scene.start("training", stages=["finetun"]))["state_name"] == "Failed"
     approval = scene.start("approval")
     scene.ended(approval)
-    return {"drift": drift["id"], "approval": approval}
+    return {"drift": march["id"], "approval": approval}
 
 
 def take(page: Page, scene: Scene, runs: dict[str, str]) -> None:

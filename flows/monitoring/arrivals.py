@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
+from flows.pipeline.graph import Dag
 from flows.runs import workspace
 from flows.runs.old_params import section_today, windows_of
-from flows.runs.record import LOCK, locked
 from flows.windows.ranges import TimeRange
 from tasks.core import paths
 from tasks.ingest import Params, windows
@@ -54,10 +54,8 @@ def _with_rows(spans: Sequence[TimeRange]) -> list[TimeRange]:
     return [one for one in spans if pc.any(windows.within(rows["timestamp"], ranges[one])).as_py()]
 
 
-def forget(folder: Path, stages: Collection[str]) -> None:
-    """Take out of a clone what an earlier run of these stages left to git: they did not run on this window."""
-    known = locked(folder / LOCK)
-    for path in (Path(out) for name in stages if name in known for out in known[name].outs):
-        if path.is_relative_to(paths.METRICS):
-            (folder / path).unlink(missing_ok=True)
-    workspace.forget_other_stages(folder, known.keys() - set(stages))
+def forget(folder: Path, dag: Dag, stages: Collection[str]) -> None:
+    """Take out of a clone what earlier runs of these stages left to git: they did not run on this window."""
+    for path in (path for name in stages for path in dag.kept_by_git(name)):
+        (folder / path).unlink(missing_ok=True)
+    workspace.forget_other_stages(folder, set(dag.order()) - set(stages))

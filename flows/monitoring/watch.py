@@ -187,7 +187,7 @@ def run_branch(
         if not arrivals.is_empty(planned.window):
             raise
         log.info(f"{planned.window} has no rows: {failure}")
-        arrivals.forget(folder, dag.after(FIRST))
+        arrivals.forget(folder, dag, dag.after(FIRST))
 
 
 def conclude(home: Home, planned: Plan, folder: Path, policy: Policy, to_label: int) -> Watched:

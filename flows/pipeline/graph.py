@@ -71,6 +71,10 @@ class Dag:
         """What the stage runs."""
         return str(self._stages[name].cmd)
 
+    def kept_by_git(self, name: str) -> list[Path]:
+        """The stage's outputs that git tracks, and not DVC's cache."""
+        return [Path(out.def_path) for out in self._stages[name].outs if not out.use_cache]
+
     @property
     def cache(self) -> str:
         """The folder of DVC's cache, or one above it that is there."""

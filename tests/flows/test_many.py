@@ -1,8 +1,13 @@
-"""Twenty repositories on one server and one worker, all due at the same moment: none is missed, none runs twice."""
+"""Twenty repositories on one server, all due at the same moment: none is missed, none runs twice.
+
+By one worker, and by twenty `driftline serve` at once. ``CHECKOUTS`` names another number of the latter.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +30,7 @@ from tests.support.processes import TOP
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
 
 MANY, POOL = 20, "many"
+SERVED = int(os.environ.get("CHECKOUTS", MANY))
 DECLARED = """
 deployments:
 - name: training
@@ -98,13 +104,47 @@ def test_none_is_missed_and_none_runs_twice(homes, api, tmp_path, capsys):
             process.terminate()
             process.wait(60)
     assert again
-    assert [len(each) for each in runs] == [1] * MANY
+    each_ran_once(homes, runs)
+    with capsys.disabled():
+        print(f"\n{MANY} repositories: registered in {registered:.0f} s, run in {took:.0f} s; worker {size >> 20} MiB")
+
+
+def each_ran_once(homes, runs):
+    """By the server's runs of each checkout, and by the records that they left."""
+    assert [len(each) for each in runs] == [1] * len(homes)
     assert {run.state.name for each in runs for run in each} == {"Completed"}
-    for number, home in enumerate(homes):
+    for home, (run,) in zip(homes, runs, strict=True):
         (record,) = records(home.origin)
         said = read_record(home.origin, record)
         assert (said.outcome, said.repository) == ("completed", str(home.origin))
-        assert said.commit == git(home.origin, "rev-parse", "HEAD") and record.name == runs[number][0].name
-    assert len({home.folder for home in homes}) == MANY
+        assert said.commit == git(home.origin, "rev-parse", "HEAD") and record.name == run.name
+    assert len({home.folder for home in homes}) == len(homes)
+
+
+def test_as_many_serve_at_once_from_their_checkouts(homes, api, tmp_path, capsys):
+    homes = homes[:SERVED]
+    register(homes)
+    environment = {**with_hook(tmp_path / "hook"), **driftline_login.HOOK, "PREFECT_API_URL": api}
+    begin, processes = time.monotonic(), []
+    with get_client(sync_client=True) as client, (tmp_path / "log").open("w") as log:
+        try:
+            for home in homes:
+                command = [sys.executable, "-m", "flows.serve", "--repository", str(home.origin)]
+                processes.append(subprocess.Popen(command, cwd=TOP, env=environment, stdout=log, stderr=log))
+
+            def over():
+                return all(run.state.is_final() for one in homes for run in begun(client, one))
+
+            while time.monotonic() < begin + 1400 and not (all(records(one.origin) for one in homes) and over()):
+                assert all(process.poll() is None for process in processes), (tmp_path / "log").read_text()[-4000:]
+                time.sleep(2)
+            took, size = time.monotonic() - begin, sum(psutil.Process(one.pid).memory_info().rss for one in processes)
+            runs = [begun(client, home) for home in homes]
+        finally:
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            ended = [process.wait(120) for process in processes]
+    assert ended == [0] * len(homes)
+    each_ran_once(homes, runs)
     with capsys.disabled():
-        print(f"\n{MANY} repositories: registered in {registered:.0f} s, run in {took:.0f} s; worker {size >> 20} MiB")
+        print(f"\n{len(homes)} serve at once: run in {took:.0f} s; {size / len(homes) / 2**20:.0f} MiB each")

@@ -164,15 +164,6 @@ class Scene:
     def run(self, key):
         return self.ask("flow_runs/filter", flow_runs={"id": {"any_": [key]}})[0]
 
-    def named(self, beginning, state):
-        """The run whose name begins so, once it is in the state."""
-
-        def found():
-            runs = [run for run in self.ask("flow_runs/filter") if run["name"].startswith(beginning)]
-            return next((run for run in runs if run["state_type"] == state), None)
-
-        return self.until(found, 600, f"{beginning} {state}")
-
     def artifact(self, run, key):
         """The address of the page of what a run has left."""
         asked = {"artifacts": {"key": {"any_": [key]}, "flow_run_id": {"any_": [run]}}}
