@@ -62,10 +62,10 @@ def homes(api, repository, tmp_path_factory, monkeypatch):
     return found
 
 
-def register(homes):
+def register(homes, pool):
     for home in homes:
         (one,) = declared(home)
-        one.apply(work_pool_name=POOL)
+        one.apply(work_pool_name=pool)
 
 
 def begun(client, home):
@@ -79,7 +79,7 @@ def test_none_is_missed_and_none_runs_twice(homes, api, tmp_path, capsys):
     command = [sys.executable, "-m", "prefect", "--no-prompt", "work-pool", "create", POOL, "--type", "process"]
     subprocess.run(command, cwd=TOP, env=environment, capture_output=True, timeout=120, check=True)
     begin = time.monotonic()
-    register(homes)
+    register(homes, POOL)
     registered = time.monotonic() - begin
     worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--limit", "2"]
     with (tmp_path / "worker.log").open("w") as log, get_client(sync_client=True) as client:
@@ -90,7 +90,7 @@ def test_none_is_missed_and_none_runs_twice(homes, api, tmp_path, capsys):
                 time.sleep(2)
                 some = sum(bool(records(home.origin)) for home in homes)
                 if some >= MANY // 4 and not again:  # a restart while most are due, and everybody looks for the dead
-                    register(homes)
+                    register(homes, POOL)
                     assert [line for home in homes for line in reap_with(client, home)] == []
                     again = True
             took, size = time.monotonic() - begin, psutil.Process(process.pid).memory_info().rss
@@ -123,7 +123,7 @@ def each_ran_once(homes, runs):
 
 def test_as_many_serve_at_once_from_their_checkouts(homes, api, tmp_path, capsys):
     homes = homes[:SERVED]
-    register(homes)
+    register(homes, None)
     environment = {**with_hook(tmp_path / "hook"), **driftline_login.HOOK, "PREFECT_API_URL": api}
     begin, processes = time.monotonic(), []
     with get_client(sync_client=True) as client, (tmp_path / "log").open("w") as log:

@@ -172,7 +172,7 @@ class Scene:
     def ended(self, key, *states):
         """The run, once it is in one of these states; by default over, or waiting for a person."""
         wanted = states or ("COMPLETED", "FAILED", "CRASHED", "CANCELLED", "PAUSED")
-        return self.until(lambda: (run := self.run(key))["state_type"] in wanted and run, 300, f"{key} in {wanted}")
+        return self.until(lambda: (run := self.run(key))["state_type"] in wanted and run, 900, f"{key} in {wanted}")
 
 
 def _hearing(told):
