@@ -155,7 +155,7 @@ def _notify(
     home: Home, done: Attempt, watched: Watched, before: Watched | None, after: str, notify: str | None
 ) -> State[Any]:
     """Artifact, event and, where this window begins an incident, the notification."""
-    if watch.is_later(watched, before):
+    if before is None or watch.is_later(watched, before):
         arrived = f"{watched.window}: {watched.rows} rows"
         incidents.over(home, NO_ROWS, notify, f"rows arrive again: {watched.window}", arrived)
     drift = DriftVerdict.in_folder(done.folder)
