@@ -52,18 +52,19 @@ def clones(home: Home, keep: int = CLONES_KEPT) -> list[Path]:
 
 
 def checkpoints(home: Home, keep: int = CHECKPOINTS_KEPT, days: float = CHECKPOINT_DAYS) -> list[Path]:
-    """Delete what trainings left that were interrupted more than ``days`` ago, and all but the newest ``keep``.
+    """Delete what trainings left that were interrupted more than ``days`` ago, and all but the newest ``keep``; and the
+    frozen layers' passes that none used for as long.
 
     What a training uses now stays, whoever has started it. Gives those deleted.
     """
-    there = sorted(
-        ((_touched(folder), folder) for folder in home.checkpoints.glob("*") if folder.is_dir()), reverse=True
-    )
+    passes = home.checkpoints / checkpoint_store.ACTIVATIONS
+    there = [folder for folder in home.checkpoints.glob("*") if folder.is_dir() and folder != passes]
+    there.sort(key=lambda folder: (_touched(folder), folder), reverse=True)
     oldest = time.time() - days * 86400
+    old = [folder for number, folder in enumerate(there) if number >= keep or _touched(folder) < oldest]
+    old += [folder for folder in sorted(passes.glob("*")) if _touched(folder) < oldest]
     gone = []
-    for number, (touched, folder) in enumerate(there):
-        if number < keep and touched >= oldest:
-            continue
+    for folder in old:
         with checkpoint_store.exclusive(folder) as unused:
             if unused:
                 shutil.rmtree(folder)

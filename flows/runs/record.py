@@ -32,7 +32,7 @@ from flows.machine.git import git, identity, succeeds, typed
 from flows.machine.version import version as driftline_version
 from flows.pipeline.stage import Result
 from flows.runs.run_record import Device, EarlierTry, RunRecord, Watched
-from tasks.core import paths, recorded
+from tasks.core import chip, paths, recorded
 from tasks.core.errors import UserError
 from tasks.core.files import read_json, write_json
 from tasks.dataset import layout
@@ -254,11 +254,7 @@ def _versions(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _device() -> Device:
     """The processor, its threads and the GPUs; without importing torch, which takes seconds."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    cpu = model or platform.processor() or platform.machine()
-    return Device(cpu=cpu, threads=os.cpu_count(), gpus=tuple(_gpus()))
+    return Device(cpu=chip.kind(), threads=os.cpu_count(), gpus=tuple(_gpus()))
 
 
 def _gpus() -> list[str]:

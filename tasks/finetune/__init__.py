@@ -3,9 +3,10 @@
 Reads ``data/tokens/`` and the checkpoint (or ``warm_start``'s folder), nothing else; writes ``models/classifier/``,
 ``reports/curves.csv``, ``metrics/finetune.json`` and ``reports/finetune_cost.json``. The loop is
 ``transformers.Trainer``'s (``tasks/modelling/training/trainer.py``). Batches and savings are ours: frozen layers run
-once (``frozen.py``), the last layer runs for the CLS token only where no other is read (``cls_only.py``), embeddings of
-tokens that never occur are not updated (``vocabulary.py``), the last layer starts as a linear probe (``probe.py``), and
-temperature scaling comes last (``temperature.py``). Images: ``image_batches.py``.
+once (``frozen.py``), and not again for a training that needs the same (``kept_pass.py``), the last layer runs for the
+CLS token only where no other is read (``cls_only.py``), embeddings of tokens that never occur are not updated
+(``vocabulary.py``), the last layer starts as a linear probe (``probe.py``), and temperature scaling comes last
+(``temperature.py``). Images: ``image_batches.py``.
 
 An interrupted run resumes from its checkpoint in ``.checkpoints/<fingerprint>/``
 (``tasks/modelling/training/checkpoint_store.py``).
@@ -104,12 +105,13 @@ class Params(Section):
     probe: bool = True
     """Initialise the last layer with a logistic regression on the untrained model's embeddings."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on a CUDA device that supports it (and TF32 for what stays float32), else fp32."""
+    """auto: bf16 on a CUDA device that supports it (and TF32 for what stays float32) and on a CPU with AVX512-BF16 or
+    AMX-BF16, else fp32. Weights, optimizer, loss and the frozen layers' pass stay in fp32."""
     evals_per_epoch: int = Field(default=1, ge=1)
     """Evaluations on validation rows per epoch; each is a point of the curves."""
     dvclive: bool = False
     """Write the curves live to dvclive/ too; needs DVCLive: pip install -c requirements.lock -e '.[dvclive]'."""
-    checkpoint_seconds: float = Field(default=30, gt=0)
+    checkpoint_seconds: float = Field(default=5, gt=0)
     """Between two checkpoints; longer where they would take more than 5 % of the time."""
     eval_rows: int | None = Field(default=None, ge=1)
     """Validation rows per evaluation, always the same; all at the end; null: all."""

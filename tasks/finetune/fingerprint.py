@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from tasks.core import chip
 from tasks.finetune import Params
 from tasks.modelling import pixels
 from tasks.modelling.checkpoints import checkpoint, families, versions
@@ -29,7 +30,7 @@ def fingerprint(tokens: Path, source: checkpoint.Checkpoint, section: Params, se
         "section": section.model_dump(mode="json"),
         "seed": seed,
         "versions": versions.installed(),
-        "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), _gpu()],
+        "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), chip.kind(), _gpu()],
     }
     return checkpoint_store.fingerprint(facts)
 

@@ -18,11 +18,12 @@ from transformers import PreTrainedModel
 from tasks.finetune import Params, frozen, lora, record, temperature, vocabulary
 from tasks.finetune.batching import Rows
 from tasks.finetune.device import Device, device_for
+from tasks.finetune.kept_pass import kept_passes
 from tasks.finetune.preflight import Settled, settle
 from tasks.finetune.probe import init_last_layer
 from tasks.finetune.training import TrainResult, train
 from tasks.modelling.decision import Thresholds, choose_thresholds, softmax
-from tasks.modelling.training.checkpoint_store import CheckpointStore, build_once
+from tasks.modelling.training.checkpoint_store import CheckpointStore
 from tasks.modelling.training.trainer import print_resumed
 
 Metrics = dict[str, Any]
@@ -72,7 +73,7 @@ def fit(
     section = settled.section
     device, timer = device_for(section, model.config._attn_implementation or "eager"), Timer()
     torch.nn.Module.to(model, device.torch)
-    with _work_folder(folder) as work, _trainable_part(model, settled, rows, validation, work) as part:
+    with _work_folder(folder) as work, _trainable_part(model, settled, rows, validation, work, device) as part:
         store = CheckpointStore(work, section.checkpoint_seconds if folder else math.inf)
         resumed = store.latest()
         if resumed is not None:
@@ -113,12 +114,12 @@ def _work_folder(folder: Path | None) -> Iterator[Path]:
         yield folder
         return
     with tempfile.TemporaryDirectory() as temporary:
-        yield Path(temporary)
+        yield Path(temporary) / "work"
 
 
 @contextmanager
 def _trainable_part(
-    model: PreTrainedModel, settled: Settled, rows: Rows, validation: Rows, folder: Path
+    model: PreTrainedModel, settled: Settled, rows: Rows, validation: Rows, folder: Path, device: Device
 ) -> Iterator[_Part]:
     """Within the block the model is its trainable part; yields the rows as this part takes them."""
     section, sample = settled.section, settled.sample
@@ -130,7 +131,7 @@ def _trainable_part(
         with frozen.frozen_in_place(model, depth):
             yield _Part(rows, validation, False)
     elif depth:
-        train_rows, held_out = _activations(model, section, rows, validation, folder / "activations")
+        train_rows, held_out = kept_passes(model, depth, (rows, validation), folder, section.batch_size, device)
         shared = frozen.shared_weights(model, depth, sample)
         with frozen.held(shared), frozen.trainable_part(model, depth, bool(cls_only)):
             yield _Part(train_rows, held_out, bool(cls_only))
@@ -139,21 +140,6 @@ def _trainable_part(
         part = frozen.trainable_part(model, 0, True) if cls_only else nullcontext()
         with used as (train_rows, held_out), part:
             yield _Part(train_rows, held_out, bool(cls_only))
-
-
-def _activations(
-    model: PreTrainedModel, section: Params, rows: Rows, validation: Rows, folder: Path
-) -> tuple[Rows, Rows]:
-    splits = {"train.npy": rows, "validation.npy": validation}
-
-    def build(folder: Path) -> None:
-        frozen.refuse_too_large(model, rows, folder)
-        for name, part in splits.items():
-            frozen.activations(model, int(section.frozen_layers), part, folder / name, section.batch_size)
-
-    build_once(folder, build)
-    train_rows, held_out = (frozen.load_activations(part, folder / name) for name, part in splits.items())
-    return train_rows, held_out
 
 
 def _announce(device: Device, section: Params, parameters: int, cls_only: bool) -> None:

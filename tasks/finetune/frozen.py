@@ -1,19 +1,21 @@
 """Frozen layers: their activations are computed once, and only the layers above are trained.
 
 A frozen layer's output for a row never changes, so it is computed before the first epoch (without dropout) and stored
-in a file; the layers above are then trained on it in place of the embeddings.
+in a file; the layers above are then trained on it in place of the embeddings. The file serves later trainings too
+(``kept_pass.py``).
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from shutil import disk_usage
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -24,8 +26,10 @@ from tasks.core.faults import is_machines
 from tasks.finetune.batching import Rows, model_inputs, passes
 from tasks.finetune.cls_only import ClsOnlyLayer, is_bert_layer
 from tasks.finetune.micro_batches import halved_on_oom
+from tasks.finetune.pieces import Pieces
 
 TOLERANCE = 1e-4  # of the logits: float32 sums in another order differ by less
+UNREAD = ("id2label", "label2id", "decision", "problem_type", "_name_or_path")  # of a config: the head's, and names
 
 
 class _EmbeddingBypass(nn.Module):
@@ -137,27 +141,47 @@ def trainable_part(model: PreTrainedModel, frozen: int, cls_only: bool) -> Itera
 
 @torch.inference_mode()
 def activations(model: PreTrainedModel, frozen: int, rows: Rows, file: Path, batch_size: int) -> Rows:
-    """The output of the ``frozen`` lowest layers for all rows, [tokens, hidden] in float32, written to ``file``."""
+    """The output of the ``frozen`` lowest layers for all rows, [tokens, hidden] in float32, in ``file``.
+
+    What an earlier call for the same wrote there is not computed again (``pieces.py``).
+    """
     recorder = _Recorder()
-    shape = (int(rows.starts[-1]), model.config.hidden_size)
-    values = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
     model.train(False)
     batches = passes(model, rows, batch_size)
+    pieces = Pieces.opened(file, rows, batches.of_epoch(0), model.config.hidden_size)
 
     def run(batch: list[int]) -> None:
         with suppress(_Recorded):
             model(**model_inputs(model, rows, batch))
         for i, states in zip(batch, recorder.seen.float().cpu().numpy(), strict=True):
-            values[rows.starts[i] : rows.starts[i + 1]] = states[: rows.lengths[i]]
+            pieces.values[rows.starts[i] : rows.starts[i + 1]] = states[: rows.lengths[i]]
 
-    with _with_layers(model, [*_layers(model)[:frozen], recorder]):
+    with _with_layers(model, [*_layers(model)[:frozen], recorder]), pieces:
         bar = tqdm(
-            batches, desc=f"frozen layers, {len(rows)} rows", unit=" batches", mininterval=1, disable=len(batches) == 1
+            pieces.missing(),
+            desc=f"frozen layers, {len(rows)} rows",
+            unit=" batches",
+            mininterval=1,
+            disable=len(batches) == 1,
         )
-        for batch in bar:
+        for number, batch in bar:
             halved_on_oom(batch, run)
-    values.flush()
-    return load_activations(rows, file)
+            pieces.add(number)
+    return replace(rows, key="inputs_embeds", values=pieces.values)
+
+
+@torch.inference_mode()
+def digest_below(model: PreTrainedModel, frozen: int) -> str:
+    """A sha256 of all that the ``frozen`` lowest layers compute with: their weights, those under them, the config."""
+    layers = _layers(model)
+    above, below = ({id(weight) for weight in part.parameters()} for part in (layers[frozen:], layers[:frozen]))
+    config = {key: value for key, value in model.config.to_dict().items() if key not in UNREAD and "dropout" not in key}
+    found = hashlib.sha256(json.dumps([type(model).__qualname__, config], sort_keys=True, default=str).encode())
+    for name, tensor in model.base_model.state_dict(keep_vars=True).items():
+        if id(tensor) not in above - below:
+            found.update(name.encode())
+            found.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def shared_weights(model: PreTrainedModel, frozen: int, rows: Rows) -> list[nn.Parameter]:
@@ -173,11 +197,6 @@ def shared_weights(model: PreTrainedModel, frozen: int, rows: Rows) -> list[nn.P
         return []
     gradients = torch.autograd.grad(recorder.seen.sum(), above, allow_unused=True)
     return [weight for weight, gradient in zip(above, gradients, strict=True) if gradient is not None]
-
-
-def load_activations(rows: Rows, file: Path) -> Rows:
-    """The rows with the activations in ``file`` as their input."""
-    return Rows("inputs_embeds", np.load(file, mmap_mode="r"), rows.starts, rows.labels, rows.ids)
 
 
 def tried(model: PreTrainedModel, frozen: int, rows: Rows) -> bool | None:
@@ -217,14 +236,3 @@ def refuse_too_many(model: PreTrainedModel, frozen: int) -> None:
     layers = len(_layers(model))
     if frozen >= layers:
         raise UserError(f"finetune.frozen_layers is {frozen}, but the model has {layers} layers; freeze fewer")
-
-
-def refuse_too_large(model: PreTrainedModel, rows: Rows, folder: Path) -> None:
-    """UserError unless the activations fit on the disk twice."""
-    needed = 4 * int(rows.starts[-1]) * model.config.hidden_size
-    free = disk_usage(folder).free
-    if needed > free / 2:
-        raise UserError(
-            f"finetune.frozen_layers: the frozen layers' activations take {needed / 1e9:.1f} GB in {folder.parent}, "
-            f"where {free / 1e9:.1f} GB are free: shorten tokenize.max_length, free disk space, or set it to 0"
-        )

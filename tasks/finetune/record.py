@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from tasks.core import chip
 from tasks.core.files import replacing
 
 COLUMNS = {
@@ -45,19 +46,9 @@ def write_curves(rows: Sequence[Mapping[str, float | int]], path: Path) -> None:
 
 def host() -> dict[str, object]:
     """CPU and versions: two costs compare only where these are the same."""
-    return {"cpu": _cpu(), "python": platform.python_version(), **versions(PACKAGES)}
+    return {"cpu": chip.kind(), "python": platform.python_version(), **versions(PACKAGES)}
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
     """The installed version of each."""
     return {name: version(name) for name in packages}
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    names = (
-        [line for line in info.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
-        if info.exists()
-        else []
-    )
-    return names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()

@@ -89,6 +89,16 @@ def test_old_and_surplus_checkpoints_go_but_none_that_a_training_uses(deployed):
     assert sorted(deployed.checkpoints.iterdir()) == folders[:2]
 
 
+def test_the_frozen_layers_passes_go_by_when_they_were_last_used(deployed):
+    passes = [deployed.checkpoints / checkpoint_store.ACTIVATIONS / name for name in ("new", "old", "used")]
+    for age, folder in zip((1, 40, 50), passes, strict=True):
+        folder.mkdir(parents=True)
+        (folder / "values.f32").touch()
+        os.utime(folder / "values.f32", (time.time() - age * 86400,) * 2)
+    (passes[2] / "values.jsonl").touch()
+    assert prune.checkpoints(deployed, keep=0) == [passes[1]], "a pass is no checkpoint, of which none is kept"
+
+
 def test_outputs_are_compared_in_order_and_reports_are_not():
     known = {
         "a": stage({"source": "1"}, {"data/a": "2", "reports/a.html": "3"}),

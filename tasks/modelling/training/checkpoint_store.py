@@ -23,6 +23,7 @@ from tasks.core.files import private_folder, sha256_of
 
 MARKER = "complete.json"
 LOCK = "lock"
+ACTIVATIONS = "activations"  # the frozen layers' passes, which outlive a training: no checkpoint
 MAX_TIME_SHARE = 0.05  # of the training time, spent on checkpoints
 
 

@@ -6,14 +6,16 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 
 import pytest
 import torch
 
-from tasks.finetune import Params
+from tasks.finetune import Params, kept_pass, pieces
 from tasks.finetune.__main__ import finetune, write_classifier
 from tasks.finetune.eval_schedule import is_eval_step
 from tasks.finetune.fingerprint import fingerprint
+from tasks.finetune.pieces import Pieces
 from tasks.finetune.trainer import ClassifierTrainer
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.training import checkpoint_store
@@ -179,14 +181,143 @@ def test_a_kill_within_a_checkpoint_leaves_a_whole_one(train, uninterrupted, tmp
     assert f"at step {4 if place == 'before it is complete' else 5} of 18" in capsys.readouterr().out
 
 
-def test_torn_activations_are_made_again(train, uninterrupted, tmp_path):
-    keep, whole = tmp_path / "kept", uninterrupted(frozen_layers=4)
+@pytest.fixture
+def computed(monkeypatch):
+    """How many batches each pass of the frozen layers computed."""
+    counted, missing = [], Pieces.missing
+
+    def counting(self):
+        found = missing(self)
+        if len(self.batches) > 1:  # the preflight's sample is one batch
+            counted.append(len(found))
+        return found
+
+    monkeypatch.setattr(Pieces, "missing", counting)
+    return counted
+
+
+def passes_in(tmp_path):
+    """The kept pass of the train rows and that of the validation rows, by their size."""
+    return sorted((tmp_path / "activations").glob("*/values.f32"), key=lambda file: -file.stat().st_size)
+
+
+def test_the_frozen_layers_pass_serves_the_next_training(train, uninterrupted, tmp_path, computed):
+    whole = uninterrupted(frozen_layers=4)
+    computed.clear()
+    assert train("first", tmp_path / "one", frozen_layers=4) == whole
+    assert len(computed) == 2 and min(computed) > 1
+    computed.clear()
+    assert train("again", tmp_path / "two", frozen_layers=4) == whole
+    other = train("rate", tmp_path / "three", frozen_layers=4, learning_rate=1e-3)
+    train("unprobed", tmp_path / "four", frozen_layers=4, probe=False, dropout=0.2)
+    assert other == uninterrupted(frozen_layers=4, learning_rate=1e-3) != whole
+    assert computed[:6] == [0] * 6, "nothing is computed twice"
+    assert (tmp_path / "activations").stat().st_mode & 0o777 == 0o700
+    computed.clear()
+    train("fewer", tmp_path / "five", frozen_layers=3)
+    train("batches", tmp_path / "six", frozen_layers=4, batch_size=8)
+    train("threads", tmp_path / "seven", frozen_layers=4, threads=2)
+    assert all(computed), "what may have other bytes is another pass"
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "journal cut", "journal flipped", "garbage"])
+def test_a_damaged_piece_of_the_pass_is_made_again(train, uninterrupted, tmp_path, monkeypatch, computed, damage):
+    monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.0)
+    whole, keep = uninterrupted(frozen_layers=4), tmp_path / "kept"
     with pytest.raises(Killed):
         train("killed", keep, 5, die, frozen_layers=4)
-    with (keep / "activations/train.npy").open("r+b") as file:
-        file.seek(1000)
-        file.write(b"\1\2\3\4")
+    file = passes_in(tmp_path)[0]
+    file = pieces.journal_of(file) if damage.startswith("journal") or damage == "garbage" else file
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle] ^= 1
+    changed = {"truncated": content[:-4], "journal cut": content[: middle + 3], "garbage": b"[1]\n{}\n\xff\n"}
+    file.write_bytes(changed.get(damage, content))
+    every = computed[0]
+    computed.clear()
     assert train("continued", keep, frozen_layers=4) == whole
+    assert 0 < computed[0] <= every and computed[1] == 0
+    assert damage in ("truncated", "garbage") or computed[0] < every, "whole pieces are taken"
+    assert train("again", tmp_path / "another", frozen_layers=4) == whole
+    assert computed[2:] == [0, 0]
+
+
+KILLED_WITHIN = """
+import sys
+from pathlib import Path
+from tasks.finetune import Params, frozen, pieces
+from tasks.finetune.__main__ import finetune
+from tasks.modelling.checkpoints import checkpoint
+
+pieces.PIECE_SECONDS = 0.0
+run = frozen.halved_on_oom
+done = 0
+
+def slowly(batch, step):
+    global done
+    done += 1
+    if done > 4:
+        print("ready", flush=True)
+        sys.stdin.read()
+    run(batch, step)
+
+frozen.halved_on_oom = slowly
+tokens, source, keep, section = sys.argv[1:]
+finetune(Path(tokens), checkpoint.Checkpoint(source), Params.model_validate_json(section), 7, Path(keep))
+"""
+
+
+def test_killed_within_the_pass_it_goes_on_there(
+    train, uninterrupted, tokens, tiny_checkpoint, tmp_path, monkeypatch, computed
+):
+    """A process of its own and SIGKILL, so that what counts is what the system has."""
+    section = Params(**SECTION | {"frozen_layers": 4}).model_dump_json()
+    whole, keep = uninterrupted(frozen_layers=4), tmp_path / "kept"
+    command = [sys.executable, "-c", KILLED_WITHIN, tokens, tiny_checkpoint, keep, section]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert any(line == "ready\n" for line in process.stdout)
+    process.kill()
+    process.communicate()
+    computed.clear()
+    assert train("continued", keep, frozen_layers=4) == whole
+    assert train("new", tmp_path / "elsewhere/kept", frozen_layers=4) == whole
+    assert computed[0] == computed[2] - 3 and computed[1] == computed[3], (
+        "one batch was the preflight's, three are kept"
+    )
+
+
+def test_all_passes_together_are_bounded_and_the_oldest_goes(tmp_path):
+    folders = [tmp_path / name for name in ("old", "used", "new", "busy")]
+    for age, folder in enumerate(folders):
+        folder.mkdir()
+        (folder / kept_pass.FILE).write_bytes(bytes(1000))
+        journal = pieces.journal_of(folder / kept_pass.FILE)
+        journal.touch()
+        os.utime(journal, (age, age))
+    os.utime(pieces.journal_of(folders[3] / kept_pass.FILE), (0, 0))
+    with checkpoint_store.exclusive(folders[3]):
+        assert kept_pass.trim(tmp_path, limit=3000) == [folders[0]]
+        assert kept_pass.trim(tmp_path, used=[folders[1]], limit=2000) == [folders[2]]
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["busy", "used"]
+
+
+def test_a_pass_above_the_bound_lies_with_the_checkpoints(train, uninterrupted, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_pass, "MAX_BYTES", 1000)
+    assert train("large", tmp_path / "kept", frozen_layers=4) == uninterrupted(frozen_layers=4)
+    assert len(list((tmp_path / "kept/activations").glob("*/values.f32"))) == 2
+    assert not passes_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("tasks.core.chip.kind", lambda: "another"), ("tasks.modelling.checkpoints.versions.installed", lambda: {})],
+)
+def test_another_kind_of_processor_or_other_versions_compute_their_own(train, tmp_path, monkeypatch, name, value):
+    train("here", tmp_path / "one", frozen_layers=4)
+    before = set(passes_in(tmp_path))
+    monkeypatch.setattr(name, value)
+    train("there", tmp_path / "two", frozen_layers=4)
+    assert len(passes_in(tmp_path)) == 2 * len(before) == 4
 
 
 def test_a_full_disk_costs_the_checkpoint_and_nothing_else(train, uninterrupted, tmp_path, monkeypatch, capsys):

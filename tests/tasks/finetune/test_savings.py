@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertConfig, BertForSequenceClassification
 
+from tasks.core import chip
 from tasks.core.errors import UserError
 from tasks.core.files import sha256_of
-from tasks.finetune import Lora, Params, WarmStart, frozen, lora, probe, speed, vocabulary, warm_start
+from tasks.finetune import Lora, Params, WarmStart, frozen, lora, objectives, probe, speed, vocabulary, warm_start
 from tasks.finetune.__main__ import finetune, write_classifier
 from tasks.finetune.attention import attention_kernel
 from tasks.finetune.batching import LengthGroupedSampler, PaddingCollator, Rows, cheapest_slices, model_inputs
@@ -496,6 +497,7 @@ def test_the_curves_of_dvclive_are_whole_after_a_resume(tokens, tiny_checkpoint,
 
 
 def test_choices_for_the_machine_are_the_users_to_override(monkeypatch):
+    monkeypatch.setattr(chip, "flags", lambda: frozenset({"avx2", "avx512f"}))
     chosen = device_for(Params())
     assert chosen.settings() == {
         "precision": "fp32", "attention": "sdpa", "fused": True, "compiled": False, "workers": 0, "threads": 2,
@@ -506,6 +508,53 @@ def test_choices_for_the_machine_are_the_users_to_override(monkeypatch):
     monkeypatch.setattr("tasks.finetune.device.shutil.which", lambda name: None)
     with pytest.raises(UserError, match=r"finetune\.compile needs a C\+\+ compiler"):
         device_for(Params(compile=True))
+
+
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16"])
+def test_bf16_is_chosen_where_the_processor_has_it(monkeypatch, flag):
+    monkeypatch.setattr(chip, "flags", lambda: frozenset({"avx2", "avx512f", flag}))
+    chosen = device_for(Params())
+    assert (chosen.precision, chosen.tf32, chosen.torch.type) == ("bf16", False, "cpu")
+    assert device_for(Params(precision="fp32")).precision == "fp32"
+    assert chip.WIDEST[flag] in chip.kind()
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_bf16_keeps_weights_optimizer_and_loss_in_fp32_and_gives_the_same_bytes_twice(monkeypatch, tmp_path, depth):
+    rows, section, seen = ragged(24), Params(**QUICK, precision="bf16", frozen_layers=depth, epochs=1), []
+    loss, linear = objectives.loss, torch.nn.functional.linear
+
+    def watched(logits, *rest):
+        seen.append(("loss", logits.dtype))
+        return loss(logits, *rest)
+
+    def multiplied(*args):
+        made = linear(*args)
+        seen.append(("product", made.dtype))
+        return made
+
+    optimizers, evaluate = [], ClassifierTrainer.evaluate
+
+    def evaluated(self, *args, **named):
+        optimizers.append(self.optimizer)
+        return evaluate(self, *args, **named)
+
+    monkeypatch.setattr(objectives, "loss", watched)
+    monkeypatch.setattr(torch.nn.functional, "linear", multiplied)
+    monkeypatch.setattr(ClassifierTrainer, "evaluate", evaluated)
+    found = []
+    for name in ("one", "two"):
+        torch.manual_seed(0)
+        model = FAMILIES["bert"]()
+        done = fit(model, rows, rows, section, 1, tmp_path / name / "work")
+        found.append((done.metrics, {key: value.clone() for key, value in model.state_dict().items()}))
+        assert {value.dtype for value in model.parameters()} == {torch.float32}
+    states = [value for state in optimizers[-1].state.values() for key, value in state.items() if key != "step"]
+    assert states and {value.dtype for value in states} == {torch.float32}
+    assert {kind for what, kind in seen if what == "loss"} == {torch.float32}
+    assert torch.bfloat16 in {kind for what, kind in seen if what == "product"}, "or it was not bf16"
+    assert found[0][0] == found[1][0] and found[0][0]["precision"] == "bf16"
+    assert all(torch.equal(found[0][1][key], found[1][1][key]) for key in found[0][1])
 
 
 def test_a_gpu_gets_what_suits_it(monkeypatch):
