@@ -101,7 +101,7 @@ class Pieces:
     def _is_whole(self, line: bytes) -> bool:
         try:
             piece = json.loads(line)
-            whole = self._digest(piece["batches"]) == piece["sha256"]
+            whole = bool(self._digest(piece["batches"]) == piece["sha256"])
         except DAMAGED:
             return False
         if whole:
