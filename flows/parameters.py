@@ -6,7 +6,7 @@ Every key has a default. A key that is not known, or a value of another type, is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
@@ -17,7 +17,10 @@ from tasks.core.params import Section
 from tasks.core.paths import WindowName
 from tasks.gate import Rule
 
-RefitOn = Literal["never", "schedule", "alarm", "estimated_loss"]
+RefitOn = Literal["never", "schedule", "alarm", "harmful", "unusual", "estimated_loss"]
+Word = Literal["as before", "changed", "unusual", "harmful", "cannot be told"]
+"""The verdict on a window."""
+RINGS: tuple[Word, ...] = ("harmful", "unusual")
 Refits = Literal["probe", "full"]
 Labels = Literal["late", "at_once"]
 Action = Literal["nothing", "train", "promote"]
@@ -51,17 +54,24 @@ class Window(Group):
 
 
 class Policy(Group):
-    """When the champion is refitted, and how far that goes."""
+    """What rings, when the champion is refitted, and how far that goes."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"max_loss": "tolerated_loss", "most_loss": "tolerated_loss"}
+
+    rings: list[Word] = Field(default_factory=lambda: list(RINGS))
+    """The verdicts on a window that ring: harmful, unusual, changed, cannot be told, as before. The budget bounds the
+    first two."""
+    false_alarms_a_year: float = Field(default=1.0, gt=0)
+    """The budget: if windows are exchangeable with the past, at most so many rings are expected in any 365 days."""
+    tolerated_loss: float = Field(default=0.02, gt=0, lt=1)
+    """A window is harmful when accuracy has fallen by more than this; a refit is due on `estimated_loss` then, too."""
     refit_on: RefitOn = "never"
-    """never; schedule: the newest training row is `every_days` old; alarm: the window drifted; estimated_loss:
-    accuracy, measured or estimated, fell by `max_loss`."""
+    """never; schedule: the newest training row is `every_days` old; alarm: the window rang; harmful, unusual: the
+    verdict on the window; estimated_loss: accuracy, measured or estimated, fell by `tolerated_loss`."""
     every_days: float = Field(default=28.0, gt=0)
     """For `refit_on: schedule`: the age of the newest training row, in days."""
     cooldown_days: float = Field(default=7.0, ge=0)
     """No refit within so many days of the last one, or of the last attempt."""
-    max_loss: float = Field(default=0.02, gt=0, lt=1)
-    """For `refit_on: estimated_loss`: the loss of accuracy that calls for a refit."""
     action: Action = "nothing"
     """On a refit that is due: nothing (only report it), train (and ask the gate), promote (if the gate allows)."""
     rule: Rule = "not_worse"

@@ -74,7 +74,7 @@ class Pipelines:
         folder = self._clone_of(until)
         current: dict[str, WindowSetting] = {"from": as_text(window.since), "until": as_text(window.until)}
         if not len(self.history.within(window)):
-            return WindowResult(0, "", None, None, "no rows", None, None)
+            return WindowResult(0, "", None, {"drifted": None, "reason": "no rows"})
         if self.labels == "late":
             current |= self._unlabelled(folder, window)
         prepare(self.home, folder, {"current": current})

@@ -112,7 +112,8 @@ class Probes:
         predictions = self._answers(model, rows)
         current = self._rows(predictions, rows, labelled=self.labels == "at_once")
         reference = self._rows(self._answers(model, model.held_out), model.held_out, labelled=True)
-        found = drift_verdict(reference, current, self.settings.drift, self.settings.general.seed)
+        length = np.timedelta64(window.until - window.since)
+        found = drift_verdict(reference, current, self.settings.drift, self.settings.general.seed, length=length)
         verdict = DriftVerdict.of(found, "the backtest's drift verdict")
         return WindowResult.of(len(rows), self.truth[rows].tolist(), predictions["prediction"].to_pylist(), verdict)
 

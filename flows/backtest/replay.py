@@ -17,9 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from flows.parameters import Labels, Policy
+from flows.runs.figures import figures, reference_windows
 from flows.runs.metrics import DriftVerdict
+from flows.runs.run_record import Measured
 from flows.windows.policy import Decision, Facts, decide
 from flows.windows.ranges import TimeRange
+from flows.windows.verdict import PastWindow, WindowVerdict, judge
 from tasks.core.files import read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -38,12 +41,8 @@ class WindowResult:
     """A sign for each row whose label is known, in the order of the history: 1 where the model was right."""
     macro_f1: float | None
     """None where the window has one class only: then there is accuracy alone."""
-    drifted: bool | None
-    reason: str
-    held_out: float | None
-    """Accuracy on held-out reference rows."""
-    estimated: float | None
-    """Accuracy in the window by the confidences."""
+    drift: dict[str, Any]
+    """Of ``metrics/drift.json``, what flows read."""
 
     @classmethod
     def of(cls, rows: int, truth: list[str], predictions: list[str], verdict: DriftVerdict) -> WindowResult:
@@ -52,11 +51,21 @@ class WindowResult:
             rows=rows,
             right="".join("1" if label == answer else "0" for label, answer in zip(truth, predictions, strict=True)),
             macro_f1=_macro_f1(truth, predictions),
-            drifted=verdict.drifted,
-            reason=verdict.reason,
-            held_out=verdict.performance.reference_accuracy,
-            estimated=verdict.performance.estimated_accuracy,
+            drift=verdict.model_dump(mode="json", by_alias=True),
         )
+
+    @cached_property
+    def verdict(self) -> DriftVerdict:
+        """The stage's."""
+        return DriftVerdict.of(self.drift, "the backtest's drift verdict")
+
+    @property
+    def measured(self) -> Measured | None:
+        """The accuracy as monitoring would record it, once all labels are there."""
+        if self.accuracy is None or self.interval is None:
+            return None
+        rows = len(self.right)
+        return Measured(accuracy=self.accuracy, interval=self.interval, rows=rows, of=rows, over="all rows")
 
     @property
     def accuracy(self) -> float | None:
@@ -161,6 +170,7 @@ class Step:
     window: TimeRange
     trained_until: datetime
     result: WindowResult
+    verdict: WindowVerdict
     decision: Decision
     refit: Refit | None
 
@@ -171,30 +181,44 @@ def replay_policy(cache: ResultCache, windows: Sequence[TimeRange], policy: Poli
     After the last window nothing is refitted: there is no row left that the refit could answer.
     """
     active, tried, steps = windows[0].since, None, []
+    seen: list[PastWindow] = []
     for window in windows:
         result = cache.evaluate(active, window)
-        decision, refit = decide(policy, facts(result, window, active, tried, labels)), None
+        known = figures(result.verdict, result.measured if labels == "at_once" else None)
+        past = [*reference_windows(result.verdict), *seen]
+        verdict = judge(known, result.verdict.drifted, window, past, policy)
+        decision, refit = decide(policy, facts(result, verdict, window, active, tried, labels)), None
         if decision.refit and window is windows[-1]:
             decision = replace(decision, reasons=[*decision.reasons, "not done after the last window"])
         elif decision.refit:
             tried, refit = window.until, cache.refit(active, window.until)
-        steps.append(Step(window, active, result, decision, refit))
+        steps.append(Step(window, active, result, verdict, decision, refit))
+        seen.append(PastWindow(window, figures(result.verdict, result.measured), str(window)))
         log.info(f"{policy.refit_on}, {window}: {_describe(steps[-1])}")
         if refit and refit.promoted:
-            active = window.until
+            active, seen = window.until, []
     return steps
 
 
-def facts(result: WindowResult, window: TimeRange, active: datetime, tried: datetime | None, labels: Labels) -> Facts:
+def facts(
+    result: WindowResult,
+    verdict: WindowVerdict,
+    window: TimeRange,
+    active: datetime,
+    tried: datetime | None,
+    labels: Labels,
+) -> Facts:
     """What is known when a window has closed, as ``flows.monitoring.watch`` has it."""
     measured = labels == "at_once"
-    now = result.accuracy if measured else result.estimated
+    performance = result.verdict.performance
+    now = result.accuracy if measured else performance.estimated_accuracy
     return Facts(
         at=window.until,
         trained_until=active,
         tried_at=tried,
-        drifted=result.drifted,
-        accuracy_then=result.held_out,
+        word=verdict.word,
+        rings=verdict.rings,
+        accuracy_then=performance.reference_accuracy,
         accuracy_now=now,
         accuracy_is=None if now is None else "measured" if measured else "estimated",
         labelled=len(result.right),
@@ -231,7 +255,7 @@ class Summary:
 def summary(policy: Policy, steps: Sequence[Step], first: Sequence[Step]) -> Summary:
     """The figures of one policy."""
     right, base = (np.concatenate([_bits(step.result.right) for step in one]) for one in (steps, first))
-    whole = WindowResult(len(right), "".join(step.result.right for step in steps), None, None, "", None, None)
+    whole = WindowResult(len(right), "".join(step.result.right for step in steps), None, {})
     difference = right - base
     half = Z * float(difference.std()) / float(np.sqrt(max(len(difference), 1)))
     refits = [step.refit for step in steps if step.refit]
@@ -241,7 +265,7 @@ def summary(policy: Policy, steps: Sequence[Step], first: Sequence[Step]) -> Sum
         interval=whole.interval or (0.0, 1.0),
         difference=float(difference.mean()),
         difference_interval=(float(difference.mean()) - half, float(difference.mean()) + half),
-        alarms=sum(step.result.drifted is True for step in steps),
+        alarms=sum(step.verdict.rings for step in steps),
         windows=len(steps),
         refits=len(refits),
         promoted=sum(one.promoted for one in refits),
@@ -259,7 +283,7 @@ def describe_policy(policy: Policy) -> str:
     """A policy and what it looks at, in words."""
     looked_at = {
         "schedule": f", every {policy.every_days:g} days",
-        "estimated_loss": f" of {policy.max_loss:g}",
-        "alarm": f", cooldown {policy.cooldown_days:g} days",
+        "estimated_loss": f" of {policy.tolerated_loss:g}",
+        **dict.fromkeys(("alarm", "harmful", "unusual"), f", cooldown {policy.cooldown_days:g} days"),
     }
     return policy.refit_on.replace("_", " ") + looked_at.get(policy.refit_on, "")

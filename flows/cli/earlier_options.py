@@ -20,8 +20,17 @@ NOW = {
         "--upstream": "parameters.publish.upstream in prefect.yaml",
         "--notify": "parameters.publish.notify in prefect.yaml",
     },
-    "monitor": {"--act": "--action", "--most-loss": "--max-loss", "--upstream": "--push"},
-    "backtest": {"--policies": "--policy, repeated for each policy", "--most-loss": "--max-loss"},
+    "monitor": {
+        "--act": "--action",
+        "--most-loss": "--tolerated-loss",
+        "--max-loss": "--tolerated-loss",
+        "--upstream": "--push",
+    },
+    "backtest": {
+        "--policies": "--policy, repeated for each policy",
+        "--most-loss": "--tolerated-loss",
+        "--max-loss": "--tolerated-loss",
+    },
 }
 """By command of ``driftline``."""
 

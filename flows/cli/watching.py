@@ -24,7 +24,7 @@ DaysOption = Annotated[
 EveryOption = Annotated[float | None, typer.Option("--every-days", help="Policy schedule: refit at this age.")]
 CooldownOption = Annotated[float | None, typer.Option("--cooldown-days", help="No refit so soon after another.")]
 LossOption = Annotated[
-    float | None, typer.Option("--max-loss", help="Policy estimated_loss: accuracy that may be lost.")
+    float | None, typer.Option("--tolerated-loss", help="Accuracy that may be lost before a window is harmful.")
 ]
 RuleOption = Annotated[Rule | None, typer.Option("--rule", help="The gate's rule for a refitted model.")]
 
@@ -50,7 +50,7 @@ def monitor(
     policy: Annotated[RefitOn | None, typer.Option(help="When the champion is refitted.")] = None,
     every_days: EveryOption = None,
     cooldown_days: CooldownOption = None,
-    max_loss: LossOption = None,
+    tolerated_loss: LossOption = None,
     action: Annotated[Action | None, typer.Option(help="What is done when a refit is due.")] = None,
     rule: RuleOption = None,
     revision: Annotated[str | None, typer.Option(help="What a refit trains from.")] = None,
@@ -81,7 +81,7 @@ def monitor(
         refit_on=policy,
         every_days=every_days,
         cooldown_days=cooldown_days,
-        max_loss=max_loss,
+        tolerated_loss=tolerated_loss,
         action=action,
         rule=rule,
         revision=revision,
@@ -153,7 +153,7 @@ def backtest(
     labels: Annotated[Labels, typer.Option(help="When a window's labels come.")] = REPLAY.labels,
     every_days: EveryOption = None,
     cooldown_days: CooldownOption = None,
-    max_loss: LossOption = None,
+    tolerated_loss: LossOption = None,
     rule: RuleOption = None,
     revision: Annotated[str, typer.Option(help="Whose data, parameters and pipeline.")] = REPLAY.revision,
     output: Annotated[Path | None, file_option("The page; by default reports/backtest.html.")] = None,
@@ -174,7 +174,7 @@ def backtest(
     from flows.schedule.by_hand import Declared, changed
 
     declared = Declared.of(home)
-    options = {"every_days": every_days, "cooldown_days": cooldown_days, "max_loss": max_loss, "rule": rule}
+    options = {"every_days": every_days, "cooldown_days": cooldown_days, "tolerated_loss": tolerated_loss, "rule": rule}
     for date in (since, until):
         history.optional_date(date)  # what is refused at once is so before a server starts
     print(f"replaying at {datetime.now(UTC):%H:%M} UTC; finished results are cached in {home.folder / 'backtests'}")

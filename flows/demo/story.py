@@ -111,7 +111,9 @@ class Story:
         run = watch.last(self.home)
         assert run and run.watched
         self.newest = self.home.clones / run.name
-        log.info(f"{'ALARM' if run.watched.drifted else 'quiet'}, {run.watched.rows} mails\n{_message(state)}")
+        verdict = run.watched.verdict
+        heading = f"{'ALARM' if verdict.rings else 'quiet'}: {verdict.word}, {run.watched.rows} mails"
+        log.info(f"{heading}\n{_message(state)}")
         if registry.champion(self.home.origin) == before:
             self._second_look()
 
@@ -138,7 +140,7 @@ def _completed(state: State[Any]) -> State[Any]:
 
 def _message(state: State[Any]) -> str:
     """The flow's own words, without its headline and what is said of remotes."""
-    lines = (line.removeprefix("drift ") for line in (state.message or "").splitlines()[1:])
+    lines = (state.message or "").splitlines()[1:]
     return "\n".join(line for line in lines if not line.startswith("the model lies"))
 
 

@@ -28,7 +28,7 @@ from flows.monitoring.drift_pages import Pages
 from flows.notify import incidents, notifications, pointers
 from flows.notify.artifacts import links
 from flows.notify.artifacts import publish as show
-from flows.parameters import LIMITS, POLICY, PUBLISH, WINDOW, Limits, Policy, Publish, Window
+from flows.parameters import LIMITS, POLICY, PUBLISH, WINDOW, Limits, Policy, Publish, Window, Word
 from flows.retraining import refit
 from flows.runs import ending, prune
 from flows.runs.attempt import Attempt, attempt, this_run
@@ -48,8 +48,7 @@ TO_LABEL = 200
 DRIFT, NO_ROWS = "drift", "no-rows"
 """The incidents of windows."""
 EMPTY = "No rows"
-STATES = {True: "Drift", False: "No drift", None: "No verdict"}
-"""The name of the state of a run that ended well: Prefect's list shows it."""
+WORST: tuple[Word, ...] = ("harmful", "unusual", "changed")
 
 
 def _watched_now(parameters: Mapping[str, Any]) -> TimeRange | None:
@@ -139,8 +138,14 @@ def _each(home: Home, window: Window, how: Mapping[str, Any]) -> State[Any]:
     if not windows:
         return Completed(name=ending.SKIPPED, message="skipped: no window has closed that this champion has not seen")
     words = [f"{len(of)} of {len(windows)} windows: {how.lower()}: {', '.join(of)}" for how, of in ended.items()]
-    mark(*(["drift"] if STATES[True] in ended else []))
-    return Completed(name=STATES[True] if STATES[True] in ended else "Caught up", message="\n".join(words))
+    worst = next((name for one in WORST if (name := state_name(one)) in ended), "Caught up")
+    mark(*([worst.lower()] if worst != "Caught up" else []))
+    return Completed(name=worst, message="\n".join(words))
+
+
+def state_name(word: Word) -> str:
+    """Of a run that ended well: Prefect's list shows the verdict."""
+    return word.capitalize()
 
 
 def _add_to_pages(home: Home, name: str, folder: Path) -> None:
@@ -161,17 +166,17 @@ def _notify(
     drift = DriftVerdict.in_folder(done.folder)
     subject, body = notifications.title(watched), notifications.describe(watched, drift)
     notifications.show(watched, drift, after, links(done.folder))
-    if watched.drifted:
+    if watched.verdict.rings:
         notifications.emit(home, done.run.name, watched, drift)
         if not watch.continues(home, watched, before):
             incidents.forget(home, DRIFT)
         run, words = (done.run.name, runtime.flow_run.id), "\n".join([body, after]).strip()
         incidents.lasts(home, DRIFT, DRIFT, notify, subject, words, lambda: pointers.after_drift(home, watched, *run))
-    elif watched.drifted is False and watch.is_later(watched, before):
-        incidents.over(home, DRIFT, notify, f"{subject} any more", body)
+    elif watched.verdict.word == "as before" and watch.is_later(watched, before):
+        incidents.over(home, DRIFT, notify, f"{subject} again", body)
     tries = [done.run.in_words()] if done.run.earlier else []
     lines = [subject, *tries, body, after]
-    return Completed(name=STATES[watched.drifted], message="\n".join(lines).strip())
+    return Completed(name=state_name(watched.verdict.word), message="\n".join(lines).strip())
 
 
 def _notify_empty(home: Home, done: Attempt, watched: Watched, after: str, notify: str | None) -> State[Any]:

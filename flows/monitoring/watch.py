@@ -19,15 +19,16 @@ from flows.parameters import Policy
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import kept, record, workspace
+from flows.runs.figures import figures, past_windows, reference_windows
 from flows.runs.metrics import DriftVerdict, Evaluation
 from flows.runs.old_params import seed_of, windows_at, windows_of
 from flows.runs.record import Experiment
 from flows.runs.renamed import MONITORING
 from flows.runs.run_record import Measured, RunRecord, Version, Watched
 from flows.training import as_task, in_order
-from flows.windows.history import MAX_WINDOWS, PastWindows
 from flows.windows.policy import Facts, decide
 from flows.windows.ranges import TimeRange, as_text, as_utc, next_window, set_windows
+from flows.windows.verdict import MAX_WINDOWS, Figures, PastWindow, WindowVerdict, judge
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.dataset import layout
@@ -36,6 +37,8 @@ from tasks.dataset.windows import Windows
 log = logging.getLogger(__name__)
 
 FLOW = MONITORING
+NEWEST = 60
+"""Windows that are looked through for late rows."""
 MOST = 1000
 """Windows that one look at a range may have."""
 FIRST = "ingest@current"  # of the branch that a new window runs
@@ -73,9 +76,9 @@ def last(home: Home, but: str | None = None) -> RunRecord | None:
 
 
 def without_rows(home: Home, but: str | None = None) -> list[TimeRange]:
-    """The windows, among the newest ``MAX_WINDOWS``, in which nothing had arrived when they were last looked at."""
+    """The windows, among the newest ``NEWEST``, in which nothing had arrived when they were last looked at."""
     newest: dict[TimeRange | None, bool] = {}
-    for _, _, watched in islice(watched_runs(home, but), MAX_WINDOWS):
+    for _, _, watched in islice(watched_runs(home, but), NEWEST):
         newest.setdefault(watched.window, watched.no_rows)
     return [window for window, empty in newest.items() if window and empty and not trained_on(home, window)]
 
@@ -84,7 +87,7 @@ def _late(home: Home, windows: Windows, but: str | None) -> tuple[TimeRange, ...
     """Those of them in which a later look has found rows, and which were not watched since."""
     looked: set[TimeRange | None] = set()
     found: set[TimeRange] = set()
-    for _, _, watched in islice(watched_runs(home, but), MAX_WINDOWS):
+    for _, _, watched in islice(watched_runs(home, but), NEWEST):
         found.update(window for window in watched.arrived if window not in looked)
         looked.add(watched.window)
     return tuple(sorted((one for one in found if not _begins_within(windows, one)), key=lambda one: one.since))
@@ -193,18 +196,30 @@ def run_branch(
 def conclude(home: Home, planned: Plan, folder: Path, policy: Policy, to_label: int) -> Watched:
     """The decision on a window that has been watched, or that has no rows, and all it rests on."""
     if not (folder / layout.window("current").raw).exists():
-        return _concluded(home, planned, folder, policy, _facts(folder, planned, None, None, 0), no_rows=True)
+        verdict = judge(Figures(), None, planned.window, [], policy)
+        facts = _facts(folder, planned, None, None, verdict, 0)
+        return _concluded(home, planned, folder, policy, facts, verdict, no_rows=True)
     rows, drift = labelling.answered(folder), DriftVerdict.in_folder(folder)
     asked = labelling.offer(home, planned.window, rows, seed_of(folder / paths.PARAMS), to_label)
     measured = labelling.measured(rows, labelling.file_of(home, planned.window))
-    facts = _facts(folder, planned, drift, measured, sum(bool(row.label) for row in rows))
-    past = PastWindows.of(drift.effects, past_effects(home, planned))
-    found = _concluded(home, planned, folder, policy, facts, no_rows=False)
+    past = [*reference_windows(drift), *watched_before(home, planned)]
+    verdict = judge(figures(drift, measured), drift.drifted, planned.window, past, policy)
+    facts = _facts(folder, planned, drift, measured, verdict, sum(bool(row.label) for row in rows))
+    found = _concluded(home, planned, folder, policy, facts, verdict, no_rows=False)
     label = str(asked) if asked else None
-    return found.model_copy(update={"rows": len(rows), "measured": measured, "past": past, "to_label": label})
+    return found.model_copy(update={"rows": len(rows), "measured": measured, "to_label": label})
 
 
-def _concluded(home: Home, planned: Plan, folder: Path, policy: Policy, facts: Facts, *, no_rows: bool) -> Watched:
+def _concluded(
+    home: Home,
+    planned: Plan,
+    folder: Path,
+    policy: Policy,
+    facts: Facts,
+    verdict: WindowVerdict,
+    *,
+    no_rows: bool,
+) -> Watched:
     """What is said of any window, with rows or without."""
     decision, window = decide(policy, facts), planned.window
     refits = decision.refit and policy.action != "nothing"
@@ -215,9 +230,8 @@ def _concluded(home: Home, planned: Plan, folder: Path, policy: Policy, facts: F
         window=window,
         seen_until=max((end for end in ends if end), default=None),  # looking at an old window again takes nothing back
         rows=0,
-        drifted=facts.drifted,
         measured=None,
-        past=PastWindows(windows=0, changed_as_much={}),
+        verdict=verdict,
         to_label=None,
         policy=policy,
         facts=facts,
@@ -228,26 +242,21 @@ def _concluded(home: Home, planned: Plan, folder: Path, policy: Policy, facts: F
     )
 
 
-def past_effects(home: Home, planned: Plan) -> list[dict[str, float]]:
-    """How much each signal changed in the windows that the champion was watched on before, each counted once."""
-    found: dict[TimeRange | None, dict[str, float]] = {}
-    for experiment, _, watched in watched_runs(home):
-        if (
-            watched.no_rows
-            or watched.window in (planned.window, *found)
-            or not _same_model(home, watched.champion, planned.champion)
-        ):
-            continue
-        drift = DriftVerdict.at(home.origin, experiment.commit)
-        found[watched.window] = drift.effects if drift else {}
-        if len(found) == MAX_WINDOWS:
-            break
-    return list(found.values())
+def watched_before(home: Home, planned: Plan) -> list[PastWindow]:
+    """The windows with rows that the same model was watched on, each once."""
+    runs = (
+        (experiment, watched)
+        for experiment, _, watched in watched_runs(home)
+        if not watched.no_rows
+        and watched.window != planned.window
+        and _same_model(home, watched.champion, planned.champion)
+    )
+    return list(islice(past_windows(home.origin, runs), MAX_WINDOWS))
 
 
 def continues(home: Home, watched: Watched, before: Watched | None) -> bool:
-    """Whether the window before had drifted too, under the same model: the same incident."""
-    return bool(before and before.drifted and _same_model(home, before.champion, watched.champion))
+    """Whether the window before rang too, under the same model: the same incident."""
+    return bool(before and before.verdict.rings and _same_model(home, before.champion, watched.champion))
 
 
 def is_later(watched: Watched, before: Watched | None) -> bool:
@@ -261,14 +270,22 @@ def _same_model(home: Home, one: Version, other: Version) -> bool:
     return one == other or record.same_model(home.origin, one.commit, other.commit)
 
 
-def _facts(folder: Path, planned: Plan, drift: DriftVerdict | None, measured: Measured | None, labelled: int) -> Facts:
+def _facts(
+    folder: Path,
+    planned: Plan,
+    drift: DriftVerdict | None,
+    measured: Measured | None,
+    verdict: WindowVerdict,
+    labelled: int,
+) -> Facts:
     estimated = drift.performance.estimated_accuracy if drift else None
     now = measured.accuracy if measured else estimated
     return Facts(
         at=planned.window.until if planned.window else record.now(),
         trained_until=windows_of(folder / paths.PARAMS).reference.until,
         tried_at=planned.before.tried_at if planned.before else None,
-        drifted=drift.drifted if drift else None,
+        word=verdict.word,
+        rings=verdict.rings,
         accuracy_then=Evaluation.in_folder(folder).accuracy,
         accuracy_now=now,
         accuracy_is=None if now is None else "measured" if measured else "estimated",

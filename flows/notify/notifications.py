@@ -17,7 +17,6 @@ from flows.notify.blocks import load_own
 from flows.notify.markdown import escaped, fenced, plain
 from flows.runs.metrics import DriftVerdict
 from flows.runs.run_record import Watched
-from flows.windows.policy import DRIFT_WORDS
 from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -27,16 +26,13 @@ DRIFT = "driftline.drift.detected"
 
 def title(watched: Watched) -> str:
     """In a few words."""
-    found = "no rows" if watched.no_rows else DRIFT_WORDS[watched.drifted]
+    found = "no rows" if watched.no_rows else watched.verdict.word
     return f"{watched.window or 'all there is'}: {found}"
 
 
 def describe(watched: Watched, drift: DriftVerdict) -> str:
-    """The verdict, the accuracy, the decision and what to do, in lines."""
-    lines = [f"{drift}: {drift.reason}"]
-    significant = {name: effect for name, effect in drift.effects.items() if drift.signals[name].significant}
-    if compared := watched.past.describe(significant):
-        lines.append(compared)
+    """The three answers, the accuracy, the decision and what to do, in lines."""
+    lines = watched.verdict.lines(watched.policy, drift.reason)
     if found := watched.measured:
         low, high = found.interval
         lines.append(
@@ -69,6 +65,7 @@ def emit(home: Home, run: str, watched: Watched, drift: DriftVerdict) -> None:
             "run": run,
             "champion": str(watched.champion),
             "window": told["window"],
+            "verdict": watched.verdict.word,
             "reason": drift.reason,
             "alarms": drift.alarms,
             "decision": told["decision"],

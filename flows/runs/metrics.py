@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from flows.errors import FlowError, GitFailed
 from flows.machine.git import git
 from flows.runs.renamed import metrics_today
-from flows.windows.policy import DRIFT_WORDS
+from flows.windows.ranges import UtcMoment
 from tasks.core import paths
 from tasks.core.files import read_json
 
@@ -99,7 +99,30 @@ class Performance(Part):
     """Accuracy in the current window, estimated without labels."""
 
     estimated_accuracy: float | None = None
+    interval: Interval | None = None
     reference_accuracy: float | None = None
+    reference_interval: Interval | None = None
+    reference_rows: int = 0
+
+
+class ReferenceWindow(Part):
+    """A past window of the reference."""
+
+    since: UtcMoment = Field(alias="from")
+    until: UtcMoment
+    rows: int
+    labelled: int
+    right: int
+    """Of the labelled rows, those that the model got right."""
+    estimated_accuracy: float | None = None
+    distances: dict[str, float]
+
+
+class Distances(Part):
+    """How far windows lie from the reference, by signal."""
+
+    current: dict[str, float] = {}
+    past: tuple[ReferenceWindow, ...] = ()
 
 
 class DriftVerdict(Metrics):
@@ -111,16 +134,10 @@ class DriftVerdict(Metrics):
     reason: str
     signals: dict[str, Signal] = {}
     performance: Performance = Performance()
+    distances: Distances | None = None
+    """None: there is no verdict, or an earlier release made it."""
 
     @property
     def alarms(self) -> list[str]:
-        """The signals that call for an alarm."""
+        """The signals that changed."""
         return [name for name, signal in self.signals.items() if signal.alarm]
-
-    @property
-    def effects(self) -> dict[str, float]:
-        """How much each signal changed, where it was measured."""
-        return {name: signal.effect for name, signal in self.signals.items() if signal.effect is not None}
-
-    def __str__(self) -> str:
-        return DRIFT_WORDS[self.drifted]

@@ -29,7 +29,7 @@ from flows.reaper import ENDED, flow_runs
 from flows.runs import kept
 from flows.runs.record import LOCK, Experiment, forget, read_record, records
 from flows.runs.workspace import shared_cache
-from flows.windows.history import MAX_WINDOWS
+from flows.windows.verdict import MAX_WINDOWS
 from tasks.core.errors import UserError
 from tasks.modelling.training import checkpoint_store
 

@@ -1,6 +1,6 @@
 """What a run leaves behind, as one frozen value: ``reports/run.json`` of its record, read as strictly as it is written.
 
-``version`` counts the forms of that file. The first, of releases before it had a number, is read too.
+``version`` counts the forms of that file. Those of earlier releases are read too; the first had no number.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from flows.errors import FlowError
 from flows.parameters import Policy
 from flows.pipeline.stage import Result
 from flows.runs.renamed import flow_today
-from flows.windows.history import PastWindows
 from flows.windows.policy import Decision, Facts
 from flows.windows.ranges import TimeRange, UtcMoment
+from flows.windows.verdict import WindowVerdict
 
 COMPLETED = "completed"
 OVERDUE = timedelta(minutes=15)
@@ -73,9 +73,8 @@ class Watched(Frozen):
     seen_until: UtcMoment | None
     """The end of the newest window watched so far."""
     rows: int
-    drifted: bool | None
     measured: Measured | None
-    past: PastWindows
+    verdict: WindowVerdict
     to_label: str | None
     """The file of rows to label."""
     policy: Policy
@@ -102,7 +101,7 @@ class EarlierTry(Frozen):
 class RunRecord(Frozen):
     """One run of a flow: what it worked on, what it did, and how it ended."""
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     name: str
     flow: str
     """As it is called today."""
@@ -157,9 +156,10 @@ class RunRecord(Frozen):
     def marks(self) -> list[str]:
         """The tags that its flow run gets."""
         seen = self.watched
-        found = {"late": self.late, "retry": self.earlier, "drift": seen and seen.drifted}
+        found = {"late": self.late, "retry": self.earlier, "alarm": seen and seen.verdict.rings}
         found["no-rows"] = seen and seen.no_rows
-        return [mark for mark, holds in found.items() if holds]
+        words = [seen.verdict.word] if seen and not seen.no_rows else []
+        return [*(mark for mark, holds in found.items() if holds), *words]
 
     def in_words(self) -> str:
         """The outcome in a line, with how the earlier tries ended."""
@@ -186,7 +186,9 @@ class RunRecord(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _of_any_release(cls, values: Any) -> Any:
-        return _from_first(values) if isinstance(values, dict) and "version" not in values else values
+        if isinstance(values, dict) and "version" not in values:
+            values = _from_first(values)
+        return _from_second(values) if isinstance(values, dict) and values["version"] == 2 else values
 
     @classmethod
     def read(cls, text: str, where: str) -> RunRecord:
@@ -220,4 +222,31 @@ def _from_first(values: dict[str, Any]) -> dict[str, JsonValue]:
         }
         watched = {**{key: values[key] for key in WATCHED}, "policy": policy, "tried_at": values["tried_at"]}
         found["watched"] = watched
+    return found
+
+
+def _from_second(values: dict[str, Any]) -> dict[str, JsonValue]:
+    """Before a window had a verdict in a word: drift was all there was, and it rang."""
+    found, old = {**values, "version": 3}, values.get("watched")
+    if not old:
+        return found
+    drifted = old["drifted"]
+    untold = {"beyond": None, "p": None, "level": 0.05, "past": 0, "by": None}
+    watched = {key: value for key, value in old.items() if key not in ("drifted", "past")}
+    watched["verdict"] = {
+        "word": {True: "changed", False: "as before", None: "cannot be told"}[drifted],
+        "rings": drifted is True,
+        "changed": drifted,
+        "unusual": untold,
+        "harm": {"holds": None},
+        "windows_a_year": None,
+        "runs": [],
+        "reference_windows": 0,
+        "computed": False,
+    }
+    policy = {**old["policy"], "rings": ["changed"]}
+    policy["tolerated_loss"] = policy.pop("max_loss", 0.02)
+    facts = {key: value for key, value in old["facts"].items() if key != "drifted"}
+    facts |= {"word": watched["verdict"]["word"], "rings": drifted is True}
+    found["watched"] = {**watched, "policy": policy, "facts": facts}
     return found

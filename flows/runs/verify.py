@@ -1,8 +1,9 @@
 """Rebuild a past run and compare: ``driftline verify [RUN] [--keep]``; the newest run when none is named.
 
 The run's record is cloned with an empty cache that gets the inputs only, every stage runs again, and each output of
-data, model and metrics is compared with the md5 on record. Reports are not: Evidently's differ at every run. Exit code
-0: the same bytes; 1: not; 2: it cannot be told.
+data, model and metrics is compared with the md5 on record. Reports are not: Evidently's differ at every run. The
+verdict on a window is recomputed from the records of the windows that it names. Exit code 0: the same bytes; 1: not; 2:
+it cannot be told.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from flows.machine.home import Home
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import reproduce
 from flows.runs import dvc_remote, kept, record, workspace
+from flows.runs.figures import recomputed
 from flows.runs.record import LOCK, Experiment, LockedStage, Surroundings, locked
 from flows.runs.run_record import RunRecord
 from tasks.core.errors import UserError
@@ -54,6 +56,8 @@ class Comparison:
     """In the order of the pipeline."""
     notes: list[str]
     """What is otherwise than when it ran: versions and device."""
+    verdict: str | None = None
+    """On a window, as recomputed."""
 
     @property
     def same(self) -> bool:
@@ -61,7 +65,8 @@ class Comparison:
 
     def __str__(self) -> str:
         if self.same:
-            return f"{self.run}: same bytes ({self.compared} outputs of data, model and metrics)"
+            verdict = f"; the same verdict: {self.verdict}" if self.verdict else ""
+            return f"{self.run}: same bytes ({self.compared} outputs of data, model and metrics){verdict}"
         if not self.differences:
             return f"{self.run}: nothing to compare: it ended before any stage had"
         stages = list(dict.fromkeys(one.stage for one in self.differences))
@@ -84,11 +89,25 @@ def rebuild(home: Home, past: Experiment, keep: bool = False, other_versions: Co
             for name in order:
                 reproduce(name, ["rebuilt"])
         found = list(compare(known, locked(folder / LOCK), order))
-        notes = list(_changed(record.read_record(home.origin, past), record.surroundings(folder)))
-        return Comparison(past.name, len(found), [one for one in found if one.recorded != one.rebuilt], notes)
+        run = record.read_record(home.origin, past)
+        verdict = _verdict(home, past, run)
+        found += [verdict] if verdict else []
+        notes = list(_changed(run, record.surroundings(folder)))
+        differing = [one for one in found if one.recorded != one.rebuilt]
+        return Comparison(past.name, len(found), differing, notes, verdict.rebuilt if verdict else None)
     finally:
         if not keep:
             shutil.rmtree(place)
+
+
+def _verdict(home: Home, past: Experiment, run: RunRecord) -> Difference | None:
+    """The verdict on a window, on record and recomputed; None where there is none. UserError: a record is gone."""
+    if run.watched is None or run.watched.no_rows or not run.watched.verdict.computed:
+        return None
+    then, now = run.watched.verdict, recomputed(home.origin, past, run.watched)
+    if then == now:
+        return Difference("monitoring", "the verdict", then.word, now.word)
+    return Difference("monitoring", "the verdict", then.model_dump_json(), now.model_dump_json())
 
 
 def _bring_inputs(folder: Path, cache: Path) -> None:

@@ -32,7 +32,7 @@ GROUPED = {
     "request": ("windows", "because"),
 }
 """Parameters of earlier releases, and the group that now holds each."""
-RENAMED = {"act": "action", "most_loss": "max_loss", "push": "upstream"}
+RENAMED = {"act": "action", "most_loss": "tolerated_loss", "push": "upstream"}
 WINS = "prefect.yaml wins over changes of this page when it is registered again; `driftline schedule pull` keeps them."
 """Stands in the description of every deployment."""
 ENTRYPOINTS = {

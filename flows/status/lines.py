@@ -10,7 +10,7 @@ from flows.champion.code_age import code_age
 from flows.champion.training_window import Trained
 from flows.machine.home import Home
 from flows.pipeline.disk import free, readable
-from flows.runs.metrics import DriftVerdict, Evaluation
+from flows.runs.metrics import Evaluation
 from flows.runs.record import Experiment, now, read_record, records
 from flows.runs.workspace import shared_cache
 from flows.status.model import Runs, Status
@@ -74,13 +74,14 @@ def record_lines(home: Home) -> Iterator[str]:
 
 
 def verdicts(home: Home, past: Experiment) -> Iterator[str]:
-    """How a run ended, how good its model is, and whether it saw drift."""
-    yield read_record(home.origin, past).in_words()
-    evaluation, drift = Evaluation.at(home.origin, past.commit), DriftVerdict.at(home.origin, past.commit)
+    """How a run ended, how good its model is, and the verdict on its window."""
+    run = read_record(home.origin, past)
+    yield run.in_words()
+    evaluation = Evaluation.at(home.origin, past.commit)
     if evaluation and evaluation.macro_f1 is not None:
         yield f"macro-F1 {evaluation.macro_f1:.3f}"
-    if drift:
-        yield str(drift)
+    if run.watched:
+        yield run.watched.verdict.word
 
 
 def champion_lines(home: Home) -> Iterator[str]:

@@ -24,7 +24,7 @@ MOVED = {  # 0.1.0 → 0.2.0
     "flows/monitoring.py": "flows/monitoring/flow.py",
     "flows/names.py": "flows/runs/names.py",
     "flows/nightly.py": "flows/scheduled_training.py",
-    "flows/past.py": "flows/windows/history.py",
+    "flows/past.py": "flows/windows/verdict.py",
     "flows/policy.py": "flows/windows/policy.py",
     "flows/prune.py": "flows/runs/prune.py",
     "flows/publish.py": "flows/runs/publish.py",

@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from flows.parameters import Policy
+from flows.parameters import Policy, Word
 from flows.windows.ranges import UtcMoment
-
-DRIFT_WORDS = {True: "drift", False: "no drift", None: "no verdict on drift"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,9 @@ class Facts:
     """The end of what the active model was trained on."""
     tried_at: UtcMoment | None
     """The end of the window that last set off a refit, whatever came of it."""
-    drifted: bool | None
+    word: Word
+    """The verdict on the window."""
+    rings: bool
     accuracy_then: float | None
     """On held-out reference rows."""
     accuracy_now: float | None
@@ -55,7 +55,9 @@ def _wanted(policy: Policy, facts: Facts) -> tuple[bool, str]:
     if policy.refit_on == "never":
         return False, "the policy is never to refit"
     if policy.refit_on == "alarm":
-        return facts.drifted is True, DRIFT_WORDS[facts.drifted]
+        return facts.rings, f"{facts.word}, which {'rings' if facts.rings else 'does not ring'}"
+    if policy.refit_on in ("harmful", "unusual"):
+        return facts.word == policy.refit_on, f"the window is {facts.word}"
     if policy.refit_on == "schedule":
         return _overdue(policy, facts)
     return _lost(policy, facts)
@@ -76,7 +78,7 @@ def _lost(policy: Policy, facts: Facts) -> tuple[bool, str]:
         return False, "accuracy in this window is neither measured nor estimated"
     loss = facts.accuracy_then - facts.accuracy_now
     words = f"{facts.accuracy_is} accuracy {facts.accuracy_now:.3f}, {facts.accuracy_then:.3f} on held-out rows"
-    return loss >= policy.max_loss, f"{words}: {loss:+.3f} lost, {policy.max_loss:g} allowed"
+    return loss >= policy.tolerated_loss, f"{words}: {loss:+.3f} lost, {policy.tolerated_loss:g} tolerated"
 
 
 def _against(policy: Policy, facts: Facts) -> list[str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from tasks.core import paths
 from tasks.core.cli import run
 from tasks.core.files import private_folder, read_json, write_json
 from tasks.core.params import general, load
+from tasks.dataset import windows
 from tasks.drift import DRIFT_REPORT, DRIFT_SNAPSHOT, Params
 from tasks.drift.command import drift
 from tasks.drift.quarantine import quarantine_population
@@ -22,12 +25,17 @@ def main() -> None:
     params, seed = load(Params, "drift"), general().seed
     reference, current = reference_rows(params.group), current_rows(params.group)
     before, after = (read_json(paths.metrics("validate", window)) for window in paths.WINDOWS)
-    verdict = drift_verdict(
-        reference, current, params, seed, quarantine_population(before, after, params), training_texts()
-    )
+    quarantine = quarantine_population(before, after, params)
+    verdict = drift_verdict(reference, current, params, seed, quarantine, training_texts(), _length())
     private_folder(paths.REPORTS)
     outputs = paths.metrics("drift"), DRIFT_REPORT, DRIFT_SNAPSHOT
     _finish(verdict, reference, current, params, seed, *outputs)
+
+
+def _length() -> np.timedelta64 | None:
+    """Of the current window; None where it is open."""
+    window = windows.load().current
+    return np.timedelta64(window.until - window.from_) if window.from_ and window.until else None
 
 
 def compare(

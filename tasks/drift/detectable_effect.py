@@ -1,4 +1,4 @@
-"""Which contamination the verdict would have detected, and how many past windows differ as much as the current one."""
+"""Which contamination the verdict would have detected, and the false alarms to expect."""
 
 from __future__ import annotations
 
@@ -6,38 +6,36 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from tasks.drift import Params
-from tasks.drift.permutation import Floats, Integers, Population
+from tasks.drift.past_windows import Distances
+from tasks.drift.permutation import Floats, Population
 from tasks.drift.rows import Rows
 from tasks.drift.testing import Counts, PermutationResult, critical_p_value, p_values, signal_statistics
 
 POWER = 0.8
 YEAR = np.timedelta64(365 * 24 + 6, "h")
 SHARES = np.geomspace(0.001, 0.8, 60)  # of contaminated rows: 12 % apart
-MAX_WINDOWS = 60  # of the past
 OUTER = 0.1  # of the rows: where a contaminated row lies in each quantity; tried on texts by bench.drift
 
 
 def detectable_effect(
     population: Population,
     results: list[PermutationResult],
-    windows: list[Integers],
+    distances: Distances,
     current: Rows,
     params: Params,
 ) -> dict[str, Any]:
     """The section of that name in ``metrics/drift.json``, of the signals of ``population``; its result comes first."""
     smallest, by_signal = min_contaminated_share(population, results, params.level)
-    as_different = past_windows_as_different(population, results[0], windows).tolist() if windows else None
+    as_different = distances.as_different.tolist() if len(distances.past) else None
     names = [signal.name for signal in population.signals]
     return {
         "power": POWER,
         "min_contaminated_share": smallest,
         "min_contaminated_share_by_signal": dict(zip(names, by_signal, strict=True)),
         "false_alarms_per_year": _false_alarms(current, params),
-        "past_windows": len(windows),
+        "past_windows": len(distances.past),
         "past_windows_as_different": dict(zip(names, as_different, strict=True)) if as_different else None,
     }
 
@@ -92,55 +90,3 @@ def _power(counts: Counts, contaminated: Floats, population: Population, share: 
 def _smallest(powers: Floats) -> float | None:
     enough = np.flatnonzero(powers >= POWER)
     return round(float(SHARES[enough[0]]), 4) if len(enough) else None
-
-
-def past_windows(reference: Rows, current: Rows, min_rows: int) -> list[Integers]:
-    """The reference rows of each past window: as long as the current one, back from the newest row; none without times.
-
-    Windows with fewer rows than ``min_rows``, or that leave fewer, are left out.
-    """
-    if reference.times is None or current.times is None:
-        return []
-    length = max(int(np.ptp(current.times.astype(np.int64))), 1)
-    age = (reference.times.max() - reference.times).astype(np.int64) // length
-    windows = (np.flatnonzero(age == which) for which in np.unique(age))
-    return [rows for rows in windows if min_rows <= len(rows) <= reference.count - min_rows][:MAX_WINDOWS]
-
-
-def past_windows_as_different(
-    population: Population, result: PermutationResult, windows: list[Integers]
-) -> NDArray[np.int64]:
-    """How many past windows differ from the rest of the reference by as much as the current one does [signals].
-
-    Compared is the root mean square change of the shares, in units of their spread, without what chance adds at the
-    sizes at hand.
-    """
-    reference = np.flatnonzero(~population.current)
-    expected = np.median(result.statistics, axis=0)
-    now = _distance(result.statistics[0], expected, len(population.current) - len(reference), len(reference))
-    past = [
-        _distance(_past_statistics(population, reference, rows), expected, len(rows), len(reference) - len(rows))
-        for rows in windows
-    ]
-    as_different: NDArray[np.int64] = np.sum([distance >= now for distance in past], axis=0, dtype=np.int64)
-    return as_different
-
-
-def _past_statistics(population: Population, reference: Integers, rows: Integers) -> Floats:
-    """The statistics of one past window against the rest of the reference [signals]."""
-    sides = csr_array(np.vstack([np.isin(reference, rows), np.ones(len(reference))]).astype(np.float32))
-    counts = [
-        np.cumsum(found, axis=1) if each.cumulative else found
-        for signal in population.signals
-        for each in signal.indicators
-        for found in [(sides @ each.values[reference]).toarray().astype(np.float64)]
-    ]
-    both = np.hstack(counts)
-    window = Counts(both[:1], both[1], np.array([float(len(rows))]), float(len(reference)))
-    statistics: Floats = signal_statistics(window, population.signals)[0]
-    return statistics
-
-
-def _distance(statistics: Floats, expected: Floats, rows: int, others: int) -> Floats:
-    distance: Floats = np.sqrt(np.maximum(statistics - expected, 0) * (1 / rows + 1 / others))
-    return distance

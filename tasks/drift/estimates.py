@@ -93,6 +93,21 @@ def estimated_accuracy(reference: Rows, current: Rows, seed: int) -> tuple[Estim
     return cbpe, atc
 
 
+def calibrated_chances(rows: Rows) -> Floats | None:
+    """How often a prediction of each row's confidence is right by the labels of the same rows [n]: Platt's fit.
+
+    None without confidences, or without both outcomes to fit them to.
+    """
+    known = labelled(rows)
+    if "confidence" not in rows.numbers or not known.any():
+        return None
+    confidence, was_correct = rows.numbers["confidence"], correct(rows)[known]
+    bins, edges = _bins(confidence[known], confidence)
+    of_known, of_all = bins[: known.sum()], bins[known.sum() :]
+    good, bad = (_mass(of_known, which.astype(np.float64), len(edges)) for which in (was_correct, ~was_correct))
+    return _calibrated(edges, good, bad)[of_all]
+
+
 def accuracy_under_label_shift(reference: Rows, current: Rows, seed: int) -> Estimate | None:
     """The accuracy under label shift alone: the reference's recalls, weighted by the current shares of the labels.
 

@@ -14,7 +14,6 @@ import numpy as np
 from tasks.drift.estimates import (
     Estimate,
     accuracy_under_label_shift,
-    correct,
     estimated_accuracy,
     labelled,
     measured_accuracy,
@@ -36,6 +35,7 @@ NOT_KNOWN: dict[str, Any] = {
     "measured_rows": 0,
     "measured_over": None,
     "reference_accuracy": None,
+    "reference_interval": None,
     "reference_rows": 0,
 }
 
@@ -49,7 +49,12 @@ def _on_reference(reference: Rows) -> dict[str, Any]:
     known = labelled(reference)
     if known.sum() < MIN_LABELLED:
         return {}
-    return {"reference_accuracy": _round(correct(reference)[known].mean()), "reference_rows": int(known.sum())}
+    found = measured_accuracy(reference)
+    return {
+        "reference_accuracy": _round(found.value),
+        "reference_interval": _interval(found),
+        "reference_rows": int(known.sum()),
+    }
 
 
 def _estimated(reference: Rows, current: Rows, seed: int) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.drift import Params
-from tasks.drift.detectable_effect import detectable_effect, past_windows
+from tasks.drift.detectable_effect import detectable_effect
+from tasks.drift.past_windows import distances, past_windows, section
 from tasks.drift.performance import NOT_KNOWN, kind_of_change, performance
 from tasks.drift.permutation import Population, Signal
 from tasks.drift.quality import quality
@@ -26,10 +27,12 @@ def drift_verdict(
     seed: int,
     extra: tuple[Population, ...] = (),
     training_texts: pa.Array | None = None,
+    length: np.timedelta64 | None = None,
 ) -> Verdict:
     """Compare two sides on every signal both have, and on ``extra`` populations such as the quarantine's.
 
-    ``training_texts``: to count the current rows that were trained on.
+    ``training_texts``: to count the current rows that were trained on. ``length``: of the past windows that the
+    reference is cut into; None: as the current rows' times.
 
     ``significant``: a permutation test over all signals together found one, at the family-wise level. ``drifted``: a
     significant signal also changed by its smallest effect. Both are None, with the reason, where there is no verdict.
@@ -43,9 +46,12 @@ def drift_verdict(
     signals = signal_results(compared, results, params)
     significant = any(signal["significant"] for signal in signals.values())
     alarms = {name: signal for name, signal in signals.items() if signal["alarm"]}
-    windows = past_windows(reference, current, params.min_rows)
+    windows = past_windows(reference, current, params.min_rows, length)
+    of_rows = [] if compared[0].current.size != reference.count + current.count else windows
+    found = distances(compared[0], results[0], of_rows)
     beside = {
-        "detectable_effect": detectable_effect(compared[0], results, windows, current, params),
+        "detectable_effect": detectable_effect(compared[0], results, found, current, params),
+        "distances": section(compared[0], found, of_rows, reference),
         "performance": performance(reference, current, seed),
         "change": kind_of_change(reference, current, signals, seed),
         "quality": quality(reference, current, training_texts),
@@ -133,6 +139,7 @@ def _verdict(
         "rows": rows,
         "signals": signals,
         "detectable_effect": None,
+        "distances": None,
         "performance": NOT_KNOWN,
         "change": None,
         "quality": None,

@@ -47,7 +47,7 @@ def page(browser, scene):
 def test_words_of_data_do_nothing_and_the_links_to_reports_open(scene, page):
     run = scene.ended(scene.start("monitoring", window={"since": "2026-03-01", "until": "2026-04-01"}))
     assert run["name"].startswith("monitoring-mails-20260301-20260401-")
-    assert run["state_name"] == "Drift" and "drift" in run["tags"]
+    assert run["state_name"] == "Harmful" and {"alarm", "harmful"} <= set(run["tags"])
     page.goto(scene.artifact(run["id"], "drift"))
     settle(page, "driftline report monitoring-mails")
     assert "![x]" in page.inner_text("body")  # as it is, in its block

@@ -146,9 +146,12 @@ def drift():
     unsure = [sum(row["confidence"] < 0.9 for row in rows) / len(rows) for rows in sides]
     drifted = unsure[1] - unsure[0] > 0.1
     labelled = sum(row["label"] is not None for row in table("data/current/validated.parquet"))
+    expected, (right, rows) = 1 - unsure[1] / 2, accuracy()
     figures("drift", drifted=drifted, reason=f"{unsure[1]:.0%} of answers unsure, {labelled} labels seen",
             signals={"confidence": {"alarm": drifted}},
-            performance={"reference_accuracy": accuracy()[0], "estimated_accuracy": 1 - unsure[1] / 2})
+            distances={"current": {"confidence": abs(unsure[1] - unsure[0]) + 0.01}, "past": []},
+            performance={"reference_accuracy": right, "reference_rows": rows, "estimated_accuracy": expected,
+                         "interval": [expected - 0.02, min(1, expected + 0.02)]})
 
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])

@@ -38,10 +38,10 @@ def check(service: Service, weeks: int) -> Found:
         if (times := watched.pop(week_of(week), 0)) != 1:
             found.faults.append(f"week {week} was watched {times} times")
     found.faults += [f"a window that nobody asked for was watched: {window}" for window in watched]
-    alarms = [run for run, seen in by_runs if seen.drifted]
-    found.figures["windows"] = {"watched": weeks, "with drift": len(alarms)}
+    alarms = [run for run, seen in by_runs if seen.verdict.rings]
+    found.figures["windows"] = {"watched": weeks, "that rang": len(alarms)}
     if weeks > CHANGES[0] and not alarms:
-        found.faults.append("no window drifted, though words changed")
+        found.faults.append("no window rang, though words changed")
     _alarms_told(service, [run.name for run in alarms], found)
     _no_run_lost(service, home, found)
     _verified(service, home, found)
@@ -94,7 +94,7 @@ def text(service: Service, found: Found) -> str:
         "| | |",
         "|---|---|",
         f"| windows that had to be watched exactly once | {found.figures['windows']['watched']} |",
-        f"| of these with drift, which had to be told once | {found.figures['windows']['with drift']} |",
+        f"| of these that rang, which had to be told once | {found.figures['windows']['that rang']} |",
         f"| runs started, with a record | {runs['started']}, {runs['recorded']} |",
         f"| records that `driftline verify` rebuilt | {found.figures['verified']} |",
         f"| mean seconds of a run, from start to end | {service.seconds / max(1, len(service.runs)):.0f} s |",

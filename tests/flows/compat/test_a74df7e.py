@@ -59,8 +59,8 @@ def test_its_records_are_read(home):
     assert read_record(home.origin, latest(home.origin, flow="scheduled-training")) == refit
     assert refit.because == found[3].name
     alarm = found[3].watched
-    assert (str(alarm.window), alarm.drifted, alarm.decision.refit) == ("2026-03-01 to 2026-03-15", True, True)
-    assert (alarm.policy.refit_on, alarm.policy.action, alarm.policy.max_loss) == ("alarm", "promote", 0.02)
+    assert (str(alarm.window), alarm.verdict.changed, alarm.decision.refit) == ("2026-03-01 to 2026-03-15", True, True)
+    assert (alarm.policy.refit_on, alarm.policy.action, alarm.policy.tolerated_loss) == ("alarm", "promote", 0.02)
     assert alarm.tried_at == alarm.window.until
     assert "macro-F1" in next(line for line in record_lines(home) if refit.name in line)
 
@@ -81,7 +81,7 @@ def test_its_champion_is_watched_on_the_next_window(home):
     assert state.is_completed(), state.message
     now = watch.last(home).watched
     assert (str(before.window), str(now.window)) == ("2026-03-15 to 2026-03-29", "2026-03-29 to 2026-04-12")
-    assert now.past.windows == 1
+    assert len(now.verdict.runs) == 1
     assert now.tried_at == before.tried_at
 
 

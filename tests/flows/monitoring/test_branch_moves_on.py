@@ -82,7 +82,7 @@ def test_appended_rows_are_watched(home):
     commit(home.origin, "March")
     said = look(home)
     assert str(said.window) == "2026-03-01 to 2026-04-01"
-    assert (said.drifted, said.rows) == (True, 310)
+    assert (said.verdict.changed, said.rows) == (True, 310)
     newest = records(home.origin)[0]
     assert "2026-03-31" in git(home.origin, "show", f"{newest.commit}:rows.csv")
     assert rebuild(home, newest).same
@@ -103,7 +103,7 @@ def test_what_colleagues_tidy_up_is_not_what_monitoring_rests_on(home):
     assert [one.name for one in records(home.origin)] == before
     said = look(home)
     assert str(said.window) == "2026-04-01 to 2026-05-01"  # no window twice, none left out
-    assert said.past.windows == 2
+    assert len(said.verdict.runs) == 2
     assert rebuild(home, records(home.origin)[-1]).same
 
 
@@ -141,7 +141,7 @@ def test_a_mended_reader_reaches_monitoring_by_the_same_weights(home):
     assert state.is_completed(), state.message
     run = watch.last(home)
     assert read_record(home.origin, records(home.origin)[0]).commit == now.commit
-    assert run.watched.past.windows == 2  # of the same weights
+    assert len(run.watched.verdict.runs) == 1  # of the same weights
     assert watch.continues(home, run.watched, drifted)
 
 

@@ -114,8 +114,8 @@ def test_a_quiet_month_runs_the_current_branch_only_and_changes_nothing(home, to
     stages = outcomes(home)
     assert set(stages) == {"ingest@reference", "ingest@current", "validate@current", "score@current", "drift"}
     assert set(stages.values()) == {"unchanged"}  # the champion's own window: its commit has it
-    assert said.decision == Decision(refit=False, reasons=["no drift"])
-    assert (said.drifted, said.measured.over, said.to_label) == (False, "all rows", None)
+    assert said.decision == Decision(refit=False, reasons=["as before, which does not ring"])
+    assert (said.verdict.word, said.measured.over, said.to_label) == ("as before", "all rows", None)
     assert told == []
 
 
@@ -123,9 +123,12 @@ def test_an_alarm_is_told_once_and_a_dry_run_only_says_what_it_would_do(home, to
     state, said = look(home, policy=Policy(refit_on="alarm"), publish=TEAM, to_label=40)
     assert state.is_completed(), state.message
     assert str(said.window) == "2026-03-01 to 2026-04-01"
-    assert said.decision == Decision(refit=True, reasons=["drift"])
+    assert said.decision == Decision(refit=True, reasons=["harmful, which rings"])
     assert said.tried_at is None
-    assert said.past.windows == 1  # February, which the same champion was watched on
+    (february,) = said.verdict.runs  # which the same champion was watched on
+    assert "-20260201-20260301-" in february
+    assert (said.verdict.changed, said.verdict.harm.holds, said.verdict.unusual.by) == (True, True, None)
+    assert "cannot be told with 1 past window: 5 are needed" in state.message
     assert outcomes(home) == {
         "ingest@reference": "unchanged",
         "ingest@current": "ran",
@@ -135,7 +138,7 @@ def test_an_alarm_is_told_once_and_a_dry_run_only_says_what_it_would_do(home, to
     }
     assert registry.champion(home.origin).name == "v0.0.1"
     assert len(told) == 1
-    assert told[0]["subject"].endswith("2026-03-01 to 2026-04-01: drift")
+    assert told[0]["subject"].endswith("2026-03-01 to 2026-04-01: harmful")
     deadline = time.monotonic() + 30
     while not events(api) and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -194,9 +197,9 @@ def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
     state, said = look(home, policy=PROMOTES, publish=TEAM)
     assert said.champion.name == "v0.0.2"
     assert str(said.window) == "2026-04-01 to 2026-05-01"
-    assert (said.drifted, said.decision.refit) == (False, False)
+    assert (said.verdict.word, said.verdict.runs, said.decision.refit) == ("as before", (), False)
     assert [one["subject"].partition(": ")[2] for one in told[heard:]] == [
-        "2026-04-01 to 2026-05-01: no drift any more"
+        "2026-04-01 to 2026-05-01: as before again"
     ]  # fmt: skip
     state, _ = look(home, window=Window(days=20000))
     assert (state.name, "still open" in state.message) == ("Skipped", True)
@@ -205,9 +208,11 @@ def test_a_refit_moves_the_reference_forward_and_is_promoted(home, told, api):
 def test_a_run_is_called_after_its_window_and_says_drift_in_the_list(home, told, api):
     found = {run["name"]: run for run in post(api, "flow_runs/filter", **{"flows": {"name": {"any_": ["monitoring"]}}})}
     march = [run for name, run in found.items() if f"monitoring-{home.name}-20260301-20260401-" in name]
-    assert {run["state_name"] for run in march} == {"Drift"} and all("drift" in run["tags"] for run in march)
+    assert {run["state_name"] for run in march} == {"Harmful"} and all(
+        {"alarm", "harmful"} <= set(run["tags"]) for run in march
+    )
     (quiet,) = [run for name, run in found.items() if f"monitoring-{home.name}-20260201-20260301-" in name]
-    assert (quiet["state_name"], "drift" in quiet["tags"]) == ("No drift", False)
+    assert (quiet["state_name"], "alarm" in quiet["tags"]) == ("As before", False)
     assert "more windows have closed, the next is" in quiet["state"]["message"]
     assert {read_record(home.origin, one).name for one in records(home.origin)} >= {run["name"] for run in march}
 
@@ -245,7 +250,7 @@ def test_a_window_without_rows_is_no_failure_told_once_and_watched_when_rows_hav
         state, said = look(home, window=JUNE, publish=TEAM)
         assert (state.name, state.is_completed()) == ("No rows", True), state.message
         assert state.message.startswith("2026-06-01 to 2026-07-01: no rows")
-    assert (said.no_rows, said.rows, said.drifted, said.to_label) == (True, 0, None, None)
+    assert (said.no_rows, said.rows, said.verdict.word, said.to_label) == (True, 0, "cannot be told", None)
     assert said.decision.refit is False
     newest = records(home.origin)[0]
     assert DriftVerdict.at(home.origin, newest.commit) is None  # the champion's own is no verdict on June

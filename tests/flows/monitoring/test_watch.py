@@ -9,9 +9,9 @@ from flows.monitoring import watch
 from flows.parameters import Policy
 from flows.runs import record
 from flows.runs.run_record import Version, Watched
-from flows.windows.history import PastWindows
 from flows.windows.policy import Decision, Facts
 from flows.windows.ranges import TimeRange, as_utc
+from flows.windows.verdict import Figures, judge
 from tasks.dataset.windows import WindowRange, Windows
 
 CHAMPION, OTHER = Version(name="v1", commit="a" * 40), Version(name="v0", commit="b" * 40)
@@ -22,15 +22,14 @@ def window(day):
 
 
 def watched(day, champion, **more):
-    facts = Facts(as_utc("2026-01-02"), None, None, False, None, None, None, 0)
+    facts = Facts(as_utc("2026-01-02"), None, None, "as before", False, None, None, None, 0)
     return Watched(
         champion=champion,
         window=window(day),
         seen_until=window(day).until,
         rows=1,
-        drifted=False,
         measured=None,
-        past=PastWindows(windows=0, changed_as_much={}),
+        verdict=judge(Figures(), False, window(day), [], Policy()),
         to_label=None,
         policy=Policy(),
         facts=facts,
@@ -46,7 +45,7 @@ def test_windows_of_the_same_champion_count_once_and_this_one_does_not(repositor
     def save(name, day, effect, outcome="completed", champion=CHAMPION):
         monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-03-{next(days):02}T00:00:00+00:00")
         (repository / "metrics").mkdir(exist_ok=True)
-        drift = {"drifted": False, "reason": "", "signals": {"words": {"effect": effect}}}
+        drift = {"drifted": False, "reason": "", "distances": {"current": {"words": effect}, "past": []}}
         (repository / "metrics" / "drift.json").write_text(json.dumps(drift))
         info = record.RunInfo(name, "monitoring", repository, record.now())
         record.save(repository, record.describe(repository, info, outcome, (), watched(day, champion)))
@@ -58,8 +57,11 @@ def test_windows_of_the_same_champion_count_once_and_this_one_does_not(repositor
     save("another", 3, 0.9, champion=OTHER)
     save("this", 4, 0.9)
     home = Home.of(repository)
-    effects = watch.past_effects(home, watch.Plan(CHAMPION, window(4), None))
-    assert effects == [{"words": 0.5}, {"words": 0.1}]
+    found = watch.watched_before(home, watch.Plan(CHAMPION, window(4), None))
+    assert [(one.run, one.figures.distances) for one in found] == [
+        ("second", {"words": 0.5}),
+        ("again", {"words": 0.1}),
+    ]
     assert watch.last(home).name == "this"
     assert watch.last(home).watched == watched(4, CHAMPION)
 

@@ -57,7 +57,7 @@ def test_the_file_of_this_repository_declares_every_deployment_with_all_its_sett
     found = {one.name.removesuffix(f"-{key}"): one for one in declared(Home.of(TOP))}
     assert list(found) == ["training", "monitoring", "approval", "rebuild", "prune"]
     assert found["training"].schedules[0].schedule == CronSchedule(cron="0 2 * * *", timezone="UTC")
-    assert found["monitoring"].parameters["policy"].keys() >= {"refit_on", "cooldown_days", "max_loss", "rule"}
+    assert found["monitoring"].parameters["policy"].keys() >= {"refit_on", "cooldown_days", "tolerated_loss", "rule"}
     assert {str(TOP)} == {one.parameters["repository"] for one in found.values()}
     assert unused(Home.of(TOP)) == [
         "prefect.yaml: work_pool of training, monitoring, approval, rebuild, prune is for a work pool, not used here"
@@ -196,9 +196,9 @@ def test_a_repository_without_the_file_is_not_served(home):
 
 def test_by_hand_starts_from_the_deployment_or_the_flows_own_defaults(home):
     assert parameters(home, monitoring, MONITORING).to_label == 200
-    one(home, "parameters: {policy: {refit_on: alarm, max_loss: 0.1}, to_label: 7}")
+    one(home, "parameters: {policy: {refit_on: alarm, tolerated_loss: 0.1}, to_label: 7}")
     found = parameters(home, monitoring, MONITORING)
-    assert (found.policy.refit_on, found.policy.max_loss, found.policy.cooldown_days, found.to_label) == (
+    assert (found.policy.refit_on, found.policy.tolerated_loss, found.policy.cooldown_days, found.to_label) == (
         "alarm",
         0.1,
         7,

@@ -1,0 +1,384 @@
+"""The verdict on a window: did it change, is that unusual for these data, does it hurt, and does it ring. No Prefect.
+
+A pure function of this window's figures and those of past windows: no clock, no chance, no order of either. What rings
+is bounded by a budget. If windows are exchangeable with the past, the expected number of rings in any 365 days is at
+most the budget: each window's share of it is the level of its tests, and whether a window rings is known from its own
+share alone, so that one that was skipped spends nothing and one that is looked at again nothing more.
+
+Not covered: labels of one window that come back in several parts, each of which is a look; and the first windows, while
+too few others are known (see ``Tail``), where the assumption that is named there takes the place of exchangeability.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from flows.parameters import Policy, Word
+from flows.windows.ranges import TimeRange
+
+MIN_PAST = 5
+"""Fewer past windows than this say nothing of how windows vary."""
+MAX_WINDOWS = 1500
+"""The newest that a verdict rests on: for a rank that is as rare as a nightly window's share of the budget."""
+MAX_LEVEL = 0.05
+"""Of a window's tests together, however generous the budget, and where no range says how many windows a year has."""
+YEAR = timedelta(days=365)
+LIKE = 0.15
+"""By how much a past window's length may differ from this one's: months differ by a tenth."""
+POWER = 3  # of the mean over signals, as in tasks.drift.testing: between all signals a little and one a lot
+SMALLEST_SPREAD = 0.05  # of the logarithm of scores: past windows that are all alike are no proof of none
+Z = 1.959964
+HALF_WIDTHS = 2 * Z  # standard errors in a 95 % interval
+
+By = Literal["rank", "prediction interval", "rows alone"]
+Kind = Literal["measured", "predicted"]
+UNSEEN = {
+    "measured": "over the rows that have a label",
+    "predicted": "from the confidences: a label that changed for the same input cannot be seen",
+}
+
+
+class Frozen(BaseModel):
+    """Base of what is recorded."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Loss(Frozen):
+    """Accuracy on the reference less accuracy in a window, with a 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def between(cls, before: tuple[float, float, float], now: tuple[float, float, float]) -> Loss:
+        """From two accuracies, each with the ends of its interval: Newcombe's hybrid score interval (1998, method 10).
+
+        Where the two rest on the same reference rows, as a prediction does, they rise and fall together, and the
+        interval is too wide rather than too narrow.
+        """
+        (p, p_low, p_high), (q, q_low, q_high) = before, now
+        value = p - q
+        low = value - math.hypot(p - p_low, q_high - q)
+        high = value + math.hypot(p_high - p, q - q_low)
+        return cls(value=round(value, 6), low=round(low, 6), high=round(high, 6))
+
+
+class Figures(Frozen):
+    """What is known of one window."""
+
+    distances: dict[str, float] = {}
+    """From the reference, by signal."""
+    measured: Loss | None = None
+    predicted: Loss | None = None
+
+
+@dataclass(frozen=True)
+class PastWindow:
+    """An earlier window: one that was watched, or one of the reference."""
+
+    window: TimeRange
+    figures: Figures
+    run: str | None
+    """That watched it; None: of the reference."""
+
+
+class Tail(Frozen):
+    """How far out a value lies among those of past windows."""
+
+    beyond: bool | None
+    """Whether it is rarer than its level allows; None: cannot be told."""
+    p: float | None
+    level: float
+    past: int
+    """Past windows that it was compared with."""
+    by: By | None
+    """rank: of this value among those of the past windows, at most (r + 1) / (n + 1): exact where windows are
+    exchangeable (conformal prediction: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005).
+    prediction interval: with fewer windows than a rank needs, Student's for the next window, which adds the spread
+    between windows to that of their mean (random effects: Higgins, Thompson and Spiegelhalter, J. R. Stat. Soc. A 172,
+    2009), and beyond every past window; assumed is that losses, and the logarithms of distances, are normal from window
+    to window. Where they are not, a window among n is beyond all others once in n + 1 all the same. rows alone: with
+    fewer than MIN_PAST windows, of losses only; assumed is that windows differ by the chance of their rows and by the
+    loss that is tolerated."""
+
+    @property
+    def rank_needs(self) -> int:
+        """With fewer past windows a rank cannot ring: it cannot be rarer than 1 / (n + 1)."""
+        return windows_for_rank(self.level)
+
+    def in_words(self) -> str:
+        """Beside how many past windows, and how that was judged."""
+        if self.by is None:
+            return f"cannot be told with {_windows(self.past)}: {MIN_PAST} are needed"
+        if self.by == "rows alone":
+            return f"against the chance of its rows alone, as {_windows(self.past)} are too few"
+        how = "by rank" if self.by == "rank" else f"by a prediction interval; by rank from {self.rank_needs} on"
+        return f"beside {_windows(self.past)}, {how}: p {self.p:.2g}, rings from {self.level:.2g}"
+
+
+class Harm(Frozen):
+    """Whether accuracy fell by more than is tolerated."""
+
+    holds: bool | None
+    """The lower end of the interval lies above ``tolerated_loss``; None: no accuracy is known."""
+    loss: Loss | None = None
+    by: Kind | None = None
+    tail: Tail | None = None
+    """Whether past windows did not lose as much: what harms as it always has does not ring."""
+
+    @property
+    def rings(self) -> bool:
+        """Whether its share of the budget lets it ring."""
+        return bool(self.holds and self.tail and self.tail.beyond)
+
+    def in_words(self, tolerated: float) -> str:
+        """In a line."""
+        if self.loss is None or self.by is None:
+            return "harmful: cannot be told: accuracy is neither measured nor predicted"
+        said = "yes" if self.holds else "not shown"
+        lost = f"{self.by} loss of accuracy {self.loss.value:+.3f} [{self.loss.low:+.3f}, {self.loss.high:+.3f}]"
+        words = f"harmful: {said}: {lost}, {tolerated:g} tolerated; {UNSEEN[self.by]}"
+        return f"{words}; {self.tail.in_words()}" if self.holds and self.tail else words
+
+
+class WindowVerdict(Frozen):
+    """The three answers, the word that heads all that is said of the window, and what they rest on."""
+
+    word: Word
+    rings: bool
+    changed: bool | None
+    unusual: Tail
+    """Of the window's distance; ``beyond`` without ``changed`` makes no window unusual."""
+    harm: Harm
+    windows_a_year: int | None
+    """None: undated data, for which no budget can be kept."""
+    runs: tuple[str, ...]
+    """That watched the past windows this rests on."""
+    reference_windows: int
+    """The past windows of the reference this rests on, from this window's own ``metrics/drift.json``."""
+    computed: bool = True
+    """False: a release without verdicts wrote the record, and rang on drift."""
+    overlaps: tuple[str, ...] = ()
+    """Runs that watched another range which shares time with this one, whose share of the budget is spent there."""
+
+    def lines(self, policy: Policy, reason: str) -> list[str]:
+        """A line for each answer, and whether it rings."""
+        changed = {True: "yes", False: "no", None: "cannot be told"}[self.changed]
+        beyond = {True: "yes", False: "no", None: ""}[self.unusual.beyond]
+        unusual = "; ".join(filter(None, (beyond, self.unusual.in_words())))
+        found = [f"changed: {changed}: {reason}"]
+        if self.changed:
+            found.append(f"unusual: {unusual}")
+        return [*found, self.harm.in_words(policy.tolerated_loss), self._budget(policy)]
+
+    def _budget(self, policy: Policy) -> str:
+        if self.windows_a_year is None:
+            budget = "undated rows: no budget can be kept"
+        else:
+            budget = f"{policy.false_alarms_a_year:g} false alarms a year over {self.windows_a_year} windows"
+        if self.overlaps:
+            budget = f"the time of this window is part of another that was watched: {self.overlaps[0]}"
+        return f"{'rings' if self.rings else 'does not ring'} ({' or '.join(policy.rings) or 'nothing'} does; {budget})"
+
+
+def judge(
+    now: Figures, changed: bool | None, window: TimeRange | None, past: Iterable[PastWindow], policy: Policy
+) -> WindowVerdict:
+    """The verdict on a window.
+
+    ``past``: any windows, in any order. Those of this window's length that ended before it began count, each once.
+    """
+    every = list(past)
+    known = comparable(window, every)
+    a_year = windows_a_year(window) if window else None
+    shares = _shares(policy, a_year)
+    unusual = _unusual(now, known, shares["unusual"])
+    harm = _harm(now, known, shares, policy.tolerated_loss)
+    found = WindowVerdict(
+        word=_word(changed, unusual, harm),
+        rings=False,
+        changed=changed,
+        unusual=unusual,
+        harm=harm,
+        windows_a_year=a_year,
+        runs=tuple(one.run for one in known if one.run),
+        reference_windows=sum(one.run is None for one in known),
+        overlaps=_overlapping(window, every),
+    )
+    return found.model_copy(update={"rings": _rings(policy, found)})
+
+
+def _overlapping(window: TimeRange | None, past: Sequence[PastWindow]) -> tuple[str, ...]:
+    """The runs that watched another range which shares time with this one."""
+    if window is None:
+        return ()
+    shares = [one for one in past if one.window.since < window.until and window.since < one.window.until]
+    return tuple(sorted(one.run for one in shares if one.run and one.window != window))
+
+
+def comparable(window: TimeRange | None, past: Iterable[PastWindow]) -> list[PastWindow]:
+    """The past windows that count, the newest first: as long as this one, over before it, none overlapping another.
+
+    Of two that overlap, as a window that was watched twice, the one that begins later counts, and of one range the run
+    that is named last: runs are named by their window and an id, so that no order of the records matters.
+    """
+    if window is None:
+        return []
+    length, found, begins = window.until - window.since, [], window.since
+    for one in sorted(past, key=lambda each: (each.window.since, each.window.until, each.run or ""), reverse=True):
+        differs = abs((one.window.until - one.window.since) / length - 1)
+        if one.window.until <= begins and differs <= LIKE:
+            found.append(one)
+            begins = one.window.since
+    return found
+
+
+def _windows(count: int) -> str:
+    return f"{count} past window{'' if count == 1 else 's'}"
+
+
+def windows_a_year(window: TimeRange) -> int:
+    """At most so many windows of this length, one after another, end within any 365 days."""
+    if window.months:
+        return -(-12 // window.months)
+    return -(-YEAR // (window.until - window.since))
+
+
+def windows_for_rank(level: float) -> int:
+    """How many past windows a rank needs to be as rare as the level."""
+    return math.ceil(1 / level - 1e-9) - 1
+
+
+def _shares(policy: Policy, a_year: int | None) -> dict[str, float]:
+    """The level of each test of one window; together they are the window's share of the budget.
+
+    Harm is tested twice: as predicted when the window closes, and as measured once labels are there.
+    """
+    level = MAX_LEVEL if a_year is None else min(MAX_LEVEL, policy.false_alarms_a_year / a_year)
+    both = {"unusual", "harmful"} <= set(policy.rings)
+    each = level / 2 if both else level
+    return {"unusual": each, "measured": each / 2, "predicted": each / 2}
+
+
+def _word(changed: bool | None, unusual: Tail, harm: Harm) -> Word:
+    if harm.holds:
+        return "harmful"
+    if changed:
+        return "unusual" if unusual.beyond else "changed"
+    return "cannot be told" if changed is None else "as before"
+
+
+def _rings(policy: Policy, verdict: WindowVerdict) -> bool:
+    """Within the budget for *harmful* and *unusual*; the other words ring whenever the policy names them.
+
+    A window that shares time with another one that was watched has spent its share of the budget there.
+    """
+    found = {
+        "harmful": not verdict.overlaps and verdict.harm.rings,
+        "unusual": not verdict.overlaps and bool(verdict.changed and verdict.unusual.beyond),
+        "changed": bool(verdict.changed),
+        "as before": verdict.word == "as before",
+        "cannot be told": verdict.word == "cannot be told",
+    }
+    return any(found[one] for one in policy.rings)
+
+
+def _unusual(now: Figures, past: Sequence[PastWindow], level: float) -> Tail:
+    """Of the one statistic that a window has over all signals, so that their number costs nothing."""
+    measured = [one for one in past if one.figures.distances]
+    chosen = _enough([one for one in measured if one.run], measured, level)
+    score, scores = scored(now.distances, [one.figures.distances for one in chosen])
+    if score is None:
+        return Tail(beyond=None, p=None, level=level, past=len(chosen), by=None)
+    logs = [math.log(one) for one in scores]
+    return tail(math.log(score), logs, level, SMALLEST_SPREAD)
+
+
+def _enough(watched: list[PastWindow], measured: list[PastWindow], level: float) -> list[PastWindow]:
+    """The windows watched since, if a rank needs no more; else those of the reference too.
+
+    The model has learnt from rows of the reference's windows, so they are exchangeable with later ones by and large
+    only.
+    """
+    return watched if len(watched) >= windows_for_rank(level) else measured
+
+
+def scored(now: Mapping[str, float], past: Sequence[Mapping[str, float]]) -> tuple[float | None, list[float]]:
+    """One score for this window, and for each past one: the power mean over signals of distance over mean distance.
+
+    The means are over all windows, this one too, so that every window is treated alike and the scores are as
+    exchangeable as the windows. Signals that not every window has are left out. A larger distance of this window never
+    lowers its rank. None: there is nothing to compare.
+    """
+    names = sorted(name for name in now if all(name in one for one in past))
+    windows = [now, *past]
+    means = {name: math.fsum(one[name] for one in windows) / len(windows) for name in names}
+    varying = [name for name in names if means[name] > 0]
+    if not past or not varying:
+        return None, []
+    scores = [
+        (math.fsum((one[name] / means[name]) ** POWER for name in varying) / len(varying)) ** (1 / POWER)
+        for one in windows
+    ]
+    smallest = 1e-3  # of a mean of one: a distance of nothing has no logarithm
+    return max(scores[0], smallest), [max(one, smallest) for one in scores[1:]]
+
+
+def tail(now: float, past: Sequence[float], level: float, smallest_spread: float) -> Tail:
+    """How far out a value lies above past ones: by rank where they are enough for the level, else by prediction."""
+    count = len(past)
+    by: By
+    if count >= windows_for_rank(level):
+        p, by = (1 + sum(one >= now for one in past)) / (count + 1), "rank"
+        beyond = p <= level * (1 + 1e-9)
+    elif count >= MIN_PAST:
+        p, by = _predicted(now, past, smallest_spread), "prediction interval"
+        beyond = p <= level and now > max(past)
+    else:
+        return Tail(beyond=None, p=None, level=level, past=count, by=None)
+    return Tail(beyond=beyond, p=round(p, 9), level=level, past=count, by=by)
+
+
+def _predicted(now: float, past: Sequence[float], smallest_spread: float) -> float:
+    from scipy.special import stdtr
+
+    count = len(past)
+    mean = math.fsum(past) / count
+    spread = max(math.sqrt(math.fsum((one - mean) ** 2 for one in past) / (count - 1)), smallest_spread)
+    return float(stdtr(count - 1, (mean - now) / (spread * math.sqrt(1 + 1 / count))))
+
+
+def _harm(now: Figures, past: Sequence[PastWindow], shares: Mapping[str, float], tolerated: float) -> Harm:
+    """As measured and as predicted, each with its own share: the one that rings, else the one that holds.
+
+    A prediction is not asked where the labels show that no more was lost than is tolerated.
+    """
+    found = [_harm_by("measured", now.measured, past, shares["measured"], tolerated)] if now.measured else []
+    settled = now.measured is not None and now.measured.high <= tolerated
+    if now.predicted and not settled:
+        found.append(_harm_by("predicted", now.predicted, past, shares["predicted"], tolerated))
+    return max(found, key=lambda one: (one.rings, bool(one.holds)), default=Harm(holds=None))
+
+
+def _harm_by(kind: Kind, loss: Loss, past: Sequence[PastWindow], level: float, tolerated: float) -> Harm:
+    losses = [(one, value.value) for one in past if (value := getattr(one.figures, kind))]
+    watched = [value for one, value in losses if one.run]
+    compared = watched if len(watched) >= windows_for_rank(level) else [value for _, value in losses]
+    error = (loss.high - loss.low) / HALF_WIDTHS
+    found = tail(loss.value, compared, level, error)
+    if found.by is None:
+        found = _rows_alone(loss, error, tolerated, found)
+    return Harm(holds=loss.low > tolerated, loss=loss, by=kind, tail=found)
+
+
+def _rows_alone(loss: Loss, error: float, tolerated: float, found: Tail) -> Tail:
+    p = 0.5 * math.erfc((loss.value - tolerated) / (max(error, 1e-9) * math.sqrt(2)))
+    return found.model_copy(update={"beyond": p <= found.level, "p": round(p, 9), "by": "rows alone"})
