@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from flows.errors import FlowError
 from flows.parameters import Policy
@@ -183,18 +184,11 @@ class RunRecord(Frozen):
         """Whether the run ended well."""
         return self.outcome == COMPLETED
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_any_release(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "version" not in values:
-            values = _from_first(values)
-        return _from_second(values) if isinstance(values, dict) and values["version"] == 2 else values
-
     @classmethod
     def read(cls, text: str, where: str) -> RunRecord:
         """The content of a ``run.json``. FlowError: it is of no release that this one knows."""
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(json.dumps(_today(json.loads(text))))
         except (KeyError, TypeError, AttributeError) as error:  # of the first form, which is not checked before
             raise FlowError(f"{where} cannot be read: it lacks what its release wrote ({error})") from None
         except ValidationError as error:
@@ -203,6 +197,12 @@ class RunRecord(Frozen):
             raise FlowError(
                 f"{where} cannot be read: {key}: {fault['msg']}; a newer release may have written it"
             ) from None
+
+
+def _today(values: dict[str, Any]) -> dict[str, JsonValue]:
+    """The content of a ``run.json`` of any release, in today's form."""
+    found = values if "version" in values else _from_first(values)
+    return _from_second(found) if found["version"] == 2 else found
 
 
 WATCHED = ("champion", "window", "seen_until", "rows", "drifted", "measured", "past", "to_label", "facts", "decision")
