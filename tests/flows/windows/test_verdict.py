@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
 from flows.parameters import Policy
 from flows.windows.ranges import TimeRange, as_utc
@@ -172,13 +173,10 @@ def test_windows_a_year_follow_from_their_length():
 
 
 def test_losses_have_newcombes_interval():
-    """Altman et al., Statistics with Confidence (2000): 56/70 and 48/80, .20 with .0524 to .3339 by this method."""
-    found = Loss.between((56 / 70, 0.6919, 0.8769), (48 / 80, 0.4905, 0.7004))
-    assert (found.low, found.high) == (pytest.approx(0.0524, abs=2e-4), pytest.approx(0.3339, abs=2e-4))
-        0.2,
-        pytest.approx(0.0524, abs=2e-4),
-        pytest.approx(0.3339, abs=2e-4),
-    )
+    """Newcombe (1998), table II, example (a): 56 of 70 and 48 of 80, .0524 to .3339 by method 10."""
+    sides = [(right / rows, *proportion_confint(right, rows, method="wilson")) for right, rows in ((56, 70), (48, 80))]
+    found = Loss.between(*sides)
+    assert (round(found.value, 6), round(found.low, 4), round(found.high, 4)) == (0.2, 0.0524, 0.3339)
 
 
 def rung(seed, draw, days, reference, count):

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import ndtri
 
 from tasks.drift import Params
-from tasks.drift.detectable_effect import past_windows
+from tasks.drift.past_windows import past_windows
 from tasks.drift.rows import Rows, rows_from_table
 from tasks.drift.testing import adjusted_p_values, critical_p_value, p_values
 from tasks.drift.verdict import drift_verdict
@@ -75,8 +75,12 @@ def test_past_windows_are_as_long_as_the_current_one_and_count_back_from_the_new
     reference = Rows(100, times=start + np.arange(100) * DAY)
     current = Rows(31, times=start + (200 + np.arange(31)) * DAY)
     windows = past_windows(reference, current, min_rows=10)
-    assert [(found.min(), found.max()) for found in windows] == [(70, 99), (40, 69), (10, 39), (0, 9)]
-    assert [len(found) for found in past_windows(reference, current, min_rows=11)] == [30, 30, 30]
+    assert [(found.rows.min(), found.rows.max()) for found in windows] == [(70, 99), (40, 69), (10, 39)]
+    assert all(found.until - found.since == 30 * DAY for found in windows)
+    assert {found.until for found in windows} == {start + day * DAY + np.timedelta64(1, "us") for day in (99, 69, 39)}
+    weeks = past_windows(reference, current, 7, 7 * DAY)
+    assert [len(found.rows) for found in weeks] == [7] * 14  # the two oldest rows are no week
+    assert past_windows(reference, current, 8, 7 * DAY) == []
     assert past_windows(Rows(100), current, min_rows=10) == []
 
 
@@ -91,6 +95,12 @@ def test_a_change_like_those_of_the_past_is_told_from_one_beyond_them():
     usual, beyond = (
         drift_verdict(reference, rows(rng, 250, later, shift=by), Params(permutations=199), 7) for by in (0.3, 2.0)
     )
+    for verdict in (usual, beyond):
+        found = verdict["distances"]
+        assert len(found["past"]) == 10 and found["current"].keys() == {"text: a", "text: b", "predictions"}
+        for name, now in found["current"].items():
+            as_different = sum(past["distances"][name] >= now for past in found["past"])
+            assert as_different == verdict["detectable_effect"]["past_windows_as_different"][name]
     for verdict, fewest, most in ((usual, 3, 10), (beyond, 0, 0)):
         assert verdict["signals"]["text: a"]["significant"]
         assert verdict["detectable_effect"]["past_windows"] == 10
