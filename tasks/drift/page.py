@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from tasks.drift.verdict import Verdict
 
 TITLES = {
-    (None, None): ("No verdict", "silent"),
-    (True, True): ("Drift", "alarm"),
-    (False, True): ("Counts, but too small for an alarm", "notice"),
-    (False, False): ("No drift", "calm"),
+    (None, None): ("Cannot be told", "silent"),
+    (True, True): ("Changed", "alarm"),
+    (False, True): ("Changed, by less than counts", "notice"),
+    (False, False): ("As before", "calm"),
 }
 # The page loads nothing from elsewhere, whatever a text in it says.
 POLICY = (

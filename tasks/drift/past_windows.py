@@ -69,7 +69,8 @@ class Distances:
     @property
     def as_different(self) -> NDArray[np.int64]:
         """How many past windows differ by as much as the current one [signals]."""
-        return np.sum(self.past >= self.now, axis=0, dtype=np.int64)
+        counts: NDArray[np.int64] = np.sum(self.past >= self.now, axis=0, dtype=np.int64)
+        return counts
 
 
 def distances(population: Population, result: PermutationResult, windows: list[PastWindow]) -> Distances:

@@ -83,12 +83,12 @@ def on_drift(drift: Record) -> Finding:
     reason: str = drift["reason"]
     text = f"{reason[:1].upper()}{reason[1:]}."
     if drift["drifted"] is None:
-        return Finding("Drift", "silent", "No verdict", text, "drift was not tested")
+        return Finding("Drift", "silent", "Cannot be told", text, "whether the data have changed cannot be told")
     if drift["drifted"]:
-        return Finding("Drift", "bad", "The data have drifted", text, "the data have drifted")
+        return Finding("Drift", "bad", "Changed", text, "the data have changed")
     if drift["significant"]:
-        return Finding("Drift", "notice", "A change, too small for an alarm", text, "the data have changed a little")
-    return Finding("Drift", "good", "No drift", text, "no drift was found")
+        return Finding("Drift", "notice", "Changed, by less than counts", text, "the data have changed a little")
+    return Finding("Drift", "good", "As before", text, "the data are as before")
 
 
 def on_data(validate: Mapping[WindowName, Record]) -> Finding:

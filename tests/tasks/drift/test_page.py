@@ -124,7 +124,7 @@ def test_a_browser_draws_the_page_and_runs_nothing_from_the_data(pages, tmp_path
 def test_the_page_says_what_moved_and_why(tmp_path):
     page = page_of(tmp_path, rows(1, 100), rows(2, 100, extra="viagra winner casino lottery jackpot"), examples=3)
     words = Parsed(page.read_text()).words
-    assert "Drift" in words and any("signals moved enough for an alarm" in text for text in words)
+    assert "Changed" in words and any("signals moved enough for an alarm" in text for text in words)
     assert "alarm" in words and "as before" in words
     assert {"viagra", "winner", "casino", "lottery", "jackpot"} & set(words)
 
@@ -151,7 +151,7 @@ def test_without_a_verdict_the_page_is_small_and_says_why(tmp_path, count, reaso
 def test_columns_that_are_not_text_are_enough_for_a_page(tmp_path):
     numbers = {"confidence": np.linspace(0, 1, 50)}
     page = page_of(tmp_path, Rows(50, numbers=numbers), Rows(50, numbers=numbers))
-    assert "No drift" in Parsed(page.read_text()).words
+    assert "As before" in Parsed(page.read_text()).words
 
 
 def test_what_is_personal_is_masked():

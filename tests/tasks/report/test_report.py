@@ -65,7 +65,7 @@ def test_the_page_says_how_good_the_model_is_whether_there_is_drift_and_what_to_
     figures = ordinary.evaluate
     assert f"Macro-F1 is {figures['macro_f1']:.3f} on 60 test rows" in said
     assert f"{figures['baseline']['macro_f1']:.3f}" in said
-    assert "The data have drifted" in said and "predictions" in said
+    assert "Changed" in said and "predictions" in said
     assert "13 rows quarantined" in said and "mails.csv, row 0" in said
     assert "from 2026-01-01, before 2026-02-01" in said
     assert "What to do next" in said and "refit" in said
@@ -171,10 +171,10 @@ def three(ordinary, figures):
 @pytest.mark.parametrize(
     ("drifted", "significant", "words_"),
     [
-        (True, True, "but the data have drifted"),
+        (True, True, "but the data have changed"),
         (False, True, "but the data have changed a little"),
-        (False, False, "and no drift was found"),
-        (None, None, "but drift was not tested"),
+        (False, False, "and the data are as before"),
+        (None, None, "but whether the data have changed cannot be told"),
     ],
 )
 def test_the_headline_holds_both_verdicts(ordinary, drifted, significant, words_):
@@ -330,7 +330,7 @@ def test_the_stage_writes_the_page_twice_the_same_and_says_what_it_says(ordinary
     first, carded = INDEX.read_bytes(), CARD.read_bytes()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["Model", "Drift", "Open"]
-    assert f"{ordinary.evaluate['macro_f1']:.3f}" in lines[0] and "drifted" in lines[1]
+    assert f"{ordinary.evaluate['macro_f1']:.3f}" in lines[0] and "changed" in lines[1].lower()
     assert lines[2].endswith("reports/index.html")
     main()
     assert (INDEX.read_bytes(), CARD.read_bytes()) == (first, carded)
