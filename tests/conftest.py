@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import settings
 
@@ -10,6 +12,12 @@ from tests.tiers import pytest_addoption, pytest_collection_modifyitems  # noqa:
 settings.register_profile("same", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("random", deadline=None, print_blob=True, database=None)  # with --hypothesis-seed
 settings.load_profile("same")
+
+
+def pytest_collection_finish():
+    """What the test modules imported stays, and is not looked through again whenever garbage is collected."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

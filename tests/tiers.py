@@ -2,7 +2,8 @@
 
 Tiers, each with the ones before it: what no mark leaves out (``pytest -m "not slow"``), what is marked ``proof``
 (``make test``), ``slow`` (``.ci/run``), ``long`` (``make test-long``). ``soak`` stands beside them (``make soak``).
-``--order reversed`` and ``--order random:SEED`` show whether a test needs another one to have run before it.
+``--order reversed`` and ``--order random:SEED`` show whether a test needs another one to have run before it; a module
+marked ``in_order`` tells one story, each test from where the one before left it.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ def pytest_collection_modifyitems(config, items):
 
 
 def ordered(items, order):
-    """The tests in that order; those of a module stay together, for its fixtures' sake."""
+    """The tests in that order; those of a module stay together, for its fixtures' sake, and where they are marked
+    ``in_order`` as they are written."""
     if order == "written":
         return list(items)
-    if order == "reversed":
-        return list(reversed(items))
     word, _, seed = order.partition(":")
-    if word != "random" or not seed.isdecimal():
+    if order != "reversed" and (word != "random" or not seed.isdecimal()):
         raise pytest.UsageError(f"--order {order}: give written, reversed or random:SEED, SEED a whole number")
-    drawn = random.Random(int(seed))
+    arrange = list.reverse if order == "reversed" else random.Random(int(seed)).shuffle
     modules = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
-    drawn.shuffle(modules)
+    arrange(modules)
     for tests in modules:
-        drawn.shuffle(tests)
+        if not tests[0].get_closest_marker("in_order"):
+            arrange(tests)
     return [item for tests in modules for item in tests]

@@ -21,7 +21,7 @@ from flows.status.lines import record_lines
 from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.in_order, pytest.mark.timeout(900)]
 HERE = Path(__file__).parent
 
 

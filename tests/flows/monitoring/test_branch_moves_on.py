@@ -24,7 +24,7 @@ from flows.status.lines import champion_lines
 from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY
 
-pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]  # one story, in its order
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.in_order, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from tests.support import tiny_pipeline
 from tests.support.prefect_api import post
 from tests.support.processes import IDENTITY
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # one story: its tests run together, in their order
+pytestmark = [pytest.mark.slow, pytest.mark.in_order, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
