@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,11 @@ import typer
 from flows.champion.manifest import verify_warm_start
 from flows.cli.options import HomeOption, examples, interruptible
 from flows.machine.home import Home
-from flows.pipeline import dvc_locks, guard
-from tasks.core import recorded
+from flows.pipeline import dvc_locks, guard, seconds, unequal
+from tasks.core import recorded, timings
 from tasks.core.cli import FAILED, from_caller
+from tasks.core.files import replacing
+from tasks.core.paths import REPORTS
 from tasks.land.command import land
 
 PANEL = "The pipeline, in this folder"
@@ -29,14 +32,18 @@ def run(
 ) -> None:
     """Bring the pipeline up to date: `dvc repro`, then `report`.
 
-    Ctrl-C stops the running stage; the next run goes on from there.
+    Ends with where the seconds went. Ctrl-C stops the running stage; the next run goes on from there.
     """
     verify_warm_start(Path())
     recorded.require_readable()
+    began = time.time()
     with interruptible("the running stage was stopped; run again to go on"):
         _reproduce(stages or [])
     if not stages:
         _say_results()
+    _say_seconds(began)
+    for line in unequal.lines(Path()):
+        print(line)
 
 
 def _reproduce(stages: list[str]) -> None:
@@ -173,6 +180,15 @@ def _say_results() -> None:
     from tasks.report.closing_summary import closing_lines
 
     print("\n".join(closing_lines(inputs.read_inputs())))
+
+
+def _say_seconds(began: float) -> None:
+    """Where the seconds of each stage that ran since ``began`` went; nothing where none did."""
+    if found := timings.since(began):
+        lines, page = seconds.table(found, time.time() - began), REPORTS / seconds.PAGE
+        with replacing(page) as part:
+            part.write_text(seconds.page(lines), encoding="utf-8")
+        print("\n".join([*lines, f"the same as a page: {page}"]))
 
 
 commands.command(

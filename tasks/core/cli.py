@@ -22,7 +22,7 @@ from typing import Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 
-from tasks.core import faults, recorded
+from tasks.core import faults, recorded, timings
 from tasks.core.errors import UserError
 from tasks.core.paths import WindowName
 from tasks.core.shown import VisibleStream, message
@@ -62,6 +62,7 @@ def run(main: Callable[..., None], arguments: Sequence[str] | None = None) -> No
     A stage, ``main`` of ``tasks.<stage>``, is refused where its inputs are not as they were made. Standard input is
     closed: a stage, and a library that it uses, asks nobody.
     """
+    timings.imported()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     sys.exit(exit_code(application(_checked(main)), arguments))
 
@@ -73,9 +74,12 @@ def _checked(main: Callable[..., None]) -> Callable[..., None]:
         stage = (module.__spec__.name if module.__spec__ else main.__module__).split(".")[1:2]
         window = options.get("window")
         name = "".join(stage) + (f"@{window}" if window else "")
-        recorded.require_inputs(name)
+        with timings.spent_on("reading"):
+            recorded.require_inputs(name)
         main(**options)
-        recorded.note_outputs(name)
+        with timings.spent_on("writing"):
+            recorded.note_outputs(name)
+        timings.note(name)
 
     return checked if main.__name__ == "main" else main
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from tasks.core.errors import UserError
 from tasks.core.faults import LAST_READ, is_machines
+from tasks.core.timings import spent_on
 
 DAMAGED = (OSError, ValueError, LookupError, TypeError, RecursionError, NotImplementedError, EOFError)
 
@@ -25,7 +26,8 @@ def reading(path: Path, kind: str, *errors: type[Exception]) -> Iterator[None]:
     """
     LAST_READ.set(path)
     try:
-        yield
+        with spent_on("reading"):
+            yield
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run `dvc repro` to make it") from None
     except DAMAGED + errors as error:
@@ -57,7 +59,7 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        with writing(path):
+        with writing(path), spent_on("writing"):
             yield part
             part.replace(path)
     finally:
@@ -72,10 +74,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
     part.mkdir()
     try:
-        yield part
-        if path.exists():
-            shutil.rmtree(path)
-        part.rename(path)
+        with spent_on("writing"):
+            yield part
+            if path.exists():
+                shutil.rmtree(path)
+            part.rename(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
