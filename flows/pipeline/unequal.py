@@ -24,7 +24,8 @@ def lines(folder: Path) -> Iterator[str]:
     except GitFailed:  # never committed, or no git repository
         return
     found = outputs(then, recorded.stages_in(lock.read_text(encoding="utf-8")))
-    made, pages = ([path for path in found if (REPORTS in PurePath(path).parents) is is_page] for is_page in (False, True))
+    pages = [path for path in found if REPORTS in PurePath(path).parents]
+    made = [path for path in found if path not in pages]
     if made or pages:
         words = [f"{', '.join(made)} (another kind of processor than {chip.kind()}, or other versions)"] if made else []
         words += [f"{', '.join(pages)} (pages and costs hold times)"] if pages else []
