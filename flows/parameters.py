@@ -111,6 +111,19 @@ class Request(Group):
     """The run that asked for it, for the record."""
 
 
+class Prices(Group):
+    """What a policy costs, in any one currency."""
+
+    wrong_answer: float = Field(default=0.0, ge=0)
+    """Of a row of a watched window that the model got wrong."""
+    label: float = Field(default=0.0, ge=0)
+    """Of a row of a watched window that a refit could learn from."""
+    core_hour: float = Field(default=0.0, ge=0)
+    """Of a refit's training."""
+    review: float = Field(default=0.0, ge=0)
+    """Of a person's look at a refit, promoted or not."""
+
+
 class Replay(Group):
     """How a backtest replays policies."""
 
@@ -120,6 +133,8 @@ class Replay(Group):
     """probe: a logistic regression on the encoder's embeddings; full: the pipeline's own training."""
     labels: Labels = "late"
     """When a window's labels come: after its decision and before the refit, or at_once."""
+    prices: Prices | None = None
+    """What ranks the policies by money. Default: they are not ranked."""
     revision: str = "HEAD"
     """The branch, tag or commit whose data, parameters and pipeline are replayed."""
 

@@ -81,7 +81,9 @@ def backtest(
         steps = _replayed(cache, windows, policies, replay.labels)
         shutil.rmtree(work / "models", ignore_errors=True)
     training_rows = len(rows.before(windows[0].since))
-    found = page.Replayed(home.name, f"{HOW[replay.refit]} {HOW[replay.labels]}", policies, steps, training_rows)
+    found = page.Replayed(
+        home.name, f"{HOW[replay.refit]} {HOW[replay.labels]}", policies, steps, training_rows, replay.prices
+    )
     return _publish(found, Path(output).absolute() if output else home.origin / PAGE, cache.computed)
 
 
@@ -133,12 +135,14 @@ def _publish(found: page.Replayed, target: Path, made: int) -> State[Any]:
     policies = {one.policy: asdict(one) for one in found.summaries}
     table, link = page.markdown(found), f"the page, on {escaped(platform.node())}: `{escaped(str(target))}`"
     figures = {"how": found.how, "table": table, "policies": policies, "windows": windows}
+    if found.prices:
+        figures |= {"prices": found.prices.model_dump(), "advice": page.advice(found)}
     write_json(figures, target.with_suffix(".json"))
     text = f"{table}\n\n{escaped_lines(found.how)}\n\n{link}"
     create_markdown_artifact(key="backtest", markdown=text, description=escaped(found.title))
-    return Completed(
-        message=f"{table}\n{made} results were computed, the others were cached\nopen      {target.as_uri()}"
-    )
+    cached = f"{made} results were computed, the others were cached"
+    lines = [table, page.advice(found), cached, f"open      {target.as_uri()}"]
+    return Completed(message="\n".join(filter(None, lines)))
 
 
 def _as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
@@ -151,6 +155,8 @@ def _as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
             "accuracy": step.result.accuracy,
             "interval": step.result.interval,
             **{key: value for key, value in asdict(step.result).items() if key != "right"},
+            "verdict": step.verdict.word,
+            "rings": step.verdict.rings,
             "decision": asdict(step.decision),
             "refit": asdict(step.refit) if step.refit else None,
         }

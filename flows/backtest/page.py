@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.backtest.replay import Step, Summary, describe_policy, summary
-from flows.parameters import Policy
+from flows.backtest.replay import Step, Summary, cost, cost_difference, describe_policy, summary
+from flows.parameters import Policy, Prices
 from tasks.html.templates import environment
 from tasks.report.charts import Axis, axis
 
@@ -29,6 +29,7 @@ class Replayed:
     """Of each policy."""
     training_rows: int
     """What the first model had to learn from."""
+    prices: Prices | None = None
 
     @property
     def summaries(self) -> list[Summary]:
@@ -59,9 +60,40 @@ def table(found: Replayed) -> list[list[str]]:
             "promoted",
             "rows trained on",
             "seconds spent",
+            *(["cost", f"more than {found.names[0]} (95 %)"] if found.prices else []),
         ],
-        *(_line(name, one, i) for i, (name, one) in enumerate(zip(found.names, found.summaries, strict=True))),
+        *(
+            [*_line(name, one, i), *_priced(one, found)]
+            for i, (name, one) in enumerate(zip(found.names, found.summaries, strict=True))
+        ),
     ]
+
+
+def _priced(one: Summary, found: Replayed) -> list[str]:
+    """What the policy costs, beside the first."""
+    if found.prices is None:
+        return []
+    first = found.summaries[0]
+    more, least, most = cost_difference(one, first, found.prices)
+    beside = "" if one.policy == first.policy else f"{more:+,.2f} [{least:+,.2f}, {most:+,.2f}]"
+    return [f"{cost(one, found.prices):,.2f}", beside]
+
+
+def advice(found: Replayed) -> str:
+    """The cheapest policy as ``prefect.yaml`` has it, and whether it is cheaper than the first beyond chance."""
+    if found.prices is None:
+        return ""
+    prices, summaries = found.prices, found.summaries
+    place = min(range(len(summaries)), key=lambda i: cost(summaries[i], prices))
+    rule, most = found.rules[place], cost_difference(summaries[place], summaries[0], prices)[2]
+    if place == 0:
+        words = f"{found.names[0]}, the first policy, costs least"
+    else:
+        sure = "" if most < 0 else f"; chance alone explains its difference to {found.names[0]}"
+        words = f"{found.names[place]} costs least{sure}"
+    keys = ("refit_on", "every_days", "cooldown_days", "tolerated_loss", "false_alarms_a_year")
+    block = [f"  {key}: {getattr(rule, key)}" for key in keys]
+    return "\n".join([f"{words}; for monitoring in prefect.yaml:", "policy:", *block])
 
 
 def _line(name: str, one: Summary, place: int) -> list[str]:

@@ -16,13 +16,13 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from flows.parameters import Labels, Policy
-from flows.runs.figures import figures, reference_windows
+from flows.parameters import Labels, Policy, Prices
+from flows.runs.figures import figures, verdict_on
 from flows.runs.metrics import DriftVerdict
 from flows.runs.run_record import Measured
 from flows.windows.policy import Decision, Facts, decide
 from flows.windows.ranges import TimeRange
-from flows.windows.verdict import PastWindow, WindowVerdict, judge
+from flows.windows.verdict import PastWindow, WindowVerdict
 from tasks.core.files import read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -184,9 +184,8 @@ def replay_policy(cache: ResultCache, windows: Sequence[TimeRange], policy: Poli
     seen: list[PastWindow] = []
     for window in windows:
         result = cache.evaluate(active, window)
-        known = figures(result.verdict, result.measured if labels == "at_once" else None)
-        past = [*reference_windows(result.verdict), *seen]
-        verdict = judge(known, result.verdict.drifted, window, past, policy)
+        measured = result.measured if labels == "at_once" else None
+        verdict = verdict_on(result.verdict, measured, window, seen, policy)
         decision, refit = decide(policy, facts(result, verdict, window, active, tried, labels)), None
         if decision.refit and window is windows[-1]:
             decision = replace(decision, reasons=[*decision.reasons, "not done after the last window"])
@@ -244,6 +243,10 @@ class Summary:
     """Of the accuracies, to the first policy's."""
     difference_interval: tuple[float, float]
     """Paired, 95 %, by the normal approximation."""
+    rows: int
+    """With a label, in all windows."""
+    labels: int
+    """Of these, in the windows that a refit could learn from."""
     alarms: int
     windows: int
     refits: int
@@ -265,6 +268,8 @@ def summary(policy: Policy, steps: Sequence[Step], first: Sequence[Step]) -> Sum
         interval=whole.interval or (0.0, 1.0),
         difference=float(difference.mean()),
         difference_interval=(float(difference.mean()) - half, float(difference.mean()) + half),
+        rows=len(right),
+        labels=_labels(steps),
         alarms=sum(step.verdict.rings for step in steps),
         windows=len(steps),
         refits=len(refits),
@@ -272,6 +277,26 @@ def summary(policy: Policy, steps: Sequence[Step], first: Sequence[Step]) -> Sum
         trained_rows=sum(one.rows for one in refits),
         seconds=sum(one.seconds for one in refits),
     )
+
+
+def _labels(steps: Sequence[Step]) -> int:
+    """How many rows have to be labelled: those of all windows up to the last refit."""
+    last = max((place for place, step in enumerate(steps, 1) if step.refit), default=0)
+    return sum(len(step.result.right) for step in steps[:last])
+
+
+def cost(one: Summary, prices: Prices) -> float:
+    """Of all windows under a policy: wrong answers, labels, training and reviews."""
+    wrong = one.rows * (1 - one.accuracy) * prices.wrong_answer
+    return wrong + one.labels * prices.label + one.seconds / 3600 * prices.core_hour + one.refits * prices.review
+
+
+def cost_difference(one: Summary, first: Summary, prices: Prices) -> tuple[float, float, float]:
+    """What a policy costs more than the first, and the 95 % interval, of which the wrong answers are the chance."""
+    value = cost(one, prices) - cost(first, prices)
+    least, most = one.difference_interval
+    half = (most - least) / 2 * one.rows * prices.wrong_answer
+    return value, value - half, value + half
 
 
 def _bits(right: str) -> npt.NDArray[np.float64]:

@@ -10,9 +10,10 @@ import typer
 from flows.cli.options import HomeOption, PushOption, SinceOption, UntilOption, examples, finish, interruptible
 from flows.machine.home import Home
 from flows.machine.prefect_address import ServerOption
-from flows.parameters import REPLAY, Action, Labels, RefitOn, Refits, Replay, Window
+from flows.parameters import REPLAY, Action, Labels, Prices, RefitOn, Refits, Replay, Window
 from tasks.core.cli import file_option, from_caller
 from tasks.core.errors import UserError
+from tasks.core.params import parse
 from tasks.gate import Rule
 
 PANEL = "The champion on new data"
@@ -25,6 +26,10 @@ EveryOption = Annotated[float | None, typer.Option("--every-days", help="Policy 
 CooldownOption = Annotated[float | None, typer.Option("--cooldown-days", help="No refit so soon after another.")]
 LossOption = Annotated[
     float | None, typer.Option("--tolerated-loss", help="Accuracy that may be lost before a window is harmful.")
+]
+PriceOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=AMOUNT", help="Rank by money: wrong_answer, label, core_hour, review; repeatable."),
 ]
 RuleOption = Annotated[Rule | None, typer.Option("--rule", help="The gate's rule for a refitted model.")]
 
@@ -139,6 +144,7 @@ def known_policy(name: str) -> str:
     rich_help_panel=PANEL,
     epilog=examples(
         "backtest --since 2002-07-22 --until 2002-09-30 --days 7",
+        "backtest --days 7 --price wrong_answer=0.5 --price label=0.1 --price review=40   # ranked by money",
         "backtest --since 2002-07-22 --until 2002-09-30 --days 21 --refit full --policy never --policy schedule",
     ),
 )
@@ -155,6 +161,7 @@ def backtest(
     cooldown_days: CooldownOption = None,
     tolerated_loss: LossOption = None,
     rule: RuleOption = None,
+    price: PriceOption = None,
     revision: Annotated[str, typer.Option(help="Whose data, parameters and pipeline.")] = REPLAY.revision,
     output: Annotated[Path | None, file_option("The page; by default reports/backtest.html.")] = None,
     server: ServerOption = None,
@@ -173,7 +180,7 @@ def backtest(
     from flows.machine.server import some_server
     from flows.schedule.by_hand import Declared, changed
 
-    declared = Declared.of(home)
+    declared, prices = Declared.of(home), _prices(price or [])
     options = {"every_days": every_days, "cooldown_days": cooldown_days, "tolerated_loss": tolerated_loss, "rule": rule}
     for date in (since, until):
         history.optional_date(date)  # what is refused at once is so before a server starts
@@ -184,11 +191,27 @@ def backtest(
                 str(home.origin),
                 window=changed(declared.window, since=since, until=until, days=days),
                 policy=changed(declared.policy, **options),
-                replay=Replay(policies=cast("list[RefitOn]", policy), refit=refit, labels=labels, revision=revision),
+                replay=Replay(
+                    policies=cast("list[RefitOn]", policy),
+                    refit=refit,
+                    labels=labels,
+                    prices=prices,
+                    revision=revision,
+                ),
                 output=str(output) if output else None,
                 return_state=True,
             )
         )
+
+
+def _prices(named: list[str]) -> Prices | None:
+    """From ``name=amount``. UserError: another name, or no amount."""
+    pairs = [one.partition("=") for one in named]
+    try:
+        values = {name: float(amount) for name, _, amount in pairs}
+    except ValueError:
+        raise UserError(f"--price {' '.join(named)}: write a name and an amount, as wrong_answer=0.5") from None
+    return parse(Prices, values, "price", Path("command line")) if values else None
 
 
 @commands.command(

@@ -19,7 +19,7 @@ from flows.parameters import Policy
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import Result
 from flows.runs import kept, record, workspace
-from flows.runs.figures import figures, past_windows, reference_windows
+from flows.runs.figures import past_windows, verdict_on
 from flows.runs.metrics import DriftVerdict, Evaluation
 from flows.runs.old_params import seed_of, windows_at, windows_of
 from flows.runs.record import Experiment
@@ -195,15 +195,14 @@ def run_branch(
 
 def conclude(home: Home, planned: Plan, folder: Path, policy: Policy, to_label: int) -> Watched:
     """The decision on a window that has been watched, or that has no rows, and all it rests on."""
-    if not (folder / layout.window("current").raw).exists():
+    if not (folder / layout.window("current").validated).exists():
         verdict = judge(Figures(), None, planned.window, [], policy)
         facts = _facts(folder, planned, None, None, verdict, 0)
         return _concluded(home, planned, folder, policy, facts, verdict, no_rows=True)
     rows, drift = labelling.answered(folder), DriftVerdict.in_folder(folder)
     asked = labelling.offer(home, planned.window, rows, seed_of(folder / paths.PARAMS), to_label)
     measured = labelling.measured(rows, labelling.file_of(home, planned.window))
-    past = [*reference_windows(drift), *watched_before(home, planned)]
-    verdict = judge(figures(drift, measured), drift.drifted, planned.window, past, policy)
+    verdict = verdict_on(drift, measured, planned.window, watched_before(home, planned), policy)
     facts = _facts(folder, planned, drift, measured, verdict, sum(bool(row.label) for row in rows))
     found = _concluded(home, planned, folder, policy, facts, verdict, no_rows=False)
     label = str(asked) if asked else None

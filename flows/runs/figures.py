@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from flows.parameters import Policy
 from flows.runs import record
 from flows.runs.metrics import DriftVerdict, Performance
 from flows.runs.record import Experiment
@@ -65,10 +66,16 @@ def past_windows(repository: Path, runs: Iterable[tuple[Experiment, Watched]]) -
         yield PastWindow(watched.window, found, experiment.name)
 
 
-def verdict_on(drift: DriftVerdict, watched: Watched, before: Sequence[PastWindow]) -> WindowVerdict:
-    """The verdict on a window that was watched, from its own metrics and the windows before it."""
-    past = [*reference_windows(drift), *before]
-    return judge(figures(drift, watched.measured), drift.drifted, watched.window, past, watched.policy)
+def verdict_on(
+    drift: DriftVerdict,
+    measured: Measured | None,
+    window: TimeRange | None,
+    watched: Iterable[PastWindow],
+    policy: Policy,
+) -> WindowVerdict:
+    """The verdict on a window, from its own metrics and the windows that were watched."""
+    past = [*reference_windows(drift), *watched]
+    return judge(figures(drift, measured), drift.drifted, window, past, policy)
 
 
 def recomputed(repository: Path, one: Experiment, watched: Watched) -> WindowVerdict:
@@ -81,5 +88,5 @@ def recomputed(repository: Path, one: Experiment, watched: Watched) -> WindowVer
     drift = DriftVerdict.at(repository, one.commit)
     if drift is None:
         raise UserError(f"{one.name} holds no metrics/drift.json")
-    before = list(past_windows(repository, [(each, seen) for each, seen in runs if seen]))
-    return verdict_on(drift, watched, before)
+    before = past_windows(repository, [(each, seen) for each, seen in runs if seen])
+    return verdict_on(drift, watched.measured, watched.window, before, watched.policy)

@@ -18,9 +18,18 @@ from flows.backtest import page
 from flows.backtest.flow import backtest
 from flows.backtest.history import History, closed_windows, refuse_one_class
 from flows.backtest.probe import Probes, Settings, embedded
-from flows.backtest.replay import ResultCache, Training, WindowResult, facts, replay_policy, summary
+from flows.backtest.replay import (
+    ResultCache,
+    Training,
+    WindowResult,
+    cost,
+    cost_difference,
+    facts,
+    replay_policy,
+    summary,
+)
 from flows.machine.home import Home
-from flows.parameters import Policy, Replay, Window
+from flows.parameters import Policy, Prices, Replay, Window
 from flows.runs.metrics import DriftVerdict
 from flows.windows import ranges
 from flows.windows.policy import decide
@@ -100,6 +109,28 @@ def test_accuracy_is_weighted_by_rows_and_the_difference_is_paired(tmp_path):
     assert (one.refits, one.promoted, one.trained_rows, one.seconds) == (3, 3, 300, 4.5)
     heavy = [replace(never[0], result=replace(never[0].result, right="1" * 990 + "0" * 10)), *never[1:]]
     assert summary(Policy(), heavy, heavy).accuracy == (990 + 6 + 4 + 2) / 1030
+
+
+def test_prices_rank_policies_and_say_what_chance_explains(tmp_path):
+    never, _ = replayed(tmp_path / "a", "never")
+    weekly, _ = replayed(tmp_path / "b", "schedule")
+    rules = [Policy(), Policy(refit_on="schedule")]
+    base, one = summary(rules[0], never, never), summary(rules[1], weekly, never)
+    assert (base.labels, one.labels, one.rows) == (0, 30, 40)  # no refit after the last window, so no label for one
+    prices = Prices(wrong_answer=2, label=0.1, core_hour=800, review=5)
+    wrong = 40 * (1 - one.accuracy)
+    assert cost(one, prices) == pytest.approx(2 * wrong + 3 + 1 + 15)
+    assert cost(base, prices) == pytest.approx(2 * 20)
+    more, least, most = cost_difference(one, base, prices)
+    assert more == pytest.approx(cost(one, prices) - cost(base, prices)) and least < more < most
+    assert most - more == pytest.approx(2 * 40 * (one.difference_interval[1] - one.difference))
+    found = page.Replayed("x", "how", rules, {"never": never, "schedule": weekly}, 5, Prices(wrong_answer=100))
+    assert "schedule, every 28 days costs least; for monitoring in prefect.yaml:" in page.advice(found)
+    assert "  refit_on: schedule" in page.advice(found).splitlines()
+    assert "more than never" in page.markdown(found)
+    dear = replace(found, prices=Prices(wrong_answer=0.01, review=1000))
+    assert "never, the first policy, costs least" in page.advice(dear)
+    assert page.advice(replace(found, prices=None)) == ""
 
 
 def test_what_is_finished_is_not_done_again_by_whichever_policy(tmp_path):

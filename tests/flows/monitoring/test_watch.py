@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from flows.machine.home import Home
 from flows.monitoring import watch
 from flows.parameters import Policy
 from flows.runs import record
+from flows.runs.figures import recomputed, verdict_on
+from flows.runs.metrics import DriftVerdict
 from flows.runs.run_record import Version, Watched
 from flows.windows.policy import Decision, Facts
 from flows.windows.ranges import TimeRange, as_utc
 from flows.windows.verdict import Figures, judge
+from tasks.core.errors import UserError
 from tasks.dataset.windows import WindowRange, Windows
 
 CHAMPION, OTHER = Version(name="v1", commit="a" * 40), Version(name="v0", commit="b" * 40)
@@ -64,6 +69,36 @@ def test_windows_of_the_same_champion_count_once_and_this_one_does_not(repositor
     ]
     assert watch.last(home).name == "this"
     assert watch.last(home).watched == watched(4, CHAMPION)
+
+
+def test_a_verdict_on_record_is_recomputed_from_the_records_it_names(repository, monkeypatch):
+    drift = {"drifted": True, "reason": "", "distances": {"current": {"words": 0.1}, "past": []}}
+
+    def save(day, distance):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-03-{day:02}T00:00:00+00:00")
+        (repository / "metrics").mkdir(exist_ok=True)
+        found = {**drift, "distances": {"current": {"words": distance}, "past": []}}
+        (repository / "metrics" / "drift.json").write_text(json.dumps(found))
+        before = watch.watched_before(Home.of(repository), watch.Plan(CHAMPION, window(day), None))
+        seen = watched(day, CHAMPION)
+        seen = seen.model_copy(
+            update={"verdict": verdict_on(DriftVerdict.in_folder(repository), None, window(day), before, Policy())}
+        )
+        info = record.RunInfo(f"day-{day}", "monitoring", repository, record.now())
+        return record.save(repository, record.describe(repository, info, "completed", (), seen))
+
+    for day in range(1, 9):
+        save(day, 0.1 + day / 1000)
+    one = save(9, 50.0)
+    seen = record.read_record(repository, one).watched
+    assert (seen.verdict.word, seen.verdict.rings) == ("unusual", True)
+    assert set(seen.verdict.runs) == {f"day-{day}" for day in range(1, 9)}
+    assert recomputed(repository, one, seen) == seen.verdict
+    claimed = seen.model_copy(update={"verdict": seen.verdict.model_copy(update={"word": "as before"})})
+    assert recomputed(repository, one, claimed) != claimed.verdict
+    record.forget(repository, record.find(repository, "day-4"))
+    with pytest.raises(UserError, match="rests on day-4, whose record is gone"):
+        recomputed(repository, one, seen)
 
 
 def test_a_retry_has_the_window_of_its_last_try(repository):
