@@ -34,7 +34,7 @@ def test_an_old_name_answers_with_the_new_one(old):
             "--act is now parameters.policy.action of the deployment monitoring in prefect.yaml",
         ),
         ("flows.monitoring --policy alarm --act promote", "--act is now --action"),
-        ("flows.monitoring --most-loss=0.05", "--most-loss is now --max-loss"),
+        ("flows.monitoring --most-loss=0.05", "--most-loss is now --tolerated-loss"),
         ("flows.monitoring --upstream origin", "--upstream is now --push"),
         ("driftline monitor --act train", "--act is now --action"),
         ("driftline backtest --policies never alarm", "--policies is now --policy, repeated for each policy"),
