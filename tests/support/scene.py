@@ -83,7 +83,7 @@ class Scene:
         words = ["serve", "--repository", str(self.repository), "--port", str(self.port)]
         self.process = self._begin(*words)
         try:
-            self.until(lambda: self._deployments().keys() >= {"training", "monitoring", "approval"}, 300, "deployed")
+            self.until(lambda: self._deployments().keys() >= {"training", "monitoring", "approval"}, 900, "deployed")
             self._python(BLOCK.format(url=f"http://127.0.0.1:{self._hook.server_address[1]}/"))
         except BaseException:
             self.__exit__()
@@ -116,7 +116,7 @@ class Scene:
         self._run(sys.executable, "-m", "driftline", "promote", "--repository", str(self.repository))
 
     def _run(self, *command, cwd=TOP):
-        done = subprocess.run(command, cwd=cwd, env=self.environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, cwd=cwd, env=self.environment, capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
