@@ -24,12 +24,14 @@ from flows.machine.home import Home
 from flows.reaper import reap_with
 from flows.runs.record import read_record, records
 from flows.schedule.deployments import declared
-from tests.support.prefect_api import with_hook
-from tests.support.processes import TOP
+from tests.support.prefect_api import post, with_hook
+from tests.support.processes import TOP, wait_for
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
 
 MANY, POOL = 20, "many"
+DUE_IN = timedelta(seconds=120)
+"""Registered by then, on a busy machine too: of a slot that is over when it is registered, Prefect makes no run."""
 SERVED = int(os.environ.get("CHECKOUTS", MANY))
 DECLARED = """
 deployments:
@@ -54,7 +56,7 @@ def homes(api, repository, tmp_path_factory, monkeypatch):
         folder.parent.mkdir()
         shutil.copytree(repository, folder)
         (folder / "params.yaml").write_text(f"name: word-{number}\n")
-        due = datetime.now(UTC) + timedelta(seconds=45)
+        due = datetime.now(UTC) + DUE_IN
         (folder / "prefect.yaml").write_text(DECLARED.format(due=due.isoformat()))
         git(folder, "add", "-A")
         git(folder, "commit", "-qm", "own")
@@ -66,6 +68,12 @@ def register(homes, pool):
     for home in homes:
         (one,) = declared(home)
         one.apply(work_pool_name=pool)
+
+
+def scheduled(api, home):
+    """Whether there is a run of the checkout to come today."""
+    asked = {"tags": {"all_": [home.tag]}, "expected_start_time": {"before_": (datetime.now(UTC) + DUE_IN).isoformat()}}
+    return post(api, "flow_runs/filter", flow_runs=asked)
 
 
 def begun(client, home):
@@ -124,6 +132,7 @@ def each_ran_once(homes, runs):
 def test_as_many_serve_at_once_from_their_checkouts(homes, api, tmp_path, capsys):
     homes = homes[:SERVED]
     register(homes, None)
+    assert wait_for(lambda: all(scheduled(api, home) for home in homes), 60)
     environment = {**with_hook(tmp_path / "hook"), **driftline_login.HOOK, "PREFECT_API_URL": api}
     begin, processes = time.monotonic(), []
     with get_client(sync_client=True) as client, (tmp_path / "log").open("w") as log:
