@@ -161,7 +161,7 @@ def what_was_done(stream: Stream) -> list[str]:
     return [
         f"{len(stream.rows)} mails of data/samples, each given a time at random within {WEEKS} weeks from "
         f"{beginning(1):%d %B %Y}",
-        "(the sample's own weeks differ so much, by how it was collected, that each would be an alarm).",
+        "(the sample's own weeks differ so much, by how it was collected, that each would be called changed).",
         f"The mailing list {LIST} was held back. In week {JOINS} come {stream.mislabelled} of its mails, as spam,",
         f"which is wrong; in week {JOINS + 1} come {stream.labelled} more, labelled right.",
         "All else is as the flows and their gates find it.",

@@ -1,7 +1,7 @@
 """Which mails arrive when in the demo: the committed sample, dealt out anew. No Prefect.
 
 The sample's own weeks are no good for a demo: they differ from each other by how the mails were collected, so much that
-the drift gate rings in every one of them (bench/RESULTS.md). Here one mail in two of the sample is given a time at
+every one of them has changed (bench/RESULTS.md). Here one mail in two of the sample is given a time at
 random within three months, so that weeks are alike but for chance; and one mailing list is held back, and joins in week
 11. Whoever files its mails takes them for spam at first, and for what they are a week later.
 """

@@ -98,12 +98,13 @@ def test_a_quiet_month_an_alarm_over_wrong_labels_a_promotion_and_its_rollback(a
     tiny_pipeline.make_spring(folder)
     mislabel(folder)
     home = Home.of(folder)
+    monkeypatch.setattr(story, "COOLDOWN_DAYS", 45.0)  # these weeks are months
     played = story.Story(home, weeks=(8, 9, 10), stages=["evaluate", "drift"])
     played.play()
     said = [one.getMessage() for one in caplog.records if one.name == story.log.name]
 
     weeks = [line.splitlines()[0].split(",")[0] for line in said if line.startswith(("quiet", "ALARM"))]
-    assert weeks == ["quiet", "ALARM", "quiet"]  # the words of April are known by then: only their labels tell
+    assert weeks == ["quiet: as before", "ALARM: harmful", "ALARM: harmful"]  # of April only the labels tell
     assert [event.version.name for event in registry.history(folder) if event.what == "assignment"] == [
         "v0.0.1",
         "v0.0.2",
