@@ -37,7 +37,7 @@ UNDATED = "1970"
 MEAN = "MeanValue"
 CHANGE = "change: "
 CURVES = {  # one panel each: the verdict's figures whose names begin so
-    "Alarm (1) or none (0)": ("drifted",),
+    "Changed (1) or not (0)": ("drifted",),
     "Accuracy": ("estimated accuracy", "accuracy of labelled rows", "reference accuracy"),
     "Largest change in a share of rows, by signal": (CHANGE,),
 }

@@ -166,17 +166,19 @@ def _notify(
     drift = DriftVerdict.in_folder(done.folder)
     subject, body = notifications.title(watched), notifications.describe(watched, drift)
     notifications.show(watched, drift, after, links(done.folder))
-    if watched.verdict.rings:
+    rings, word = watched.verdict.rings, watched.verdict.word
+    if rings:
         notifications.emit(home, done.run.name, watched, drift)
         if not watch.continues(home, watched, before):
             incidents.forget(home, DRIFT)
+    if rings or (word in watched.policy.rings and incidents.is_open(home, DRIFT)):  # what stays is reminded of
         run, words = (done.run.name, runtime.flow_run.id), "\n".join([body, after]).strip()
         incidents.lasts(home, DRIFT, DRIFT, notify, subject, words, lambda: pointers.after_drift(home, watched, *run))
-    elif watched.verdict.word == "as before" and watch.is_later(watched, before):
+    elif word == "as before" and watch.is_later(watched, before):
         incidents.over(home, DRIFT, notify, f"{subject} again", body)
     tries = [done.run.in_words()] if done.run.earlier else []
     lines = [subject, *tries, body, after]
-    return Completed(name=state_name(watched.verdict.word), message="\n".join(lines).strip())
+    return Completed(name=state_name(word), message="\n".join(lines).strip())
 
 
 def _notify_empty(home: Home, done: Attempt, watched: Watched, after: str, notify: str | None) -> State[Any]:

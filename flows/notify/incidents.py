@@ -68,6 +68,11 @@ def over(home: Home, what: str, notify: str | None, subject: str, words: str) ->
         tell(home, notify, f"{home.name}: {subject}", body)
 
 
+def is_open(home: Home, what: str) -> bool:
+    """Whether one was told and is not over."""
+    return _known(home, what) is not None
+
+
 def forget(home: Home, what: str) -> None:
     """Let what comes next be another incident."""
     _file(home, what).unlink(missing_ok=True)

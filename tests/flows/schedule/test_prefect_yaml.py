@@ -132,7 +132,7 @@ deployments:
         ("parameters: {policy: {refit: alarm}}", "unknown key deployments.m.parameters.policy.refit;"),
         (
             "parameters: {policy: {refit_on: alarms}}",
-            "should be 'never', 'schedule', 'alarm' or 'estimated_loss', not 'alarms'",
+            "should be 'never', 'schedule', 'alarm', 'harmful', 'unusual' or 'estimated_loss', not 'alarms'",
         ),
         (
             "parameters: {to_label: many}",
