@@ -7,6 +7,8 @@ part of the trained model.
 Images become pixels instead, resized by the checkpoint's image processor, which is saved in ``tokenizer/``;
 ``pixels.json`` has their shape and scaling (``tasks.modelling.pixels``).
 
+With ``model.family: linear`` the texts stay as they are: its tokens are n-grams, which ``finetune`` finds.
+
 Not covered: pairs of texts, and texts longer than ``max_length`` other than by truncation.
 """
 
@@ -26,12 +28,12 @@ from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.core.params import Section
-from tasks.core.rows import modality
+from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, read_table, write_table
 from tasks.dataset import layout
-from tasks.dataset.schema import PIXELS, TOKENS
+from tasks.dataset.schema import PIXELS, TEXTS, TOKENS
 from tasks.modelling import pixels
-from tasks.modelling.checkpoints import checkpoint, versions, watched
+from tasks.modelling.checkpoints import checkpoint, families, versions, watched
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -145,6 +147,21 @@ def tokenize(splits: dict[str, pa.Table], tokenizer: PreTrainedTokenizerFast, fo
     return found
 
 
+def as_texts(splits: dict[str, pa.Table], kind: Modality, folder: Path) -> dict[str, object]:
+    """The same for a family that finds its own tokens, as the whole texts."""
+    if kind == "image":
+        raise UserError("model.family is linear, a family for texts, but the rows are images")
+    ids = label_ids(splits)
+    splits = learnable(splits, ids)
+    for name, table in splits.items():
+        labels = [ids[label] for label in table["label"].to_pylist()]
+        write_table(pa.table([table["id"], table["text"], labels], schema=TEXTS), folder / f"{name}.parquet")
+        print(f"{name}: {len(table)} texts")
+    write_json({"tokenizer_class": None}, folder / "tokenizer" / "tokenizer_config.json")  # finetune makes it
+    write_json({"labels": list(ids)}, folder / "labels.json")
+    return {"tokens": "ngrams", **{name: {"rows": len(table)} for name, table in splits.items()}}
+
+
 def pixelate(splits: dict[str, pa.Table], processor: Any, folder: Path) -> dict[str, object]:
     """The same for images, as pixels."""
     ids, first = label_ids(splits), splits["train"]["image"][:CHECKED].to_pylist()
@@ -193,7 +210,9 @@ def main() -> None:
     if not len(splits["train"]):
         raise UserError("data/splits/train.parquet has no rows: widen windows.reference or add data")
     source = checkpoint.resolve(model)
-    if kind == "image":
+    if model.family in families.WITHOUT_CHECKPOINT:
+        found: dict[str, object] = as_texts(splits, kind, paths.TOKENS)
+    elif kind == "image":
         found = pixelate(splits, checkpoint.processor(source), paths.TOKENS)
     else:
         found = {"max_length": section.max_length, **tokenize(splits, prepared(source, section), paths.TOKENS)}

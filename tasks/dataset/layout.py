@@ -41,6 +41,10 @@ class WindowPaths:
         return self.folder / "scored.parquet"
 
     @property
+    def baseline(self) -> Path:
+        return self.folder / "baseline.parquet"
+
+    @property
     def embeddings(self) -> Path:
         return self.folder / "embeddings.npy"
 

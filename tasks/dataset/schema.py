@@ -44,6 +44,13 @@ TOKENS = pa.schema(
         pa.field("label", pa.int64(), nullable=False),  # position in data/tokens/labels.json
     ]
 )
+TEXTS = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),  # whole, for a family that finds its own tokens
+        pa.field("label", pa.int64(), nullable=False),
+    ]
+)
 PIXELS = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),

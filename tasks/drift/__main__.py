@@ -13,10 +13,11 @@ from tasks.core.files import private_folder, read_json, write_json
 from tasks.core.params import general, load
 from tasks.dataset import windows
 from tasks.drift import DRIFT_REPORT, DRIFT_SNAPSHOT, Params
+from tasks.drift.beside_baseline import beside_baseline
 from tasks.drift.command import drift
 from tasks.drift.quarantine import quarantine_population
 from tasks.drift.rows import Rows
-from tasks.drift.tables import current_rows, read_rows, reference_rows, training_texts
+from tasks.drift.tables import current_baseline, current_rows, read_rows, reference_rows, training_texts
 from tasks.drift.verdict import Verdict, drift_verdict
 
 
@@ -27,6 +28,7 @@ def main() -> None:
     before, after = (read_json(paths.metrics("validate", window)) for window in paths.WINDOWS)
     quarantine = quarantine_population(before, after, params)
     verdict = drift_verdict(reference, current, params, seed, quarantine, training_texts(), _length())
+    verdict["performance"] |= {"beside_baseline": beside_baseline(current, current_baseline(), seed)}
     private_folder(paths.REPORTS)
     outputs = paths.metrics("drift"), DRIFT_REPORT, DRIFT_SNAPSHOT
     _finish(verdict, reference, current, params, seed, *outputs)

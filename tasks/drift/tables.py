@@ -39,6 +39,16 @@ def current_rows(group: str | None) -> Rows:
     return _scored(_select(read_table(window.validated), COLUMNS, group), window, group)
 
 
+def current_baseline() -> list[str]:
+    """What the baseline says of the current rows, in their order."""
+    window = layout.window("current")
+    ids, scored = read_table(window.validated, ["id"]), read_table(window.baseline, ["id", "prediction"])
+    if not ids["id"].equals(scored["id"]):
+        raise UserError(f"{window.baseline} is not of the rows that were validated: run `dvc repro`")
+    found: list[str] = scored["prediction"].to_pylist()
+    return found
+
+
 def _scored(table: pa.Table, window: layout.WindowPaths, group: str | None) -> Rows:
     scored = read_table(window.scored)
     if not table.column("id").equals(scored.column("id")):

@@ -1,7 +1,7 @@
 """Evaluate the model on the test rows: ``python -m tasks.evaluate``.
 
 Reads the predictions that ``score`` wrote and never runs a model. Every measure has an interval, and is compared with
-that of a baseline fitted on the same training rows: logistic regression on TF-IDF (of images: on their pixels).
+that of the baseline (``tasks/baseline``), which was fitted on the same training rows.
 
 The interval of the calibration error is biased upwards: a resample repeats rows, and the noise looks like error.
 """

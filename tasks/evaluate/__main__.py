@@ -21,7 +21,6 @@ from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout
 from tasks.evaluate import BEHAVIOUR_FAILED, SUMMARY, Params, bootstrap
-from tasks.evaluate.baseline import baseline_probabilities
 from tasks.evaluate.behaviour_results import behaviour_results
 from tasks.evaluate.decisions import decision_results
 from tasks.evaluate.own_measures import Measure, OwnMeasures, load_measures
@@ -36,17 +35,23 @@ Splits = Mapping[str, pa.Table]
 
 
 def evaluate(
-    splits: Splits, scored: pa.Table, section: Params, seed: int, measures: Mapping[str, Measure] | None = None
+    splits: Splits,
+    scored: pa.Table,
+    baseline: pa.Table,
+    section: Params,
+    seed: int,
+    measures: Mapping[str, Measure] | None = None,
 ) -> dict[str, Any]:
-    """Every figure of the test rows; ``scored`` holds them and the validation rows, in any order, and no others.
+    """Every figure of the test rows; ``scored`` and ``baseline``, what the model and the baseline say, hold them and
+    the validation rows, in any order, and no others.
 
     ``measures``: your own, by name.
     """
-    test, scored = splits["test"], test_scores(scored, splits)
+    test, scored, baseline = splits["test"], test_scores(scored, splits), test_scores(baseline, splits)
     trained = labels_of(scored)
     lacking = Counter(label for label in test["label"].to_pylist() if label not in set(trained))
     labels = [*trained, *sorted(lacking)]
-    models = [_model(test, scored, labels), _baseline(splits, labels, seed)]
+    models = [_predictions(test, table, labels) for table in (scored, baseline)]
     own = [OwnMeasures(measures or {}, predictions, labels) for predictions in models]
     bins, groups = section.calibration_bins, _groups(test, section.group)
     drawn = bootstrap.resampled_measures(models, groups, seed, section.resamples, bins, own)
@@ -82,23 +87,14 @@ def labels_of(scored: pa.Table) -> list[str]:
     return [name.removeprefix("probability_") for name in scored.column_names if name.startswith("probability_")]
 
 
-def _model(test: pa.Table, scored: pa.Table, labels: list[str]) -> Predictions:
-    """What the model predicted of the test rows, ``scored`` in their order."""
+def _predictions(test: pa.Table, scored: pa.Table, labels: list[str]) -> Predictions:
+    """What one model predicted of the test rows, ``scored`` in their order."""
     never = np.zeros(len(scored))  # of a label that train lacks
     columns = (f"probability_{label}" for label in labels)
     probability = np.column_stack(
         [scored[name].to_numpy() if name in scored.column_names else never for name in columns]
     )
     return Predictions(_numbers(test["label"], labels), _numbers(scored["prediction"], labels), probability)
-
-
-def _baseline(splits: Splits, labels: list[str], seed: int) -> Predictions:
-    train, test = splits["train"], splits["test"]
-    kind = modality(test.column_names)
-    probability = baseline_probabilities(
-        train[kind].to_pylist(), train["label"].to_pylist(), test[kind].to_pylist(), labels, seed, kind
-    )
-    return Predictions(_numbers(test["label"], labels), probability.argmax(axis=1), probability)
 
 
 def _numbers(column: pa.ChunkedArray, labels: list[str]) -> Counts:
@@ -198,13 +194,14 @@ def main() -> None:
     kind = modality(columns_of(layout.split("train")))
     private_folder(paths.REPORTS)
     splits = {
-        "train": read_table(layout.split("train"), [kind, "label"]),
+        "train": read_table(layout.split("train"), ["label"]),
         "validation": read_table(layout.split("validation"), ["id"]),
         "test": read_table(layout.split("test")),
     }
-    scored, section = read_table(layout.window("reference").scored), params.load(Params, "evaluate")
+    files, section = layout.window("reference"), params.load(Params, "evaluate")
+    scored, baseline = read_table(files.scored), read_table(files.baseline)
     with threadpool_limits(1):  # else the last digits depend on how many cores there are
-        figures = evaluate(splits, scored, section, params.general().seed, load_measures(section.measures))
+        figures = evaluate(splits, scored, baseline, section, params.general().seed, load_measures(section.measures))
     write_json({**figures, "behaviour": _behaviour(labels_of(scored), kind)}, paths.metrics("evaluate"))
     write_json(summary(figures), SUMMARY)
     low, high = figures["intervals"]["macro_f1"]

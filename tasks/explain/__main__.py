@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from tasks.core import params, paths, recorded
 from tasks.core.cli import run
 from tasks.core.errors import UserError
-from tasks.core.files import private_folder, replacing, write_json
+from tasks.core.files import private_folder, read_json, replacing, write_json
 from tasks.core.rows import modality
 from tasks.core.tables import in_order_of, read_table
 from tasks.dataset import layout
@@ -22,6 +22,10 @@ from tasks.images import thumbnail
 from tasks.modelling.checkpoints import checkpoint
 from tasks.redaction import excerpt
 from tasks.tables.delimited import write_delimited
+
+if TYPE_CHECKING:
+    from tasks.explain.attribution import Explainer
+    from tasks.explain.weights import LinearExplainer
 
 SHOWN = 20  # suspects on the page; all are in the csv
 EXCERPT = 160  # characters of a suspect's text
@@ -49,12 +53,19 @@ def _explained(test: pa.Table, confidence: Any, places: list[int], section: Para
         return
     from tqdm import tqdm
 
-    from tasks.explain.attribution import Explainer
-
-    explainer = Explainer(paths.CLASSIFIER, section)
+    explainer = _explainer(section)
     for row, i in zip(tqdm(test.take(places).to_pylist(), desc="explain", unit=" mistakes"), places, strict=True):
         place = f"{row['source_file']}, row {row['source_row']}"
         yield Mistake(row["id"], place, float(confidence[i]), explainer.explain(row["text"], other=row["label"]))
+
+
+def _explainer(section: Params) -> Explainer | LinearExplainer:
+    """By the model's weights where it is linear, else by integrated gradients."""
+    from tasks.explain.attribution import Explainer
+    from tasks.explain.weights import LinearExplainer
+
+    linear = read_json(paths.CLASSIFIER / "config.json").get("model_type") == "linear"
+    return (LinearExplainer if linear else Explainer)(paths.CLASSIFIER, section)
 
 
 def label_errors(splits: pa.Table, section: Params, seed: int) -> list[dict[str, Any]]:
@@ -131,11 +142,9 @@ def explain_text(text: str, section: Params) -> None:
     recorded.require_output(paths.CLASSIFIER)
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} is for images, whose predictions are not explained")
-    from tasks.explain.attribution import Explainer
-
     if not text.strip():
         raise UserError("--text is empty: give a text to explain")
-    found = Explainer(paths.CLASSIFIER, section).explain(text)
+    found = _explainer(section).explain(text)
     print("".join(f"{ANSI[tone]}{piece}{chr(27)}[0m" if tone else piece for piece, tone, _ in coloured(found.pieces)))
     print(
         f"\n{found.predicted} over {found.other}: logit margin {found.margin:+.2f}, {found.masked_margin:+.2f} masked"

@@ -15,7 +15,7 @@ from tasks.core.errors import UserError
 from tasks.core.files import read_json, replacing_folder, write_json
 from tasks.core.rows import Modality
 from tasks.core.tables import read_table
-from tasks.finetune import Params, image_batches, record, warm_start
+from tasks.finetune import Params, image_batches, linear, record, warm_start
 from tasks.finetune.batching import Rows
 from tasks.finetune.device import threads
 from tasks.finetune.energy import energy_meter
@@ -102,6 +102,9 @@ def write_classifier(model: PreTrainedModel, tokenizer: Path, folder: Path) -> N
 def main() -> None:
     """Run the stage on the repository's paths."""
     section, general = params.load(Params, "finetune"), params.general()
+    if general.model.family == linear.FAMILY:
+        linear.run(section, general)
+        return
     watched.refuse_unwatched("model.name", general.model.name, "finetune")
     if section.warm_start:
         watched.refuse_unwatched("finetune.warm_start.folder", section.warm_start.folder, "finetune")

@@ -1,46 +1,18 @@
-"""Temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks")."""
+"""The temperature of ``tasks/modelling/temperature.py``, folded into the weights of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
 from tasks.modelling.checkpoints.checkpoint import last_layer
+from tasks.modelling.temperature import cross_entropy
+from tasks.modelling.temperature import fit_temperature as fit
 
-LOG_RANGE = (-3.0, 3.0)  # of log(temperature)
-
-
-def fit(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> float:
-    """The temperature that maximises the likelihood of held-out ``labels`` [rows] given ``logits`` [rows, labels].
-
-    Its logarithm has a standard normal prior, which weighs less than one row: without it, the temperature would be 0
-    when every row is classified correctly.
-    """
-    held_out, truth = torch.from_numpy(logits.astype(np.float64)), torch.from_numpy(labels)
-    log = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    search = torch.optim.LBFGS([log], max_iter=100, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
-
-    def cost() -> torch.Tensor:
-        search.zero_grad()
-        loss = torch.nn.functional.cross_entropy(held_out / log.exp(), truth, reduction="sum") + log * log / 2
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    search.step(cost)  # type: ignore[no-untyped-call]
-    return float(log.detach().clamp(*LOG_RANGE).exp())
-
-
-def cross_entropy(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> float:
-    """Mean of −log p(label), in nats, in float64."""
-    scaled = logits.astype(np.float64)
-    scaled -= scaled.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(labels)), labels]))
+__all__ = ["cross_entropy", "fit", "fold", "scaled_by"]
 
 
 @torch.no_grad()

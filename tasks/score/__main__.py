@@ -20,6 +20,7 @@ from tasks.dataset import layout
 from tasks.dataset.schema import scored
 from tasks.modelling.checkpoints import checkpoint, versions
 from tasks.score import Params, any_table
+from tasks.score.baseline import baseline_scores
 from tasks.score.behaviour_tests import behaviour
 from tasks.score.command import score
 from tasks.score.predict import Predicted, predict
@@ -52,7 +53,8 @@ def metrics(predicted: Predicted) -> dict[str, object]:
 
 
 def score_window(window: paths.WindowName, section: Params) -> None:
-    """Write a window's ``scored.parquet``, ``embeddings.npy``, ``behaviour.parquet`` and metrics."""
+    """Write a window's ``scored.parquet``, ``embeddings.npy``, ``baseline.parquet``, ``behaviour.parquet`` and metrics.
+    """
     rows, files = rows_of(window), layout.window(window)
     kind = modality(rows.column_names)
     values = rows[kind].to_pylist()
@@ -64,6 +66,7 @@ def score_window(window: paths.WindowName, section: Params) -> None:
     write_table(predicted.table(rows["id"]), files.scored)
     with replacing(files.embeddings) as part, part.open("wb") as file:
         np.save(file, predicted.embeddings)
+    write_table(baseline_scores(rows["id"], values, kind, section), files.baseline)
     write_json(metrics(predicted), paths.metrics("score", window))
     print(f"{window}: {len(values)} rows scored")
     write_table(_behaviour(window, section, values if kind == "text" else [], predicted), files.behaviour)

@@ -41,6 +41,11 @@ class Predicted:
     """Texts that were truncated."""
     thresholds: Thresholds | None = None
 
+    @classmethod
+    def of_probabilities(cls, labels: list[str], probabilities: npt.NDArray[np.float64]) -> Predicted:
+        """Of a classifier without embeddings."""
+        return cls(labels, probabilities, np.empty((len(probabilities), 0), np.float32), 0)
+
     @property
     def decisions(self) -> list[str | None]:
         """The label to act on, or None: abstain."""

@@ -57,7 +57,9 @@ def resolve(model: Model) -> Checkpoint:
     """The checkpoint that ``model`` names; nothing is loaded or fetched yet."""
     settings = model.config or {}
     families.refuse_unknown(model.family, settings)
-    if model.name is None and model.family is not None and families.modality(model.family) == "image":
+    if model.family in families.WITHOUT_CHECKPOINT or (
+        model.name is None and model.family is not None and families.modality(model.family) == "image"
+    ):
         return Checkpoint(f"{NO_CHECKPOINT}{model.family}", family=model.family, config=settings)
     return replace(_found(model.name, model.revision), family=model.family, config=settings)
 
@@ -65,12 +67,14 @@ def resolve(model: Model) -> Checkpoint:
 def starting_point(model: Model, pretrained: Path) -> Checkpoint:
     """The checkpoint a training starts from: ``pretrain``'s, or ``model``'s if there was no pre-training."""
     found = resolve(model)
-    return replace(found, source=str(pretrained), revision=None) if (pretrained / "config.json").is_file() else found
+    if model.family in families.WITHOUT_CHECKPOINT or not (pretrained / "config.json").is_file():
+        return found
+    return replace(found, source=str(pretrained), revision=None)
 
 
 def _found(name: str | None, revision: str | None) -> Checkpoint:
     if name is None:
-        raise UserError("model.name is null, which only an image family allows: name a checkpoint")
+        raise UserError("model.name is null, which only linear and an image family allow: name a checkpoint")
     if name.startswith("package:"):
         return Checkpoint(str(_with_config(_in_package(name), name)))
     if Path(name).is_dir():

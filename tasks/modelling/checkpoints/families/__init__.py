@@ -9,7 +9,8 @@ family is one module beside this one and one line in ``FAMILIES``. Its module ho
     the transformers config, whose ``model_type`` is the family's name;
 
 and its import registers its model with the Auto classes, unless transformers has it. An image family has
-``MODALITY = "image"`` and ``processor(settings)``. No code comes from a checkpoint.
+``MODALITY = "image"`` and ``processor(settings)``. ``linear`` has no ``config``: it finds its own tokens and is fitted
+whole (``WITHOUT_CHECKPOINT``). No code comes from a checkpoint.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from tasks.core.rows import Modality
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
+WITHOUT_CHECKPOINT = ("linear",)
+"""Families of texts that read no tokenizer of a checkpoint."""
 FAMILIES = {  # name → module
+    "linear": "tasks.modelling.checkpoints.families.linear",
     "rnn": "tasks.modelling.checkpoints.families.rnn",
     "vit": "tasks.modelling.checkpoints.families.vit",
 }
@@ -38,6 +42,11 @@ def refuse_unknown(name: str | None, settings: Mapping[str, Any]) -> None:
         raise UserError(f"model.config is for a family ({', '.join(FAMILIES)}); the checkpoint brings its own config")
     if name is not None and name not in FAMILIES:
         raise UserError(f"model.family is {name!r}; the families are {', '.join(FAMILIES)}, or null for the checkpoint")
+
+
+def parse_settings(name: str, settings: Mapping[str, Any]) -> Any:
+    """``model.config`` as the family's ``Settings``."""
+    return _settings(name, settings)[1]
 
 
 def modality(name: str) -> Modality:

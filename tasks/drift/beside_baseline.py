@@ -1,0 +1,34 @@
+"""The model beside the baseline on the current rows that have labels: whether the gap holds as the world moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tasks.drift.estimates import labelled
+from tasks.drift.performance import MIN_LABELLED
+from tasks.drift.rows import Rows
+from tasks.statistics.measures import cells, interval
+
+DIGITS = 6
+
+
+def beside_baseline(current: Rows, baseline: Sequence[str], seed: int) -> dict[str, Any] | None:
+    """Accuracy and macro-F1 of both on the labelled rows, and the 95 % interval of the paired difference, model minus
+    baseline (bootstrap over rows); None below MIN_LABELLED rows. ``baseline``: its predictions, in the rows' order."""
+    known = np.flatnonzero(labelled(current))
+    if len(known) < MIN_LABELLED:
+        return None
+    truth, model = (current.categories[name][known].tolist() for name in ("label", "prediction"))
+    beside = [baseline[i] for i in known]
+    counted = cells(sorted({*truth, *model, *beside}), truth, model, beside)
+    whole, drawn = counted.counts[None], counted.resampled(seed)
+    found: dict[str, Any] = {"rows": len(known), "baseline": {}, "difference": {}, "interval": {}}
+    for name, measure, options in (("accuracy", counted.accuracy, {}), ("macro_f1", counted.macro_f1, {"resample": True})):
+        own, its = (round(float(measure(i, whole)[0]), DIGITS) for i in (0, 1))
+        ends = interval(measure(0, drawn, **options) - measure(1, drawn, **options))
+        found[name], found["baseline"][name], found["difference"][name] = own, its, round(own - its, DIGITS)
+        found["interval"][name] = [round(end, DIGITS) for end in ends]
+    return found

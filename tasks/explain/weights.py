@@ -1,0 +1,71 @@
+"""Exact attributions of a linear model: what each n-gram adds to the logits is its weight times its TF-IDF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tasks.explain import Params
+from tasks.explain.attribution import Explained
+from tasks.modelling.checkpoints import checkpoint
+
+
+class LinearExplainer:
+    """A linear classifier whose predictions are explained."""
+
+    def __init__(self, folder: Path, section: Params) -> None:
+        torch.set_num_threads(section.threads)
+        self.tokenizer, self.model = checkpoint.load_trained(folder)
+        self.labels = checkpoint.labels_of(folder)
+
+    @torch.inference_mode()
+    def explain(self, text: str, other: str | None = None) -> Explained:
+        """The prediction for a text, compared with another label: by default, and for one that the model does not
+        know, the second most likely. The addends of an n-gram are divided equally among its words, or its characters.
+
+        They add up to the margin over that of a text without any known n-gram, which has the biases alone.
+        """
+        encoded = self.tokenizer(text, truncation=True, return_tensors="pt")
+        ids, model = encoded["input_ids"], self.model
+        logits, biases = model(**encoded).logits[0], model.classifier.bias
+        label = int(logits.argmax())
+        beside = self.labels.index(other) if other in self.labels else int(logits.topk(2).indices[1])
+        margin, without = (float(values[label] - values[beside]) for values in (logits, biases))
+        direction = model.classifier.weight[label] - model.classifier.weight[beside]
+        added = (model.token_weights(ids, encoded["attention_mask"])[0] * (model.axes(ids[0]) @ direction)).tolist()
+        values = _by_character(text, self.tokenizer.reader, added)
+        error = abs(sum(values) - (margin - without)) / max(abs(margin - without), 1e-9)
+        return Explained(
+            _pieces(text, values),
+            self.labels[label],
+            self.labels[beside],
+            round(margin, 6),
+            round(without, 6),
+            round(error, 6),
+            1,
+            error <= 1e-3,
+            text[len(values) :].strip(),
+        )
+
+
+def _by_character(text: str, reader: Any, added: list[float]) -> list[float]:
+    """What each character that is read adds; ``added``: what each n-gram does, in the reader's order."""
+    values = [0.0] * min(len(text), reader.limit)
+    for (_, spans), value in zip(reader.places(text), added, strict=False):  # one padding, where there is no n-gram
+        for begin, end in spans:
+            for i in range(begin, end):
+                values[i] += value / len(spans) / (end - begin)
+    return values
+
+
+def _pieces(text: str, values: list[float]) -> list[tuple[str, float]]:
+    """The text in order, cut where words begin and end, each piece with the sum of its characters."""
+    pieces: list[tuple[str, float]] = []
+    begin = 0
+    for end in range(1, len(values) + 1):
+        if end == len(values) or text[end].isalnum() != text[end - 1].isalnum():
+            pieces.append((text[begin:end], round(sum(values[begin:end]), 6)))
+            begin = end
+    return pieces

@@ -1,0 +1,82 @@
+"""``model.family: linear``: fitted in one go, by the code that fits the baseline; nothing to resume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from tasks.core import paths
+from tasks.core.errors import UserError
+from tasks.core.files import read_json, replacing_folder, write_json
+from tasks.core.params import General
+from tasks.core.tables import read_table
+from tasks.finetune import Params, record
+from tasks.modelling.checkpoints.families import parse_settings
+from tasks.modelling.decision import choose_thresholds, softmax
+from tasks.modelling.linear import folder
+from tasks.modelling.linear.fitting import Labelled, Linear, fit
+from tasks.modelling.temperature import cross_entropy
+
+FAMILY = "linear"
+READ = {"class_weights", "decision"}
+REFUSED = {"activation", "augmentation", "dropout", "label_smoothing", "layers", "lora", "loss", "warm_start"}
+"""What would be another model or another aim; how gradients go about it is left aside."""
+
+
+def refuse_unfit(section: Params) -> None:
+    """UserError for a set key that asks for what a linear model cannot be; one line for those that are not read."""
+    default = Params()
+    given = {name for name in section.model_fields_set if getattr(section, name) != getattr(default, name)}
+    if unfit := sorted(given & REFUSED):
+        raise UserError(f"finetune.{unfit[0]} is not for model.family: linear: remove it from params.yaml")
+    if unread := sorted(given - READ):
+        print(f"not read for a linear model: {', '.join(f'finetune.{name}' for name in unread)}", flush=True)
+
+
+def read_rows(tokens: Path, name: str) -> Labelled:
+    """The texts of a split and the numbers of their labels."""
+    table = read_table(tokens / f"{name}.parquet", ["text", "label"])
+    return Labelled(table["text"].to_pylist(), table["label"].to_numpy())
+
+
+def train(
+    tokens: Path, settings: Mapping[str, Any], section: Params, seed: int, classifier: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fit to the texts in ``tokens`` and write the folder ``classifier``; the metrics and the cost."""
+    refuse_unfit(section)
+    choices, labels, begin = parse_settings(FAMILY, settings), read_json(tokens / "labels.json")["labels"], perf_counter()
+    section.decision.refuse_unknown(labels)
+    rows, validation = (read_rows(tokens, name) for name in ("train", "validation"))
+    fitted = fit(rows, validation, labels, choices, seed, axes=choices.axes, balanced=section.class_weights)
+    held_out, seen = fitted.logits(validation.texts), fitted.logits(rows.texts)
+    decision = choose_thresholds(softmax(held_out), validation.labels, labels, section.decision)
+    with replacing_folder(classifier) as part:
+        folder.write(fitted, part, {"decision": decision} if decision else None)
+    losses = {"train_loss": cross_entropy(seen, rows.labels), "validation_loss": cross_entropy(held_out, validation.labels)}
+    metrics = {
+        "labels": labels,
+        "steps": 0,
+        "temperature": round(fitted.temperature, 6),
+        "parameters": _parameters(fitted),
+        **{name: round(value, 6) for name, value in losses.items()},
+        "validation_accuracy": round(float((held_out.argmax(1) == validation.labels).mean()), 6),
+        "chosen": fitted.chosen,
+        "tried": fitted.tried,
+        **({"decision": decision} if decision else {}),
+    }
+    return metrics, {"seconds": {"train": round(perf_counter() - begin, 3)}, "device": "cpu", **record.host()}
+
+
+def _parameters(fitted: Linear) -> int:
+    """Weights and biases of the labels, and the weights of the terms."""
+    return len(fitted.labels) * (len(fitted.terms) + 1) + len(fitted.terms)
+
+
+def run(section: Params, general: General) -> None:
+    """The stage for this family, on the repository's paths."""
+    metrics, cost = train(paths.TOKENS, general.model.config or {}, section, general.seed, paths.CLASSIFIER)
+    record.write_curves([], paths.CURVES)
+    write_json(cost, paths.FINETUNE_COST)
+    write_json(metrics, paths.metrics("finetune"))
