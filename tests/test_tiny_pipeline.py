@@ -11,7 +11,7 @@ from dvc.repo import Repo
 from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY, TOP
 
-LEFT_OUT = {"tokenize", "pretrain", "explain", "report"}  # a real model's, and what only a person reads
+LEFT_OUT = {"baseline", "tokenize", "pretrain", "explain", "report"}  # a real model's, and what only a person reads
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+from dvc.repo import Repo
+
 from flows.champion import manifest, registry
 from flows.champion.code_age import code_age
 from flows.champion.comparison import fetch
@@ -165,6 +167,13 @@ def _refuse_trained_on(windows: Windows, window: TimeRange) -> None:
         )
 
 
+def models_of(folder: Path) -> list[Path]:
+    """What ``score`` runs: the model, and the baseline where the commit's pipeline fits one."""
+    with Repo(str(folder)) as repo:
+        made = {Path(out.fs_path).relative_to(repo.root_dir) for stage in repo.index.stages for out in stage.outs}
+    return [paths.CLASSIFIER, *({paths.BASELINE} & made)]
+
+
 def run_branch(
     home: Home, planned: Plan, folder: Path, revision: str, minutes: Mapping[str, float]
 ) -> Iterator[Result]:
@@ -172,7 +181,7 @@ def run_branch(
 
     Rows are read as they are at ``revision``.
     """
-    fetch(folder, planned.champion.commit, [paths.CLASSIFIER])  # NotFetched without the model
+    fetch(folder, planned.champion.commit, models_of(folder))  # NotFetched without them
     sources.read_at(folder, workspace.pinned(home, revision))
     log.info(f"the champion's code: {code_age(home, planned.champion.commit, revision)}")
     if planned.window:

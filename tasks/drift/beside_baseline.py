@@ -26,7 +26,10 @@ def beside_baseline(current: Rows, baseline: Sequence[str], seed: int) -> dict[s
     counted = cells(sorted({*truth, *model, *beside}), truth, model, beside)
     whole, drawn = counted.counts[None], counted.resampled(seed)
     found: dict[str, Any] = {"rows": len(known), "baseline": {}, "difference": {}, "interval": {}}
-    for name, measure, options in (("accuracy", counted.accuracy, {}), ("macro_f1", counted.macro_f1, {"resample": True})):
+    for name, measure, options in (
+        ("accuracy", counted.accuracy, {}),
+        ("macro_f1", counted.macro_f1, {"resample": True}),
+    ):
         own, its = (round(float(measure(i, whole)[0]), DIGITS) for i in (0, 1))
         ends = interval(measure(0, drawn, **options) - measure(1, drawn, **options))
         found[name], found["baseline"][name], found["difference"][name] = own, its, round(own - its, DIGITS)

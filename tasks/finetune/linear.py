@@ -46,7 +46,11 @@ def train(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fit to the texts in ``tokens`` and write the folder ``classifier``; the metrics and the cost."""
     refuse_unfit(section)
-    choices, labels, begin = parse_settings(FAMILY, settings), read_json(tokens / "labels.json")["labels"], perf_counter()
+    choices, labels, begin = (
+        parse_settings(FAMILY, settings),
+        read_json(tokens / "labels.json")["labels"],
+        perf_counter(),
+    )
     section.decision.refuse_unknown(labels)
     rows, validation = (read_rows(tokens, name) for name in ("train", "validation"))
     fitted = fit(rows, validation, labels, choices, seed, axes=choices.axes, balanced=section.class_weights)
@@ -54,7 +58,10 @@ def train(
     decision = choose_thresholds(softmax(held_out), validation.labels, labels, section.decision)
     with replacing_folder(classifier) as part:
         folder.write(fitted, part, {"decision": decision} if decision else None)
-    losses = {"train_loss": cross_entropy(seen, rows.labels), "validation_loss": cross_entropy(held_out, validation.labels)}
+    losses = {
+        "train_loss": cross_entropy(seen, rows.labels),
+        "validation_loss": cross_entropy(held_out, validation.labels),
+    }
     metrics = {
         "labels": labels,
         "steps": 0,

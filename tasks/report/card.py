@@ -37,7 +37,7 @@ def model_card(inputs: Inputs, section: Card) -> str:
         rows=inputs.split["rows"],
         weights={file.name: sha256_of(file) for file in sorted(paths.CLASSIFIER.glob("*.safetensors"))},
         origin=phrases.origin(inputs.general.model),
-        kind=phrases.OF[inputs.reads],
+        kind=phrases.of(inputs.reads, inputs.is_linear),
         seed=inputs.general.seed,
         tokenize=inputs.tokenize,
         finetune=inputs.finetune,

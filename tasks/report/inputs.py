@@ -34,6 +34,7 @@ class Inputs:
     split: Record
     tokenize: Record
     finetune: Record
+    baseline: Record
     evaluate: Record
     drift: Record
     curves: list[dict[str, float]]
@@ -41,6 +42,11 @@ class Inputs:
     cost: Record
     quarantine: Mapping[WindowName, pa.Table]
     """With the columns QUARANTINE and the one that holds texts or images."""
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the model is of the baseline's family."""
+        return self.general.model.family == "linear"
 
     @property
     def reads(self) -> Modality:
@@ -59,6 +65,7 @@ def read_inputs() -> Inputs:
         split=read_json(paths.metrics("split")),
         tokenize=read_json(paths.metrics("tokenize")),
         finetune=read_json(paths.metrics("finetune")),
+        baseline=read_json(paths.metrics("baseline")),
         evaluate=read_json(paths.metrics("evaluate")),
         drift=read_json(paths.metrics("drift")),
         curves=read_curves(paths.CURVES),

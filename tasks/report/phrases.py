@@ -22,8 +22,8 @@ OF: dict[Modality, dict[str, str]] = {
         "many": "texts",
         "task": "text-classification",
         "call": 'pipeline("text-classification", "models/classifier", truncation=True)',
-        "baseline": "TF-IDF of words and word pairs with logistic regression",
-        "card_baseline": "TF-IDF with logistic regression",
+        "baseline": "a linear model of TF-IDF, chosen and calibrated on the validation rows",
+        "card_baseline": "a linear model of TF-IDF, chosen on validation",
         "drift_page": "Words, texts and distributions",
     },
     "image": {
@@ -37,6 +37,14 @@ OF: dict[Modality, dict[str, str]] = {
     },
 }
 """What the page calls things, by what the rows are."""
+
+
+IMPORTED = "import tasks.modelling.checkpoints.families.linear  # registers it"
+
+
+def of(reads: Modality, linear: bool) -> dict[str, str]:
+    """What the page calls things; ``linear``: the model has to be registered before it is loaded."""
+    return OF[reads] | {"register": IMPORTED if linear else ""}
 
 
 def count(value: int) -> str:
@@ -93,6 +101,8 @@ def window_range(window: WindowRange) -> str:
 
 def checkpoint(model: Model) -> str:
     """Where the weights came from."""
+    if model.family == "linear":
+        return "none, a linear model of n-grams"
     if model.name is None:
         return f"none, drawn at random (family {model.family})"
     return model.name + (f" at {model.revision}" if model.revision else "")
@@ -100,8 +110,16 @@ def checkpoint(model: Model) -> str:
 
 def origin(model: Model) -> str:
     """The same as half a sentence."""
+    if model.family == "linear":
+        return "a linear model of its n-grams (TF-IDF)"
     how = "trained from weights drawn at random" if model.name is None else f"fine-tuned from {checkpoint(model)}"
     return how if model.name or not model.family else f"{how}, of the family {model.family}"
+
+
+def chosen(baseline: Mapping[str, Any]) -> str:
+    """What the baseline is, where it was chosen; of images, nothing."""
+    its = baseline.get("chosen")
+    return "" if its is None else f"{name(its['features'])}, {name(its['estimator'])}, C = {its['penalty']:g}"
 
 
 def facts(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -51,7 +51,7 @@ def render(inputs: Inputs, section: Params) -> str:
             policy=POLICY,
             section=section,
             windows=WINDOWS,
-            kind=phrases.OF[inputs.reads],
+            kind=phrases.of(inputs.reads, inputs.is_linear),
             **_verdict(inputs),
             **_model(inputs, section),
             **_data(inputs, section),
@@ -75,6 +75,7 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
     baseline, of = evaluate["baseline"], evaluate["intervals"]
     return {
         "evaluate": evaluate,
+        "chosen": phrases.chosen(inputs.baseline),
         "measures": measure_titles(evaluate),
         "diagram": charts.reliability(evaluate["reliability"]["bins"]),
         "intervals": charts.intervals(
@@ -90,6 +91,7 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
         "curves": charts.curves(inputs.curves),
         "tokenize": inputs.tokenize,
         "temperature": inputs.finetune["temperature"],
+        "tried": inputs.finetune.get("tried", ()),
         "decision": inputs.finetune.get("decision"),
     }
 
@@ -111,7 +113,7 @@ def _drift(inputs: Inputs) -> dict[str, Any]:
         inputs.drift["signals"].items(),
         key=lambda pair: (not pair[1]["alarm"], not pair[1]["significant"], -pair[1]["effect"]),
     )
-    return {"drift": inputs.drift, "signals": signals}
+    return {"drift": inputs.drift, "signals": signals, "beside": inputs.drift["performance"].get("beside_baseline")}
 
 
 def _foot(inputs: Inputs, section: Params) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from tasks.core.paths import WindowName
 from tasks.report.inputs import Inputs, Record
 from tasks.report.phrases import count, figure, percent, points, signed
 
+SHIP = "to ship the baseline, set `model.family: linear` in params.yaml and run `dvc repro`"
 Tone = Literal["good", "notice", "bad", "silent"]
 
 MAX_UNKNOWN = 0.05  # share of unknown tokens; above, the checkpoint probably does not know the language
@@ -43,23 +44,44 @@ class Step:
 
 def findings(inputs: Inputs) -> tuple[Finding, Finding, Finding]:
     """The findings on the model, on drift and on quarantined rows."""
-    return on_model(inputs.evaluate), on_drift(inputs.drift), on_data(inputs.validate)
+    model = the_baseline(inputs.evaluate) if inputs.is_linear else on_model(inputs.evaluate, inputs.reads == "text")
+    return model, on_drift(inputs.drift), on_data(inputs.validate)
 
 
 def headline(model: Finding, drift: Finding) -> str:
-    """Both in one sentence."""
+    """Both in one sentence; two where the first says what to do."""
+    if SHIP in model.clause:
+        return f"{model.clause}. {drift.clause[:1].upper()}{drift.clause[1:]}."
     joint = "and" if (model.tone == "good") == (drift.tone == "good") else "but"
     return f"{model.clause}, {joint} {drift.clause}."
 
 
-def on_model(evaluate: Record) -> Finding:
-    """The model against the baseline: the 95 % interval of the paired difference decides."""
+def the_baseline(evaluate: Record) -> Finding:
+    """A linear model: it is the baseline, or differs from it by its settings."""
+    low, high = evaluate["intervals"]["difference"]
+    if low == high == 0:
+        text = f"{_reached(evaluate)} It is fitted and chosen as the baseline is."
+        return Finding("Model", "good", "The baseline, shipped", text, "The model is the baseline, a linear one")
+    return on_model(evaluate, False)
+
+
+def _reached(evaluate: Record) -> str:
+    own = evaluate["intervals"]["macro_f1"]
+    return (
+        f"Macro-F1 is {figure(evaluate['macro_f1'])} on {count(evaluate['rows'])} test rows that the model never saw "
+        f"(95 % interval {figure(own[0])} to {figure(own[1])})."
+    )
+
+
+def on_model(evaluate: Record, can_ship: bool) -> Finding:
+    """The model against the baseline: the 95 % interval of the paired difference decides. ``can_ship``: whether the
+    baseline is a family that can be shipped instead."""
     low, high = evaluate["intervals"]["difference"]
     tone, title, clause = _standing(low, high)
-    own = evaluate["intervals"]["macro_f1"]
+    if can_ship and tone != "good":
+        clause = f"{clause}: {SHIP}"
     text = (
-        f"Macro-F1 is {figure(evaluate['macro_f1'])} on {count(evaluate['rows'])} test rows that the model never saw "
-        f"(95 % interval {figure(own[0])} to {figure(own[1])}). The baseline reaches "
+        f"{_reached(evaluate)} The baseline reaches "
         f"{figure(evaluate['baseline']['macro_f1'])} on the same rows; the difference is "
         f"{signed(evaluate['difference'])} ({signed(low)} to {signed(high)})."
     )
@@ -70,7 +92,7 @@ def _standing(low: float, high: float) -> tuple[Tone, str, str]:
     if low > 0:
         return "good", "Better than the baseline", "The model is better than the baseline"
     if high < 0:
-        return "bad", "Worse than the baseline", "The model is worse than the baseline"
+        return "bad", "Worse than the baseline", "The baseline is better than the model"
     return (
         "notice",
         "Not significantly better than the baseline",
@@ -111,6 +133,7 @@ def steps(inputs: Inputs, model: Finding, drift: Finding, data: Finding) -> list
     """What to do next, the most important first."""
     found = [
         *_about_model(model),
+        *_about_gap(inputs.drift),
         *_about_drift(drift),
         *_about_data(inputs, data),
         *_about_confidence(inputs.evaluate),
@@ -123,13 +146,22 @@ def steps(inputs: Inputs, model: Finding, drift: Finding, data: Finding) -> list
 def _about_model(model: Finding) -> Iterator[Step]:
     if model.tone == "bad":
         yield Step(
-            "Do not use this model: the baseline is significantly better, and costs next to nothing. Train longer, use "
-            "more of each text (`finetune`, `tokenize.max_length`), or choose a larger checkpoint."
+            "Do not use this model: the baseline is significantly better, and costs next to nothing. Ship it, or train "
+            "longer, use more of each text (`finetune`, `tokenize.max_length`), or choose a larger checkpoint."
         )
     if model.tone == "notice":
         yield Step(
             "Decide whether the model is worth its cost: chance alone explains its difference to the baseline. More "
             "test rows would detect a smaller difference; a larger checkpoint or more of each text may do better."
+        )
+
+
+def _about_gap(drift: Record) -> Iterator[Step]:
+    beside = drift["performance"].get("beside_baseline")
+    if beside and beside["interval"]["macro_f1"][1] < 0:
+        yield Step(
+            f"On the labelled current rows the baseline is better by {figure(-beside['difference']['macro_f1'])} in "
+            "macro-F1: look at the section on drift before you keep this model."
         )
 
 

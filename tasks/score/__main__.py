@@ -53,8 +53,7 @@ def metrics(predicted: Predicted) -> dict[str, object]:
 
 
 def score_window(window: paths.WindowName, section: Params) -> None:
-    """Write a window's ``scored.parquet``, ``embeddings.npy``, ``baseline.parquet``, ``behaviour.parquet`` and metrics.
-    """
+    """Write what the model and the baseline say of a window's rows, the model's embeddings, and its metrics."""
     rows, files = rows_of(window), layout.window(window)
     kind = modality(rows.column_names)
     values = rows[kind].to_pylist()

@@ -44,8 +44,9 @@ def evaluated(labels, right=0.9):
     train, _ = scored_rows(labels, 40 * len(labels), 1)
     test, scored = scored_rows(labels, 30 * len(labels), 2, right)
     splits = {"train": train, "validation": test.slice(0, 0), "test": test}
+    _, baseline = scored_rows(labels, 30 * len(labels), 2, 0.5)
     tests = [behaved_as(name, passed) for name, passed in (("Typos", 19), ("<b>Case</b>", 12))]
-    return evaluate(splits, scored, EvaluateParams(resamples=200), 7) | {"behaviour": tests}
+    return evaluate(splits, scored, baseline, EvaluateParams(resamples=200), 7) | {"behaviour": tests}
 
 
 def behaved_as(name, passed):
@@ -121,6 +122,7 @@ def inputs(**changes):
             "temperature": 1.2,
             "precision": "fp32",
         },
+        "baseline": {"chosen": {"features": "words", "estimator": "svm", "penalty": 1.0}, "tried": []},
         "evaluate": evaluated(["ham", "spam"]),
         "drift": judged(0.4),
         "curves": [
@@ -145,7 +147,7 @@ def inputs(**changes):
 def laid_out(found, folder):
     """The inputs as the files they are read from."""
     (folder / "params.yaml").write_text("model: {name: models/tiny}\nreport: {examples: 1}\n", encoding="utf-8")
-    for name in ("split", "tokenize", "finetune", "evaluate", "drift"):
+    for name in ("split", "tokenize", "finetune", "baseline", "evaluate", "drift"):
         write_json(getattr(found, name), folder / paths.metrics(name))
     for name in paths.WINDOWS:
         write_json(found.ingest[name], folder / paths.metrics("ingest", name))

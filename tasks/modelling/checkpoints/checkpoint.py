@@ -115,6 +115,11 @@ def tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
     """
     from transformers import PreTrainedTokenizerFast
 
+    if checkpoint.family in families.WITHOUT_CHECKPOINT:
+        raise UserError(
+            f"model.family is {checkpoint.family}, whose tokens are no checkpoint's: set pretrain.epochs to 0, or name "
+            "another family"
+        )
     if checkpoint.source.startswith(NO_CHECKPOINT):
         raise UserError(f"model.family is {checkpoint.family}, a family for images, but the rows are texts")
     found = loader.tokenizer(checkpoint.folder, weights=checkpoint.family is None)

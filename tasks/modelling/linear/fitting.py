@@ -1,4 +1,4 @@
-"""A linear classifier of texts: its n-grams, estimator and penalty chosen on validation rows, and calibrated on them."""
+"""A linear classifier of texts: n-grams, estimator and penalty chosen on validation rows, and calibrated on them."""
 
 from __future__ import annotations
 
@@ -114,7 +114,9 @@ def fit(
         train = train.take(np.sort(drawn))
     with threadpool_limits(1):  # else the last digits depend on how many cores there are
         tried: list[Tried] = []
-        for found, values in _candidates(train, validation if len(validation.texts) else train, labels, choices, seed, balanced):
+        for found, values in _candidates(
+            train, validation if len(validation.texts) else train, labels, choices, seed, balanced
+        ):
             if not tried or _rank(found.chosen) > max(map(_rank, tried)):
                 best, of_best = found, values
             tried.append(found.chosen)
@@ -141,7 +143,10 @@ def _candidates(
                 "macro_f1": round(float(f1_score(validation.labels, logits.argmax(1), average="macro")), DIGITS),
                 "log_loss": round(cross_entropy(logits / temperature, validation.labels), DIGITS),
             }
-            yield data.linear(list(labels), weights / temperature, biases / temperature, temperature, chosen), data.train
+            yield (
+                data.linear(list(labels), weights / temperature, biases / temperature, temperature, chosen),
+                data.train,
+            )
 
 
 def _features(train: Labelled, validation: Labelled, choices: Choices) -> Iterator[tuple[Features, _Data]]:
@@ -158,9 +163,7 @@ def _features(train: Labelled, validation: Labelled, choices: Choices) -> Iterat
         idf = np.concatenate([block.idf for block in blocks])
         counts = csr_array(hstack([block.counts for block in blocks], format="csr"))
         held_out = tfidf.counted(validation.texts, reader, len(terms))
-        yield features, _Data(
-            terms, sizes, idf, *(tfidf.weighted(part, idf, sizes) for part in (counts, held_out))
-        )
+        yield features, _Data(terms, sizes, idf, *(tfidf.weighted(part, idf, sizes) for part in (counts, held_out)))
 
 
 def _estimator(name: Estimator, penalty: float, seed: int, balanced: bool) -> Any:

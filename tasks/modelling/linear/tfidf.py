@@ -9,6 +9,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import csr_array, diags_array, hstack
@@ -90,7 +91,7 @@ def counted(texts: Sequence[str], reader: ngrams.Reader, terms: int) -> csr_arra
 def weighted(counts: csr_array, idf: Floats, sizes: Sequence[int]) -> csr_array:
     """(1 + log count) × idf, each block of ``sizes`` terms divided by its norm, [rows, terms]."""
     ends = np.cumsum([0, *sizes])
-    blocks = [_normalised(counts[:, a:b], idf[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    blocks = [_normalised(counts[:, a:b], idf[a:b]) for a, b in pairwise(ends)]
     return csr_array(hstack(blocks, format="csr"))
 
 

@@ -40,6 +40,7 @@ def write_scores(window, ids, spam):
         "decision": [None] * len(ids),
     }
     write_table(pa.table(columns, schema=schema.scored(["ham", "spam"])), layout.window(window).scored)
+    write_table(pa.table(columns, schema=schema.scored(["ham", "spam"])), layout.window(window).baseline)
     np.save(layout.window(window).embeddings, rng.normal(size=(len(ids), 8)).astype(np.float32))
 
 

@@ -40,6 +40,21 @@ def scores(rows, seed=0):
     return both.take(random.permutation(len(both)))
 
 
+def baseline(rows):
+    """Of one that is wrong about every twentieth row."""
+    said = [
+        LABELS[(label == "ham") ^ (i % 20 != 0)] if label in LABELS else "ham" for i, label in enumerate(truth_of(rows))
+    ]
+    shares = [0.9 if label == "spam" else 0.1 for label in said]
+    columns = {"prediction": said, "decision": said, "confidence": [0.9] * len(said)}
+    table = pa.table({"id": rows["id"], **columns, "probability_ham": 1 - np.array(shares), "probability_spam": shares})
+    return pa.concat_tables([table.slice(0, 3).set_column(0, "id", pa.array(["x", "y", "z"])), table])
+
+
+def truth_of(rows):
+    return rows["label"].to_pylist()
+
+
 def splits(test):
     return {"train": mails(300, 1), "validation": pa.table({"id": ["x", "y", "z"]}), "test": test}
 
@@ -47,7 +62,7 @@ def splits(test):
 @pytest.fixture(scope="module")
 def figures():
     test = mails(150, 2)
-    return test, scores(test), evaluate(splits(test), scores(test), Params(), 7)
+    return test, scores(test), evaluate(splits(test), scores(test), baseline(test), Params(), 7)
 
 
 def test_figures_equal_those_of_scikit_learn_on_rows_joined_by_id(figures):
@@ -69,7 +84,7 @@ def test_every_interval_holds_its_figure(figures):
     for name in ("accuracy", "macro_f1", "difference"):
         low, high = found["intervals"][name]
         assert low <= found[name] <= high
-    assert found["baseline"]["macro_f1"] > 0.9, "the baseline learns what is easy"
+    assert found["baseline"]["accuracy"] == pytest.approx(1 - 8 / 150), "every twentieth is wrong"
     assert found["difference"] == pytest.approx(found["macro_f1"] - found["baseline"]["macro_f1"])
 
 
@@ -84,7 +99,7 @@ def test_the_summary_holds_single_numbers_of_the_figures(figures):
 def test_the_same_rows_give_the_same_bytes(figures, tmp_path):
     test, scored, found = figures
     write_json(found, tmp_path / "one.json")
-    write_json(evaluate(splits(test), scored, Params(), 7), tmp_path / "two.json")
+    write_json(evaluate(splits(test), scored, baseline(test), Params(), 7), tmp_path / "two.json")
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
     assert json.loads((tmp_path / "one.json").read_text())["rows"] == 150
 
@@ -97,14 +112,20 @@ def test_scores_are_of_the_held_out_rows_and_of_no_others(figures):
         (pa.concat_tables([scored, scored.slice(0, 1).set_column(0, "id", pa.array(["w"]))]), "no held-out row, 'w'"),
     ):
         with pytest.raises(UserError, match=words):
-            evaluate(splits(test), other, Params(), 7)
+            evaluate(splits(test), other, baseline(test), Params(), 7)
+
+
+def test_scores_of_the_baseline_are_of_the_same_rows(figures):
+    test, scored, _ = figures
+    with pytest.raises(UserError, match="143 held-out rows have no score"):
+        evaluate(splits(test), scored, baseline(test).slice(0, 10), Params(), 7)
 
 
 def test_a_label_that_train_lacks_counts_as_wrong_and_is_named(figures):
     test, scored, before = figures
     label = ["eggs", *test["label"].to_pylist()[1:]]
     changed = test.set_column(test.column_names.index("label"), "label", pa.array(label))
-    found = evaluate(splits(changed), scored, Params(), 7)
+    found = evaluate(splits(changed), scored, baseline(changed), Params(), 7)
     assert found["labels_not_in_train"] == {"eggs": 1}
     assert before["labels_not_in_train"] == {}
     assert found["confusion"]["labels"] == ["ham", "spam", "eggs"]
@@ -152,18 +173,18 @@ def test_every_measure_stands_beside_the_baseline_with_its_interval_and_paired_d
 def test_rows_of_a_group_are_drawn_together_and_an_unknown_column_is_refused(figures):
     test, scored, found = figures
     grouped = test.append_column("thread", pa.array([f"t{i // 10}" for i in range(149)] + [None]))
-    by_thread = evaluate(splits(grouped), scored, Params(group="thread"), 7)
+    by_thread = evaluate(splits(grouped), scored, baseline(grouped), Params(group="thread"), 7)
     assert by_thread["resampled"] == {"by": "thread", "units": 16, "times": 2000}
     assert by_thread["log_loss"] == found["log_loss"]
     assert by_thread["intervals"]["log_loss"] != found["intervals"]["log_loss"]
     with pytest.raises(UserError, match=r"evaluate\.group.*'thread'"):
-        evaluate(splits(test), scored, Params(group="thread"), 7)
+        evaluate(splits(test), scored, baseline(test), Params(group="thread"), 7)
 
 
 def test_an_own_measure_stands_beside_the_others(figures):
     test, scored, found = figures
     measures = {"errors": lambda truth, predicted, *_: float((truth != predicted).sum())}
-    own = evaluate(splits(test), scored, Params(resamples=100), 7, measures)
+    own = evaluate(splits(test), scored, baseline(test), Params(resamples=100), 7, measures)
     wrong = round((1 - found["accuracy"]) * len(test))
     assert own["errors"] == wrong and own["baseline"]["errors"] == wrong - own["differences"]["errors"]
     low, high = own["intervals"]["errors"]

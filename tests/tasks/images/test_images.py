@@ -24,11 +24,11 @@ from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.schema import IMAGE_PROPERTIES, RAW_IMAGES
 from tasks.dataset.windows import Columns, Windows
-from tasks.evaluate.baseline import baseline_probabilities
 from tasks.explain import EXPLAINED
 from tasks.ingest import Params
 from tasks.ingest.__main__ import read_window
 from tasks.ingest.windows import plan
+from tasks.modelling.linear import pixels as grey_pixels
 from tasks.report.tables import example
 from tasks.split import Params as Split
 from tasks.split.__main__ import split
@@ -332,7 +332,7 @@ def test_the_page_of_explanations_shows_mistakes_and_runs_nothing():
     assert "default-src 'none'" in page
 
 
-def test_splits_keep_every_image_and_the_baseline_reads_pixels():
+def test_splits_keep_every_image_and_the_baseline_reads_pixels(tmp_path):
     random, dark, light = np.random.default_rng(1), (0, 90), (140, 256)
     tones = [random.choice(2) for _ in range(120)]
     data = [
@@ -342,7 +342,7 @@ def test_splits_keep_every_image_and_the_baseline_reads_pixels():
     tables, _ = split(rows, Split(), 7)
     assert sorted(key for table in tables.values() for key in table["id"].to_pylist()) == sorted(map(str, range(120)))
     train, test = tables["train"], tables["test"]
-    shares = baseline_probabilities(
-        train["image"].to_pylist(), train["label"].to_pylist(), test["image"].to_pylist(), ["d", "l"], 7, "image"
-    )
+    grey_pixels.fit(train["image"].to_pylist(), train["label"].to_pylist(), 7, tmp_path)
+    labels, shares = grey_pixels.logits(test["image"].to_pylist(), tmp_path)
+    assert labels == ["d", "l"]
     assert pc.all(pc.equal(pa.array(["dl"[i] for i in shares.argmax(1)]), test["label"])).as_py()

@@ -174,7 +174,7 @@ def test_the_chosen_one_has_the_highest_macro_f1_and_then_the_lowest_log_loss():
 def test_keys_of_other_models_are_refused_and_those_of_gradients_named(capsys):
     from tasks.finetune.linear import refuse_unfit
 
-    with pytest.raises(UserError, match="finetune.lora is not for model.family: linear"):
+    with pytest.raises(UserError, match=r"finetune\.lora is not for model\.family: linear"):
         refuse_unfit(Params(lora={"rank": 2}))
     refuse_unfit(Params(epochs=9, class_weights=True))
     assert "finetune.epochs" in capsys.readouterr().out
@@ -188,7 +188,9 @@ def test_finetune_writes_the_same_folder_twice_with_its_thresholds(tmp_path):
     from tasks.core.tables import write_table
 
     for name, rows in (("train", labelled(80, 1)), ("validation", labelled(40, 2))):
-        table = pa.table({"id": [f"{name}{i}" for i in range(len(rows.texts))], "text": rows.texts, "label": rows.labels})
+        table = pa.table(
+            {"id": [f"{name}{i}" for i in range(len(rows.texts))], "text": rows.texts, "label": rows.labels}
+        )
         write_table(table, tmp_path / f"{name}.parquet")
     write_json({"labels": ["ham", "spam"]}, tmp_path / "labels.json")
     section = Params(decision={"abstain": 0.3})
@@ -207,3 +209,14 @@ def test_no_gradient_is_needed_to_load(saved):
         assert model(input_ids=torch.tensor([[model.config.vocab_size - 1]])).logits[0] == pytest.approx(
             model.classifier.bias.tolist(), abs=1e-6
         )
+
+
+@pytest.mark.slow
+def test_an_export_gives_the_same_labels(saved, tmp_path):
+    pytest.importorskip("onnxruntime")
+    from tasks.export import Options
+    from tasks.export.classifier import export
+
+    found = export(saved, mails(60, 3), tmp_path / "onnx", Options(repeat=2))["forms"]["onnx"]
+    assert found["same_labels"] == 1 and found["largest_difference"] < 1e-5
+    assert (tmp_path / "onnx/vocab.json").read_bytes() == (saved / "vocab.json").read_bytes()

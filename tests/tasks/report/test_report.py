@@ -184,6 +184,49 @@ def test_the_headline_holds_both_verdicts(ordinary, drifted, significant, words_
     assert f"The model is better than the baseline, {words_}." in page.text
 
 
+@pytest.mark.parametrize(
+    ("ends", "words_"), [((-0.02, -0.01), "The baseline is better"), ((-0.01, 0.01), "not significantly")]
+)
+def test_a_model_that_does_not_win_is_told_in_the_first_sentence_with_the_way_to_ship_the_baseline(
+    ordinary, ends, words_
+):
+    figures = ordinary.evaluate | {"intervals": ordinary.evaluate["intervals"] | {"difference": list(ends)}}
+    said = Parsed(render(replace(ordinary, evaluate=figures), Params())).text
+    first = said[said.index("The baseline is better" if ends[1] < 0 else "The model is not") :]
+    assert (
+        words_ in first[:80]
+        and "to ship the baseline, set model.family: linear in params.yaml and run dvc repro." in first
+    )
+
+
+def test_a_linear_model_is_the_baseline_itself(ordinary):
+    same = ordinary.evaluate | {"intervals": ordinary.evaluate["intervals"] | {"difference": [0.0, 0.0]}}
+    general = ordinary.general.model_copy(
+        update={"model": ordinary.general.model.model_copy(update={"family": "linear"})}
+    )
+    tokenized = {"tokens": "ngrams", **{name: {"rows": 9} for name in ("train", "validation", "test")}}
+    tried = [{"features": "words", "estimator": "svm", "penalty": 1.0, "macro_f1": 0.9, "log_loss": 0.2}]
+    linear = replace(
+        ordinary, evaluate=same, general=general, tokenize=tokenized, finetune=ordinary.finetune | {"tried": tried}
+    )
+    said = Parsed(render(linear, Params())).text
+    assert "The model is the baseline, a linear one" in said and "to ship the baseline" not in said
+    assert "Fitted in one go" in said and "9 texts to train on" in said
+
+
+def test_the_gap_on_the_current_rows_is_shown_where_they_have_labels(ordinary):
+    beside = {"rows": 40, "accuracy": 0.8, "macro_f1": 0.7, "baseline": {"accuracy": 0.9, "macro_f1": 0.85}}
+    beside |= {
+        "difference": {"accuracy": -0.1, "macro_f1": -0.15},
+        "interval": {name: [-0.2, -0.05] for name in ("accuracy", "macro_f1")},
+    }
+    drift = ordinary.drift | {"performance": ordinary.drift["performance"] | {"beside_baseline": beside}}
+    said = Parsed(render(replace(ordinary, drift=drift), Params())).text
+    assert "Model and baseline on the current rows" in said and "On the 40 current rows that have a label" in said
+    assert "the baseline is better by 0.150 in macro-F1" in said
+    assert "Model and baseline on the current rows" not in Parsed(render(ordinary, Params())).text
+
+
 def test_what_validate_found_about_labels_and_texts_is_shown(ordinary):
     found = ["labels that look alike: 'spam' 30, '<Spam>' 2: if they are one, say validate.merge_labels: {}"]
     current = ordinary.validate["current"]

@@ -138,9 +138,7 @@ class LinearForSequenceClassification(PreTrainedModel):  # type: ignore[no-untyp
         if torch.compiler.is_exporting():  # no graph has the other form, which needs less memory
             places = (weights[:, None] @ self.axes(input_ids))[:, 0]
         else:
-            places = nn.functional.embedding_bag(
-                input_ids, self.axes.weight, per_sample_weights=weights, mode="sum"
-            )
+            places = nn.functional.embedding_bag(input_ids, self.axes.weight, per_sample_weights=weights, mode="sum")
         return SequenceClassifierOutput(logits=self.classifier(places))
 
 
