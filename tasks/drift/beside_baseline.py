@@ -22,7 +22,7 @@ def beside_baseline(current: Rows, baseline: Sequence[str], seed: int) -> dict[s
     if len(known) < MIN_LABELLED:
         return None
     truth, model = (current.categories[name][known].tolist() for name in ("label", "prediction"))
-    beside = [baseline[i] for i in known]
+    beside = [baseline[i] for i in known.tolist()]
     counted = cells(sorted({*truth, *model, *beside}), truth, model, beside)
     whole, drawn = counted.counts[None], counted.resampled(seed)
     found: dict[str, Any] = {"rows": len(known), "baseline": {}, "difference": {}, "interval": {}}

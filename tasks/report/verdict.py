@@ -62,7 +62,7 @@ def the_baseline(evaluate: Record) -> Finding:
     if low == high == 0:
         text = f"{_reached(evaluate)} It is fitted and chosen as the baseline is."
         return Finding("Model", "good", "The baseline, shipped", text, "The model is the baseline, a linear one")
-    return on_model(evaluate, False)
+    return on_model(evaluate)
 
 
 def _reached(evaluate: Record) -> str:
@@ -73,7 +73,7 @@ def _reached(evaluate: Record) -> str:
     )
 
 
-def on_model(evaluate: Record, can_ship: bool) -> Finding:
+def on_model(evaluate: Record, can_ship: bool = False) -> Finding:
     """The model against the baseline: the 95 % interval of the paired difference decides. ``can_ship``: whether the
     baseline is a family that can be shipped instead."""
     low, high = evaluate["intervals"]["difference"]
