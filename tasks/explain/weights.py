@@ -17,6 +17,8 @@ class LinearExplainer:
 
     def __init__(self, folder: Path, section: Params) -> None:
         torch.set_num_threads(section.threads)
+        self.tokenizer: Any
+        self.model: Any
         self.tokenizer, self.model = checkpoint.load_trained(folder)
         self.labels = checkpoint.labels_of(folder)
 

@@ -14,6 +14,8 @@ import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks.baseline import Params as Baseline
+from tasks.baseline.__main__ import fit_baseline
 from tasks.core import paths
 from tasks.core.cli import application
 from tasks.core.errors import UserError
@@ -49,6 +51,7 @@ def repository(classifier, tmp_path, monkeypatch):
     (tmp_path / "behaviour.yaml").write_text("tests: [{name: loud, change: upper_case, expect: same, rows: 3}]")
     paths.CLASSIFIER.parent.mkdir()
     paths.CLASSIFIER.symlink_to(classifier)
+    fit_baseline(mails(40, 5), mails(20, 6), Baseline(features="words"), 7)
     for seed, name in enumerate(("validation", "test")):
         rows = mails(6, seed)
         ids = pa.array([f"{name}{i}" for i in range(len(rows))])
@@ -107,7 +110,7 @@ def test_no_rows_need_no_weights(classifier, monkeypatch):
 
 def outputs(window):
     found = layout.window(window)
-    files = [found.scored, found.embeddings, paths.metrics("score", window)]
+    files = [found.scored, found.baseline, found.embeddings, paths.metrics("score", window)]
     return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 
@@ -120,6 +123,8 @@ def test_a_window_is_scored_row_for_row_and_the_same_bytes_twice(repository):
     assert table["decision"] == table["prediction"]
     embeddings = np.load(layout.window("reference").embeddings)
     assert (embeddings.dtype, embeddings.shape) == (np.float32, (12, 16))
+    beside = read_table(layout.window("reference").baseline)
+    assert (beside["id"].to_pylist(), beside.schema) == (expected, table.schema)
     tried = read_table(layout.window("reference").behaviour)
     assert tried["part"].to_pylist() == ["before", "after"] * 3
     figures = read_json(paths.metrics("score", "reference"))
@@ -147,6 +152,7 @@ def test_an_empty_window_is_scored_as_empty(repository):
     write_table(mails(0), layout.window("current").validated)
     score_window("current", SECTION)
     assert len(read_table(layout.window("current").scored)) == 0
+    assert len(read_table(layout.window("current").baseline)) == 0
     assert np.load(layout.window("current").embeddings).shape == (0, 16)
     assert read_json(paths.metrics("score", "current")) == {
         "rows": 0, "truncated_share": None, "predictions": {"ham": 0, "spam": 0}, "abstained": 0,

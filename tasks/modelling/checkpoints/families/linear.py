@@ -68,10 +68,10 @@ class LinearTokenizer(PreTrainedTokenizer):
         self, vocab_file: str, word_ngrams: int = 2, char_ngrams: Sequence[int] | None = None, **settings: Any
     ) -> None:
         self._known: dict[str, int] = json.loads(Path(vocab_file).read_text(encoding="utf-8"))
-        self._terms = list(self._known)
+        self._terms: list[str] = list(self._known)
         span = (char_ngrams[0], char_ngrams[1]) if char_ngrams else None
         self.reader = Reader(self._known, word_ngrams, span)
-        super().__init__(word_ngrams=word_ngrams, char_ngrams=char_ngrams, **settings)
+        super().__init__(word_ngrams=word_ngrams, char_ngrams=char_ngrams, **settings)  # type: ignore[no-untyped-call]
 
     @property
     def vocab_size(self) -> int:
@@ -80,7 +80,7 @@ class LinearTokenizer(PreTrainedTokenizer):
     def get_vocab(self) -> dict[str, int]:
         return dict(self._known)
 
-    def tokenize(self, text: str, **_: Any) -> list[str]:
+    def tokenize(self, text: str, **_: Any) -> list[str]:  # type: ignore[override]
         """Terms only: what in a text looks like a special token is text."""
         return [self._terms[i] for i in self.reader.numbers(text)]
 
@@ -126,8 +126,9 @@ class LinearForSequenceClassification(PreTrainedModel):  # type: ignore[no-untyp
         count = counts.scatter_add(1, input_ids, mask).gather(1, input_ids).clamp(min=1)
         weights = (1 + count.log()) * self.idf[input_ids] * mask
         squares, is_word = weights.square() / count, input_ids < self.config.word_features
-        norms = [(squares * block).sum(1, keepdim=True).sqrt().clamp(min=1e-12) for block in (is_word, ~is_word)]
-        return weights / count / torch.where(is_word, *norms)
+        words, others = ((squares * block).sum(1, keepdim=True) for block in (is_word, ~is_word))
+        norms: torch.Tensor = torch.where(is_word, words, others).sqrt().clamp(min=1e-12)
+        return weights / count / norms
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **_: Any
@@ -144,4 +145,4 @@ class LinearForSequenceClassification(PreTrainedModel):  # type: ignore[no-untyp
 
 AutoConfig.register(LinearConfig.model_type, LinearConfig, exist_ok=True)
 AutoModelForSequenceClassification.register(LinearConfig, LinearForSequenceClassification, exist_ok=True)
-AutoTokenizer.register(LinearConfig, LinearTokenizer, exist_ok=True)
+AutoTokenizer.register(LinearConfig, LinearTokenizer, exist_ok=True)  # type: ignore[no-untyped-call]
