@@ -34,7 +34,10 @@ class Patient(httpx.HTTPTransport):
 @contextmanager
 def logged_in(api, auth=None):
     """A client of the API, whose paths are relative to it; by default logged in by this process's Prefect home."""
-    who, password = (auth or driftline_login.known(urlsplit(api).port).auth).split(":", 1)
+    known = driftline_login.known(urlsplit(api).port)
+    if not (auth or known):
+        raise httpx.ConnectError(f"no server of ours has been on {api} yet")
+    who, password = (auth or known.auth).split(":", 1)
     with httpx.Client(base_url=f"{api}/", auth=(who, password), timeout=60, transport=Patient()) as client:
         token = client.get("csrf-token", params={"client": CLIENT}).raise_for_status().json()["token"]
         client.headers.update({"Prefect-Csrf-Client": CLIENT, "Prefect-Csrf-Token": token})
