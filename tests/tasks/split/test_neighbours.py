@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from random import Random
 
-from tasks.split.neighbours import BANDS, MAX_COMPARED, ROWS_PER_BAND, find_similar, near_duplicates, shingles
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.split.neighbours import BANDS, COMPARED, FIRST, ROWS_PER_BAND, find_similar, near_duplicates, shingles
 
 
 def test_a_text_is_its_pairs_of_words_and_a_short_one_its_words():
@@ -28,11 +32,37 @@ def test_a_similarity_that_is_reached_is_enough():
     assert find_similar("", others, 0.1) == [3]
 
 
-def test_a_row_is_compared_with_as_many_earlier_ones_as_is_said():
-    """Of equal texts each is compared with the last ones before it, so that a thousand copies cost no million pairs."""
-    pairs = near_duplicates(["the same three words"] * (MAX_COMPARED + 9), 0.7)
-    lags = (pairs[:, 0] - pairs[:, 1]).tolist()
-    assert {lag: lags.count(lag) for lag in lags} == {lag: MAX_COMPARED + 9 - lag for lag in range(1, MAX_COMPARED + 1)}
+def test_of_equal_texts_a_row_is_compared_with_as_many_earlier_ones_as_is_said():
+    """So that a thousand copies cost no million pairs."""
+    pairs = near_duplicates(["the same three words"] * (FIRST + 9), 0.7).tolist()
+    earlier = {row: [before for later, before in pairs if later == row] for row in range(FIRST + 9)}
+    assert earlier == {row: list(range(0 if row < FIRST else row - COMPARED, row)) for row in range(FIRST + 9)}
+
+
+@pytest.mark.hypothesis
+@given(
+    st.lists(st.sampled_from(["", "one", "a b c d", "a b c e", "a b c d f", "x y z", "X  y z", "z z z"]), max_size=90)
+)
+def test_every_pair_has_the_similarity_that_python_sets_give_and_later_rows_change_none(texts):
+    pairs = near_duplicates(texts, 0.5).tolist()
+    assert all(before < row for row, before in pairs)
+    assert all(before in find_similar_rows(texts, row) for row, before in pairs)
+    half = len(texts) // 2
+    assert near_duplicates(texts[:half], 0.5).tolist() == [pair for pair in pairs if pair[0] < half]
+
+
+def find_similar_rows(texts, row):
+    return find_similar(texts[row], texts[:row], 0.5)
+
+
+def test_rows_of_a_template_cost_pairs_in_proportion_to_their_number():
+    dice = Random(3)
+    words = [f"w{i}" for i in range(30)]
+    texts = [" ".join([*words[:9], str(dice.random()), *words[9:]]) for _ in range(2000)]
+    few, many = len(near_duplicates(texts[:1000], 0.7)), len(near_duplicates(texts, 0.7))
+    assert many - few < 1000 * BANDS * COMPARED / 2
+    linked = {row for row, _ in near_duplicates(texts, 0.7).tolist()}
+    assert linked == set(range(1, 2000)), "each has a near-duplicate before it"
 
 
 @pytest.mark.parametrize(("similarity", "proposed"), [(0.7, 0.928), (0.8, 0.998)])
