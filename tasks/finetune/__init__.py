@@ -105,8 +105,8 @@ class Params(Section):
     probe: bool = True
     """Initialise the last layer with a logistic regression on the untrained model's embeddings."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on a CUDA device that supports it (and TF32 for what stays float32) and on a CPU with AVX512-BF16 or
-    AMX-BF16, else fp32. Weights, optimizer, loss and the frozen layers' pass stay in fp32."""
+    """auto: bf16 on a CUDA device that supports it (and TF32 for what stays float32), else fp32. bf16 is for a CPU with
+    AVX512-BF16 or AMX-BF16 too. Weights, optimizer, loss and the frozen layers' pass stay in fp32."""
     evals_per_epoch: int = Field(default=1, ge=1)
     """Evaluations on validation rows per epoch; each is a point of the curves."""
     dvclive: bool = False

@@ -52,12 +52,14 @@ class Device:
 def device_for(section: Params, attention: str = "sdpa") -> Device:
     """CUDA when available, else the CPU, with the section's settings; ``attention`` is the model's kernel."""
     cuda = torch.cuda.is_available()
-    has_bf16 = torch.cuda.is_bf16_supported() if cuda else chip.has_bf16()
+    has_bf16 = cuda and torch.cuda.is_bf16_supported()
+    if section.precision == "bf16" and not cuda and not chip.has_bf16():
+        print(f"finetune.precision: {chip.kind()} has no instructions for bf16 and emulates it, slower than fp32")
     return Device(
         name=torch.cuda.get_device_name() if cuda else "CPU",
         cuda=cuda,
         bf16={"auto": has_bf16, "fp32": False, "bf16": True}[section.precision],
-        tf32=cuda and has_bf16 and section.precision == "auto",
+        tf32=has_bf16 and section.precision == "auto",
         attention=attention,
         fused=section.fused,
         compiled=_compiled(section.compile, cuda),

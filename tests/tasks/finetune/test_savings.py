@@ -510,13 +510,14 @@ def test_choices_for_the_machine_are_the_users_to_override(monkeypatch):
         device_for(Params(compile=True))
 
 
-@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16"])
-def test_bf16_is_chosen_where_the_processor_has_it(monkeypatch, flag):
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16", "avx2"])
+def test_a_cpu_trains_in_bf16_only_where_that_is_asked_for(monkeypatch, capsys, flag):
     monkeypatch.setattr(chip, "flags", lambda: frozenset({"avx2", "avx512f", flag}))
     chosen = device_for(Params())
-    assert (chosen.precision, chosen.tf32, chosen.torch.type) == ("bf16", False, "cpu")
-    assert device_for(Params(precision="fp32")).precision == "fp32"
-    assert chip.WIDEST[flag] in chip.kind()
+    assert (chosen.precision, chosen.tf32, chosen.torch.type) == ("fp32", False, "cpu")
+    assert device_for(Params(precision="bf16")).precision == "bf16"
+    assert ("emulates it" in capsys.readouterr().out) == (flag == "avx2")
+    assert flag == "avx2" or chip.WIDEST[flag] in chip.kind()
 
 
 @pytest.mark.parametrize("depth", [0, 1])
