@@ -189,14 +189,16 @@ class RunRecord(Frozen):
         """The content of a ``run.json``. FlowError: it is of no release that this one knows."""
         try:
             return cls.model_validate_json(json.dumps(_today(json.loads(text))))
-        except (KeyError, TypeError, AttributeError) as error:  # of the first form, which is not checked before
-            raise FlowError(f"{where} cannot be read: it lacks what its release wrote ({error})") from None
         except ValidationError as error:
             fault = error.errors()[0]
             key = ".".join(map(str, fault["loc"]))
             raise FlowError(
                 f"{where} cannot be read: {key}: {fault['msg']}; a newer release may have written it"
             ) from None
+        except (ValueError, RecursionError):
+            raise FlowError(f"{where} cannot be read: it is no JSON") from None
+        except (KeyError, TypeError, AttributeError) as error:  # of an earlier form, which is not checked before
+            raise FlowError(f"{where} cannot be read: it lacks what its release wrote ({error})") from None
 
 
 def _today(values: dict[str, Any]) -> dict[str, JsonValue]:

@@ -48,6 +48,7 @@ MOVED = {  # 0.1.0 → 0.2.0
     "tasks/drift/sight.py": "tasks/drift/detectable_effect.py",
     "tasks/encoder.py": "flows/backtest/encoder.py",
     "tasks/errors.py": "tasks/core/errors.py",
+    "tasks/evaluate/baseline.py": "tasks/modelling/linear/fitting.py",
     "tasks/evaluate/behaved.py": "tasks/evaluate/behaviour_results.py",
     "tasks/evaluate/decided.py": "tasks/evaluate/decisions.py",
     "tasks/export/__main__.py": "tasks/export/classifier.py",

@@ -78,7 +78,7 @@ def test_the_stage_writes_its_verdict_and_its_page_and_nothing_else(pipeline):
     done = run()
     assert done.returncode == 0, done.stderr
     made = [paths.metrics("drift"), DRIFT_REPORT, DRIFT_SNAPSHOT]
-    assert files() - before == set(made)
+    assert files() - before == {*made, Path(".timings/drift.json")}
     verdict = json.loads(paths.metrics("drift").read_text())
     assert verdict["drifted"] is True and verdict["signals"]["predictions"]["alarm"]
     assert {"embeddings: axes", "confidence", "quarantine"} <= set(verdict["signals"])

@@ -389,7 +389,8 @@ def test_the_command_writes_two_files_or_none(here):
 
     assert run("reference").returncode == 0
     made = {path.relative_to(here).as_posix() for path in here.rglob("*") if path.is_file()}
-    assert made == {"params.yaml", "data.csv", "data/reference/raw.parquet", "metrics/ingest_reference.json"}
+    seconds = ".timings/ingest@reference.json"
+    assert made == {"params.yaml", "data.csv", "data/reference/raw.parquet", "metrics/ingest_reference.json", seconds}
     refused = run("current")
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: windows.current is empty")
