@@ -19,6 +19,7 @@ from flows.machine.home import Home
 from flows.monitoring import watch
 from tasks.behaviour import BEHAVIOUR
 from tasks.core.errors import UserError
+from tasks.core.yaml_files import parse_yaml
 from tasks.dataset.windows import load as load_windows
 from tests.support import tiny_pipeline
 from tests.support.processes import IDENTITY
@@ -49,6 +50,13 @@ def test_the_demos_windows_are_its_weeks():
     windows = load_windows(place.PARAMS)
     assert windows.reference.until == windows.current.from_ == beginning(LEARNT + 1)
     assert windows.current.until == beginning(LEARNT + 1) + timedelta(days=7)
+
+
+def test_its_parameters_have_every_section_that_a_stage_asks_dvc_for():
+    stages = parse_yaml((TOP / "dvc.yaml").read_text(encoding="utf-8"), Path("dvc.yaml"))["stages"].values()
+    asked = {one.partition(".")[0] for stage in stages for one in stage.get("do", stage).get("params", ())}
+    given = parse_yaml(place.PARAMS.read_text(encoding="utf-8"), place.PARAMS)
+    assert not {one for one in asked if "$" not in one} - given.keys()
 
 
 def test_its_repository_has_no_remote_no_tags_and_nothing_of_the_teams_but_the_code(tmp_path, monkeypatch):
