@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 STAGES = (
-    *("ingest@reference", "ingest@current", "validate@reference", "validate@current", "split", "tokenize", "pretrain"),
-    *("finetune", "score@reference", "score@current", "evaluate", "explain", "drift", "report"),
+    *("ingest@reference", "ingest@current", "validate@reference", "validate@current", "split", "baseline"),
+    *("tokenize", "pretrain", "finetune", "score@reference", "score@current"),
+    *("evaluate", "explain", "drift", "report"),
 )
 HEAVY = ("torch", "sklearn.linear_model", "transformers", "dvc.repo", "great_expectations")
 PAGES = ("tasks.drift.page", "tasks.explain.attribution", "tasks.explain.suspects")  # which import what takes longest
