@@ -28,7 +28,7 @@ ARTIFACT = "classifier"
 MARK = "manifest: "
 WEIGHTS = str(paths.CLASSIFIER / "model.safetensors")
 _REFERENCE = layout.window("reference")
-PROMOTED = (paths.CLASSIFIER, layout.SPLITS, _REFERENCE.scored, _REFERENCE.embeddings)
+PROMOTED = (paths.CLASSIFIER, paths.BASELINE, layout.SPLITS, _REFERENCE.scored, _REFERENCE.embeddings)
 """What scoring, comparison, monitoring, warm start and export read of a version."""
 
 

@@ -28,12 +28,14 @@ def labelled(table: pa.Table, labels: list[str]) -> Labelled:
 
 def fit_baseline(train: pa.Table, validation: pa.Table, section: Params, seed: int) -> dict[str, Any]:
     """Write ``models/baseline`` and return its metrics."""
+    if modality(train.column_names) == "image":
+        tensors, config = pixels.fit(train["image"].to_pylist(), train["label"].to_pylist(), seed)
+        with replacing_folder(paths.BASELINE) as part:
+            pixels.write(tensors, config, part)
+        return {"modality": "image", "rows": len(train)}
     labels = sorted(set(train["label"].to_pylist()) - {None})
+    found = fit(labelled(train, labels), labelled(validation, labels), labels, section, seed)
     with replacing_folder(paths.BASELINE) as part:
-        if modality(train.column_names) == "image":
-            pixels.fit(train["image"].to_pylist(), train["label"].to_pylist(), seed, part)
-            return {"modality": "image", "rows": len(train)}
-        found = fit(labelled(train, labels), labelled(validation, labels), labels, section, seed)
         folder.write(found, part)
     return {
         "rows": min(len(train), section.max_rows),

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import read_json
 from tasks.core.rows import Modality
@@ -127,9 +128,10 @@ def predict(rows: Sequence[str] | Sequence[bytes], model_folder: Path, section: 
     inputs = INPUTS[checkpoint.modality_of(model_folder)](processor, rows)
     logits, embeddings = _run(model, inputs, section.batch_size)
     if count := int((~np.isfinite(logits)).any(axis=1).sum() + (~np.isfinite(embeddings)).any(axis=1).sum()):
+        stage = "baseline" if model_folder == paths.BASELINE else "finetune"
         raise UserError(
             f"{model_folder}/model.safetensors gives {count} scores or embeddings that are no numbers: run "
-            "`dvc repro finetune` to train it anew"
+            f"`dvc repro {stage}` to train it anew"
         )
     return Predicted(labels, decision.softmax(logits), embeddings, inputs.truncated, thresholds)
 

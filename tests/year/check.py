@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
 from flows.machine.home import Home
@@ -46,6 +47,7 @@ def check(service: Service, weeks: int) -> Found:
     _no_run_lost(service, home, found)
     _verified(service, home, found)
     found.figures["bytes"] = dict(service.all_bytes())
+    found.figures["memory"] = {name: _memory(service, name) for name in ("server", "worker")}
     return found
 
 
@@ -81,6 +83,21 @@ def _verified(service: Service, home: Home, found: Found) -> None:
     found.figures["verified"] = len(drawn)
 
 
+def _memory(service: Service, name: str) -> tuple[float, float]:
+    """The largest resident memory in MB, and the growth in MB a run of the process that saw the most runs.
+
+    The growth is the slope between the medians of its second and its last third: a start's own growth does not count.
+    """
+    seen = [run["memory"][name] for run in service.runs.values() if name in run.get("memory", {})]
+    by_process: dict[int, list[float]] = {}
+    for pid, size in seen:
+        by_process.setdefault(pid, []).append(size)
+    longest = max(by_process.values(), key=len)
+    third = max(1, len(longest) // 3)
+    growth = (median(longest[-third:]) - median(longest[third : 2 * third] or longest)) / third
+    return max(size for _, size in seen), growth
+
+
 def text(service: Service, found: Found) -> str:
     """The section of bench/RESULTS.md."""
     runs, sizes = found.figures["runs"], found.figures["bytes"]
@@ -99,6 +116,10 @@ def text(service: Service, found: Found) -> str:
         f"| records that `driftline verify` rebuilt | {found.figures['verified']} |",
         f"| mean seconds of a run, from start to end | {service.seconds / max(1, len(service.runs)):.0f} s |",
         *(f"| {name} on disk at the end | {size / 1e6:.0f} MB |" for name, size in sizes.items()),
+        *(
+            f"| {name}: largest resident memory, growth a run | {largest:.0f} MB, {growth:+.2f} MB |"
+            for name, (largest, growth) in found.figures["memory"].items()
+        ),
         f"| not as it should be | {'; '.join(found.faults) or 'nothing'} |",
     ]
     return "\n".join(lines)

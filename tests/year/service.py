@@ -114,6 +114,13 @@ class Service:
                     [sys.executable, "-m", *command], cwd=TOP, env=self.environment(), stdout=log, stderr=log
                 )
 
+    def memory(self, name: str) -> tuple[int, float]:
+        """A process of the service, by its id, and the MB that it keeps in memory; its runs are not counted."""
+        pid = self.processes[name].pid
+        with suppress(psutil.NoSuchProcess):
+            return pid, psutil.Process(pid).memory_info().rss / 1e6
+        return pid, 0.0
+
     def kill(self, *names: str) -> None:
         """SIGKILL processes of the service with everything they have started, as a power cut does."""
         for name in names or tuple(self.processes):
@@ -231,6 +238,7 @@ class Service:
         found: dict[str, Any] = {}
         self.until(lambda: found.update(self.state(run)) or found, "the server tells the run's state")
         self.runs[run] |= {key: found["state"][key] for key in ("type", "name", "message")} | {"called": found["name"]}
+        self.runs[run]["memory"] = {name: self.memory(name) for name in self.processes}
         self.seconds += time.monotonic() - started
         self.keep()
         return str(found["state"]["name"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,8 @@ def values(images: Sequence[bytes]) -> Floats:
     return np.stack(small).reshape(len(images), -1) / 255.0 if small else np.empty((0, SIDE * SIDE))
 
 
-def fit(images: Sequence[bytes], given: Sequence[str], seed: int, folder: Path) -> None:
-    """Fit to encoded images and their labels, and write the folder. UserError for a single label."""
+def fit(images: Sequence[bytes], given: Sequence[str], seed: int) -> tuple[dict[str, Floats], dict[str, Any]]:
+    """The weights and configuration, fitted to encoded images and their labels. UserError for a single label."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
@@ -37,8 +38,14 @@ def fit(images: Sequence[bytes], given: Sequence[str], seed: int, folder: Path) 
     weights, biases = model.coef_, model.intercept_
     if len(weights) == 1:  # of two labels scikit-learn gives the difference of their logits
         weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
-    save_file({"weight": np.ascontiguousarray(weights), "bias": np.ascontiguousarray(biases)}, folder / WEIGHTS)
-    (folder / CONFIG).write_text(json.dumps({"model_type": "grey_pixels", "labels": list(model.classes_)}) + "\n")
+    tensors = {"weight": np.ascontiguousarray(weights), "bias": np.ascontiguousarray(biases)}
+    return tensors, {"model_type": "grey_pixels", "labels": list(model.classes_)}
+
+
+def write(tensors: dict[str, Floats], config: dict[str, Any], folder: Path) -> None:
+    """Write what ``fit`` gave."""
+    save_file(tensors, folder / WEIGHTS)
+    (folder / CONFIG).write_text(json.dumps(config) + "\n")
 
 
 def logits(images: Sequence[bytes], folder: Path) -> tuple[list[str], Floats]:

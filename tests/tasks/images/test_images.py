@@ -342,7 +342,7 @@ def test_splits_keep_every_image_and_the_baseline_reads_pixels(tmp_path):
     tables, _ = split(rows, Split(), 7)
     assert sorted(key for table in tables.values() for key in table["id"].to_pylist()) == sorted(map(str, range(120)))
     train, test = tables["train"], tables["test"]
-    grey_pixels.fit(train["image"].to_pylist(), train["label"].to_pylist(), 7, tmp_path)
+    grey_pixels.write(*grey_pixels.fit(train["image"].to_pylist(), train["label"].to_pylist(), 7), tmp_path)
     labels, shares = grey_pixels.logits(test["image"].to_pylist(), tmp_path)
     assert labels == ["d", "l"]
     assert pc.all(pc.equal(pa.array(["dl"[i] for i in shares.argmax(1)]), test["label"])).as_py()

@@ -241,12 +241,14 @@ def test_a_row_without_a_text_is_named(repository):
         score_window("current", SECTION)
 
 
-def test_scores_that_are_no_numbers_are_refused(classifier, tmp_path):
+@pytest.mark.parametrize("stage", ["finetune", "baseline"])
+def test_scores_that_are_no_numbers_are_refused(classifier, tmp_path, monkeypatch, stage):
     from safetensors.torch import load_file, save_file
 
     folder = shutil.copytree(classifier, tmp_path / "classifier")
     weights = load_file(folder / "model.safetensors")
     weights["classifier.weight"].fill_(3e38)  # finite, and their sums are not
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(UserError, match=r"model\.safetensors gives 2 scores .* no numbers: run `dvc repro finetune`"):
+    monkeypatch.setattr(paths, "CLASSIFIER" if stage == "finetune" else "BASELINE", folder)
+    with pytest.raises(UserError, match=rf"model\.safetensors gives 2 scores .* no numbers: run `dvc repro {stage}`"):
         predict(["free money", "patch"], folder, SECTION)
