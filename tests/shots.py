@@ -46,7 +46,8 @@ def play(scene: Scene) -> dict[str, str]:
         scene.ended(scene.start("monitoring", window={"since": f"2026-0{month}-01", "until": f"2026-0{month + 1}-01"}))
         for month in (2, 3, 5)
     )
-    assert [run["state_name"] for run in (february, march, may)] == ["As before", "Harmful", "No rows"]
+    states = [run["state_name"] for run in (february, march, may)]
+    assert states == ["As before", "Harmful", "No rows"], (states, scene.log_text()[-6000:])
     assert scene.ended(scene.start("training", stages=["finetun"]))["state_name"] == "Failed"
     approval = scene.start("approval")
     scene.ended(approval)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import shlex
 
-import networkx as nx
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from tasks import preset
 from tasks.behaviour import BEHAVIOUR
 from tasks.core import params, paths
-from tasks.core.cli import application, exit_code
 from tasks.dataset import layout
 from tasks.explain import EXPLAINED
 from tasks.report import CARD, INDEX
 from tests.support.processes import TOP
 from tests.support.real_pipeline import SAMPLE, edit, few_rows
+from tests.support.stages import commands, run
 
 pytestmark = [pytest.mark.long]
 
@@ -33,24 +29,6 @@ TINY = {"tokenize__max_length": 32, "finetune__epochs": 1, "finetune__threads": 
 SMALLER = {"rnn": {"model__config__hidden_size": 8}, "pretrain": {"pretrain__epochs": 1, "pretrain__threads": 1}}
 LAST = "evaluate"  # what comes after it reads no more of a preset than it does
 FIRST = "tokenize"  # what comes before it no preset of texts changes
-
-
-def commands(last=LAST):
-    """The commands that lead to one stage, in DVC's order."""
-    graph = Repo(str(TOP)).index.graph
-    stages = {stage.name: stage for stage in graph}
-    needed = nx.descendants(graph, stages[last]) | {stages[last]}
-    return [stage.cmd for stage in reversed(list(nx.topological_sort(graph))) if stage in needed]
-
-
-def run(command):
-    """What the command does, without another interpreter."""
-    words = shlex.split(command)
-    assert words[:2] == ["python", "-m"]
-    module = importlib.import_module(words[2])
-    if hasattr(module, "__path__"):
-        module = importlib.import_module(f"{words[2]}.__main__")
-    assert exit_code(application(module.main), words[3:]) == 0
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +42,7 @@ def repository(tmp_path_factory, tiny_checkpoint):
         (folder / "tiny").symlink_to(tiny_checkpoint)
         for name in (paths.PARAMS, BEHAVIOUR):
             (folder / name).write_text((TOP / name).read_text())
-        for command in commands():
+        for command in commands(LAST):
             if command.endswith(f".{FIRST}"):
                 return folder
             run(command)
@@ -77,7 +55,7 @@ def test_a_preset_trains_and_is_judged(repository, shipped, monkeypatch):
     (repository / paths.PARAMS).write_text((TOP / paths.PARAMS).read_text())
     preset.apply(shipped, repository / paths.PARAMS)
     edit(repository, model__name="tiny", **TINY, **SMALLER.get(shipped.stem, {}))
-    every = commands()
+    every = commands(LAST)
     for command in every[next(i for i, command in enumerate(every) if command.endswith(f".{FIRST}")) :]:
         run(command)
     assert 0 <= json.loads(paths.metrics("evaluate").read_text())["macro_f1"] <= 1

@@ -6,6 +6,7 @@ The source of a clone, which is the current folder, is read as ``ingest`` reads 
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -55,7 +56,10 @@ def _with_rows(spans: Sequence[TimeRange]) -> list[TimeRange]:
 
 
 def forget(folder: Path, dag: Dag, stages: Collection[str]) -> None:
-    """Take out of a clone what earlier runs of these stages left to git: they did not run on this window."""
-    for path in (path for name in stages for path in dag.kept_by_git(name)):
-        (folder / path).unlink(missing_ok=True)
+    """Take out of a clone what earlier runs of these stages have left: they did not run on this window."""
+    for path in (folder / path for name in stages for path in dag.outputs(name)):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     workspace.forget_other_stages(folder, set(dag.order()) - set(stages))

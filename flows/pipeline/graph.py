@@ -71,9 +71,9 @@ class Dag:
         """What the stage runs."""
         return str(self._stages[name].cmd)
 
-    def kept_by_git(self, name: str) -> list[Path]:
-        """The stage's outputs that git tracks, and not DVC's cache."""
-        return [Path(out.def_path) for out in self._stages[name].outs if not out.use_cache]
+    def outputs(self, name: str) -> list[Path]:
+        """Where the stage's outputs lie."""
+        return [Path(out.def_path) for out in self._stages[name].outs]
 
     @property
     def cache(self) -> str:

@@ -138,9 +138,13 @@ class Scene:
                     return found
             except (httpx.HTTPError, AttributeError):  # the server, or its login, is not there yet
                 pass
-            assert self.process.poll() is None, (self.folder / "serve.log").read_text()[-4000:]
+            assert self.process.poll() is None, self.log_text()[-4000:]
             time.sleep(0.5)
-        raise AssertionError(f"not {what} in {seconds} s:\n{(self.folder / 'serve.log').read_text()[-4000:]}")
+        raise AssertionError(f"not {what} in {seconds} s:\n{self.log_text()[-4000:]}")
+
+    def log_text(self):
+        """What ``driftline serve`` has said so far."""
+        return (self.folder / "serve.log").read_text()
 
     @property
     def login(self):

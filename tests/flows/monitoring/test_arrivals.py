@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from flows.monitoring import arrivals
@@ -42,3 +45,14 @@ def test_a_source_that_cannot_be_read_is_not_empty(source):
         assert arrivals.found([day(2)]) == []
     source.unlink()
     assert not arrivals.is_empty(day(2))
+
+
+def test_what_the_champions_own_run_left_of_a_window_is_no_result_of_one_without_rows(tmp_path):
+    cached, folder, of_git, other = "data/current/validated.parquet", "reports/current", "metrics/drift.json", "kept.csv"
+    for name in (cached, f"{folder}/index.html", of_git, other):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("of another window")
+    made = {"validate@current": [Path(cached), Path(folder)], "drift": [Path(of_git)], "ingest@current": [Path("none")]}
+    dag = SimpleNamespace(outputs=made.__getitem__, order=lambda: list(made))
+    arrivals.forget(tmp_path, dag, list(made))
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [other]
