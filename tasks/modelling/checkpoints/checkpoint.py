@@ -163,18 +163,13 @@ def token_ids(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> tuple
 
 
 def takes_token_types(checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerFast) -> bool:
-    """Whether the tokenizer's token types mean nothing to the model, which is trained without: all 0, and taken."""
-    import inspect
+    """Whether the model embeds token types and the tokenizer's are all 0: as good as the none that it is trained with.
 
-    from transformers import AutoModelForSequenceClassification
-
+    Told by the configuration: to import the model's class takes as long as all the rest of ``tokenize``.
+    """
     if any(tokenizer("a").get("token_type_ids", ())):
         return False
-    if checkpoint.family is not None:
-        return True
-    mapping: Any = AutoModelForSequenceClassification._model_mapping
-    model = mapping.get(type(loader.config(checkpoint.folder)), None)
-    return model is None or "token_type_ids" in inspect.signature(model.forward).parameters
+    return checkpoint.family is not None or bool(getattr(loader.config(checkpoint.folder), "type_vocab_size", 0))
 
 
 def fit_to_tokenizer(model: PreTrainedModel, folder: Path) -> int:
