@@ -48,7 +48,12 @@ def test_a_source_that_cannot_be_read_is_not_empty(source):
 
 
 def test_what_the_champions_own_run_left_of_a_window_is_no_result_of_one_without_rows(tmp_path):
-    cached, folder, of_git, other = "data/current/validated.parquet", "reports/current", "metrics/drift.json", "kept.csv"
+    cached, folder, of_git, other = (
+        "data/current/validated.parquet",
+        "reports/current",
+        "metrics/drift.json",
+        "kept.csv",
+    )
     for name in (cached, f"{folder}/index.html", of_git, other):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("of another window")
