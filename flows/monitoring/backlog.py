@@ -15,6 +15,9 @@ from prefect.states import Scheduled
 from flows.machine.home import Home
 from flows.monitoring import watch
 from flows.parameters import Window
+from flows.runs.names import named
+from flows.runs.renamed import KINDS
+from flows.windows.ranges import TimeRange
 
 log = logging.getLogger(__name__)
 
@@ -32,24 +35,28 @@ def catch_up(home: Home, window: Window) -> str:
     waiting = list(islice(watch.waiting(home, planned, window.days, datetime.now(UTC)), watch.MOST))
     if not waiting:
         return ""
-    more = f"{len(waiting)} more {'windows have' if len(waiting) > 1 else 'window has'} closed"
+    count = f"{watch.MOST} or more windows have" if len(waiting) == watch.MOST else f"{len(waiting)} more windows have"
+    more = f"{count if len(waiting) > 1 else '1 more window has'} closed"
     deployment = runtime.deployment.id
     if not deployment:
         return f"{more}, the next is {waiting[0]}: driftline monitor --each watches them all"
     try:
-        _follow(UUID(str(deployment)), UUID(str(runtime.flow_run.id)))
+        _follow(UUID(str(deployment)), UUID(str(runtime.flow_run.id)), waiting[0])
     except httpx.HTTPError as error:
         log.warning(f"the next window waits for the schedule: {error!r}")
         return f"{more}, the next is {waiting[0]}, which waits for the schedule"
     return f"{more}, the next is {waiting[0]}, which is watched now"
 
 
-def _follow(deployment: UUID, run: UUID) -> None:
-    """A run after this one with its parameters; one alone, also where this run is tried again."""
+def _follow(deployment: UUID, run: UUID, window: TimeRange) -> None:
+    """A run after this one with its parameters, named for its window; one alone, also where this run is tried again."""
     with get_client(sync_client=True) as client:
-        client.create_flow_run_from_deployment(
+        given = client.read_flow_run(run).parameters
+        following = client.create_flow_run_from_deployment(
             deployment,
-            parameters=client.read_flow_run(run).parameters,
+            parameters=given,
             state=Scheduled(scheduled_time=datetime.now(UTC) + SOON),
             idempotency_key=f"after {run}",
         )
+        name = named(KINDS[watch.FLOW], given.get("repository"), window, following.id)
+        client.set_flow_run_name(following.id, name)

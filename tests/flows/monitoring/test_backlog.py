@@ -58,6 +58,8 @@ def test_a_run_says_what_waits_and_one_of_a_deployment_has_the_next_follow(home,
         for run in following:
             assert run.state.type is StateType.SCHEDULED
             assert run.parameters["window"]["days"] == 28 and run.parameters["repository"] == str(home.origin)
+        names = sorted(run.name.rpartition("-")[0] for run in following)
+        assert names == ["monitoring-repository-20260329-20260426", "monitoring-repository-20260426-20260524"]
         client.delete_deployment(deployment)
 
 
