@@ -23,7 +23,7 @@ from tests.support.prefect_api import logged_in
 from tests.support.processes import IDENTITY, TOP, free_port
 from tests.support.small_repository import make
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.in_order, pytest.mark.timeout(900)]
 
 TRAINING_DEPLOYMENT = "scheduled-training/training-"
 EVERY_MINUTE = "* * * * *"
