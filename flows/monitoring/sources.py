@@ -32,12 +32,16 @@ def read_at(folder: Path, commit: str) -> None:
     if commit == champion:
         return
     git(folder, "fetch", "--quiet", "origin", commit)
-    named = list(_named(folder))
-    _take(folder, commit, [DATA, Path(LANDING_FILE), *(place for source in named for place in _places(source))])
-    for source in named:
+    bring(folder, commit)
+    for source in _named(folder):
         if not any(_knows(folder, commit, place) for place in _places(source)):
             log.warning(f"{source} is not in commit {commit[:12]} any more: its rows are read as the champion has them")
             _take(folder, champion, _places(source))
+
+
+def bring(folder: Path, commit: str) -> None:
+    """All that git tracks of rows as a commit that the clone knows has it, in the files and in the index."""
+    _take(folder, commit, [DATA, Path(LANDING_FILE), *(place for one in _named(folder) for place in _places(one))])
 
 
 def _named(folder: Path) -> Iterator[Path]:

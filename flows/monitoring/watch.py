@@ -44,7 +44,6 @@ NEWEST = 60
 MOST = 1000
 """Windows that one look at a range may have."""
 FIRST = "ingest@current"  # of the branch that a new window runs
-REFERENCE = "ingest@reference"  # reads the same source, so it is looked at too; what reads from it is not
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,8 @@ def run_branch(
 ) -> Iterator[Result]:
     """Run the current branch on the window in a clone at the champion's commit, which is the current folder.
 
-    Rows are read as they are at ``revision``.
+    Rows of the window are read as they are at ``revision``. Those of the reference are the champion's: what has been
+    appended or corrected there since is for the next training.
     """
     fetch(folder, planned.champion.commit, models_of(folder))  # NotFetched without them
     sources.read_at(folder, workspace.pinned(home, revision))
@@ -194,7 +194,7 @@ def run_branch(
     kept.keep(home, workspace.shared_cache(home), folder, manifest.PROMOTED)  # of a version of an earlier release too
     dag = Dag()
     try:
-        yield from in_order(dag, [REFERENCE, *dag.after(FIRST)], as_task(dag, minutes))
+        yield from in_order(dag, dag.after(FIRST), as_task(dag, minutes))
     except StageFailed as failure:
         if not arrivals.is_empty(planned.window):
             raise

@@ -42,7 +42,7 @@ def failed(home: Home, flow: str, name: str, words: str, notify: str | None, mor
     The first line of its words tells incidents apart: which stage failed, or what was refused. What follows are a log's
     last lines, which hold times and the run's own folder.
     """
-    cause = words.splitlines()[0].replace(name, "").removeprefix("failed: ")
+    cause = words.splitlines()[0].replace(name, "…").removeprefix("failed: ")
     lasts(home, flow, cause, notify, f"{name} failed", words, more)
 
 

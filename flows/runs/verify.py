@@ -1,8 +1,9 @@
 """Rebuild a past run and compare: ``driftline verify [RUN] [--keep]``; the newest run when none is named.
 
 The run's record is cloned with an empty cache that gets the inputs only, every stage runs again, and each output of
-data, model and metrics is compared with the md5 on record. Reports are not: Evidently's differ at every run. The
-verdict on a window is recomputed from the records of the windows that it names. Exit code 0: the same bytes; 1: not; 2:
+data, model and metrics is compared with the md5 on record. Reports are not: Evidently's differ at every run. Of a
+watched window, what the champion's commit had made is made again from the rows of that commit, and the verdict is
+recomputed from the records of the windows that it names. Exit code 0: the same bytes; 1: not; 2:
 it cannot be told.
 """
 
@@ -19,6 +20,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from flows.machine.home import Home
+from flows.monitoring import sources
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import reproduce
 from flows.runs import dvc_remote, kept, record, workspace
@@ -81,15 +83,18 @@ def rebuild(home: Home, past: Experiment, keep: bool = False, other_versions: Co
     folder = workspace.clone(home, past.ref, place)
     try:
         versions.refuse_differing(folder, other_versions, "verify --other-version")
-        _bring_inputs(folder, workspace.shared_cache(home))
-        known = locked(folder / LOCK)
+        run, known = record.read_record(home.origin, past), locked(folder / LOCK)
         (folder / LOCK).unlink(missing_ok=True)
         with chdir(folder):  # DVC names a stage from where one stands
-            order = [name for name in Dag().order() if name in known]
-            for name in order:
-                reproduce(name, ["rebuilt"])
+            dag = Dag()
+            order = [name for name in dag.order() if name in known]
+            champions = _champions_own(run, dag, order)
+            if run.watched and champions:
+                sources.read_at(folder, run.watched.champion.commit)
+                _rebuild(folder, home, champions)
+                sources.bring(folder, past.commit)
+            _rebuild(folder, home, [name for name in order if name not in champions])
         found = list(compare(known, locked(folder / LOCK), order))
-        run = record.read_record(home.origin, past)
         verdict = _verdict(home, past, run)
         found += [verdict] if verdict else []
         notes = list(_changed(run, record.surroundings(folder)))
@@ -98,6 +103,18 @@ def rebuild(home: Home, past: Experiment, keep: bool = False, other_versions: Co
     finally:
         if not keep:
             shutil.rmtree(place)
+
+
+def _champions_own(run: RunRecord, dag: Dag, order: list[str]) -> list[str]:
+    """The stages that monitoring did not run, nor any that they read from."""
+    ran = {one.stage for one in run.stages}
+    return [name for name in order if run.watched and not ran & {name, *dag.needs(name)}]
+
+
+def _rebuild(folder: Path, home: Home, stages: list[str]) -> None:
+    _bring_inputs(folder, workspace.shared_cache(home))
+    for name in stages:
+        reproduce(name, ["rebuilt"])
 
 
 def _verdict(home: Home, past: Experiment, run: RunRecord) -> Difference | None:

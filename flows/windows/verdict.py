@@ -359,11 +359,10 @@ def _predicted(now: float, past: Sequence[float], smallest_spread: float) -> flo
 def _harm(now: Figures, past: Sequence[PastWindow], shares: Mapping[str, float], tolerated: float) -> Harm:
     """As measured and as predicted, each with its own share: the one that rings, else the one that holds.
 
-    A prediction is not asked where the labels show that no more was lost than is tolerated.
+    A prediction is not asked where the labels show that no more was lost than is tolerated, or less than it says.
     """
     found = [_harm_by("measured", now.measured, past, shares["measured"], tolerated)] if now.measured else []
-    settled = now.measured is not None and now.measured.high <= tolerated
-    if now.predicted and not settled:
+    if now.predicted and not (now.measured and now.measured.high <= max(tolerated, now.predicted.low)):
         found.append(_harm_by("predicted", now.predicted, past, shares["predicted"], tolerated))
     return max(found, key=lambda one: (one.rings, bool(one.holds)), default=Harm(holds=None))
 

@@ -38,12 +38,21 @@ def check(service: Service, weeks: int) -> Found:
     for week in range(weeks):
         if (times := watched.pop(week_of(week), 0)) != 1:
             found.faults.append(f"week {week} was watched {times} times")
-    found.faults += [f"a window that nobody asked for was watched: {window}" for window in watched]
+    after = {seen.window for _, seen in by_runs if seen.no_rows and seen.window.since >= week_of(weeks).since}
+    found.faults += [f"a window that nobody asked for was watched: {one}" for one in watched if one not in after]
     alarms = [run for run, seen in by_runs if seen.verdict.rings]
-    found.figures["windows"] = {"watched": weeks, "that rang": len(alarms)}
+    befores = [*(seen for _, seen in by_runs[1:]), None]  # newest first
+    begin = [
+        run.name
+        for (run, seen), before in zip(by_runs, befores, strict=True)
+        if seen.verdict.rings and not watch.continues(home, seen, before)
+    ]
+    found.figures["windows"] = {
+        "watched": weeks, "that rang": len(alarms), "that began an alarm": len(begin), "without rows": len(after),
+    }  # fmt: skip
     if weeks > CHANGES[0] and not alarms:
         found.faults.append("no window rang, though words changed")
-    _alarms_told(service, [run.name for run in alarms], found)
+    _alarms_told(service, begin, found)
     _no_run_lost(service, home, found)
     _verified(service, home, found)
     found.figures["bytes"] = dict(service.all_bytes())
@@ -111,7 +120,11 @@ def text(service: Service, found: Found) -> str:
         "| | |",
         "|---|---|",
         f"| windows that had to be watched exactly once | {found.figures['windows']['watched']} |",
-        f"| of these that rang, which had to be told once | {found.figures['windows']['that rang']} |",
+        f"| of these that rang | {found.figures['windows']['that rang']} |",
+        "| that rang first under their model, which had to be told once | "
+        f"{found.figures['windows']['that began an alarm']} |",
+        "| windows that have closed since, which had no rows and were said so | "
+        f"{found.figures['windows']['without rows']} |",
         f"| runs started, with a record | {runs['started']}, {runs['recorded']} |",
         f"| records that `driftline verify` rebuilt | {found.figures['verified']} |",
         f"| mean seconds of a run, from start to end | {service.seconds / max(1, len(service.runs)):.0f} s |",

@@ -128,10 +128,8 @@ def _arrive(week: int, service: Service) -> None:
 
 def _watch(week: int, service: Service) -> None:
     """One window, whatever hit the run before: what a schedule does next night is done at once."""
-    if any(
-        run["why"].startswith(f"week {week:02}") and run.get("type") == "COMPLETED" for run in service.runs.values()
-    ):
-        return  # a run that was hit came to its end all the same
+    if week_of(week) in watched(service):
+        return  # a run that was hit has watched it all the same
     for attempt in range(3):
         name = service.run(f"week {week:02} is watched", "mails", "monitoring", window=window(week))
         if name not in ("Crashed", "Failed", "Cancelled"):

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.in_order, pytest.m
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, api):
     """January and February are there; January's model is the champion, and has watched February."""
-    folder = tmp_path_factory.mktemp("moves_on") / "repository"
+    folder = tmp_path_factory.mktemp("moves_on") / "moving"
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in tiny_pipeline.environment(IDENTITY).items():
@@ -86,6 +86,25 @@ def test_appended_rows_are_watched(home):
     newest = records(home.origin)[0]
     assert "2026-03-31" in git(home.origin, "show", f"{newest.commit}:rows.csv")
     assert rebuild(home, newest).same
+
+
+def test_rows_and_labels_of_the_reference_that_come_later_are_for_the_next_training(home):
+    """January's rows are corrected, and labels of it return: the record of March is still whole."""
+    rows = list(csv.DictReader(StringIO((home.origin / "rows.csv").read_text())))
+    rows[0]["label"], rows[1]["text"] = "spam" if rows[0]["label"] == "ham" else "ham", "corrected"
+    write(home.origin, rows)
+    commit(home.origin, "January, corrected")
+    state = monitoring(
+        repository=str(home.origin), return_state=True, window={"since": "2026-03-01", "until": "2026-04-01"}
+    )
+    assert state.is_completed(), state.message
+    newest = records(home.origin)[0]
+    assert "corrected" in git(home.origin, "show", f"{newest.commit}:rows.csv")
+    assert {one.stage for one in read_record(home.origin, newest).stages} == {
+        "ingest@current", "validate@current", "score@current", "drift",
+    }  # fmt: skip
+    verified = rebuild(home, newest)
+    assert verified.same, str(verified)
 
 
 def test_what_colleagues_tidy_up_is_not_what_monitoring_rests_on(home):

@@ -112,7 +112,7 @@ def test_a_quiet_month_runs_the_current_branch_only_and_changes_nothing(home, to
     assert (git(home.origin, "status", "--porcelain"), git(home.origin, "rev-parse", "HEAD")) == before
     assert str(said.window) == "2026-02-01 to 2026-03-01"
     stages = outcomes(home)
-    assert set(stages) == {"ingest@reference", "ingest@current", "validate@current", "score@current", "drift"}
+    assert set(stages) == {"ingest@current", "validate@current", "score@current", "drift"}
     assert set(stages.values()) == {"unchanged"}  # the champion's own window: its commit has it
     assert said.decision == Decision(refit=False, reasons=["as before, which does not ring"])
     assert (said.verdict.word, said.measured.over, said.to_label) == ("as before", "all rows", None)
@@ -130,7 +130,6 @@ def test_an_alarm_is_told_once_and_a_dry_run_only_says_what_it_would_do(home, to
     assert (said.verdict.changed, said.verdict.harm.holds, said.verdict.unusual.by) == (True, True, None)
     assert "cannot be told with 1 past window: 5 are needed" in state.message
     assert outcomes(home) == {
-        "ingest@reference": "unchanged",
         "ingest@current": "ran",
         "validate@current": "ran",
         "score@current": "ran",

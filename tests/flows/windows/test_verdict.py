@@ -144,6 +144,7 @@ def test_harm_is_a_fall_beyond_what_is_tolerated_and_rings_where_the_past_has_no
     assert verdict(None, lost(0.1)).harm.by == "predicted"
     assert verdict(lost(0.0), lost(0.1)).word == "as before"  # labels say otherwise
     assert verdict(lost(0.1, half=0.09), lost(0.1)).harm.by == "predicted"  # few labels leave it open
+    assert verdict(lost(0.0, half=0.064), lost(0.1, half=0.02)).harm.by == "measured"  # and here contradict it
     often = [
         PastWindow(one.window, Figures(measured=lost(0.12 if i % 4 == 0 else 0.0)), one.run)
         for i, one in enumerate(past)
