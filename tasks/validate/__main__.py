@@ -45,7 +45,7 @@ def validate(
         rows = image_checks.with_properties(raw, section.image)
     else:
         rows = _redacted(raw, found) if section.privacy == "redact" else raw
-    with rule_checker() as checker:
+    with rule_checker(raw["timestamp"]) as checker:
         pa.default_memory_pool().release_unused()  # what reading took; its threads are done with it only by now
         reasons = row_reasons(raw, rows, section, window, checker, personal.kinds(found), released)
         passed, quarantined = passing(rows, reasons), failing(raw, reasons)
