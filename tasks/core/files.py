@@ -15,6 +15,8 @@ from tasks.core.errors import UserError
 from tasks.core.faults import LAST_READ, is_machines
 from tasks.core.timings import spent_on
 
+DIGITS = 4
+"""What one model's figures are promised to on any kind of processor: docs/reliability.md has what was measured."""
 DAMAGED = (OSError, ValueError, LookupError, TypeError, RecursionError, NotImplementedError, EOFError)
 
 
@@ -96,6 +98,20 @@ def write_json(value: Mapping[str, Any], path: Path) -> None:
     """JSON for people and for diffs: indented, keys in the order given, NaN refused."""
     with replacing(path) as part:
         part.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_metrics(value: Mapping[str, Any], path: Path) -> None:
+    """A metrics file, which git tracks: figures rounded to DIGITS, so that they are equal on any kind of processor."""
+    write_json(rounded(value), path)
+
+
+def rounded(value: Any) -> Any:
+    """The same with each number that has a fraction rounded to DIGITS after the point, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: rounded(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(one) for one in value]
+    return round(float(value), DIGITS) + 0.0 if isinstance(value, float) else value  # + 0.0: no -0.0
 
 
 def read_json(path: Path) -> dict[str, Any]:
