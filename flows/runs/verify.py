@@ -1,15 +1,16 @@
 """Rebuild a past run and compare: ``driftline verify [RUN] [--keep]``; the newest run when none is named.
 
-The run's record is cloned with an empty cache that gets the inputs only, every stage runs again, and each output of
-data, model and metrics is compared with the md5 on record. Reports are not: Evidently's differ at every run. The
-verdict on a window is recomputed from the records of the windows that it names. Exit code 0: the same bytes; 1: not; 2:
-it cannot be told.
+The run's record is cloned with an empty cache that gets the inputs only, every stage runs again, and each output is
+compared with the md5 on record. On another kind of processor than the record names, a model's outputs need not be the
+same bytes, but its figures have to lie within ``tolerance.STATED``. The verdict on a window is recomputed from the
+records of the windows that it names. Exit code 0: the same; 1: not; 2: it cannot be told.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +19,17 @@ from configobj import ConfigObj
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
+from flows.machine.git import git
 from flows.machine.home import Home
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import reproduce
-from flows.runs import dvc_remote, kept, record, workspace
+from flows.runs import dvc_remote, kept, record, tolerance, workspace
 from flows.runs.figures import recomputed
 from flows.runs.record import LOCK, Experiment, LockedStage, Surroundings, locked
 from flows.runs.run_record import RunRecord
 from tasks.core.errors import UserError
-from tasks.core.paths import REPORTS
+from tasks.core.files import read_json
+from tasks.core.paths import FINETUNE_COST, METRICS, REPORTS
 from tasks.modelling.checkpoints import versions
 
 INPUTS = "driftline-inputs"
@@ -53,11 +56,13 @@ class Comparison:
     compared: int
     """Outputs."""
     differences: list[Difference]
-    """In the order of the pipeline."""
+    """In the order of the pipeline; on another kind of processor, those beyond the tolerances."""
     notes: list[str]
     """What is otherwise than when it ran: versions and device."""
     verdict: str | None = None
     """On a window, as recomputed."""
+    other_kind: bool = False
+    """Bytes differ, and the run was made on another kind of processor."""
 
     @property
     def same(self) -> bool:
@@ -66,11 +71,14 @@ class Comparison:
     def __str__(self) -> str:
         if self.same:
             verdict = f"; the same verdict: {self.verdict}" if self.verdict else ""
-            return f"{self.run}: same bytes ({self.compared} outputs of data, model and metrics){verdict}"
+            how = f"within {tolerance.STATED}, on another kind of processor" if self.other_kind else "same bytes"
+            notes = [f"note: {note}" for note in self.notes if self.other_kind]
+            return "\n".join([f"{self.run}: {how} ({self.compared} outputs){verdict}", *notes])
         if not self.differences:
             return f"{self.run}: nothing to compare: it ended before any stage had"
         stages = list(dict.fromkeys(one.stage for one in self.differences))
-        lines = [f"{self.run}: differs from {stages[0]} on ({', '.join(stages)})", f"first: {self.differences[0]}"]
+        by = f", by more than {tolerance.STATED}" if self.other_kind else ""
+        lines = [f"{self.run}: differs from {stages[0]} on ({', '.join(stages)}){by}", f"first: {self.differences[0]}"]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
@@ -92,12 +100,35 @@ def rebuild(home: Home, past: Experiment, keep: bool = False, other_versions: Co
         run = record.read_record(home.origin, past)
         verdict = _verdict(home, past, run)
         found += [verdict] if verdict else []
-        notes = list(_changed(run, record.surroundings(folder)))
+        around = record.surroundings(folder)
         differing = [one for one in found if one.recorded != one.rebuilt]
-        return Comparison(past.name, len(found), differing, notes, verdict.rebuilt if verdict else None)
+        other_kind = bool(differing) and not run.device.same_kind(around.device)
+        if other_kind:
+            with chdir(folder):
+                made = {path for name in tolerance.of_models(Dag(), known) for path in known[name].outs}
+                differing = list(beyond(differing, made, home.origin, past))
+        word = verdict.rebuilt if verdict else None
+        return Comparison(past.name, len(found), differing, list(_changed(run, around)), word, other_kind)
     finally:
         if not keep:
             shutil.rmtree(place)
+
+
+def beyond(
+    differing: list[Difference], of_models: Set[str], repository: Path, past: Experiment
+) -> Iterator[Difference]:
+    """The differences that another kind of processor does not explain, of the run rebuilt in this folder.
+
+    ``of_models``: the outputs that no byte is promised of there.
+    """
+    for one in differing:
+        path = Path(one.path)
+        if one.path not in of_models:
+            yield one
+        elif METRICS in path.parents:
+            then = json.loads(git(repository, "show", f"{past.commit}:./{path}"))
+            for name, recorded, rebuilt in tolerance.beyond(then, read_json(path)):
+                yield Difference(one.stage, f"{path}: {name}", recorded, rebuilt)
 
 
 def _verdict(home: Home, past: Experiment, run: RunRecord) -> Difference | None:
@@ -133,15 +164,19 @@ def _bring_inputs(folder: Path, cache: Path) -> None:
 def compare(
     known: Mapping[str, LockedStage], rebuilt: Mapping[str, LockedStage], order: list[str]
 ) -> Iterator[Difference]:
-    """Every output of data, model and metrics, the same or not, with both its md5s; inputs only where they differ."""
+    """Every output, the same or not, with both its md5s; inputs only where they differ.
+
+    Pages of earlier releases held times: they had the training's cost among their outputs, and are left out.
+    """
     made = {path for stage in known.values() for path in stage.outs}
+    timed = str(FINETUNE_COST) in made
     for name in order:
         then, now = known[name], rebuilt.get(name, LockedStage({}, {}))
         for path, md5 in then.deps.items():
             if path not in made and md5 != now.deps.get(path, ""):
                 yield Difference(name, path, md5, now.deps.get(path, ""))
         for path, md5 in then.outs.items():
-            if REPORTS not in Path(path).parents:
+            if not (timed and REPORTS in Path(path).parents):
                 yield Difference(name, path, md5, now.outs.get(path, ""))
 
 
