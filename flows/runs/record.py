@@ -286,13 +286,10 @@ def save(folder: Path, run: RunRecord) -> Experiment:
 def commit_work(folder: Path, words: str) -> str:
     """Commit what stages left in a clone on top of HEAD, which stays: the commit, to which no reference leads."""
     git(folder, "add", "--update", ".")
-    kept = [
-        LOCK,
-        str(paths.METRICS),
-        str(paths.FINETUNE_COST),
-        str(RUN),
-        *(str(p.relative_to(folder)) for p in _landed(folder)),
-    ]
+    outputs = {path for stage in locked(folder / LOCK).values() for path in stage.outs}
+    cost = {str(paths.FINETUNE_COST)} - outputs  # in an earlier release's pipeline DVC holds it, and git may not too
+    landed = [str(path.relative_to(folder)) for path in _landed(folder)]
+    kept = [LOCK, str(paths.METRICS), *cost, str(RUN), *landed]
     git(folder, "add", "--force", "--", *(path for path in kept if (folder / path).exists()))
     commit = _commit(folder, git(folder, "write-tree"), "HEAD", words)
     git(folder, "reset", "--quiet")
