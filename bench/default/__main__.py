@@ -22,8 +22,8 @@ from collections.abc import Iterator
 import torch
 
 from bench.default import table
-from bench.default.arms import Trained
 from bench.default.plan import ARMS, BASE, DEFAULT, LONGER, MEANS, PARTS, Piece, choice, pieces
+from bench.default.trained import Trained
 from bench.results import write_section
 
 HEADING = "What ships as the default"

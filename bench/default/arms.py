@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from time import process_time
-from typing import Any, Protocol
-from unittest.mock import patch
+from typing import Protocol
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, log_loss
-from transformers import set_seed
 
 from bench.default import mean_layer
 from bench.default.rows import LABELS, labels, rows
-from bench.default.states import SOURCE, States, states
-from bench.finetune.arms import predicted
+from bench.default.states import States, states
 from tasks.baseline import Params as Baseline
 from tasks.baseline.__main__ import labelled
-from tasks.finetune import Params, fit, frozen
-from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.linear.fitting import fit as fit_linear
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0)
@@ -39,6 +33,8 @@ class Fitted:
     seconds: float
     """Of processor time with one thread: the fit, and the frozen layers' pass over train and validation."""
     chosen: str = ""
+    head: tuple[np.ndarray, np.ndarray] | None = None
+    """Of the mean alone: weights [labels, hidden] and biases [labels] of the last layer."""
 
 
 class Arm(Protocol):
@@ -79,7 +75,7 @@ class Mean:
         train, held_out = split["train"], split["validation"]
         began, best = process_time(), None
         for penalty in PENALTIES:
-            model = LogisticRegression(C=penalty, max_iter=2000).fit(given[train], labels()[train])
+            model = LogisticRegression(C=penalty, solver="newton-cholesky").fit(given[train], labels()[train])
             rank = (
                 round(f1_score(labels()[held_out], model.predict(given[held_out]), average="macro"), 6),
                 -log_loss(labels()[held_out], model.predict_proba(given[held_out]), labels=[0, 1]),
@@ -88,54 +84,12 @@ class Mean:
                 best = rank, penalty, model
         assert best is not None
         _, penalty, model = best
-        spent = process_time() - began + _pass_seconds(pass_of(self.length), split, self.layer)
-        return Fitted(lambda numbers: model.predict(given[numbers]).tolist(), spent, f"C = {penalty:g}")
+        spent = process_time() - began + pass_seconds(pass_of(self.length), split, self.layer)
+        head = np.concatenate([-model.coef_, model.coef_]) / 2, np.r_[-model.intercept_, model.intercept_] / 2
+        return Fitted(lambda numbers: model.predict(given[numbers]).tolist(), spent, f"C = {penalty:g}", head)
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The product's own fine-tuning above layers whose states are kept: the checkpoint, or with the mean as last
-    layer."""
-
-    length: int
-    frozen: int
-    mean: int | None = None
-    """The mean is the last layer, above so many layers that are trained with it; null: the checkpoint as it is."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    def fit(self, split: Split, seed: int) -> Fitted:
-        """With section `finetune` as these settings have it."""
-        below = pass_of(self.length)
-        train, validation = (below.tokens.take(split[name].tolist()) for name in ("train", "validation"))
-        section = Params(frozen_layers=self.frozen, threads=1, **self.settings)
-        began = process_time()
-        set_seed(seed)
-        model = self._untrained()
-        with _kept(below, split):
-            found = fit.fit(model, train, validation, section, seed, longest=self.length)
-        spent = process_time() - began + _pass_seconds(below, split, self.frozen)
-
-        def predict(numbers: np.ndarray) -> list[int]:
-            with frozen.trainable_part(model, self.frozen, True):
-                return predicted(model, below.above(numbers))
-
-        return Fitted(predict, spent, f"validation accuracy {found.metrics['validation_accuracy']:.3f}")
-
-    def _untrained(self) -> Any:
-        if self.mean is None:
-            return checkpoint.classifier(SOURCE, LABELS)
-        return mean_layer.classifier(self.frozen + self.mean)
-
-
-@contextmanager
-def _kept(below: States, split: Split) -> Iterator[None]:
-    """Within the block the frozen layers' pass of a training is the one that is there."""
-    made = [below.above(split[name]) for name in ("train", "validation")]
-    with patch.object(fit, "kept_passes", lambda *_: made):
-        yield
-
-
-def _pass_seconds(below: States, split: Split, layers: int) -> float:
+def pass_seconds(below: States, split: Split, layers: int) -> float:
     """The share of the pass that a training on this split needs: of its rows, and of the layers."""
     needed = sum(int(below.tokens.lengths[split[name]].sum()) for name in ("train", "validation"))
     return below.seconds * needed / int(below.tokens.starts[-1]) * layers / len(below.means)

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import f1_score
 
-from bench.default.arms import Arm, Mean, Trained, Tuned
+from bench.default.arms import Arm, Mean, Tuned
 from bench.default.rows import CHOOSE, FOLDER, JUDGE, by_time, few, labels, months, split_of
+from bench.default.trained import Trained
 from tasks.core.files import read_json, write_json
 
 SHIPPED = {"epochs": 2, "learning_rate": 2e-4}
 BASE, DEFAULT = "TF-IDF, tuned", "default: 128 tokens, layers 5 and 6 trained"
 MEANS: dict[str, Arm] = {
     f"mean after layer {layer}, {length} tokens": Mean(length, layer)
-    for length, layers in {128: (2, 3, 4), 256: (2, 3, 4)}.items()
+    for length, layers in {128: (3, 4), 256: (2, 3)}.items()
     for layer in layers
 }
 LONGER: dict[str, Arm] = {

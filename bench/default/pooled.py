@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +57,12 @@ class Difference:
         return "not worse" if self.low > -MARGIN else "cannot be told"
 
 
+@lru_cache(8)
+def _drawn(rows: int, seed: int, times: int) -> Counts:
+    """How often each row is drawn, [times, rows]."""
+    return np.random.default_rng(seed).multinomial(rows, np.full(rows, 1 / rows), times)
+
+
 def pooled(splits: Sequence[Judged], seed: int = 0, times: int = RESAMPLES) -> Difference:
     """The mean over the splits of the difference of macro-F1, and its paired bootstrap interval.
 
@@ -63,7 +70,7 @@ def pooled(splits: Sequence[Judged], seed: int = 0, times: int = RESAMPLES) -> D
     nor those that are in the test rows of two splits count as new evidence.
     """
     every, places = np.unique(np.concatenate([one.rows for one in splits]), return_inverse=True)
-    drawn = np.random.default_rng(seed).multinomial(len(every), np.full(len(every), 1 / len(every)), times)
+    drawn = _drawn(len(every), seed, times)
     scores, gains, start = [], np.zeros(times), 0
     for one in splits:
         found, cell = one.cells()

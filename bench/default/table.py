@@ -20,7 +20,7 @@ PLACES = ("test", "September", "October", "November", "December", "all months")
 
 def text() -> str:
     """The section."""
-    return "\n".join([*_how(), "", *_judged("judge"), "", *_few(), "", *_chosen()])
+    return "\n".join([*_how(), "", *_judged("judge"), "", *_left(), "", *_few(), "", *_chosen()])
 
 
 def found(part: str, arm: str) -> dict[int, dict[str, Any]]:
@@ -77,7 +77,8 @@ def _judged(part: str) -> Iterator[str]:
     for arm in ARMS:
         measured = found(part, arm)
         if measured and found(part, BASE):
-            yield _line(part, arm, f"{median(one['seconds'] for one in measured.values()):.0f}")
+            spent = [one["seconds"] for one in measured.values() if one["seconds"] is not None]
+            yield _line(part, arm, f"{median(spent):.0f}" if spent else "")
 
 
 def _line(part: str, arm: str, seconds: str) -> str:
@@ -90,6 +91,15 @@ def _line(part: str, arm: str, seconds: str) -> str:
 
 def _cell(gap: Difference) -> str:
     return f"{gap.arm:.3f}: {gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] {gap.verdict}"
+
+
+def _left() -> Iterator[str]:
+    """What is not measured, and what comes from elsewhere."""
+    if never := [arm for arm in ARMS if not found("judge", arm)]:
+        yield f"- Not measured on these splits: {'; '.join(never)}."
+    for arm in ARMS:
+        if seeds := [seed for seed, one in found("judge", arm).items() if one["seconds"] is None]:
+            yield f"- {arm}, seed {seeds[0]}: the model of the committed run, which `dvc.lock` names."
 
 
 def _few() -> Iterator[str]:
