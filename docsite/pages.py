@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mkdocs.structure.files import File, Files
+if TYPE_CHECKING:
+    from mkdocs.structure.files import Files
 
 TOP = Path(__file__).resolve().parents[1]
 DOCS = "docs"
@@ -30,13 +32,21 @@ ELSEWHERE = {
 """Files outside docs/, and where the site shows them."""
 LINK = re.compile(r"(?P<before>!?\[(?P<text>[^\]]*)\]\()(?P<target>[^)\s#]+)(?P<place>#[^)\s]*)?\)")
 FENCE = re.compile(r"^( *)(`{3,}|~{3,})")
+MESSAGES = "reference/messages.md"
+"""Made from the sources at each build."""
 log = logging.getLogger("mkdocs.hooks.pages")
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that stand outside docs/."""
+    from mkdocs.structure.files import File
+
+    sys.path.insert(0, str(TOP))  # MkDocs loads this file by its path
+    from docsite import messages
+
     for source, page in ELSEWHERE.items():
         files.append(File.generated(config, page, abs_src_path=str(TOP / source)))
+    files.append(File.generated(config, MESSAGES, content=messages.page()))
     return files
 
 
@@ -75,6 +85,8 @@ def _link(found: re.Match[str], folder: PurePosixPath, page: str) -> str:
     if re.match(r"[a-z]+:", found["target"]):
         return found[0]
     file = os.path.normpath(folder / found["target"])
+    if file == f"{DOCS}/{MESSAGES}":
+        return found[0]
     if not (TOP / file).exists():
         log.warning("%s links to %s, which is not there", _source(page), found["target"])
         return found[0]
