@@ -137,4 +137,11 @@ def a_signal(text, folder):
     assert {name: list(values) for name, values in found.items()} == {"question marks": [2, 0]}
 
 
-RUN = {"a stage": a_stage, "a measure": a_measure, "a signal": a_signal}
+def a_channel(text, folder):
+    """Without a server; tests/flows/notify/test_own_block.py sends through one."""
+    told = folder / "told.txt"
+    module(text, folder, "a_channel_of_the_docs").ToFile(path=str(told)).notify("look at it", "drift")
+    assert told.read_text(encoding="utf-8") == "drift\nlook at it\n"
+
+
+RUN = {"a stage": a_stage, "a measure": a_measure, "a signal": a_signal, "a notification channel": a_channel}
