@@ -123,6 +123,7 @@ def test_the_difference_has_an_interval_that_covers_it():
     assert better == pytest.approx(np.mean(each)), "the mean over the draws"
 
 
+@pytest.mark.slow
 def test_the_looks_at_the_test_rows_see_the_training_they_time():
     rows = [(f"{'good' if i % 2 else 'bad'} text {i}", "ab"[i % 2]) for i in range(40)]
     data = arms.tokenized(drawn(rows, 24, 4, 12, seed=0))
@@ -133,6 +134,7 @@ def test_the_looks_at_the_test_rows_see_the_training_they_time():
     assert reached == again[0][0] and again[0][1] == seen[0][1]
 
 
+@pytest.mark.slow
 def test_the_measurement_for_a_gpu_runs_at_small_size(monkeypatch):
     config = BertConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
     monkeypatch.setattr(arms, "SOURCE", arms.SOURCE)  # put back after it

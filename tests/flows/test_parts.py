@@ -41,6 +41,7 @@ from tests.support.processes import free_port, wait_for
 TOP = Path(__file__).parents[2]
 
 
+@pytest.mark.proof
 def test_a_lock_survives_no_killed_process(tmp_path):
     file = tmp_path / "some.lock"
     code = f"""
@@ -74,6 +75,7 @@ def stage(deps, outs):
     return LockedStage(deps, outs)
 
 
+@pytest.mark.proof
 def test_old_and_surplus_checkpoints_go_but_none_that_a_training_uses(deployed):
     assert prune.checkpoints(deployed) == []
     folders = [deployed.checkpoints / str(age) for age in range(6)]

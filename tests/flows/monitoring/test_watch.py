@@ -71,6 +71,7 @@ def test_windows_of_the_same_champion_count_once_and_this_one_does_not(repositor
     assert watch.last(home).watched == watched(4, CHAMPION)
 
 
+@pytest.mark.proof
 def test_a_verdict_on_record_is_recomputed_from_the_records_it_names(repository, monkeypatch):
     drift = {"drifted": True, "reason": "", "distances": {"current": {"words": 0.1}, "past": []}}
 
@@ -109,6 +110,7 @@ def test_a_retry_has_the_window_of_its_last_try(repository):
     assert watch.last(Home.of(repository), but="the-run") is None
 
 
+@pytest.mark.proof
 def test_a_window_without_rows_is_passed_and_comes_again_once_rows_have_arrived(repository, monkeypatch):
     home, days = Home.of(repository), iter(range(1, 20))
     windows = Windows(

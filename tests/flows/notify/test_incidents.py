@@ -103,6 +103,7 @@ def test_what_another_process_is_sending_is_not_sent_twice(deployed, channel):
     assert channel.told == ["one"]
 
 
+@pytest.mark.proof
 def test_what_is_kept_survives_a_kill_and_is_for_its_owner_alone(deployed, channel):
     code = f"""
 import os, signal

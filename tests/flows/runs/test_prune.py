@@ -86,6 +86,7 @@ def test_a_folder_keeps_its_files(deployed):
     assert there(deployed) == "[b"
 
 
+@pytest.mark.slow
 def test_a_cache_that_others_may_use_is_refused(deployed, tmp_path_factory):
     shared = tmp_path_factory.mktemp("shared")
     subprocess.run(["dvc", "config", "cache.dir", str(shared)], cwd=deployed.origin, check=True)

@@ -200,6 +200,7 @@ def test_a_change_too_small_to_matter_is_significant_but_no_drift():
     assert "by less than drift.smallest_effect" in verdict["reason"]
 
 
+@pytest.mark.proof
 def test_the_verdict_depends_on_the_seed_and_on_nothing_else():
     sides = side(1, 150), side(2, 120)
     one, two, other = (json.dumps(drift_verdict(*sides, Params(permutations=199), seed)) for seed in (7, 7, 8))
@@ -207,6 +208,7 @@ def test_the_verdict_depends_on_the_seed_and_on_nothing_else():
     assert one != other
 
 
+@pytest.mark.proof
 def test_permuting_blocks_leaves_effects_and_alarms_as_they_are(monkeypatch):
     sides = side(1, 600), side(2, 600, spam=0.6)
     whole = drift_verdict(*sides, Params(), seed=7)["signals"]
@@ -229,6 +231,7 @@ def test_too_few_rows_give_no_verdict_but_a_reason(rows, reason):
     assert verdict["signals"] == {}
 
 
+@pytest.mark.proof
 def test_labels_that_came_for_some_rows_are_compared_among_those():
     reference, current = side(1, 300), side(2, 300)
     current.categories["label"][:250] = None

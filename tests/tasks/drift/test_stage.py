@@ -72,6 +72,7 @@ def files():
     return {path for path in Path().rglob("*") if path.is_file()}
 
 
+@pytest.mark.proof
 def test_the_stage_writes_its_verdict_and_its_page_and_nothing_else(pipeline):
     pipeline(100, spam=0.7)
     before = files()

@@ -137,6 +137,7 @@ def test_killed_twice_and_after_the_last_step(train, uninterrupted, tmp_path, mo
     assert train("continued", keep) == whole
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_end_it_keeps_the_step_in_hand_and_leaves(train, uninterrupted, tmp_path, number):
     keep, handler = tmp_path / "kept", signal.getsignal(number)
@@ -148,6 +149,7 @@ def test_asked_to_end_it_keeps_the_step_in_hand_and_leaves(train, uninterrupted,
     assert train("continued", keep, checkpoint_seconds=1e6) == uninterrupted()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("file", ["optimizer.pt", "complete.json"])
 def test_a_torn_checkpoint_is_ignored(train, uninterrupted, tmp_path, capsys, file):
     keep = tmp_path / "kept"
@@ -159,6 +161,7 @@ def test_a_torn_checkpoint_is_ignored(train, uninterrupted, tmp_path, capsys, fi
     assert "step-000000005 is incomplete" in capsys.readouterr().out
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("place", ["before it is complete", "before older ones are deleted"])
 def test_a_kill_within_a_checkpoint_leaves_a_whole_one(train, uninterrupted, tmp_path, monkeypatch, capsys, place):
     keep, complete, delete = (
@@ -201,6 +204,7 @@ def passes_in(tmp_path):
     return sorted((tmp_path / "activations").glob("*/values.f32"), key=lambda file: -file.stat().st_size)
 
 
+@pytest.mark.proof
 def test_the_frozen_layers_pass_serves_the_next_training(train, uninterrupted, tmp_path, computed):
     whole = uninterrupted(frozen_layers=4)
     computed.clear()
@@ -220,6 +224,7 @@ def test_the_frozen_layers_pass_serves_the_next_training(train, uninterrupted, t
     assert all(computed), "what may have other bytes is another pass"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "journal cut", "journal flipped", "garbage"])
 def test_a_damaged_piece_of_the_pass_is_made_again(train, uninterrupted, tmp_path, monkeypatch, computed, damage):
     monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.0)
@@ -267,6 +272,7 @@ finetune(Path(tokens), checkpoint.Checkpoint(source), Params.model_validate_json
 """
 
 
+@pytest.mark.proof
 def test_killed_within_the_pass_it_goes_on_there(
     train, uninterrupted, tokens, tiny_checkpoint, tmp_path, monkeypatch, computed
 ):
@@ -308,6 +314,7 @@ def test_a_pass_above_the_bound_lies_with_the_checkpoints(train, uninterrupted, 
     assert not passes_in(tmp_path)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("name", "value"),
     [("tasks.core.chip.kind", lambda: "another"), ("tasks.modelling.checkpoints.versions.installed", lambda: {})],

@@ -468,6 +468,7 @@ def test_without_dvclive_its_install_command_is_given(tmp_path, monkeypatch):
         DvcLiveCallback(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_curves_of_dvclive_are_whole_after_a_resume(tokens, tiny_checkpoint, tmp_path, monkeypatch):
     pytest.importorskip("dvclive")
     monkeypatch.chdir(tmp_path)

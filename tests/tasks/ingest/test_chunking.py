@@ -45,6 +45,7 @@ def written(folder, rows, ending, packed):
     return path
 
 
+@pytest.mark.proof
 @given(rows=records, ending=st.sampled_from(["\n", "\r\n", "\n\n", " \n"]), packed=st.booleans(), pieces=pieces)
 def test_lines_are_the_same_under_any_chunking(tmp_path_factory, rows, ending, packed, pieces):
     path = written(tmp_path_factory.mktemp("lines"), rows, ending, packed)
@@ -69,6 +70,7 @@ def test_what_is_no_record_stays_where_it_is_under_any_chunking(tmp_path_factory
     assert [record for _, record in found] == [line.rstrip(b"\r\n") for line in expected]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 @given(rows=records, pieces=pieces)
 def test_delimited_records_are_the_same_under_any_chunking(tmp_path_factory, ending, rows, pieces):

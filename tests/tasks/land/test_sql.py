@@ -60,6 +60,7 @@ values = st.one_of(
 upstreams = st.lists(st.lists(st.tuples(st.integers(0, 3), values, values), max_size=12), min_size=1, max_size=4)
 
 
+@pytest.mark.proof
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(nights=upstreams, cursor=st.booleans(), at_a_time=st.integers(1, 4))
 def test_every_row_lands_exactly_once_with_equal_rows_and_ties_across_parts(

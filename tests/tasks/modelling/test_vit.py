@@ -104,6 +104,7 @@ def test_a_processor_that_makes_other_sizes_or_more_than_a_scaling_is_refused(sp
         pixels.layout(Bent(size={"height": 8, "width": 8}), few)
 
 
+@pytest.mark.proof
 def test_it_learns_and_the_pipeline_says_what_score_says(trained, splits):
     folder, model, done = trained
     assert done.metrics["validation_accuracy"] > 0.9
@@ -125,6 +126,7 @@ def test_it_learns_and_the_pipeline_says_what_score_says(trained, splits):
     assert predict([], folder, ScoreParams()).embeddings.shape == (0, 16)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_with_its_own_processor_is_trained_too(splits, tmp_path):
     torch.manual_seed(3)
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
@@ -143,6 +145,7 @@ class Killed(BaseException):
     """Nothing catches it."""
 
 
+@pytest.mark.proof
 def test_killed_anywhere_it_ends_as_if_never_killed(tokens, scratch, tmp_path, monkeypatch):
     """With images that are moved and mirrored at random."""
     monkeypatch.setattr(checkpoint_store, "MAX_TIME_SHARE", 1e9)
@@ -188,6 +191,7 @@ def test_images_are_moved_within_the_frame_and_the_same_at_the_same_step(tokens)
     assert found.augmented(batch, None, 7, 3) is batch
 
 
+@pytest.mark.proof
 def test_a_batch_in_parts_takes_the_same_step(tokens, scratch):
     losses = [
         finetune(tokens, scratch, Params(**QUICK | SHIFT | {"epochs": 1}, accumulation=parts), 7)[1].metrics

@@ -39,6 +39,7 @@ def test_of_equal_texts_a_row_is_compared_with_as_many_earlier_ones_as_is_said()
     assert earlier == {row: list(range(0 if row < FIRST else row - COMPARED, row)) for row in range(FIRST + 9)}
 
 
+@pytest.mark.proof
 @pytest.mark.hypothesis
 @given(
     st.lists(st.sampled_from(["", "one", "a b c d", "a b c e", "a b c d f", "x y z", "X  y z", "z z z"]), max_size=90)

@@ -29,6 +29,7 @@ def jaccard(a, b):
     return len(a & b) / len(a | b)
 
 
+@pytest.mark.proof
 @given(st.integers(0, 10_000), st.integers(90, 150))
 @settings(max_examples=25, deadline=None)
 def test_every_row_is_in_exactly_one_table_and_no_near_duplicates_are_apart(seed, n):

@@ -14,6 +14,7 @@ LABELS = ["a", "b", "c"]
 rows = st.lists(st.tuples(*[st.sampled_from(LABELS)] * 3), min_size=1, max_size=40)
 
 
+@pytest.mark.proof
 @given(rows)
 def test_measures_equal_those_of_scikit_learn(rows):
     truth, *models = zip(*rows, strict=True)
@@ -26,6 +27,7 @@ def test_measures_equal_those_of_scikit_learn(rows):
         assert counted.macro_f1(number, now)[0] == pytest.approx(f1_score(truth, said, average="macro"))
 
 
+@pytest.mark.proof
 def test_resampling_cells_is_the_bootstrap_over_rows():
     random = np.random.default_rng(1)
     truth = random.choice(LABELS, 200, p=[0.6, 0.3, 0.1])
