@@ -12,7 +12,6 @@ from unittest.mock import patch
 import typer
 
 from flows.cli import app
-from tasks.core.cli import exit_code
 
 WIDTH = "100"
 INTRODUCTION = """# Every command
@@ -24,13 +23,13 @@ count from where you stand.
 
 def page() -> str:
     """The page, as Markdown."""
-    parts, panel = [INTRODUCTION, f"{app.EXIT_CODES}\n"], ""
-    for name, command in root().commands.items():
+    parts, panel, driftline = [INTRODUCTION, f"{app.EXIT_CODES}\n"], "", root()
+    for name, command in driftline.commands.items():
         if (its := command.rich_help_panel) != panel:
             panel = its
             parts.append(f"## {panel}\n")
         for words in _words(name, command):
-            parts += [f"### driftline {' '.join(words)}\n", "```text", _help(words), "```", ""]
+            parts += [f"### driftline {' '.join(words)}\n", "```text", _help(driftline, words), "```", ""]
     return "\n".join(parts)
 
 
@@ -44,8 +43,8 @@ def _words(name: str, command: Any) -> Iterator[list[str]]:
     yield from ([name, one] for one in command.commands) if hasattr(command, "commands") else [[name]]
 
 
-def _help(words: list[str]) -> str:
+def _help(driftline: Any, words: list[str]) -> str:
     said = io.StringIO()
     with patch.dict(os.environ, {"COLUMNS": WIDTH}), redirect_stdout(said):
-        exit_code(app.application(), [*words, "--help"], "driftline")
+        driftline.main([*words, "--help"], "driftline", standalone_mode=False)
     return said.getvalue().rstrip()

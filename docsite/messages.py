@@ -30,7 +30,7 @@ def page() -> str:
     for place in ("tasks", "flows"):
         for file in sorted((TOP / place).glob("**/*.py")):
             if said := list(dict.fromkeys(messages(file))):
-                parts += [f"## {file.relative_to(TOP)}\n", *(f"- {_shown(one)}" for one in said), ""]
+                parts += [f"## `{file.relative_to(TOP)}`\n", *(f"- {_shown(one)}" for one in said), ""]
     return "\n".join(parts)
 
 

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from docsite.cells import cell
 from docsite.descriptions import MISSING
@@ -108,9 +107,9 @@ def _words(annotation: Any) -> Iterator[str]:
 
 
 def _default(field: FieldInfo) -> str:
-    value = field.get_default(call_default_factory=True) if not field.is_required() else PydanticUndefined
-    if value is PydanticUndefined:
+    if field.is_required():
         return "*to be named*"
+    value: Any = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
         return "below"
     shown = written(value)
