@@ -28,7 +28,7 @@ def rebuild(
     notify: str | None = None,
     other_versions: list[str] | None = None,
 ) -> State[Any]:
-    """Rebuild a recorded run and compare it byte for byte; fails when it differs.
+    """Rebuild a recorded run and compare it, as `driftline verify` does; fails when it differs.
 
     Args:
         repository: The repository's folder. Default: the one this code lies in.

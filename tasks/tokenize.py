@@ -26,7 +26,7 @@ from tqdm import tqdm
 from tasks.core import params, paths
 from tasks.core.cli import run
 from tasks.core.errors import UserError
-from tasks.core.files import write_json
+from tasks.core.files import write_json, write_metrics
 from tasks.core.params import Section
 from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, read_table, write_table
@@ -216,7 +216,7 @@ def main() -> None:
         found = pixelate(splits, checkpoint.processor(source), paths.TOKENS)
     else:
         found = {"max_length": section.max_length, **tokenize(splits, prepared(source, section), paths.TOKENS)}
-    write_json(found, paths.metrics("tokenize"))
+    write_metrics(found, paths.metrics("tokenize"))
 
 
 if __name__ == "__main__":

@@ -164,7 +164,8 @@ def verify(
 ) -> None:
     """Rebuild a past run and compare every byte.
 
-    Exit code 0: the same bytes; 1: not, or it could not be rebuilt.
+    On another kind of processor a model's figures are compared within tolerances, which are printed. Exit code 0: the
+    same; 1: not, or it could not be rebuilt.
     """
     from flows.logs import log_to_stdout
     from flows.runs.verify import past_run, rebuild

@@ -9,7 +9,7 @@ from typing import Any
 from flows.errors import GitFailed
 from flows.machine.git import git
 from tasks.core import chip, recorded
-from tasks.core.paths import REPORTS
+from tasks.core.paths import METRICS
 
 Stages = Mapping[str, Any]
 
@@ -23,15 +23,11 @@ def lines(folder: Path) -> Iterator[str]:
         then = recorded.stages_in(git(folder, "show", f"HEAD:./{recorded.LOCK}"))
     except GitFailed:  # never committed, or no git repository
         return
-    found = outputs(then, recorded.stages_in(lock.read_text(encoding="utf-8")))
-    pages = [path for path in found if REPORTS in PurePath(path).parents]
-    made = [path for path in found if path not in pages]
-    if made or pages:
-        words = [f"{', '.join(made)} (another kind of processor than {chip.kind()}, or other versions)"] if made else []
-        words += [f"{', '.join(pages)} (pages and costs hold times)"] if pages else []
+    if found := outputs(then, recorded.stages_in(lock.read_text(encoding="utf-8"))):
         yield (
-            f"not as in the committed {recorded.LOCK}, from the same inputs: {'; '.join(words)}; "
-            f"`git checkout {recorded.LOCK} && dvc checkout` puts it back"
+            f"not as in the committed {recorded.LOCK}, from the same inputs: {', '.join(found)}: it was made on "
+            f"another kind of processor than {chip.kind()}, or with other versions; "
+            f"`git checkout {recorded.LOCK} {METRICS} && dvc checkout` puts it back"
         )
 
 

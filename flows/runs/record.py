@@ -1,8 +1,8 @@
 """The record of a run: a commit under the run's name, which holds all that its rebuilding needs.
 
 It is a commit on top of the one the run was pinned to, with ``dvc.lock`` (the md5 of every input and output),
-``metrics/``, the pointers of what landed and ``reports/run.json``. That file is where time, host and device stand:
-metrics hold none, and no stage reads it. Failed runs have a record too, of as far as they came.
+``metrics/``, the pointers of what landed, ``reports/run.json`` and, where a training ran, what it cost. Time, host and
+device stand in these two, since no output of a stage holds any. Failed runs have a record too, of as far as they came.
 
 It has two references: ours, which counts, and one of DVC's experiments, so that ``dvc exp`` shows and applies it.
 ``dvc exp remove`` deletes the second only. Records of earlier releases have only that one, until ``adopt``.
@@ -148,7 +148,7 @@ class Surroundings:
 
 def surroundings(folder: Path) -> Surroundings:
     """Of a run in the folder, here and now."""
-    return Surroundings(dict(_versions(folder)), _device())
+    return Surroundings(dict(_versions(folder)), _device(folder))
 
 
 @dataclass(frozen=True)
@@ -252,9 +252,11 @@ def _versions(folder: Path) -> Iterator[tuple[str, str]]:
             yield name, version(name)
 
 
-def _device() -> Device:
-    """The processor, its threads and the GPUs; without importing torch, which takes seconds."""
-    return Device(cpu=chip.kind(), threads=os.cpu_count(), gpus=tuple(_gpus()))
+def _device(folder: Path) -> Device:
+    """The processor, its threads, the GPUs and the precision; without importing torch, which takes seconds."""
+    file = folder / paths.metrics("finetune")
+    precision = read_json(file).get("precision") if file.exists() else None
+    return Device(cpu=chip.kind(), threads=os.cpu_count(), gpus=tuple(_gpus()), precision=precision)
 
 
 def _gpus() -> list[str]:
@@ -284,7 +286,10 @@ def save(folder: Path, run: RunRecord) -> Experiment:
 def commit_work(folder: Path, words: str) -> str:
     """Commit what stages left in a clone on top of HEAD, which stays: the commit, to which no reference leads."""
     git(folder, "add", "--update", ".")
-    kept = [LOCK, str(paths.METRICS), str(RUN), *(str(p.relative_to(folder)) for p in _landed(folder))]
+    outputs = {path for stage in locked(folder / LOCK).values() for path in stage.outs}
+    cost = {str(paths.FINETUNE_COST)} - outputs  # in an earlier release's pipeline DVC holds it, and git may not too
+    landed = [str(path.relative_to(folder)) for path in _landed(folder)]
+    kept = [LOCK, str(paths.METRICS), *cost, str(RUN), *landed]
     git(folder, "add", "--force", "--", *(path for path in kept if (folder / path).exists()))
     commit = _commit(folder, git(folder, "write-tree"), "HEAD", words)
     git(folder, "reset", "--quiet")

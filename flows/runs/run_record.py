@@ -45,11 +45,20 @@ class Device(Frozen):
     """What a run ran on."""
 
     cpu: str
+    """Its name and the widest instructions; of releases before 0.3.0 the name alone."""
     threads: int | None
     gpus: tuple[str, ...]
+    precision: str | None = None
+    """Of the training; None where none was, or its family has no choice."""
 
     def __str__(self) -> str:
-        return ", ".join([self.cpu, f"{self.threads} threads", *self.gpus])
+        return ", ".join([self.cpu, f"{self.threads} threads", *self.gpus, *filter(None, [self.precision])])
+
+    def same_kind(self, other: Device) -> bool:
+        """Whether the same inputs give the same bytes on both."""
+        cpus = {self.cpu, other.cpu}
+        widened = {cpu.rpartition(", ")[0] for cpu in cpus} & cpus  # one of an earlier release
+        return (len(cpus) == 1 or bool(widened)) and self.gpus == other.gpus
 
 
 class Measured(Frozen):

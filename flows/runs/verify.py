@@ -1,16 +1,17 @@
 """Rebuild a past run and compare: ``driftline verify [RUN] [--keep]``; the newest run when none is named.
 
-The run's record is cloned with an empty cache that gets the inputs only, every stage runs again, and each output of
-data, model and metrics is compared with the md5 on record. Reports are not: Evidently's differ at every run. Of a
-watched window, what the champion's commit had made is made again from the rows of that commit, and the verdict is
-recomputed from the records of the windows that it names. Exit code 0: the same bytes; 1: not; 2:
-it cannot be told.
+The run's record is cloned with an empty cache that gets the inputs only, every stage runs again, and each output is
+compared with the md5 on record. On another kind of processor than the record names, a model's outputs need not be the
+same bytes, but its figures have to lie within ``tolerance.STATED``. Of a watched window, what the champion's commit had
+made is made again from the rows of that commit, and the verdict is recomputed from the records of the windows that it
+names. Exit code 0: the same; 1: not; 2: it cannot be told.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +20,18 @@ from configobj import ConfigObj
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
+from flows.machine.git import git
 from flows.machine.home import Home
 from flows.monitoring import sources
 from flows.pipeline.graph import Dag
 from flows.pipeline.stage import reproduce
-from flows.runs import dvc_remote, kept, record, workspace
+from flows.runs import dvc_remote, kept, record, tolerance, workspace
 from flows.runs.figures import recomputed
 from flows.runs.record import LOCK, Experiment, LockedStage, Surroundings, locked
-from flows.runs.run_record import RunRecord
+from flows.runs.run_record import Device, RunRecord
 from tasks.core.errors import UserError
-from tasks.core.paths import REPORTS
+from tasks.core.files import read_json
+from tasks.core.paths import FINETUNE_COST, METRICS, REPORTS
 from tasks.modelling.checkpoints import versions
 
 INPUTS = "driftline-inputs"
@@ -55,11 +58,13 @@ class Comparison:
     compared: int
     """Outputs."""
     differences: list[Difference]
-    """In the order of the pipeline."""
+    """In the order of the pipeline; on another kind of processor, those beyond the tolerances."""
     notes: list[str]
     """What is otherwise than when it ran: versions and device."""
     verdict: str | None = None
     """On a window, as recomputed."""
+    other_kind: bool = False
+    """Bytes differ, and the run was made on another kind of processor."""
 
     @property
     def same(self) -> bool:
@@ -68,11 +73,14 @@ class Comparison:
     def __str__(self) -> str:
         if self.same:
             verdict = f"; the same verdict: {self.verdict}" if self.verdict else ""
-            return f"{self.run}: same bytes ({self.compared} outputs of data, model and metrics){verdict}"
+            how = f"within {tolerance.STATED}, on another kind of processor" if self.other_kind else "same bytes"
+            notes = [f"note: {note}" for note in self.notes if self.other_kind]
+            return "\n".join([f"{self.run}: {how} ({self.compared} outputs){verdict}", *notes])
         if not self.differences:
             return f"{self.run}: nothing to compare: it ended before any stage had"
         stages = list(dict.fromkeys(one.stage for one in self.differences))
-        lines = [f"{self.run}: differs from {stages[0]} on ({', '.join(stages)})", f"first: {self.differences[0]}"]
+        by = f", by more than {tolerance.STATED}" if self.other_kind else ""
+        lines = [f"{self.run}: differs from {stages[0]} on ({', '.join(stages)}){by}", f"first: {self.differences[0]}"]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
@@ -88,18 +96,19 @@ def rebuild(home: Home, past: Experiment, keep: bool = False, other_versions: Co
         with chdir(folder):  # DVC names a stage from where one stands
             dag = Dag()
             order = [name for name in dag.order() if name in known]
-            champions = _champions_own(run, dag, order)
-            if run.watched and champions:
-                sources.read_at(folder, run.watched.champion.commit)
-                _rebuild(folder, home, champions)
-                sources.bring(folder, past.commit)
-            _rebuild(folder, home, [name for name in order if name not in champions])
+            _run_again(home, folder, past, run, _champions_own(run, dag, order), order)
         found = list(compare(known, locked(folder / LOCK), order))
         verdict = _verdict(home, past, run)
         found += [verdict] if verdict else []
-        notes = list(_changed(run, record.surroundings(folder)))
+        around = record.surroundings(folder)
         differing = [one for one in found if one.recorded != one.rebuilt]
-        return Comparison(past.name, len(found), differing, notes, verdict.rebuilt if verdict else None)
+        other_kind = bool(differing) and not all(one.same_kind(around.device) for one in _devices(home, run))
+        if other_kind:
+            made = {path for name in tolerance.of_models(dag, known) for path in known[name].outs}
+            with chdir(folder):
+                differing = list(beyond(differing, made, home.origin, past))
+        word = verdict.rebuilt if verdict else None
+        return Comparison(past.name, len(found), differing, list(_changed(run, around)), word, other_kind)
     finally:
         if not keep:
             shutil.rmtree(place)
@@ -111,10 +120,47 @@ def _champions_own(run: RunRecord, dag: Dag, order: list[str]) -> list[str]:
     return [name for name in order if run.watched and not ran & {name, *dag.needs(name)}]
 
 
-def _rebuild(folder: Path, home: Home, stages: list[str]) -> None:
+def _run_again(
+    home: Home, folder: Path, past: Experiment, run: RunRecord, champions: list[str], order: list[str]
+) -> None:
+    """Every stage, from the rows that it read: those of the record, or for its own stages those of the champion."""
+    if run.watched and champions:
+        sources.read_at(folder, run.watched.champion.commit)
     _bring_inputs(folder, workspace.shared_cache(home))
-    for name in stages:
+    for name in champions:
         reproduce(name, ["rebuilt"])
+    if champions:
+        sources.bring(folder, past.commit)
+        _bring_inputs(folder, workspace.shared_cache(home))
+    for name in order:
+        if name not in champions:
+            reproduce(name, ["rebuilt"])
+
+
+def _devices(home: Home, run: RunRecord) -> Iterator[Device]:
+    """What the run ran on and, of a watched window, what its champion was trained on, if there is a record of that."""
+    yield run.device
+    commit = run.watched.champion.commit if run.watched else None
+    for one in record.records(home.origin):
+        if one.commit == commit:
+            yield record.read_record(home.origin, one).device
+
+
+def beyond(
+    differing: list[Difference], of_models: Set[str], repository: Path, past: Experiment
+) -> Iterator[Difference]:
+    """The differences that another kind of processor does not explain, of the run rebuilt in this folder.
+
+    ``of_models``: the outputs that no byte is promised of there.
+    """
+    for one in differing:
+        path = Path(one.path)
+        if one.path not in of_models:
+            yield one
+        elif METRICS in path.parents:
+            then = json.loads(git(repository, "show", f"{past.commit}:./{path}"))
+            for name, recorded, rebuilt in tolerance.beyond(then, read_json(path)):
+                yield Difference(one.stage, f"{path}: {name}", recorded, rebuilt)
 
 
 def _verdict(home: Home, past: Experiment, run: RunRecord) -> Difference | None:
@@ -150,15 +196,19 @@ def _bring_inputs(folder: Path, cache: Path) -> None:
 def compare(
     known: Mapping[str, LockedStage], rebuilt: Mapping[str, LockedStage], order: list[str]
 ) -> Iterator[Difference]:
-    """Every output of data, model and metrics, the same or not, with both its md5s; inputs only where they differ."""
+    """Every output, the same or not, with both its md5s; inputs only where they differ.
+
+    Pages of earlier releases held times: they had the training's cost among their outputs, and are left out.
+    """
     made = {path for stage in known.values() for path in stage.outs}
+    timed = str(FINETUNE_COST) in made
     for name in order:
         then, now = known[name], rebuilt.get(name, LockedStage({}, {}))
         for path, md5 in then.deps.items():
             if path not in made and md5 != now.deps.get(path, ""):
                 yield Difference(name, path, md5, now.deps.get(path, ""))
         for path, md5 in then.outs.items():
-            if REPORTS not in Path(path).parents:
+            if not (timed and REPORTS in Path(path).parents):
                 yield Difference(name, path, md5, now.outs.get(path, ""))
 
 

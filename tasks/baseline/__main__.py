@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tasks.baseline import Params
 from tasks.core import params, paths
 from tasks.core.cli import run
-from tasks.core.files import replacing_folder, write_json
+from tasks.core.files import replacing_folder, write_metrics
 from tasks.core.rows import modality
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
@@ -51,7 +51,7 @@ def main() -> None:
     kind = modality(columns_of(layout.split("train")))
     train, validation = (read_table(layout.split(name), [kind, "label"]) for name in ("train", "validation"))
     metrics = fit_baseline(train, validation, params.load(Params, "baseline"), params.general().seed)
-    write_json(metrics, paths.metrics("baseline"))
+    write_metrics(metrics, paths.metrics("baseline"))
     if chosen := metrics.get("chosen"):
         print(
             f"baseline: {chosen['features'].replace('_', ' ')}, {chosen['estimator'].replace('_', ' ')}, "

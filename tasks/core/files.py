@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,9 @@ from tasks.core.errors import UserError
 from tasks.core.faults import LAST_READ, is_machines
 from tasks.core.timings import spent_on
 
+DIGITS, SIGNIFICANT, FINEST = 4, 2, 9
+"""What one model's figures are promised to on any kind of processor: digits after the point or, of smaller ones, as
+many as that leaves, to the ninth. docs/reliability.md has what was measured."""
 DAMAGED = (OSError, ValueError, LookupError, TypeError, RecursionError, NotImplementedError, EOFError)
 
 
@@ -96,6 +100,24 @@ def write_json(value: Mapping[str, Any], path: Path) -> None:
     """JSON for people and for diffs: indented, keys in the order given, NaN refused."""
     with replacing(path) as part:
         part.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_metrics(value: Mapping[str, Any], path: Path) -> None:
+    """A metrics file, which git tracks: figures are rounded, so that they are equal on any kind of processor."""
+    write_json(rounded(value), path)
+
+
+def rounded(value: Any) -> Any:
+    """The same with each number that has a fraction rounded to 4 digits after the point, below 0.001 to the first 2
+    that are not 0, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: rounded(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(one) for one in value]
+    if not isinstance(value, float) or not value:
+        return abs(value) if isinstance(value, float) else value  # no -0.0
+    digits = min(max(DIGITS, SIGNIFICANT - 1 - math.floor(math.log10(abs(value)))), FINEST)
+    return round(float(value), digits) + 0.0
 
 
 def read_json(path: Path) -> dict[str, Any]:

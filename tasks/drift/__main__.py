@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.core import paths
 from tasks.core.cli import run
-from tasks.core.files import private_folder, read_json, write_json
+from tasks.core.files import private_folder, read_json, write_metrics
 from tasks.core.params import general, load
 from tasks.dataset import windows
 from tasks.drift import DRIFT_REPORT, DRIFT_SNAPSHOT, Params
@@ -63,7 +63,7 @@ def _finish(
         from tasks.drift.page import write_page
 
         write_page(verdict, reference, current, params, seed, report, snapshot)
-    write_json(verdict, output)
+    write_metrics(verdict, output)
     print(f"drifted: {verdict['drifted']}: {verdict['reason']}", flush=True)
 
 

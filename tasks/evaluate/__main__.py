@@ -16,7 +16,7 @@ from tasks.behaviour import BEHAVIOUR, read_behaviour_tests
 from tasks.core import params, paths
 from tasks.core.cli import run
 from tasks.core.errors import UserError
-from tasks.core.files import private_folder, write_json
+from tasks.core.files import private_folder, write_metrics
 from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout
@@ -202,8 +202,8 @@ def main() -> None:
     scored, baseline = read_table(files.scored), read_table(files.baseline)
     with threadpool_limits(1):  # else the last digits depend on how many cores there are
         figures = evaluate(splits, scored, baseline, section, params.general().seed, load_measures(section.measures))
-    write_json({**figures, "behaviour": _behaviour(labels_of(scored), kind)}, paths.metrics("evaluate"))
-    write_json(summary(figures), SUMMARY)
+    write_metrics({**figures, "behaviour": _behaviour(labels_of(scored), kind)}, paths.metrics("evaluate"))
+    write_metrics(summary(figures), SUMMARY)
     low, high = figures["intervals"]["macro_f1"]
     if missing := figures["slices"].get("missing_columns"):
         print(f"evaluate.slices.columns: the rows have no column {', '.join(map(repr, missing))}: take it out of there")

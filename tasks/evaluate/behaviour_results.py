@@ -14,7 +14,6 @@ from statsmodels.stats.proportion import proportion_confint
 from tasks.behaviour import AFTER, BEFORE, BehaviourTest, Expectation
 from tasks.statistics.measures import COVERAGE, Floats
 
-DIGITS = 6
 Passed = npt.NDArray[np.bool_]
 
 
@@ -63,8 +62,8 @@ def _figures(test: BehaviourTest, passed: Passed) -> dict[str, Any]:
         "kind": kind(test),
         "cases": cases,
         "passed": right,
-        "share": None if share is None else round(share, DIGITS),
-        "interval": None if bounds is None else [round(float(bound), DIGITS) for bound in bounds],
+        "share": share,
+        "interval": None if bounds is None else [float(bound) for bound in bounds],
         "at_least": test.at_least,
         "target_met": None if share is None or test.at_least is None else share >= test.at_least,
     }

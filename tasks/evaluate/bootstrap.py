@@ -10,8 +10,6 @@ from tasks.evaluate.own_measures import OwnMeasures
 from tasks.evaluate.weighted import PER_CLASS, Measures, Predictions
 from tasks.statistics.measures import Counts, Floats, interval
 
-DIGITS = 6  # what another processor's rounding does not reach
-
 
 def resampled(groups: Counts, seed: int, times: int) -> Iterator[Counts]:
     """How often each row is drawn, [rows], ``times`` times.
@@ -52,7 +50,7 @@ def _merged(sources: Sequence[Measures | OwnMeasures], weights: Counts) -> dict[
 def percentile_interval(values: Floats) -> list[float] | None:
     """The 95 % percentile interval of draws [n], those where the measure is undefined left out; None if all are."""
     defined = values[~np.isnan(values)]
-    return [round(value, DIGITS) for value in interval(defined)] if len(defined) else None
+    return list(interval(defined)) if len(defined) else None
 
 
 def model_intervals(drawn: dict[str, Floats], labels: list[str]) -> dict[str, object]:

@@ -9,8 +9,6 @@ from statsmodels.stats.proportion import proportion_confint
 
 from tasks.statistics.measures import COVERAGE
 
-DIGITS = 6
-
 
 def decision_results(truth: list[str], decisions: pa.ChunkedArray, labels: list[str]) -> dict[str, Any]:
     """Coverage; the rows decided and their precision with Wilson's interval, in all and by label."""
@@ -19,7 +17,7 @@ def decision_results(truth: list[str], decisions: pa.ChunkedArray, labels: list[
     ]
     return {
         "abstained": len(truth) - len(made),
-        "coverage": round(len(made) / len(truth), DIGITS),
+        "coverage": len(made) / len(truth),
         **_of([hit for _, hit in made]),
         "by_label": {label: _of([hit for decision, hit in made if decision == label]) for label in labels},
     }
@@ -29,5 +27,5 @@ def _of(hits: list[bool]) -> dict[str, Any]:
     if not hits:
         return {"rows": 0, "precision": None, "interval": None}
     bounds = proportion_confint(sum(hits), len(hits), alpha=1 - COVERAGE, method="wilson")
-    interval = [round(float(bound), DIGITS) for bound in bounds]
-    return {"rows": len(hits), "precision": round(sum(hits) / len(hits), DIGITS), "interval": interval}
+    interval = [float(bound) for bound in bounds]
+    return {"rows": len(hits), "precision": sum(hits) / len(hits), "interval": interval}

@@ -9,8 +9,6 @@ import numpy as np
 from tasks.statistics.calibration import calibration_bins
 from tasks.statistics.measures import Counts, Floats, interval
 
-DIGITS = 6
-
 
 def reliability(truth: Counts, probability: Floats, bins: int, seed: int, times: int) -> dict[str, Any]:
     """The reliability diagram of ``probability`` [rows, classes], over bins of equally many rows by confidence.
@@ -29,8 +27,8 @@ def reliability(truth: Counts, probability: Floats, bins: int, seed: int, times:
         "bins": [
             {
                 "rows": len(part),
-                "confidence": round(float(confidence[part].mean()), DIGITS),
-                "accuracy": round(float(correct[part].mean()), DIGITS),
+                "confidence": float(confidence[part].mean()),
+                "accuracy": float(correct[part].mean()),
                 "expected": _rounded(drawn),
             }
             for part, drawn in zip(parts, simulated, strict=True)
@@ -40,4 +38,4 @@ def reliability(truth: Counts, probability: Floats, bins: int, seed: int, times:
 
 
 def _rounded(draws: Floats) -> list[float]:
-    return [round(value, DIGITS) for value in interval(draws)]
+    return list(interval(draws))

@@ -27,7 +27,6 @@ from tasks.evaluate.traits import Traits, missing_columns, traits
 from tasks.redaction import redact
 from tasks.statistics.measures import COVERAGE, Counts, Floats
 
-DIGITS = 6
 WORD = re.compile(r"[^\W\d_]{3,30}")
 MAX_WORDS = 2000  # the most frequent are searched
 MAX_OVERLAP = 0.5  # share of common rows from which the lesser of two slices is left out
@@ -99,7 +98,7 @@ def _declared(tested: Sequence[Slice], wrong: Wrong, baseline: Wrong, level: flo
         return []
     p = [float(hypergeom.sf(its["errors"] - 1, len(wrong), int(wrong.sum()), its["rows"])) for its in figures]
     for its, one, adjusted in zip(figures, p, multipletests(p, method="holm")[1], strict=True):
-        its |= {"p": round(one, DIGITS), "p_adjusted": round(float(adjusted), DIGITS), "worse": bool(adjusted <= level)}
+        its |= {"p": one, "p_adjusted": float(adjusted), "worse": bool(adjusted <= level)}
     return figures
 
 
@@ -111,9 +110,9 @@ def _figures(its: Slice, wrong: Wrong, baseline: Wrong) -> dict[str, Any]:
         "where": list(its.where),
         "rows": rows,
         "errors": errors,
-        "accuracy": round(1 - errors / rows, DIGITS),
-        "interval": [round(float(low), DIGITS), round(float(high), DIGITS)],
-        "baseline_accuracy": round(1 - float(baseline[its.rows].mean()), DIGITS),
+        "accuracy": 1 - errors / rows,
+        "interval": [float(low), float(high)],
+        "baseline_accuracy": 1 - float(baseline[its.rows].mean()),
     }
 
 
@@ -136,7 +135,7 @@ def _worst(
     figures = []
     for i in _apart(candidates, order, section.worst):
         p = (1 + int((by_chance <= p_value[i] * (1 + 1e-9)).sum())) / (1 + len(by_chance))
-        of_chance = {"p_adjusted": round(p, DIGITS), "worse": p <= section.level}
+        of_chance = {"p_adjusted": p, "worse": p <= section.level}
         figures.append(_figures(candidates[i], wrong, baseline) | of_chance)
     return figures
 

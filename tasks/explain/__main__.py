@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from tasks.core import params, paths, recorded
 from tasks.core.cli import run
 from tasks.core.errors import UserError
-from tasks.core.files import private_folder, read_json, replacing, write_json
+from tasks.core.files import private_folder, read_json, replacing, write_metrics
 from tasks.core.rows import modality
 from tasks.core.tables import in_order_of, read_table
 from tasks.dataset import layout
@@ -162,7 +162,7 @@ def main() -> None:
     section = params.load(Params, "explain")
     with threadpool_limits(section.threads):
         metrics = explain_all(section, params.general().seed)
-    write_json(metrics, paths.metrics("explain"))
+    write_metrics(metrics, paths.metrics("explain"))
     print(f"{metrics['mistakes']} mistakes explained, {metrics['suspects']} suspected label errors: {EXPLAINED}")
 
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, enable_full_determinism, set_seed
 from tasks.core import params, paths
 from tasks.core.cli import run
 from tasks.core.errors import UserError
-from tasks.core.files import read_json, replacing_folder, write_json
+from tasks.core.files import read_json, replacing_folder, write_json, write_metrics
 from tasks.core.rows import Modality
 from tasks.core.tables import read_table
 from tasks.finetune import Params, image_batches, linear, record, warm_start
@@ -119,7 +119,7 @@ def main() -> None:
         write_classifier(model, paths.TOKENS / "tokenizer", paths.CLASSIFIER)
         record.write_curves(done.curves, paths.CURVES)
         write_json(done.cost | ({"energy_kwh": energy} if energy else {}), paths.FINETUNE_COST)
-        write_json(done.metrics, paths.metrics("finetune"))
+        write_metrics(done.metrics, paths.metrics("finetune"))
         if locked:
             shutil.rmtree(folder)
 

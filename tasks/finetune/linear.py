@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.core import paths
 from tasks.core.errors import UserError
-from tasks.core.files import read_json, replacing_folder, write_json
+from tasks.core.files import read_json, replacing_folder, write_json, write_metrics
 from tasks.core.params import General
 from tasks.core.tables import read_table
 from tasks.finetune import Params, record
@@ -86,4 +86,4 @@ def run(section: Params, general: General) -> None:
     metrics, cost = train(paths.TOKENS, general.model.config or {}, section, general.seed, paths.CLASSIFIER)
     record.write_curves([], paths.CURVES)
     write_json(cost, paths.FINETUNE_COST)
-    write_json(metrics, paths.metrics("finetune"))
+    write_metrics(metrics, paths.metrics("finetune"))

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from tasks import ingest
 from tasks.core import params, paths
 from tasks.core.cli import WindowOption, run
-from tasks.core.files import write_json
+from tasks.core.files import write_metrics
 from tasks.core.tables import write_table
 from tasks.dataset import layout
 from tasks.dataset.windows import Columns
@@ -137,7 +137,7 @@ def main(window: WindowOption) -> None:
     rows, figures = read_window(plan, reading)
     pa.default_memory_pool().release_unused()  # reading is done, and writing takes as much memory again
     write_table(rows, layout.window(window).raw)
-    write_json(figures, paths.metrics("ingest", window))
+    write_metrics(figures, paths.metrics("ingest", window))
     said = [*summary.lines(figures, reading), *statements.sentences(reading.opening), *left_out.lines(figures)]
     print("\n".join([*said, *repeated_notes(rows, figures.get("retired", {}))]))
 

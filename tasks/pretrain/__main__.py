@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tasks.core import params, paths
 from tasks.core.cli import run
-from tasks.core.files import replacing_folder, write_json
+from tasks.core.files import replacing_folder, write_json, write_metrics
 from tasks.pretrain import Params
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     else:
         with replacing_folder(paths.PRETRAINED) as part:
             write_json(metrics, part / "pretrain.json")
-    write_json(metrics, paths.metrics("pretrain"))
+    write_metrics(metrics, paths.metrics("pretrain"))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from tasks.core.paths import REPORTS
 
 CARD = Path("models/README.md")
 INDEX = REPORTS / "index.html"
+COST = REPORTS / "cost.html"  # no output of DVC's
 
 
 class Card(Section):

@@ -25,7 +25,7 @@ QUARANTINE = ["id", "label", "source_file", "source_row", "source_bytes", "reaso
 
 @dataclass(frozen=True)
 class Inputs:
-    """The metrics of every stage, the two quarantines, the curves and the cost of the training."""
+    """The metrics of every stage, the two quarantines and the curves of the training."""
 
     general: General
     windows: Windows
@@ -39,7 +39,6 @@ class Inputs:
     drift: Record
     curves: list[dict[str, float]]
     """One for each line of the csv; an empty field is left out."""
-    cost: Record
     quarantine: Mapping[WindowName, pa.Table]
     """With the columns QUARANTINE and the one that holds texts or images."""
 
@@ -69,7 +68,6 @@ def read_inputs() -> Inputs:
         evaluate=read_json(paths.metrics("evaluate")),
         drift=read_json(paths.metrics("drift")),
         curves=read_curves(paths.CURVES),
-        cost=read_json(paths.FINETUNE_COST),
         quarantine={window: _quarantine(layout.window(window).quarantine) for window in WINDOWS},
     )
 

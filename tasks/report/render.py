@@ -56,9 +56,16 @@ def render(inputs: Inputs, section: Params) -> str:
             **_model(inputs, section),
             **_data(inputs, section),
             **_drift(inputs),
-            **_foot(inputs, section),
+            **_foot(inputs),
         )
     )
+
+
+def render_cost(cost: Record, section: Params) -> str:
+    """The page of what the training cost, which is no output of DVC's: two runs of the same inputs differ in it."""
+    lines = phrases.facts({key: value for key, value in cost.items() if key != "energy_kwh"})
+    template = environment(PAGE, FILTERS).get_template("cost.html")
+    return template.render(policy=POLICY, cost=list(lines), energy=emissions(cost, section.country))
 
 
 def _verdict(inputs: Inputs) -> dict[str, Any]:
@@ -116,12 +123,10 @@ def _drift(inputs: Inputs) -> dict[str, Any]:
     return {"drift": inputs.drift, "signals": signals, "beside": inputs.drift["performance"].get("beside_baseline")}
 
 
-def _foot(inputs: Inputs, section: Params) -> dict[str, Any]:
+def _foot(inputs: Inputs) -> dict[str, Any]:
     model = inputs.general.model
     return {
         "checkpoint": phrases.checkpoint(model),
         "seed": inputs.general.seed,
         "trained": list(phrases.facts(inputs.finetune)),
-        "cost": list(phrases.facts({key: value for key, value in inputs.cost.items() if key != "energy_kwh"})),
-        "energy": emissions(inputs.cost, section.country),
     }

@@ -13,7 +13,7 @@ from tasks.behaviour import BEHAVIOUR, read_behaviour_tests
 from tasks.core import params, paths
 from tasks.core.cli import WindowOption, run
 from tasks.core.errors import UserError
-from tasks.core.files import replacing, write_json
+from tasks.core.files import replacing, write_metrics
 from tasks.core.rows import modality
 from tasks.core.tables import columns_of, read_table, write_table
 from tasks.dataset import layout
@@ -66,7 +66,7 @@ def score_window(window: paths.WindowName, section: Params) -> None:
     with replacing(files.embeddings) as part, part.open("wb") as file:
         np.save(file, predicted.embeddings)
     write_table(baseline_scores(rows["id"], values, kind, section), files.baseline)
-    write_json(metrics(predicted), paths.metrics("score", window))
+    write_metrics(metrics(predicted), paths.metrics("score", window))
     print(f"{window}: {len(values)} rows scored")
     write_table(_behaviour(window, section, values if kind == "text" else [], predicted), files.behaviour)
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tasks.core import params, paths
 from tasks.core.cli import run
-from tasks.core.files import write_json
+from tasks.core.files import write_metrics
 from tasks.core.rows import modality
 from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
@@ -64,7 +64,7 @@ def main() -> None:
     rows = read_table(layout.window("reference").validated)
     tables, figures = split(rows, params.load(Params, "split"), params.general().seed)
     write_splits(tables, layout.SPLITS)
-    write_json(figures, paths.metrics("split"))
+    write_metrics(figures, paths.metrics("split"))
     print("  ".join(f"{name} {len(table)}" for name, table in tables.items()))
 
 

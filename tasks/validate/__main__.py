@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tasks.core import params, paths
 from tasks.core.cli import WindowOption, run
 from tasks.core.errors import UserError
-from tasks.core.files import private_folder, write_json
+from tasks.core.files import private_folder, write_metrics
 from tasks.core.paths import WindowName
 from tasks.core.rows import modality
 from tasks.core.tables import read_table, write_table
@@ -45,7 +45,7 @@ def validate(
         rows = image_checks.with_properties(raw, section.image)
     else:
         rows = _redacted(raw, found) if section.privacy == "redact" else raw
-    with rule_checker() as checker:
+    with rule_checker(raw["timestamp"]) as checker:
         pa.default_memory_pool().release_unused()  # what reading took; its threads are done with it only by now
         reasons = row_reasons(raw, rows, section, window, checker, personal.kinds(found), released)
         passed, quarantined = passing(rows, reasons), failing(raw, reasons)
@@ -100,7 +100,7 @@ def main(window: WindowOption) -> None:
     private_folder(paths.REPORTS)  # Data Docs show texts
     released = releases.released_reasons(releases.read_releases(RELEASED))
     figures = validate(read_table(where.raw), params.load(Params, "validate"), window, where, released)
-    write_json(figures, paths.metrics("validate", window))
+    write_metrics(figures, paths.metrics("validate", window))
     for sentence in figures.get("findings", ()):  # type: ignore[attr-defined]
         print(sentence)
     why = ", ".join(f"{reason} {count}" for reason, count in dict(figures["reasons"]).items())  # type: ignore[call-overload]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import great_expectations as gx
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from pandas.api.types import is_numeric_dtype
 
@@ -21,12 +24,17 @@ from tasks.validate import pages
 from tasks.validate.rules import Rule
 
 KEY = "id"  # the column that names a failing row
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RuleChecker:
-    """Checks rules with a file context of Great Expectations, and writes the results as Data Docs."""
+    """Checks rules with a file context of Great Expectations, and writes the results as Data Docs.
 
-    def __init__(self, folder: Path) -> None:
+    ``when`` is the time that they bear: of the data, since with the clock's the same rows would give other pages.
+    """
+
+    def __init__(self, folder: Path, when: datetime = EPOCH) -> None:
+        self._folder, self._when = folder, when
         self._context = gx.get_context(mode="file", project_root_dir=folder)
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
         self._source = self._context.data_sources.add_pandas("driftline")
@@ -49,6 +57,7 @@ class RuleChecker:
         outcome = definition.run(
             batch_parameters={"dataframe": _checked_columns(rows, rules)},
             result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [KEY]},
+            run_id=RunIdentifier(run_time=self._when),
         )
         found = {result.expectation_config.meta["reason"]: _failing_keys(result) for result in outcome.results}
         self._failure_counts[name] = {rule.reason: len(found[rule.reason]) for rule in rules}
@@ -57,10 +66,18 @@ class RuleChecker:
     def write_docs(self, folder: Path, quarantined: pa.Table, findings: Sequence[str] = ()) -> None:
         """Write Data Docs of all checks so far, of the quarantined rows and of what else was found; what was in
         ``folder`` is replaced."""
+        self._date_results()
         self._context.build_data_docs()
         pages.make_self_contained(self._site, self._failure_counts, quarantined, findings)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._site, folder)
+
+    def _date_results(self) -> None:
+        """The time at which rows were loaded, too, is that of the data."""
+        for file in (self._folder / "gx/uncommitted/validations").rglob("*.json"):
+            result = json.loads(file.read_text(encoding="utf-8"))
+            result["meta"]["batch_markers"]["ge_load_time"] = f"{self._when:%Y%m%dT%H%M%S.%fZ}"
+            file.write_text(json.dumps(result), encoding="utf-8")
 
 
 def _checked_columns(rows: pd.DataFrame, rules: Sequence[Rule]) -> pd.DataFrame:
@@ -94,7 +111,8 @@ def _failing_keys(result: gx.core.ExpectationValidationResult) -> list[str]:
 
 
 @contextmanager
-def rule_checker() -> Iterator[RuleChecker]:
-    """A ``RuleChecker`` whose working files are removed afterwards."""
+def rule_checker(times: pa.ChunkedArray) -> Iterator[RuleChecker]:
+    """A ``RuleChecker`` of rows of these times, whose working files are removed afterwards."""
+    newest = pc.max(times).as_py()
     with tempfile.TemporaryDirectory() as folder:
-        yield RuleChecker(Path(folder))
+        yield RuleChecker(Path(folder), newest or EPOCH)

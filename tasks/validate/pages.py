@@ -8,6 +8,7 @@ script.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ POLICY = (
     "base-uri 'none'; form-action 'none'\"/>"
     '<meta name="referrer" content="no-referrer"/>'
 )
+LOGO = re.compile(r"<img\s[^>]*great-expectations-web-assets[^>]*>")  # its address holds the clock and a random id
+PART = re.compile(r"(?<=-collapse-body-)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # random, one for each site
 
 FailureCounts = Mapping[str, Mapping[str, int]]
 """By the name of a suite: how many rows break each of its rules."""
@@ -35,11 +38,13 @@ FailureCounts = Mapping[str, Mapping[str, int]]
 def make_self_contained(
     site: Path, failures: FailureCounts, quarantined: pa.Table, findings: Sequence[str] = ()
 ) -> None:
-    """Remove what the pages of ``site`` load from elsewhere; the index lists failures, findings, quarantined rows."""
+    """Remove what the pages of ``site`` load from elsewhere, and what is random in them; the index lists failures,
+    findings, quarantined rows."""
     style = f"<style>{CSS.read_text(encoding='utf-8')}</style>"
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         alone = text.replace("<head>", f"<head>{POLICY}", 1).replace("</head>", f"{style}</head>", 1)
+        alone = PART.sub("part", LOGO.sub("", alone))
         page.write_text(alone, encoding="utf-8")
     shutil.rmtree(site / "static", ignore_errors=True)  # 4 MB of fonts and pictures that the policy forbids
     (site / "index.html").write_text(_index(site, failures, quarantined, findings), encoding="utf-8")

@@ -21,7 +21,7 @@ from tasks.explain.page import Mistake
 from tasks.explain.page import page as explained_page
 from tasks.report import Params as ReportParams
 from tasks.report.inputs import Inputs
-from tasks.report.render import render
+from tasks.report.render import render, render_cost
 from tasks.validate.pages import make_self_contained
 from tests.support.report_inputs import evaluated, inputs, judged, quarantined, window
 
@@ -88,7 +88,6 @@ def finished_run():
         evaluate=evaluated([PLACE, "spam"]),
         drift=drift,
         finetune={"temperature": 1.0, "labels": [PLACE, "spam"], PLACE: PLACE},
-        cost={PLACE: {"device": PLACE}},
         quarantine={"reference": quarantined(row), "current": quarantined(row)},
         validate=dict.fromkeys(("reference", "current"), window(10, {PLACE: 1}, {PLACE: 5, "spam": 4})),
     )
@@ -102,6 +101,10 @@ def report(payload, folder):
     }
     page = render(Inputs(**changed, general=model, windows=given.windows), ReportParams())
     return written(folder / "index.html", page)
+
+
+def cost(payload, folder):
+    return written(folder / "cost.html", render_cost({payload: {"device": payload}}, ReportParams()))
 
 
 def explained(payload, folder):
@@ -124,7 +127,7 @@ def written(file, text):
     return file
 
 
-PAGES = {"report": report, "explained": explained, "Data Docs": data_docs}
+PAGES = {"report": report, "cost": cost, "explained": explained, "Data Docs": data_docs}
 
 
 @pytest.fixture(scope="module")

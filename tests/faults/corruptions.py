@@ -60,7 +60,6 @@ READERS = {
     "metrics/evaluate.json": "report",
     "metrics/drift.json": "report",
     "reports/curves.csv": "report",
-    "reports/finetune_cost.json": "report",
     "data/reference/quarantine.parquet": "report",
     "data/current/quarantine.parquet": "report",
     "params.yaml": "split tokenize",

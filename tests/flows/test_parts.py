@@ -101,16 +101,18 @@ def test_the_frozen_layers_passes_go_by_when_they_were_last_used(deployed):
     assert prune.checkpoints(deployed, keep=0) == [passes[1]], "a pass is no checkpoint, of which none is kept"
 
 
-def test_outputs_are_compared_in_order_and_reports_are_not():
+def test_outputs_are_compared_in_order_and_reports_of_earlier_releases_are_not():
     known = {
         "a": stage({"source": "1"}, {"data/a": "2", "reports/a.html": "3"}),
-        "b": stage({"data/a": "2"}, {"models/b": "4"}),
+        "b": stage({"data/a": "2"}, {"models/b": "4", "reports/finetune_cost.json": "5"}),
     }
     assert [(d.path, d.recorded, d.rebuilt) for d in compare(known, known, ["a", "b"])] == [
         ("data/a", "2", "2"),
         ("models/b", "4", "4"),
     ]
     other = {"a": stage({"source": "x"}, {"data/a": "2", "reports/a.html": "y"}), "b": stage({"data/a": "2"}, {})}
+    pages = {"a": known["a"]}
+    assert [d.path for d in compare(pages, other, ["a"]) if d.recorded != d.rebuilt] == ["source", "reports/a.html"]
     found = [d for d in compare(known, other, ["a", "b"]) if d.recorded != d.rebuilt]
     assert [(d.stage, d.path, d.rebuilt) for d in found] == [("a", "source", "x"), ("b", "models/b", "")]
     said = str(Comparison("r", 3, found, ["torch was 1, is 2"])).splitlines()

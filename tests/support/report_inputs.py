@@ -18,6 +18,7 @@ from tasks.evaluate import Params as EvaluateParams
 from tasks.evaluate.__main__ import evaluate
 from tasks.report.inputs import Inputs
 
+COST = {"seconds": {"train": 12.5}, "device": "cpu", "threads": 2, "torch": "2.13.0"}
 QUARANTINE = RAW.append(REASONS)
 WEIGHTS = paths.CLASSIFIER / "model.safetensors"
 
@@ -135,7 +136,6 @@ def inputs(**changes):
             }
             for i in (1.0, 2.0, 3.0)
         ],
-        "cost": {"seconds": {"train": 12.5}, "device": "cpu", "threads": 2, "torch": "2.13.0"},
         "quarantine": {
             "reference": quarantined(*[{"text": "the same again", "label": "ham", "reasons": ["duplicate_text"]}] * 3),
             "current": quarantined(*[{"text": None, "source_bytes": b"a\xff\x00b", "reasons": ["text_missing"]}] * 10),
@@ -153,7 +153,7 @@ def laid_out(found, folder):
         write_json(found.ingest[name], folder / paths.metrics("ingest", name))
         write_json(found.validate[name], folder / paths.metrics("validate", name))
         write_table(found.quarantine[name], folder / layout.window(name).quarantine)
-    write_json(found.cost, folder / paths.FINETUNE_COST)
+    write_json(COST, folder / paths.FINETUNE_COST)
     for file in (*(layout.SPLITS / f"{name}.parquet" for name in ("train", "validation", "test")), WEIGHTS):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text(file.name)

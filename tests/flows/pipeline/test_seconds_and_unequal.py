@@ -35,15 +35,15 @@ def test_only_what_the_same_inputs_made_otherwise_is_named():
 
 def test_the_line_says_why_and_what_puts_it_back(tmp_path, monkeypatch):
     lock = "schema: '2.0'\nstages:\n  finetune:\n    cmd: x\n    outs:\n    - {path: models/classifier, md5: 'MD5'}\n"
-    lock += "    - {path: reports/cost.json, md5: 'MD5'}\n"
+    lock += "    - {path: reports/index.html, md5: 'MD5'}\n"
     assert list(unequal.lines(tmp_path)) == []
     (tmp_path / "dvc.lock").write_text(lock.replace("MD5", "1"))
     monkeypatch.setattr(unequal, "git", lambda *_: lock.replace("MD5", "1"))
     assert list(unequal.lines(tmp_path)) == []
     (tmp_path / "dvc.lock").write_text(lock.replace("MD5", "2"))
     (line,) = unequal.lines(tmp_path)
-    assert "models/classifier (another kind of processor" in line and "reports/cost.json (pages and costs" in line
-    assert line.endswith("`git checkout dvc.lock && dvc checkout` puts it back")
+    assert "models/classifier, reports/index.html: it was made on another kind of processor than" in line
+    assert line.endswith("`git checkout dvc.lock metrics && dvc checkout` puts it back")
 
 
 def test_the_table_adds_up_and_a_stage_cannot_write_into_the_page():

@@ -9,6 +9,8 @@ import pytest
 from flows.machine.git import git
 from flows.runs import record
 from flows.runs.record import RunInfo
+from tasks.core import paths
+from tasks.core.files import write_json
 
 
 @pytest.fixture
@@ -57,3 +59,14 @@ def test_both_references_reach_a_remote_also_when_the_experiment_is_gone_here(re
     listed = git(remote, "for-each-ref", "--format=%(objectname) %(refname)").splitlines()
     refs = [past.ref, record.experiment_ref(past.baseline, past.name)]
     assert listed == [f"{past.commit} {ref}" for ref in refs]
+
+
+@pytest.mark.parametrize("made_by_dvc", [False, True])
+def test_a_record_holds_what_the_training_cost_unless_dvc_holds_it(repository, made_by_dvc):
+    cost = paths.FINETUNE_COST
+    write_json({"seconds": {}}, repository / cost)
+    outs = f"[{{path: {cost}, md5: 1f}}]" if made_by_dvc else "[]"
+    (repository / "dvc.lock").write_text(f"stages: {{finetune: {{cmd: x, outs: {outs}}}}}")
+    commit = record.commit_work(repository, "a run")
+    held = git(repository, "ls-tree", "-r", "--name-only", commit).splitlines()
+    assert (str(cost) in held) is not made_by_dvc and "dvc.lock" in held

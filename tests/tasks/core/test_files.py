@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tasks.core.errors import UserError
-from tasks.core.files import read_json, replacing, write_json
+from tasks.core.files import DIGITS, read_json, replacing, rounded, write_json, write_metrics
 from tasks.core.tables import read_table, write_table
 
 
@@ -39,3 +43,36 @@ def test_not_a_number_is_refused(tmp_path):
 def test_a_missing_artefact_says_how_to_make_it(tmp_path, read):
     with pytest.raises(UserError, match="dvc repro"):
         read(tmp_path / "nosuch")
+
+
+FIGURES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda each: st.lists(each) | st.dictionaries(st.text(), each),
+)
+
+
+@given(st.dictionaries(st.text(), FIGURES))
+def test_metrics_are_rounded_once_and_by_half_a_step_at_most(value):
+    once = rounded(value)
+    assert json.dumps(rounded(once)) == json.dumps(once)
+    for before, after in zip(numbers(value), numbers(once), strict=True):
+        assert type(before) is type(after)
+        assert before == after or (isinstance(before, float) and abs(before - after) <= 0.5001 * 10**-DIGITS)
+
+
+def test_what_is_small_does_not_become_nothing():
+    assert rounded({"p": 0.00012345, "of": [-0.0034567, 3.2e-17]}) == {"p": 0.00012, "of": [-0.0035, 0.0]}
+
+
+def numbers(value):
+    """What stands at the ends, in order."""
+    if isinstance(value, dict | list):
+        return [end for one in (value.values() if isinstance(value, dict) else value) for end in numbers(one)]
+    return [value]
+
+
+def test_figures_that_differ_by_what_another_processor_adds_give_the_same_bytes(tmp_path):
+    for number, share in enumerate((0.97289157, 0.97289157 + 1e-8)):
+        write_metrics({"share": share, "of": [{"none": -share * 1e-9}]}, tmp_path / f"{number}.json")
+    assert (tmp_path / "0.json").read_bytes() == (tmp_path / "1.json").read_bytes()
+    assert b"-0.0" not in (tmp_path / "0.json").read_bytes()

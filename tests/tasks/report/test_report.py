@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 
 from tasks.core import params, paths
 from tasks.core.errors import UserError
+from tasks.core.files import write_json
 from tasks.dataset import layout, windows
 from tasks.drift import Params as DriftParams
 from tasks.drift.rows import rows_from_table
 from tasks.drift.verdict import drift_verdict
-from tasks.report import CARD, INDEX, Params, charts, phrases, tables, verdict
+from tasks.report import CARD, COST, INDEX, Params, charts, phrases, tables, verdict
 from tasks.report.__main__ import main
 from tasks.report.inputs import read_curves
-from tasks.report.render import render
+from tasks.report.render import render, render_cost
 from tests.support.report_inputs import evaluated, general, inputs, judged, laid_out, quarantined, window, windows_of
 
 HOSTILE = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}`x`"
@@ -103,14 +104,15 @@ def test_nothing_from_the_data_becomes_part_of_the_page():
         evaluate=evaluated(labels),
         drift=moved,
         finetune={"temperature": 1.0, HOSTILE: HOSTILE},
-        cost={HOSTILE: {"device": HOSTILE}},
         quarantine={"reference": quarantined(row), "current": quarantined(row)},
         validate=dict.fromkeys(paths.WINDOWS, window(10, {HOSTILE: 1}, {HOSTILE: 5, "spam": 4})),
     )
     parsed = Parsed(render(dirty, Params()))
-    assert parsed.open == []
-    assert not {"script", "img"} & {tag for tag, _ in parsed.tags}
-    assert parsed.text.count("<script>alert") > 8, "it is shown as what it is"
+    beside = Parsed(render_cost({HOSTILE: {"device": HOSTILE}}, Params()))
+    for one, times in ((parsed, 8), (beside, 1)):
+        assert one.open == []
+        assert not {"script", "img"} & {tag for tag, _ in one.tags}
+        assert one.text.count("<script>alert") > times, "it is shown as what it is"
     assert " 49" not in parsed.text.replace("{{", "")
 
 
@@ -375,9 +377,16 @@ def test_the_stage_writes_the_page_twice_the_same_and_says_what_it_says(ordinary
     assert [line.split(":")[0] for line in lines] == ["Model", "Drift", "Open"]
     assert f"{ordinary.evaluate['macro_f1']:.3f}" in lines[0] and "changed" in lines[1].lower()
     assert lines[2].endswith("reports/index.html")
+    assert "12.5" in COST.read_text(encoding="utf-8")
+    write_json({"seconds": {"train": 99.0}}, paths.FINETUNE_COST)
     main()
-    assert (INDEX.read_bytes(), CARD.read_bytes()) == (first, carded)
-    assert {path.name for path in paths.REPORTS.iterdir()} == {"index.html", "curves.csv", "finetune_cost.json"}
+    assert (INDEX.read_bytes(), CARD.read_bytes()) == (first, carded), "neither holds a second"
+    assert "99" in COST.read_text(encoding="utf-8")
+    made = {"index.html", "curves.csv", "finetune_cost.json", "cost.html"}
+    assert {path.name for path in paths.REPORTS.iterdir()} == made
+    for lost in ("", "{"):
+        paths.FINETUNE_COST.write_text(lost)
+        main()
     assert read_curves(paths.CURVES)[1] == {"epoch": 2, "step": 44, "validation_loss": 0.1}
 
 

@@ -171,3 +171,14 @@ def test_copies_are_what_comparing_all_pairs_says(rows):
 def test_a_contract_that_contradicts_itself_is_refused(values, message):
     with pytest.raises(ValueError, match=message):
         Params(**values)
+
+
+@pytest.mark.slow
+def test_the_same_rows_give_the_same_data_docs_at_any_time(judged, tmp_path):
+    rows = [("one", "a"), ("two", "b"), ("One", "a"), ("three", None)]
+    site = tmp_path / "reports/data_docs/reference"
+    made = []
+    for _ in range(2):
+        judged(rows)
+        made.append({page.relative_to(site): page.read_bytes() for page in site.rglob("*") if page.is_file()})
+    assert made[0] == made[1]
