@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE   # containers set it; without compiled modules each process takes 15 s more to import torch
 
-.PHONY: help setup run demo test test-long faults shots soak check format lock clean
+.PHONY: help setup run demo test test-long faults shots docs soak check format lock clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -39,6 +39,10 @@ faults: $(READY)  ## damaged files, kills and failing machines, a thousand of th
 shots: $(READY)  ## the pictures of docs/, in some minutes; needs the extra browser and Chromium
 	python -m tests.shots
 
+docs: $(READY)   ## the documentation as a site, in .site/: open .site/index.html; asks nothing of the network once built
+	@python -c "import material" 2>/dev/null || python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict --quiet
+
 soak: $(READY)   ## thirty runs by a worker and by serve with kill -9, 50 killed trainings, killed servers; hours, goes on where it was
 	python -m pytest -m soak
 
@@ -60,4 +64,4 @@ lock: $(READY)   ## write requirements.lock and environment.json anew from pypro
 	driftline environment
 
 clean:           ## forget what can be made again, but not DVC's cache
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .checkpoints
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .checkpoints .site

@@ -34,9 +34,11 @@ class Schedule(Section):
     """When a deployment runs: one of ``cron``, ``interval`` and ``rrule``."""
 
     cron: str | None = None
+    """Minute, hour, day of the month, month, day of the week."""
     interval: timedelta | None = Field(default=None, strict=False, gt=timedelta(0))
     """Seconds, hours:minutes:seconds or an ISO 8601 duration."""
     rrule: str | None = None
+    """As iCalendar (RFC 5545) writes it."""
     timezone: str | None = None
     """UTC where it is not named."""
     anchor_date: str | None = None
@@ -44,9 +46,11 @@ class Schedule(Section):
     day_or: bool | None = None
     """Of a cron: whether day of month and day of week are joined by or, or by and."""
     active: bool = True
+    """False: it is registered and starts nothing."""
     parameters: dict[str, object] = Field(default_factory=dict)
     """Take the place of the deployment's for the runs of this schedule."""
     slug: str | None = None
+    """Prefect's name of the schedule."""
 
     @model_validator(mode="after")
     def _prefect_takes_it(self) -> Self:
@@ -83,8 +87,11 @@ class ConcurrencyLimit(Section):
     """How many runs of a deployment may be under way, and what becomes of one more."""
 
     limit: int = Field(ge=1)
+    """Runs at once."""
     collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] = "ENQUEUE"
+    """One more run waits, or is cancelled."""
     grace_period_seconds: int | None = Field(default=None, ge=60, le=86400)
+    """How long a run that does not begin holds its place; null: as Prefect has it."""
 
     def as_prefect(self) -> ConcurrencyLimitConfig:
         """For Prefect's client."""
@@ -101,24 +108,39 @@ class Deployment(Section):
     """One flow with its schedules and parameters."""
 
     name: str
+    """Of the deployment; each once."""
     entrypoint: str = Field(pattern=r"^.+\.py:\w+$")
     """``path/to/file.py:function``."""
     description: str | None = None
+    """Shown on Prefect's page."""
     schedules: list[Schedule] = Field(default_factory=list)
+    """When it runs; without one, when somebody starts it."""
     parameters: dict[str, object] = Field(default_factory=dict)
+    """What the flow takes; a key or value that it does not take is refused."""
     tags: list[str] = Field(default_factory=list)
+    """Of its runs."""
     concurrency_limit: Annotated[ConcurrencyLimit | None, BeforeValidator(_limit)] = None
     """``1``, or a mapping."""
     paused: bool = False
+    """True: its schedules start nothing."""
     version: str | None = None
+    """Shown on Prefect's page."""
     enforce_parameter_schema: bool = True
+    """Whether Prefect refuses parameters that the flow does not take."""
     work_pool: Any = None
+    """`{name: driftline}`, with `job_variables` where they are needed; `driftline serve` does not use it."""
     build: Any = None
+    """Of a work pool, as Prefect has it."""
     push: Any = None
+    """Of a work pool, as Prefect has it."""
     pull: Any = None
+    """Of a work pool, as Prefect has it."""
     triggers: Any = None
+    """Of a work pool, as Prefect has it."""
     sla: Any = None
+    """Of a work pool, as Prefect has it."""
     version_type: Any = None
+    """Of a work pool, as Prefect has it."""
 
     def pool_keys(self) -> list[str]:
         """Keys that are set and that only a work pool uses."""
@@ -129,13 +151,19 @@ class PrefectYaml(Section):
     """The whole file."""
 
     name: str | None = None
+    """What people call the repository, in every checkout; without it, the name of its folder."""
     prefect_version: str | None = Field(default=None, alias="prefect-version")
+    """Written by Prefect's tools; not used."""
     definitions: Any = None
     """Anchors."""
     build: Any = None
+    """Of a work pool, for all deployments."""
     push: Any = None
+    """Of a work pool, for all deployments."""
     pull: Any = None
+    """Of a work pool, for all deployments."""
     deployments: list[Any] = Field(min_length=1)
+    """What runs; each as below."""
 
 
 def read(file: Path) -> list[Deployment]:

@@ -19,7 +19,7 @@ SEND = "from flows.notify.notifications import send; assert send('tofile/team', 
 def example():
     """The class as the page shows it."""
     page = (TOP / "docs/architecture.md").read_text(encoding="utf-8")
-    return page.split("`notification_blocks.py` beside `flows/`:\n\n```python\n")[1].split("```")[0]
+    return page.split("<!-- run: a notification channel -->\n```python\n")[1].split("```")[0]
 
 
 def test_a_process_that_never_saw_the_block_sends_through_it(tmp_path, api):
