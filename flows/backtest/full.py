@@ -30,7 +30,7 @@ from tasks.dataset import layout
 from tasks.dataset.schema import RAW
 from tasks.gate import Rule
 
-MODEL = "score@reference"  # what a training ends with
+MODEL = "evaluate"  # what a training ends with: the gate asks what it found
 KEPT_COLUMNS = ("id", "text", "timestamp")
 ONE_DAY = timedelta(days=1)
 UNLABELLED_FOLDER = Path("data/backtest")  # in a clone: windows without their labels
@@ -53,7 +53,7 @@ class Pipelines:
         self.truth = dict(zip(rows["id"].to_pylist(), rows["label"].to_pylist(), strict=True))
 
     def train(self, until: datetime) -> Training:
-        """In a clone of its own, up to the scores of its held-out rows."""
+        """In a clone of its own, up to what its held-out rows say of it."""
         place = self.folder / f"{until:%Y%m%dT%H%M%S}"
         folder = workspace.clone(self.home, self.commit, place, workspace.shared_cache(self.home))
         reference = {"from": as_text(reference_start(self.history.windows.reference, until)), "until": as_text(until)}
