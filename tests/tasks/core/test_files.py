@@ -48,6 +48,7 @@ def test_a_missing_artefact_says_how_to_make_it(tmp_path, read):
 FIGURES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False),
     lambda each: st.lists(each) | st.dictionaries(st.text(), each),
+    max_leaves=8,
 )
 
 
