@@ -310,5 +310,5 @@ def test_full_refits_are_the_pipelines_own_and_late_labels_stay_hidden(home):
     first, second = windows["schedule"]
     assert first["refit"]["promoted"] and first["refit"]["rows"] == 420  # half of three weeks
     assert second["trained_until"].startswith("2026-01-22")
-    assert "0 labels seen" in first["reason"] and second["accuracy"] is not None
+    assert "0 labels seen" in first["drift"]["reason"] and second["accuracy"] is not None
     assert not list((home.folder / "backtests" / "models").glob("*"))
