@@ -81,6 +81,7 @@ def test_unchanged_then_changed_and_each_is_rebuilt_to_the_same_bytes(api, deplo
     assert not list(deployed.clones.glob("verify-*"))
 
 
+@pytest.mark.long
 def test_a_run_that_cannot_be_rebuilt_says_which_output_differs_first(api, deployed):
     step = (deployed.origin / "step.py").read_text()
     commit(deployed, step_py=step + "if 'second' in out: open(out, 'a').write(str(__import__('time').time_ns()))\n")
@@ -167,6 +168,7 @@ pathlib.Path("count.txt").write_text(" ".join(line for file in files for line in
 """
 
 
+@pytest.mark.long
 def test_rows_that_land_between_two_runs_are_used_and_the_first_is_still_rebuilt(api, deployed, tmp_path_factory):
     drops = tmp_path_factory.mktemp("drops")
     for name, text in {

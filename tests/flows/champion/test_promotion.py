@@ -235,6 +235,7 @@ def test_what_stands_in_the_way_is_said(home, tmp_path):
         propose(home)
 
 
+@pytest.mark.long
 def test_data_goes_before_tags_and_tags_go_where_they_are_asked_to(home, tmp_path):
     git(tmp_path, "init", "--quiet", "--bare", "far.git")
     git(home.origin, "remote", "add", "far", str(tmp_path / "far.git"))

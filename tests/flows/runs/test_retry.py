@@ -103,6 +103,7 @@ def test_a_retry_after_a_commit_that_mends_runs_at_that_commit(api, deployed, to
     assert len(git(elsewhere, "for-each-ref", "refs/exps").splitlines()) == 1
 
 
+@pytest.mark.long
 def test_a_retry_without_its_clone_and_one_that_never_gets_a_clone(api, deployed, told, monkeypatch, tmp_path_factory):
     up = tmp_path_factory.mktemp("server") / "up"
     breaks(deployed, up)
@@ -123,6 +124,7 @@ def test_a_retry_without_its_clone_and_one_that_never_gets_a_clone(api, deployed
     assert len(the_record(deployed).earlier) == 2
 
 
+@pytest.mark.long
 def test_a_retry_of_a_flow_without_stages_has_its_outcome_in_the_record_too(api, deployed):
     state = rebuild(str(deployed.origin), return_state=True)
     assert state.is_failed() and "holds no record of a run yet" in state.message

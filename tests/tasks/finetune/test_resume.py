@@ -224,7 +224,7 @@ def test_the_frozen_layers_pass_serves_the_next_training(train, uninterrupted, t
     assert all(computed), "what may have other bytes is another pass"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "journal cut", "journal flipped", "garbage"])
 def test_a_damaged_piece_of_the_pass_is_made_again(train, uninterrupted, tmp_path, monkeypatch, computed, damage):
     monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.0)
