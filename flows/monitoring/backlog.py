@@ -35,8 +35,8 @@ def catch_up(home: Home, window: Window) -> str:
     waiting = list(islice(watch.waiting(home, planned, window.days, datetime.now(UTC)), watch.MOST))
     if not waiting:
         return ""
-    count = f"{watch.MOST} or more windows have" if len(waiting) == watch.MOST else f"{len(waiting)} more windows have"
-    more = f"{count if len(waiting) > 1 else '1 more window has'} closed"
+    count = len(waiting)
+    more = f"{count}{' or' * (count == watch.MOST)} more window{'s have' if count > 1 else ' has'} closed"
     deployment = runtime.deployment.id
     if not deployment:
         return f"{more}, the next is {waiting[0]}: driftline monitor --each watches them all"

@@ -101,20 +101,18 @@ def forget(repository: Path, record: Experiment) -> None:
 
 
 def find(repository: Path, name: str) -> Experiment:
-    """The record of that name. UserError where there is none."""
-    known = records(repository)
-    for record in known:
-        if name in (record.name, record.commit):
-            return record
-    newest = ", ".join(record.name for record in known[:5])
+    """The record of that name or commit. UserError where there is none."""
+    if found := known(repository, name):
+        return found
+    newest = ", ".join(record.name for record in records(repository)[:5])
     raise UserError(
         f"{repository} holds no record of a run {name!r}" + (f"; the newest are {newest}" if newest else "")
     )
 
 
 def known(repository: Path, name: str) -> Experiment | None:
-    """The record of a run of that name; None where it has left none."""
-    return next((one for one in records(repository) if one.name == name), None)
+    """The record of that name or commit; None where there is none."""
+    return next((one for one in records(repository) if name in (one.name, one.commit)), None)
 
 
 def tries(repository: Path, name: str) -> tuple[EarlierTry, ...]:

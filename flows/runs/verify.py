@@ -102,7 +102,7 @@ def rebuild(home: Home, past: Experiment, keep: bool = False, other_versions: Co
         found += [verdict] if verdict else []
         around = record.surroundings(folder)
         differing = [one for one in found if one.recorded != one.rebuilt]
-        other_kind = bool(differing) and not all(one.same_kind(around.device) for one in _devices(home, run))
+        other_kind = bool(differing) and not all(one.same_kind(around.device) for one in devices(home, run))
         if other_kind:
             made = {path for name in tolerance.of_models(dag, known) for path in known[name].outs}
             with chdir(folder):
@@ -126,24 +126,22 @@ def _run_again(
     """Every stage, from the rows that it read: those of the record, or for its own stages those of the champion."""
     if run.watched and champions:
         sources.read_at(folder, run.watched.champion.commit)
-    _bring_inputs(folder, workspace.shared_cache(home))
-    for name in champions:
-        reproduce(name, ["rebuilt"])
-    if champions:
+        _make(home, folder, champions)
         sources.bring(folder, past.commit)
-        _bring_inputs(folder, workspace.shared_cache(home))
-    for name in order:
-        if name not in champions:
-            reproduce(name, ["rebuilt"])
+    _make(home, folder, [name for name in order if name not in champions])
 
 
-def _devices(home: Home, run: RunRecord) -> Iterator[Device]:
+def _make(home: Home, folder: Path, stages: list[str]) -> None:
+    _bring_inputs(folder, workspace.shared_cache(home))
+    for name in stages:
+        reproduce(name, ["rebuilt"])
+
+
+def devices(home: Home, run: RunRecord) -> Iterator[Device]:
     """What the run ran on and, of a watched window, what its champion was trained on, if there is a record of that."""
     yield run.device
-    commit = run.watched.champion.commit if run.watched else None
-    for one in record.records(home.origin):
-        if one.commit == commit:
-            yield record.read_record(home.origin, one).device
+    if run.watched and (trained := record.known(home.origin, run.watched.champion.commit)):
+        yield record.read_record(home.origin, trained).device
 
 
 def beyond(

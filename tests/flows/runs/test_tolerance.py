@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -46,6 +47,18 @@ def test_another_verdict_or_a_figure_that_is_gone_is_beyond():
     then = {"rows": 10_000, "drifted": True, "accuracy": 0.9}
     assert list(tolerance.beyond(then, then | {"drifted": None})) == [("drifted", "True", "None")]
     assert list(tolerance.beyond(then, {"drifted": True})) == [("accuracy", "0.9", "None")]
+
+
+def test_a_watched_window_is_of_the_kind_that_its_champion_was_trained_on_too(monkeypatch):
+    trained = HERE.model_copy(update={"gpus": ("NVIDIA H100, 550",)})
+    champion = SimpleNamespace(commit="c1")
+    run = SimpleNamespace(device=HERE, watched=SimpleNamespace(champion=champion))
+    monkeypatch.setattr(verify.record, "known", lambda _, commit: commit if commit == "c1" else None)
+    monkeypatch.setattr(verify.record, "read_record", lambda _, __: SimpleNamespace(device=trained))
+    home = SimpleNamespace(origin=None)
+    assert list(verify.devices(home, run)) == [HERE, trained]
+    champion.commit = "c2"  # promoted without a run: no record says where it was trained
+    assert list(verify.devices(home, run)) == [HERE]
 
 
 class Dag:
