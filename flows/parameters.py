@@ -21,7 +21,7 @@ RefitOn = Literal["never", "schedule", "alarm", "harmful", "unusual", "estimated
 Word = Literal["as before", "changed", "unusual", "harmful", "cannot be told"]
 """The verdict on a window."""
 RINGS: tuple[Word, ...] = ("harmful", "unusual")
-Refits = Literal["probe", "full"]
+Refits = Literal["auto", "probe", "full"]
 Labels = Literal["late", "at_once"]
 Action = Literal["nothing", "train", "promote"]
 WindowSetting = str | None | Mapping[str, str | None]
@@ -129,8 +129,9 @@ class Replay(Group):
 
     policies: list[RefitOn] = Field(default_factory=lambda: list(get_args(RefitOn)))
     """Which ones, compared with the first. Default: all."""
-    refit: Refits = "probe"
-    """probe: a logistic regression on the encoder's embeddings; full: the pipeline's own training."""
+    refit: Refits = "auto"
+    """probe: a logistic regression on the encoder's embeddings; full: the pipeline's own training; auto: probe where
+    `model.name` names a pretrained encoder, else full."""
     labels: Labels = "late"
     """When a window's labels come: after its decision and before the refit, or at_once."""
     prices: Prices | None = None

@@ -1,6 +1,7 @@
 """Lay a preset over ``params.yaml``: ``driftline preset gpu``.
 
-A preset is a small file of the same shape in ``presets/``; what it does not name stays as it is, comments included.
+A preset is a small file of the same shape in ``presets/``; what it does not name stays as it is, comments included. A
+checkpoint that ``params.yaml`` names already stays, with its revision, where a preset names one.
 """
 
 from __future__ import annotations
@@ -49,7 +50,14 @@ def apply(preset: Path, file: Path = PARAMS) -> list[str]:
     for path in (preset, file):
         params.read(path)  # unknown names end here, before anything is touched
     laid: Mapping[str, Any] = YAML().load(preset.read_text(encoding="utf-8"))  # numbers as written
-    return change(file, laid)
+    return change(file, _with_own_checkpoint(laid, params.read(file)))
+
+
+def _with_own_checkpoint(preset: Mapping[str, Any], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    model = preset.get("model") or {}
+    if not (model.get("name") and (values.get("model") or {}).get("name")):
+        return preset
+    return {**preset, "model": {key: new for key, new in model.items() if key not in ("name", "revision")}}
 
 
 def change(file: Path, laid: Mapping[str, Any]) -> list[str]:

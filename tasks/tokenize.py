@@ -150,7 +150,10 @@ def tokenize(splits: dict[str, pa.Table], tokenizer: PreTrainedTokenizerFast, fo
 def as_texts(splits: dict[str, pa.Table], kind: Modality, folder: Path) -> dict[str, object]:
     """The same for a family that finds its own tokens, as the whole texts."""
     if kind == "image":
-        raise UserError("model.family is linear, a family for texts, but the rows are images")
+        raise UserError(
+            "a linear model reads texts, but the rows are images: run `driftline preset vit`, or let model.name name a "
+            "checkpoint for images"
+        )
     ids = label_ids(splits)
     splits = learnable(splits, ids)
     for name, table in splits.items():

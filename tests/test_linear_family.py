@@ -1,4 +1,4 @@
-"""``model.family: linear`` through every stage, on a part of the sample: the baseline, shipped."""
+"""params.yaml as it comes, a linear model, through every stage, on a part of the sample."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tasks import preset
 from tasks.behaviour import BEHAVIOUR
 from tasks.core import paths
 from tasks.dataset import layout
@@ -31,7 +30,6 @@ def shipped(tmp_path_factory):
         few_rows(folder)
         for name in (paths.PARAMS, BEHAVIOUR):
             (folder / name).write_text((TOP / name).read_text())
-        preset.apply(TOP / "presets" / "linear.yaml", folder / paths.PARAMS)
         edit(folder, drift__permutations=99)
         for command in (*commands("report"), "python -m tasks.explain"):
             run(command)
@@ -61,8 +59,9 @@ def test_embeddings_are_places_on_the_principal_axes_and_drift_reads_them(shippe
     assert "embeddings: axes" in metrics(shipped, "drift")["signals"]
 
 
-def test_pages_say_that_the_baseline_is_shipped(shipped):
-    assert "The baseline, shipped" in (shipped / INDEX).read_text()
+def test_pages_say_that_the_model_is_linear_and_how_to_train_a_transformer(shipped):
+    page = (shipped / INDEX).read_text()
+    assert "A linear model" in page and "driftline preset transformer" in page
     assert "linear" in (shipped / CARD).read_text()
     assert metrics(shipped, "explain")["mistakes"] >= 0
     assert "<mark" in (shipped / EXPLAINED).read_text() or "class=" in (shipped / EXPLAINED).read_text()

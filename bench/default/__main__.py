@@ -1,7 +1,8 @@
 """What ships as the default for the sample: ``python -m bench.default [PART ...] [--minutes 8] [--arms ARM ...]``.
 
-Today's default, the mean over the tokens of frozen layers (a stock model: ``mean_layer.py``), and what is trained above
-them at 128 and 256 tokens, each beside the baseline as the stage tunes it. In parts:
+What ``driftline preset transformer`` trains, the mean over the tokens of frozen layers (a stock model:
+``mean_layer.py``), and what is trained above them at 128 and 256 tokens, each beside the baseline as the stage tunes
+it. In parts:
 
 - ``choose``: the settings of the mean and of what is trained with it, on the splits of seeds 1 and 2 and on August,
   fitted on what was before it;
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 import torch
 
 from bench.default import table
-from bench.default.plan import ARMS, BASE, DEFAULT, LONGER, MEANS, PARTS, Piece, choice, pieces
+from bench.default.plan import ARMS, BASE, LONGER, MEANS, PARTS, PRESET, Piece, choice, pieces
 from bench.default.trained import Trained
 from bench.results import write_section
 
@@ -33,7 +34,7 @@ def wanted(part: str, named: list[str]) -> Iterator[Piece]:
     """The pieces of a part: of the arms that are named, or of all that the part needs."""
     if part == "choose":
         return pieces(part, named or [*MEANS, *(name for name in LONGER if _cheap(name))])
-    found = [name for name in (BASE, choice(MEANS), DEFAULT, choice(LONGER)) if name]
+    found = [name for name in (BASE, choice(MEANS), PRESET, choice(LONGER)) if name]
     return pieces(part, named or (found[:3] if part.startswith("few") else found))
 
 

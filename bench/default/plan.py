@@ -17,19 +17,19 @@ from bench.default.rows import CHOOSE, FOLDER, JUDGE, by_time, few, labels, mont
 from bench.default.trained import Trained
 from tasks.core.files import read_json, write_json
 
-SHIPPED = {"epochs": 2, "learning_rate": 2e-4}
-BASE, DEFAULT = "TF-IDF, tuned", "default: 128 tokens, layers 5 and 6 trained"
+AS_PRESET = {"epochs": 2, "learning_rate": 2e-4}
+BASE, PRESET = "TF-IDF, tuned", "preset transformer: 128 tokens, layers 5 and 6 trained"
 MEANS: dict[str, Arm] = {
     f"mean after layer {layer}, {length} tokens": Mean(length, layer)
     for length, layers in {128: (3, 4), 256: (2, 3)}.items()
     for layer in layers
 }
 LONGER: dict[str, Arm] = {
-    "256 tokens, mean layer over 3 trained": Trained(256, 3, 0, SHIPPED),
-    "128 tokens, mean layer over 4 trained": Trained(128, 4, 0, SHIPPED),
-    "256 tokens, layer 4 and the mean layer trained": Trained(256, 3, 1, SHIPPED | {"epochs": 1}),
+    "256 tokens, mean layer over 3 trained": Trained(256, 3, 0, AS_PRESET),
+    "128 tokens, mean layer over 4 trained": Trained(128, 4, 0, AS_PRESET),
+    "256 tokens, layer 4 and the mean layer trained": Trained(256, 3, 1, AS_PRESET | {"epochs": 1}),
 }
-ARMS: dict[str, Arm] = {BASE: Tuned(), DEFAULT: Trained(128, 4, None, SHIPPED)} | MEANS | LONGER
+ARMS: dict[str, Arm] = {BASE: Tuned(), PRESET: Trained(128, 4, None, AS_PRESET)} | MEANS | LONGER
 FEW = (300, 600)
 PARTS = ("choose", "judge", *(f"few-{count}" for count in FEW))
 

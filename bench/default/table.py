@@ -99,7 +99,7 @@ def _left() -> Iterator[str]:
         yield f"- Not measured on these splits: {'; '.join(never)}."
     for arm in ARMS:
         if seeds := [seed for seed, one in found("judge", arm).items() if one["seconds"] is None]:
-            yield f"- {arm}, seed {seeds[0]}: the model of the committed run, which `dvc.lock` names."
+            yield f"- {arm}, seed {seeds[0]}: the model of a run that was committed before."
 
 
 def _few() -> Iterator[str]:

@@ -25,7 +25,9 @@ def encoded(texts: Sequence[str], model: Model, section: Params) -> npt.NDArray[
 
     source = checkpoint.resolve(model)
     if source.family is not None:
-        raise UserError(f"model.family is {source.family}, which is no pretrained encoder, and a probe needs one")
+        raise UserError(
+            f"model.family is {source.family}, which is no pretrained encoder, and a probe needs one: use --refit full"
+        )
     tokenizer, encoder = prepared(source, section), checkpoint.encoder(source)
     encoder.train(False)
     inputs = tokenizer(list(texts), truncation=True)["input_ids"]

@@ -25,12 +25,12 @@ from flows.machine.home import HERE, Home
 from flows.machine.liveness import liveness_lock
 from flows.machine.locks import Overlap
 from flows.notify.markdown import escaped, escaped_lines
-from flows.parameters import POLICY, REPLAY, WINDOW, Labels, Policy, Replay, Window
+from flows.parameters import POLICY, REPLAY, WINDOW, Labels, Policy, Refits, Replay, Window
 from flows.runs import ending, workspace
 from flows.runs.names import run_name
 from flows.scheduled_training import exclusive
 from flows.windows import ranges
-from tasks.core import paths
+from tasks.core import params, paths
 from tasks.core.files import replacing, write_json
 from tasks.dataset import layout
 from tasks.gate import Rule
@@ -77,6 +77,7 @@ def backtest(
         windows = history.closed_windows(rows, *span, window.days)
         history.refuse_one_class(rows, windows[0])
         policies = [policy.model_copy(update={"refit_on": one}) for one in dict.fromkeys(replay.policies)]
+        replay = replay.model_copy(update={"refit": refits(replay, clone / paths.PARAMS)})
         cache = _cached_models(home, commit, rows, clone, work, replay, policy.rule)
         steps = _replayed(cache, windows, policies, replay.labels)
         shutil.rmtree(work / "models", ignore_errors=True)
@@ -85,6 +86,13 @@ def backtest(
         home.name, f"{HOW[replay.refit]} {HOW[replay.labels]}", policies, steps, training_rows, replay.prices
     )
     return _publish(found, Path(output).absolute() if output else home.origin / PAGE, cache.computed)
+
+
+def refits(replay: Replay, file: Path) -> Refits:
+    """How the history is refitted by this params.yaml: a probe needs a pretrained encoder."""
+    if replay.refit != "auto":
+        return replay.refit
+    return "probe" if params.general(file).model.family is None else "full"
 
 
 def _cached_models(

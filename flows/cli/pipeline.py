@@ -13,7 +13,7 @@ from flows.champion.manifest import verify_warm_start
 from flows.cli.options import HomeOption, examples, interruptible
 from flows.machine.home import Home
 from flows.pipeline import dvc_locks, guard, seconds, unequal
-from tasks.core import recorded, timings
+from tasks.core import params, recorded, timings
 from tasks.core.cli import FAILED, from_caller
 from tasks.core.files import replacing
 from tasks.core.paths import REPORTS
@@ -130,6 +130,8 @@ def init(
     init.write(found)
     if name := Home.of(Path()).commit_name():
         print(f"prefect.yaml calls this repository {name}, after its folder; another name is yours to give")
+    if params.general().model.family == "linear":
+        print("the model is linear; to fine-tune an encoder of English texts instead: driftline preset transformer")
     print("params.yaml and behaviour.yaml are written. Next: driftline trial")
 
 

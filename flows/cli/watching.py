@@ -155,7 +155,9 @@ def backtest(
     policy: Annotated[
         list[str], typer.Option(metavar="POLICY", parser=known_policy, help="One to compare; repeatable.")
     ] = list(REPLAY.policies),  # noqa: B006
-    refit: Annotated[Refits, typer.Option(help="By a probe on embeddings, or by the whole pipeline.")] = REPLAY.refit,
+    refit: Annotated[
+        Refits, typer.Option(help="By a probe on a checkpoint's embeddings, or by the whole pipeline.")
+    ] = REPLAY.refit,
     labels: Annotated[Labels, typer.Option(help="When a window's labels come.")] = REPLAY.labels,
     every_days: EveryOption = None,
     cooldown_days: CooldownOption = None,

@@ -66,15 +66,22 @@ UtcTime = Annotated[datetime, BeforeValidator(_as_utc)]
 
 
 class Model(Section):
-    """The pretrained checkpoint: ``package:<module>/<folder>``, a hub name with its revision, or a folder here."""
+    """What is trained: a pretrained checkpoint, a model of a family, or a linear model where neither is named."""
 
-    name: str | None
-    """Null: none, for a family that reads images."""
+    name: str | None = None
+    """The checkpoint: ``package:<module>/<folder>``, a hub name with its revision, or a folder here; null: none."""
     revision: str | None = None
     family: str | None = None
-    """A model of tasks/families, drawn at random over the checkpoint's tokenizer; null: the checkpoint itself."""
+    """A model of docs/families.md, drawn at random over the checkpoint's tokenizer. Null: the checkpoint itself, and
+    ``linear`` without one."""
     config: dict[str, Any] | None = None
     """What the family takes; null: as it has it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _linear_without_checkpoint(cls, values: Any) -> Any:
+        named = isinstance(values, dict) and (values.get("name") is not None or values.get("family") is not None)
+        return {**values, "family": "linear"} if isinstance(values, dict) and not named else values
 
 
 class General(Section):
@@ -82,7 +89,7 @@ class General(Section):
 
     seed: int = 7
     task: Literal["single_label"] = "single_label"
-    model: Model
+    model: Model = Model()
 
 
 def sections() -> list[str]:

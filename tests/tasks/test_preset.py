@@ -52,6 +52,15 @@ def test_comments_and_other_lines_stay(file):
     assert [line for line in lines(file) if "#" in line] == [line for line in before if "#" in line]
 
 
+def test_a_checkpoint_that_is_named_already_stays(file):
+    preset.change(file, {"model": {"name": "models/base/own", "revision": None, "family": "linear"}})
+    preset.apply(TOP / "presets/transformer.yaml", file)
+    model = params.general(file).model
+    assert (model.name, model.family) == ("models/base/own", None)
+    preset.apply(TOP / "presets/vit.yaml", file)
+    assert params.general(file).model.name is None, "one that is drawn at random needs none"
+
+
 def test_a_preset_that_is_not_there_is_named_beside_those_that_are(file):
     with pytest.raises(UserError, match=r"the presets are: .*gpu"):
         preset.apply(TOP / "presets/tpu.yaml", file)

@@ -74,7 +74,9 @@ def starting_point(model: Model, pretrained: Path) -> Checkpoint:
 
 def _found(name: str | None, revision: str | None) -> Checkpoint:
     if name is None:
-        raise UserError("model.name is null, which only linear and an image family allow: name a checkpoint")
+        raise UserError(
+            "model.name is null: name a checkpoint, whose tokenizer the family needs, or set model.family to null"
+        )
     if name.startswith("package:"):
         return Checkpoint(str(_with_config(_in_package(name), name)))
     if Path(name).is_dir():

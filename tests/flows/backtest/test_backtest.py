@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from flows.backtest import page
-from flows.backtest.flow import backtest
+from flows.backtest.flow import backtest, refits
 from flows.backtest.history import History, closed_windows, refuse_one_class
 from flows.backtest.probe import Probes, Settings, embedded
 from flows.backtest.replay import (
@@ -298,6 +298,15 @@ def test_a_backtest_that_was_killed_goes_on_where_it_was_and_ends_in_the_same_fi
     state = backtest(str(home.origin), policy=WEEKLY, replay=TWO, return_state=True)
     assert f"{len(after)} results were computed" in state.message
     assert figures_of(home.origin) == figures
+
+
+@pytest.mark.parametrize(
+    ("asked", "model", "found"),
+    [("auto", "{name: x}", "probe"), ("auto", "{}", "full"), ("full", "{name: x}", "full"), ("probe", "{}", "probe")],
+)
+def test_a_probe_is_the_default_only_where_there_is_an_encoder(tmp_path, asked, model, found):
+    (tmp_path / "params.yaml").write_text(f"model: {model}\n")
+    assert refits(Replay(refit=asked), tmp_path / "params.yaml") == found
 
 
 @pytest.mark.long

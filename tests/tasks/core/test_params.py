@@ -114,6 +114,20 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path):
     assert params.load(Outer, "finetune", write(tmp_path, "finetune: {rate: 2e-5}")).rate == 2e-5
 
 
+@pytest.mark.parametrize(
+    ("model", "family"),
+    [
+        ("{}", "linear"),
+        ("{name: null, revision: null, family: null, config: null}", "linear"),
+        ("{name: m}", None),
+        ("{name: m, family: linear}", "linear"),
+        ("{family: vit}", "vit"),
+    ],
+)
+def test_where_no_model_is_named_it_is_linear(tmp_path, model, family):
+    assert params.general(write(tmp_path, f"model: {model}")).model.family == family
+
+
 def test_a_missing_file_says_where_to_stand(tmp_path):
     with pytest.raises(UserError, match="top of the repository"):
         params.read(tmp_path / "params.yaml")

@@ -220,7 +220,7 @@ def test_what_is_for_texts_is_refused(tokens, scratch, tiny_checkpoint):
     with pytest.raises(UserError, match="a family for images, but the rows are texts"):
         checkpoint.tokenizer(scratch)
     with pytest.raises(UserError, match=r"model.name is null"):
-        checkpoint.resolve(Model(name=None))
+        checkpoint.resolve(Model(name=None, family="rnn"))
     with pytest.raises(UserError, match=r"no multiple of patch_size"):
         checkpoint.processor(checkpoint.resolve(Model(name=None, family="vit", config={"patch_size": 5})))
 
