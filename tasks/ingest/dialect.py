@@ -66,10 +66,10 @@ def _propose(opened: Open, keys: FileKeys, delimiter: str, names: Collection[str
     with opened() as file:
         head, whole = _head(file)
         encoding = file.encoding
-    header = find_header(head, keys, delimiter, names)
+    header = find_header(head, keys, delimiter, names, cut=not whole)
     rest = head[header.dialect.header :]
     header = _with_comments(header, head, rest, keys)
-    dialect, columns = _with_trailing(header, rest)
+    dialect, columns = _with_trailing(header, rest, cut=not whole)
     proposal = Proposal(dialect, encoding, columns, _evidence(dialect, delimiter, names))
     if header.unsure and keys.header is None:
         doubt = f"line {dialect.header} names the columns, and lines before it have as many cells: "
@@ -109,9 +109,9 @@ def _with_comments(header: Header, head: Sequence[str], rest: Sequence[str], key
     return replace(header, dialect=header.dialect.model_copy(update={"comment": "#"}))
 
 
-def _with_trailing(header: Header, rest: Sequence[str]) -> tuple[Dialect, tuple[str, ...]]:
+def _with_trailing(header: Header, rest: Sequence[str], cut: bool) -> tuple[Dialect, tuple[str, ...]]:
     """The columns, where the records end with a delimiter and the header does not, or the other way round."""
-    rows = islice(records(Lines(io.StringIO("".join(rest), newline=""), header.dialect)), 1_000)
+    rows = islice(records(Lines(io.StringIO("".join(rest), newline=""), header.dialect, cut)), 1_000)
     found = [cells for cells, _ in rows if cells is not None]
     dialect, names, width = header.dialect, header.names, len(header.names)
     if len(found) > 1 and all(len(cells) == width + 1 and not cells[-1] for cells in found):

@@ -31,11 +31,13 @@ class Header:
     """Whether lines before it have as many cells, so that each of them could be the header."""
 
 
-def find_header(head: Sequence[str], keys: DialectKeys, delimiter: str, names: Collection[str]) -> Header:
+def find_header(
+    head: Sequence[str], keys: DialectKeys, delimiter: str, names: Collection[str], cut: bool = False
+) -> Header:
     """The header among the first lines; ``delimiter`` is the usual one, ``names`` are columns that must be there.
 
     Of the delimiters the one is taken with which a line holds all names; without such a line, that with which most
-    records have one number of cells.
+    records have one number of cells. ``cut``: the last record of the first lines may go on behind them.
     """
     sep = SEP.fullmatch(head[0]) if head else None
     given = keys.delimiter or (sep[1] if sep else None)
@@ -57,7 +59,7 @@ def find_header(head: Sequence[str], keys: DialectKeys, delimiter: str, names: C
     ]
     if first is not None:
         return _at(head, tried, names)
-    return _by_names(head, tried, names) or _by_counts(head, [one for one in tried if one.quote == quotes[0]])
+    return _by_names(head, tried, names) or _by_counts(head, [one for one in tried if one.quote == quotes[0]], cut)
 
 
 def _at(head: Sequence[str], tried: Sequence[Dialect], names: Collection[str]) -> Header:
@@ -84,11 +86,11 @@ def _by_names(head: Sequence[str], tried: Sequence[Dialect], names: Collection[s
     return best
 
 
-def _by_counts(head: Sequence[str], tried: Sequence[Dialect]) -> Header:
+def _by_counts(head: Sequence[str], tried: Sequence[Dialect], cut: bool) -> Header:
     """The first line of as many cells as most records have."""
     best: tuple[float, int, Dialect] = (0.0, 1, tried[0])
     for dialect in tried:
-        widths = [len(cells) for cells in _rows(head, dialect, len(head)) if len(cells) > 1 or cells[0][:1] != "#"]
+        widths = [len(cells) for cells in _rows(head, dialect, len(head), cut) if len(cells) > 1 or cells[0][:1] != "#"]
         width = Counter(widths).most_common(1)[0][0] if widths else 1
         behind = widths[widths.index(width) :] if widths else []  # without what stands before the header
         share = behind.count(width) / max(len(behind), 1)
@@ -98,7 +100,7 @@ def _by_counts(head: Sequence[str], tried: Sequence[Dialect]) -> Header:
     starts = _starts(head, dialect)
     if not starts or not starts[0][1]:  # what cannot be read is no preamble: the header may be in it
         return Header(dialect, ())
-    empty = all(not cells[-1] for cells in _rows(head, dialect, len(head)) if len(cells) == width)
+    empty = all(not cells[-1] for cells in _rows(head, dialect, len(head), cut) if len(cells) == width)
     fits = (width, width - 1) if empty and width > 2 else (width,)  # records may end with a delimiter that it lacks
     return _header(dialect, starts, next((place for place, row in enumerate(starts) if len(row[1]) in fits), 0))
 
@@ -124,9 +126,9 @@ def _starts(head: Sequence[str], dialect: Dialect) -> list[Row]:
     return found
 
 
-def _rows(head: Sequence[str], dialect: Dialect, count: int) -> list[list[str]]:
+def _rows(head: Sequence[str], dialect: Dialect, count: int, cut: bool = False) -> list[list[str]]:
     """The first records that can be read."""
-    found = records(Lines(io.StringIO("".join(head), newline=""), dialect))
+    found = records(Lines(io.StringIO("".join(head), newline=""), dialect, cut))
     return list(islice((cells for cells, _ in found if cells is not None), count))
 
 

@@ -70,9 +70,9 @@ class Tally:
 class _QuotedLines(Lines):
     """Lines without those that are a record without a quote mark, which are sampled."""
 
-    def __init__(self, file: Iterable[str], dialect: Dialect, usual: Usual) -> None:
+    def __init__(self, file: Iterable[str], dialect: Dialect, usual: Usual, cut: bool) -> None:
         self.usual, self.plain = usual, 0
-        super().__init__(file, dialect)
+        super().__init__(file, dialect, cut)
 
     def __next__(self) -> str:
         if not self.count and len(self.files) == 1:
@@ -139,10 +139,15 @@ def shape(cell: str) -> str:
     return re.sub(r"\d+", "9", cell) if re.fullmatch(r"[-+\d.,:/TZ %]*", cell) else WORDS
 
 
-def read_both_ways(file: Iterable[str], dialect: Dialect, width: int, to_the_end: bool = False) -> Tally:
-    """Count the records behind the header in both readings, until only one can be meant or to the end."""
+def read_both_ways(
+    file: Iterable[str], dialect: Dialect, width: int, to_the_end: bool = False, cut: bool = False
+) -> Tally:
+    """Count the records behind the header in both readings, until only one can be meant or to the end.
+
+    ``cut``: the last of these records may go on behind the lines.
+    """
     tally, usual = Tally(), Usual(dialect, width)
-    lines = _QuotedLines(file, dialect, usual)
+    lines = _QuotedLines(file, dialect, usual, cut)
     lines.width = width
     for cells, record in records(lines):
         _count(tally, lines, cells, record)

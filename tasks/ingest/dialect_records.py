@@ -20,17 +20,23 @@ MAX_RECORD_CHARACTERS = 1 << 28  # csv's own buffer takes four bytes for each
 MAX_BUFFER_CHARACTERS = 1 << 22  # after a longer record that buffer is released
 MAX_SEPARATE_LINES = 10_000  # of one record, before they are joined
 MAX_LINES_SEARCHED = 10_000  # behind a quote that nothing closes
+ENOUGH_RECORDS = 2  # before one that goes on behind the first lines of a file
 ENOUGH_THAT_FIT = 10  # lines in a row that are records by themselves: the quote before them was a stray one
 Record = tuple[list[str] | None, str]
 """The cells, None where the quotes do not match up, and the record as it stood."""
 
 
 class Lines:
-    """The lines of a file, and those of them that were read since a record began."""
+    """The lines of a file, and those of them that were read since a record began.
 
-    def __init__(self, file: Iterable[str], dialect: Dialect) -> None:
+    ``cut``: these are its first lines, so that the last record may go on behind them.
+    """
+
+    def __init__(self, file: Iterable[str], dialect: Dialect, cut: bool = False) -> None:
         self.files = [iter(file)]  # the last one is read first
         self.dialect = dialect
+        self.cut = cut
+        self.at_end = False
         self.width = 0
         """How many cells a record should have; 0: not known yet."""
         self.comments = 0
@@ -54,6 +60,7 @@ class Lines:
             else:
                 break
         if not line:
+            self.at_end = True
             raise StopIteration
         self.count += 1
         self.length += len(line)
@@ -83,6 +90,7 @@ class Lines:
         """Give back all lines of the record but the first ones, which are the answer."""
         if self.count == kept:
             return self.record()
+        self.at_end = False
         again = io.StringIO(self.record(), newline="")
         held = "".join([next(again) for _ in range(kept)])
         self.files.append(again)
@@ -139,10 +147,11 @@ class Lines:
 def records(lines: Lines) -> Iterator[Record]:
     """Every record but blank lines; the first one's cells are as many as the others should have, unless that is known.
 
-    A record with more or fewer cells is answered as it is, with all of its lines.
+    A record with more or fewer cells is answered as it is, with all of its lines. One that goes on behind the lines is
+    left out.
     """
     csv.field_size_limit(sys.maxsize)
-    reader = _reader(lines)
+    reader, count = _reader(lines), 0
     while True:
         lines.restart()
         try:
@@ -150,13 +159,15 @@ def records(lines: Lines) -> Iterator[Record]:
         except StopIteration:
             return
         except csv.Error:
+            if lines.cut and lines.at_end and count >= ENOUGH_RECORDS:
+                return
             reader = _reader(lines)
             yield None, lines.unreadable()
             continue
         if lines.length > MAX_BUFFER_CHARACTERS:
             reader = _reader(lines)  # the old one keeps its buffer
         if cells:
-            lines.width = lines.width or len(cells)
+            lines.width, count = lines.width or len(cells), count + 1
             yield cells, lines.record()
 
 

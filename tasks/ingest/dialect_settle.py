@@ -36,11 +36,11 @@ class Scan:
 
     def first(self, dialect: Dialect, width: int) -> Tally:
         """The first lines in both readings."""
-        return read_both_ways(self.rest, dialect, width, to_the_end=True)
+        return read_both_ways(self.rest, dialect, width, to_the_end=True, cut=not self.whole)
 
     def all(self, dialect: Dialect, width: int) -> Tally:
         """As many lines in both readings as settle it."""
-        tally = read_both_ways(self.rest, dialect, width)
+        tally = read_both_ways(self.rest, dialect, width, cut=not self.whole)
         if self.whole or tally.settled or not self._holds(dialect.quote.encode()):
             return tally
         with self.opened() as file:

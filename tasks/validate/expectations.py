@@ -73,10 +73,11 @@ class RuleChecker:
         shutil.copytree(self._site, folder)
 
     def _date_results(self) -> None:
-        """The time at which rows were loaded, too, is that of the data."""
+        """The time at which rows were loaded, too, is that of the data; in UTC, not in the machine's zone."""
         for file in (self._folder / "gx/uncommitted/validations").rglob("*.json"):
             result = json.loads(file.read_text(encoding="utf-8"))
             result["meta"]["batch_markers"]["ge_load_time"] = f"{self._when:%Y%m%dT%H%M%S.%fZ}"
+            result["meta"]["run_id"]["run_time"] = self._when.astimezone(UTC).isoformat()
             file.write_text(json.dumps(result), encoding="utf-8")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pandas as pd
 import pytest
@@ -139,12 +140,16 @@ def test_a_window_without_rows_is_valid_and_empty(judged):
 
 
 @pytest.mark.slow
-def test_the_same_rows_give_the_same_bytes(judged, tmp_path):
-    rows = [("one", "a"), ("one", "a"), ("two", "b")]
-    seen = []
-    for _ in range(2):
-        judged(rows)
-        seen.append([(tmp_path / f"reference/{name}.parquet").read_bytes() for name in ("validated", "quarantine")])
+def test_the_same_rows_give_the_same_bytes_in_every_time_zone(judged, tmp_path, monkeypatch):
+    rows, seen = [("one", "a"), ("one", "a"), ("two", "b")], []
+    for zone in ("UTC", "Asia/Kathmandu"):
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", zone)
+            time.tzset()
+            judged(rows)
+        time.tzset()
+        seen.append({path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()})
+        assert {".parquet", ".html"} <= {path.suffix for path in seen[-1]}
     assert seen[0] == seen[1]
 
 
