@@ -26,7 +26,7 @@ from flows.monitoring import labelling
 from flows.notify.artifacts import publish as show
 from flows.parameters import LIMITS, PUBLISH, REQUEST, Limits, Publish, Request, WindowSettings
 from flows.pipeline.graph import Dag
-from flows.pipeline.stage import Result
+from flows.pipeline.result import Result
 from flows.runs import ending, prune, record, workspace
 from flows.runs.attempt import attempt, this_run
 from flows.runs.publish import publish_record, refuse_secrets
