@@ -88,7 +88,7 @@ def monitoring(
     home = Home.of(repository)
     if well := ending.ended_well():
         return well
-    refuse_secrets(home, publish.upstream)
+    refuse_secrets(home, publish.upstream, publish.mlflow)
     if window.each:
         return _each(home, window, {"policy": policy, "to_label": to_label, "limits": limits, "publish": publish})
     info = this_run(home, watch.FLOW)
@@ -109,7 +109,7 @@ def monitoring(
                 limits.other_versions,
             )
             show(done.run.stages, done.folder)
-            publish_record(home, done.folder, done.experiment, publish.upstream)
+            publish_record(home, done.folder, done.experiment, publish.upstream, publish.mlflow)
             _add_to_pages(home, name, done.folder)
             prune.clones(home, limits.keep_clones)
         watched = done.completed()

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from flows.errors import GitFailed
-from flows.machine.git import git
+from flows.machine.git import git, succeeds, typed
 from flows.machine.home import Home
 from flows.runs import record
 from flows.runs.metrics import DriftVerdict, Evaluation
@@ -84,12 +84,14 @@ class Run:
     def load(cls, folder: str | Path = ".", run: str | None = None) -> Self:
         """Of a repository, at its top or below: the working tree, or the run on record of that name or commit.
 
-        UserError: no repository of Driftline's, nothing has run in it, or no such record.
+        Another commit, tag or branch is read too, without a record. UserError: no repository of Driftline's, nothing
+        has run in it, or no such run.
         """
         home = _home(folder)
         if run is not None:
-            found = record.find(home.origin, run)
-            return cls(home, found.name, record.read_record(home.origin, found), found)
+            known = record.known(home.origin, run)
+            found = known or _at_commit(home, run) or record.find(home.origin, run)
+            return cls(home, found.name, record.read_record(home.origin, found) if known else None, found)
         if not list((home.origin / paths.METRICS).glob("*.json")):
             raise UserError(f"{home.origin} has no metrics yet: `driftline run` makes them")
         return cls(home, "working tree")
@@ -297,6 +299,15 @@ class Run:
             curves=read_curves(curves) if curves.exists() else [],
             quarantine={},
         )
+
+
+def _at_commit(home: Home, revision: str) -> Experiment | None:
+    """What git knows by that name, as if it were a record; None where it knows none."""
+    asked = ("rev-parse", "--verify", "--quiet", f"{typed(revision, 'run')}^{{commit}}")
+    if not succeeds(home.origin, *asked):
+        return None
+    commit = git(home.origin, *asked)
+    return Experiment(commit[:12], commit, commit, "")
 
 
 def _home(folder: str | Path) -> Home:
