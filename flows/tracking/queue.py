@@ -47,7 +47,7 @@ def promoted(home: Home, connect: Connect = Mlflow) -> None:
     try:
         uri = named(home)
     except UserError as error:  # the tags are made: an edit of that file fails no promotion
-        log.warning(f"MLflow is not told of the champion: {error}")
+        log.warning(f"MLflow is not told of the champion: {one_line(str(error))}")
         return
     if uri:
         _keep(home, CHANGED)

@@ -13,8 +13,8 @@ import flows.tracking
 from flows.champion import registry
 from flows.machine.git import git
 from flows.pipeline.result import Result
-from flows.runs import Run, record
-from flows.runs.publish import refuse_secrets
+from flows.runs import Run, record, workspace
+from flows.runs.publish import publish_record, refuse_secrets
 from flows.runs.record import RunInfo
 from flows.tracking import queue
 from flows.tracking.entry import LONGEST, entry_of
@@ -137,7 +137,7 @@ def test_a_promotion_makes_a_version_and_a_rollback_none(deployed, server, monke
 
     monkeypatch.setattr(queue, "_model_of", model)
     first, second = (a_run(deployed, f"run-{number}") for number in (1, 2))
-    (deployed.origin / "prefect.yaml").write_text(PREFECT.format(uri=URI))
+    (deployed.origin / "prefect.yaml").write_text(PREFECT.format(uri=f"'{URI}'"))
     for commit in (first.commit, second.commit, first.commit):
         registry.set_champion(deployed.origin, commit, "x")
         queue.promoted(deployed, server.connect)
@@ -179,3 +179,20 @@ def test_a_password_in_the_address_is_refused(deployed, monkeypatch):
     with pytest.raises(UserError, match=r"publish\.mlflow has a password"):
         refuse_secrets(deployed, None, "https://me:secret@mlflow.example")
     assert flows.tracking.require_mlflow() is None
+
+
+@pytest.mark.parametrize(("outcome", "sent"), [("completed", ["run-1"]), ("failed: no", [])])
+def test_whoever_publishes_a_record_of_a_run_that_ended_well_exports_it(deployed, monkeypatch, outcome, sent):
+    found = []
+    monkeypatch.setattr(queue, "export", lambda home, name, uri: found.append((name, uri)))
+    clone = workspace.clone(deployed, git(deployed.origin, "rev-parse", "HEAD"), deployed.clones / "run-1")
+    info = RunInfo("run-1", "scheduled-training", deployed.origin, record.now())
+    saved = record.save(clone, record.describe(clone, info, outcome))
+    publish_record(deployed, clone, saved, None, URI)
+    assert found == [(name, URI) for name in sent]
+
+
+def test_an_unreadable_prefect_yaml_fails_no_promotion(deployed, server, caplog):
+    (deployed.origin / "prefect.yaml").write_text("deployments: [{parameters: {publish: {mlflow: a: b}}}]")
+    queue.promoted(deployed, server.connect)
+    assert "MLflow is not told of the champion" in caplog.text and not queue.waiting(deployed)
