@@ -140,12 +140,8 @@ class Run:
     @cached_property
     def metrics(self) -> Mapping[str, Mapping[str, Any]]:
         """Every figure, by the name of its file in ``metrics/``: ``metrics["evaluate"]["macro_f1"]``."""
-        found = {}
-        for name in self._names_of_metrics():
-            file = paths.METRICS / f"{name}.json"
-            content = read_json(self.home.origin / file) if self.experiment is None else json.loads(self._text(file))
-            found[name] = metrics_today(name, content)
-        return MappingProxyType(found)
+        found = {name: self._content(paths.METRICS / f"{name}.json") for name in self._names_of_metrics()}
+        return MappingProxyType({name: metrics_today(name, content) for name, content in found.items()})
 
     @property
     def summary(self) -> Mapping[str, Any]:
@@ -273,6 +269,14 @@ class Run:
             return sorted(file.stem for file in (self.home.origin / paths.METRICS).glob("*.json"))
         listed = git(self.home.origin, "ls-tree", "--name-only", self.experiment.commit, f"{paths.METRICS}/")
         return [Path(line).stem for line in listed.splitlines() if line.endswith(".json")]
+
+    def _content(self, file: Path) -> dict[str, Any]:
+        if self.experiment is None:
+            return read_json(self.home.origin / file)
+        try:
+            return dict(json.loads(self._text(file)))
+        except (ValueError, TypeError):
+            raise UserError(f"{file} of {self.name} is no JSON object: `driftline run` makes it anew") from None
 
     def _text(self, file: Path) -> str:
         """A file's content in the working tree, or at the record's commit."""

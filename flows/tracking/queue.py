@@ -6,7 +6,6 @@ has changed: whichever it is when the server answers is set.
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,14 +17,13 @@ from typing import Any
 from flows.errors import Busy
 from flows.machine.home import NAMING, Home
 from flows.machine.locks import holding
-from flows.runs import record
 from flows.runs.run import Run
 from flows.runs.run_record import RunRecord, Version
-from flows.tracking.entry import entry_of
+from flows.tracking.entry import Entry, entry_of
 from flows.tracking.server import Mlflow, Tracking
 from tasks.core import paths
 from tasks.core.errors import UserError
-from tasks.core.files import private_folder
+from tasks.core.files import private_folder, write_json
 from tasks.core.shown import one_line
 from tasks.core.yaml_files import read_yaml
 
@@ -91,55 +89,53 @@ def flush(home: Home, uri: str, connect: Connect = Mlflow) -> None:
 def _send(home: Home, uri: str, connect: Connect) -> None:
     tracking = connect(uri)
     for file in waiting(home):
-        if file.name == CHANGED:
-            _send_champion(home, tracking)
-        else:
-            _send_run(home, file.name.removeprefix("run-"), tracking)
+        with tempfile.TemporaryDirectory() as made:
+            try:
+                found = _read(home, file.name, Path(made))
+            except (UserError, ValueError, LookupError) as error:  # it will be no other at the next try
+                log.warning(f"{file.name} is not sent to MLflow: {one_line(str(error))}")
+            else:
+                _send_run(home, *found, Path(made), tracking)
         file.unlink()
 
 
-def _send_run(home: Home, name: str, tracking: Tracking) -> None:
-    if record.known(home.origin, name) is None:
-        log.warning(f"{name} is not sent to MLflow: its record is gone")
-        return
-    run = Run.load(home.origin, name)
-    at = _record(home, run, tracking)
-    classifier = run.folder / paths.CLASSIFIER
-    if run.record and _made_a_model(run.record) and classifier.exists() and not tracking.has_model(at):
+def _read(home: Home, file: str, artifacts: Path) -> tuple[Run, Entry, Version | None]:
+    """What a file of the queue stands for, the artifacts written; the version where the run is the champion's.
+
+    UserError: there is none, or it cannot be read.
+    """
+    from flows.champion import registry
+
+    champion = registry.champion(home.origin) if file == CHANGED else None
+    if file == CHANGED and champion is None:
+        raise UserError("there is none")
+    run = Run.load(home.origin, champion.commit if champion else file.removeprefix("run-"))
+    (artifacts / paths.METRICS).mkdir()
+    for name, content in run.metrics.items():
+        write_json(content, artifacts / paths.METRICS / f"{name}.json")
+    if page := run.reports.get("index"):
+        (artifacts / paths.REPORTS).mkdir()
+        copyfile(page, artifacts / paths.REPORTS / "index.html")
+    return run, entry_of(run), champion
+
+
+def _send_run(
+    home: Home, run: Run, entry: Entry, champion: Version | None, artifacts: Path, tracking: Tracking
+) -> None:
+    """The run, the model that it made, and for the champion a version and the alias."""
+    at, classifier = tracking.record(home.name, entry, artifacts), run.folder / paths.CLASSIFIER
+    if champion:
+        if not tracking.has_model(at):
+            with _model_of(home, champion) as promoted_model:
+                tracking.add_model(at, promoted_model)
+        tracking.promote(home.name, at, champion.name, champion.commit)
+        log.info(f"MLflow's {home.name}@champion is {champion}")
+    elif run.record and _made_a_model(run.record) and classifier.exists() and not tracking.has_model(at):
         tracking.add_model(at, classifier)
 
 
 def _made_a_model(run: RunRecord) -> bool:
     return any(one.stage == "finetune" and one.outcome != "unchanged" for one in run.stages)
-
-
-def _send_champion(home: Home, tracking: Tracking) -> None:
-    """The champion's run, its model where the run has none yet, a version, and the alias."""
-    from flows.champion import registry
-
-    champion = registry.champion(home.origin)
-    if champion is None:
-        return
-    at = _record(home, Run.load(home.origin, champion.commit), tracking)
-    if not tracking.has_model(at):
-        with _model_of(home, champion) as classifier:
-            tracking.add_model(at, classifier)
-    tracking.promote(home.name, at, champion.name, champion.commit)
-    log.info(f"MLflow's {home.name}@champion is {champion}")
-
-
-def _record(home: Home, run: Run, tracking: Tracking) -> str:
-    """The run's id at MLflow, where it is from now on."""
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        (folder / paths.METRICS).mkdir()
-        for name, content in run.metrics.items():
-            text = json.dumps(content, indent=2, ensure_ascii=False)
-            (folder / paths.METRICS / f"{name}.json").write_text(text, encoding="utf-8")
-        if page := run.reports.get("index"):
-            (folder / paths.REPORTS).mkdir()
-            copyfile(page, folder / paths.REPORTS / "index.html")
-        return tracking.record(home.name, entry_of(run), folder)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def hub_folder(repository: str, folder: Path) -> list[str]:
 
 def _refuse_other_names(repository: str) -> None:
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(repository)

@@ -126,7 +126,18 @@ def test_a_run_whose_record_is_gone_holds_no_other_up(deployed, server, caplog):
     server.away = False
     a_run(deployed, "run-2")
     queue.export(deployed, "run-2", URI, server.connect)
-    assert list(server.runs) == ["run-2"] and "run-1 is not sent to MLflow: its record is gone" in caplog.text
+    assert list(server.runs) == ["run-2"] and "run-1 is not sent to MLflow" in caplog.text
+
+
+def test_a_run_whose_figures_cannot_be_read_holds_no_other_up(deployed, server, caplog):
+    (deployed.origin / paths.METRICS).mkdir()
+    (deployed.origin / paths.METRICS / "last.json").write_text("no JSON")
+    a_run(deployed, "run-1")
+    queue.export(deployed, "run-1", URI, server.connect)
+    (deployed.origin / paths.METRICS / "last.json").write_text("{}")
+    a_run(deployed, "run-2")
+    queue.export(deployed, "run-2", URI, server.connect)
+    assert list(server.runs) == ["run-2"] and "last.json of run-1 is no JSON object" in caplog.text
 
 
 @pytest.mark.slow  # GTO's tags

@@ -12,7 +12,11 @@ import pandas as pd
 import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-from flows.runs import Run
+from flows.machine.git import git
+from flows.parameters import Publish
+from flows.runs import Run, record
+from flows.scheduled_training import scheduled_training
+from flows.tracking import queue
 from flows.tracking.entry import entry_of
 from flows.tracking.server import CHAMPION, Mlflow
 from tasks.core import paths
@@ -125,6 +129,26 @@ def holds_run_and_champion(home, classifier, uri, tmp_path):
     assert found.to_dict("records") == expected
     with pytest.raises(mlflow.exceptions.MlflowException, match="schema"):
         loaded.predict(pd.DataFrame({"other": TEXTS}))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_training_ends_well_while_the_server_is_away_and_is_sent_by_the_next(api, deployed, store):
+    def train(uri):
+        return scheduled_training(str(deployed.origin), publish=Publish(mlflow=uri), return_state=True)
+
+    pipeline_of = deployed.origin / "dvc.yaml"  # its figures are no JSON
+    made = "mkdir -p metrics && echo {} > metrics/last.json"
+    pipeline_of.write_text(pipeline_of.read_text().replace("python step.py metrics/last.json second.txt", made))
+    git(deployed.origin, "commit", "-qam", "figures")
+    state = train(f"http://127.0.0.1:{free_port()}")
+    assert state.is_completed(), state.message
+    assert len(queue.waiting(deployed)) == 1
+    assert train(store).is_completed() and not queue.waiting(deployed)
+    client = Mlflow(store).client
+    experiment = client.get_experiment_by_name(deployed.name)
+    held = {one.info.run_name for one in client.search_runs([experiment.experiment_id])}
+    assert held == {one.name for one in record.records(deployed.origin)} and len(held) == 2
 
 
 def test_the_model_folder_is_loaded_by_transformers_too(classifier, tmp_path):
