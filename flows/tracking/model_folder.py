@@ -22,7 +22,7 @@ CLASSIFIER, CODE, LOADER = "classifier", "code", "driftline_loader"
 SCORES = [{"type": "string", "name": "label", "required": True}, {"type": "double", "name": "score", "required": True}]
 SOURCE = '''"""Loads the classifier beside it; MLflow imports this."""
 
-import importlib
+import json
 from pathlib import Path
 
 
@@ -44,9 +44,11 @@ def _load_pyfunc(folder):
 
     folder = Path(folder)
     try:
-        importlib.import_module("tasks.modelling.checkpoints.families")  # registers Driftline's own, where it is there
-    except ImportError:
+        from tasks.modelling.checkpoints import families
+    except ImportError:  # not in Driftline's repository: transformers' own models load, others do not
         pass
+    else:
+        families.register(json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"])
     if (folder / "preprocessor_config.json").is_file():
         classify = pipeline("image-classification", str(folder))
         return Classifier(lambda rows: [answers[0] for answers in classify(rows)])
