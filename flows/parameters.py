@@ -100,6 +100,8 @@ class Publish(Group):
     """A git remote of the repository that gets the record, or the tags, too."""
     notify: str | None = None
     """A notification block, as slack-webhook/team, told once for each incident."""
+    mlflow: str | None = None
+    """An MLflow tracking server, as http://mlflow:5000, that gets each run on record and the champion's model."""
 
 
 class Request(Group):

@@ -29,7 +29,7 @@ def refit(home: Home, policy: Policy, limits: Limits, publish: Publish, watched:
             stages=MODEL,
             request=Request(windows=windows, because=because),
             limits=Limits(stage_minutes=limits.stage_minutes, other_versions=limits.other_versions),
-            publish=Publish(upstream=publish.upstream),
+            publish=Publish(upstream=publish.upstream, mlflow=publish.mlflow),
             return_state=True,
         )
     if not state.is_completed():

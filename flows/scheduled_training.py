@@ -26,7 +26,7 @@ from flows.monitoring import labelling
 from flows.notify.artifacts import publish as show
 from flows.parameters import LIMITS, PUBLISH, REQUEST, Limits, Publish, Request, WindowSettings
 from flows.pipeline.graph import Dag
-from flows.pipeline.stage import Result
+from flows.pipeline.result import Result
 from flows.runs import ending, prune, record, workspace
 from flows.runs.attempt import attempt, this_run
 from flows.runs.publish import publish_record, refuse_secrets
@@ -63,7 +63,7 @@ def scheduled_training(
     home = Home.of(repository)
     if well := ending.ended_well():
         return well
-    refuse_secrets(home, publish.upstream)
+    refuse_secrets(home, publish.upstream, publish.mlflow)
     info = this_run(home, FLOW, revision, request.because)
 
     with liveness_lock(home), exclusive(home, info.name, limits.overlap):
@@ -80,7 +80,7 @@ def scheduled_training(
             home, *((before.commit, f"last run, {before.name}") if before else (None, ""))
         )
         show(done.run.stages, done.folder, other_models)
-        publish_record(home, done.folder, done.experiment, publish.upstream)
+        publish_record(home, done.folder, done.experiment, publish.upstream, publish.mlflow)
         prune.clones(home, limits.keep_clones)
         prune.checkpoints(home)
     done.raise_error()

@@ -19,7 +19,8 @@ from flows.errors import StageFailed
 from flows.machine.home import Home
 from flows.notify.artifacts import publish
 from flows.pipeline.graph import Dag
-from flows.pipeline.stage import Result, bring_up_to_date
+from flows.pipeline.result import Result
+from flows.pipeline.stage import bring_up_to_date
 from flows.runs import ending
 from flows.runs.names import run_name
 from tasks.core.errors import UserError

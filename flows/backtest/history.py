@@ -17,7 +17,7 @@ from flows.machine.home import Home
 from flows.monitoring import labelling
 from flows.parameters import WindowSettings
 from flows.pipeline.graph import Dag
-from flows.pipeline.stage import Result
+from flows.pipeline.result import Result
 from flows.runs import workspace
 from flows.training import as_task, in_order
 from flows.windows.ranges import TimeRange, as_text, as_utc, next_window, reference_start, set_windows

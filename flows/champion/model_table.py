@@ -79,21 +79,36 @@ def _figure(found: Evaluation, key: str) -> str:
 
 
 def difference(folder: Path, other: Model) -> str:
-    """The gate's paired difference with its 95 % interval, if the other has predicted all of this run's test rows."""
-    if not (other.scored and (folder / SCORED).exists()):
-        return "its predictions are no longer in the cache"
+    """The paired difference in words, or why there is none: a table for people, whatever is wrong with it."""
     try:
-        test = _table(folder / layout.split("test"), "label")
-        theirs, ours = _table(other.scored, "prediction"), _table(folder / SCORED, "prediction")
-        unseen = set(test["id"]) - set(theirs["id"])
-        if unseen:
-            return f"not on the same rows: {len(unseen)} of {len(test['id'])} were not held out from it"
-        rows = pair(in_order_of(theirs, test["id"]), in_order_of(ours, test["id"]), test, [])
-        found = gate_verdict(rows, SECTION, seed_of(folder / paths.PARAMS))["difference"]
-    except (UserError, pa.ArrowException) as why:  # a table for people: whatever is wrong with it, the run is well
+        return str(paired(folder, other))
+    except (UserError, pa.ArrowException) as why:
         return str(why)
-    low, high = found["interval"]
-    return f"{found['macro_f1']:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Macro-F1 of one model less another's, on the same rows, with its 95 % interval."""
+
+    macro_f1: float
+    interval: tuple[float, float]
+
+    def __str__(self) -> str:
+        return f"{self.macro_f1:+.3f} [{self.interval[0]:+.3f}, {self.interval[1]:+.3f}]"
+
+
+def paired(folder: Path, other: Model) -> Paired:
+    """The gate's paired difference. UserError: the other has not predicted all of this run's test rows."""
+    if not (other.scored and (folder / SCORED).exists()):
+        raise UserError("its predictions are no longer in the cache")
+    test = _table(folder / layout.split("test"), "label")
+    theirs, ours = _table(other.scored, "prediction"), _table(folder / SCORED, "prediction")
+    unseen = set(test["id"]) - set(theirs["id"])
+    if unseen:
+        raise UserError(f"not on the same rows: {len(unseen)} of {len(test['id'])} were not held out from it")
+    rows = pair(in_order_of(theirs, test["id"]), in_order_of(ours, test["id"]), test, [])
+    found = gate_verdict(rows, SECTION, seed_of(folder / paths.PARAMS))["difference"]
+    return Paired(found["macro_f1"], tuple(found["interval"]))
 
 
 def _table(file: Path, column: str) -> Table:

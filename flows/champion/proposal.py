@@ -20,6 +20,7 @@ from flows.machine.home import Home
 from flows.machine.locks import holding
 from flows.runs import dvc_remote, kept, record, workspace
 from flows.runs.run_record import Version
+from flows.tracking import queue
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.gate import Rule
@@ -107,6 +108,7 @@ def take(home: Home, commit: str, message: str, remote: str | None, promoted: li
             message = f"{message}\n{Manifest.of(clone, promoted).line()}"
         kept.keep(home, workspace.shared_cache(home), clone, PROMOTED)
     version, tags = registry.set_champion(home.origin, commit, message)
+    queue.promoted(home)
     if remote:
         git(home.origin, "push", "--quiet", remote, *(f"refs/tags/{tag}" for tag in tags))
         return version, [about_data, f"pushed to {remote}: {' '.join(tags)}"]

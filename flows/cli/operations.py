@@ -15,7 +15,7 @@ from tasks.core.cli import FAILED, file_option, from_caller
 from tasks.core.errors import UserError
 
 if TYPE_CHECKING:
-    from flows.pipeline.stage import Result
+    from flows.pipeline.result import Result
 
 PANEL = "This machine"
 commands = typer.Typer()

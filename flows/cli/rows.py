@@ -12,7 +12,7 @@ import typer
 from flows.cli.options import examples
 from tasks.core.cli import file_option
 from tasks.drift.command import drift
-from tasks.export import ONNX, Options
+from tasks.export import HUB, ONNX, Options
 from tasks.gate.command import gate
 from tasks.score.command import score
 
@@ -96,21 +96,35 @@ def release(
     print(f"commit {RELEASED}, then `driftline run`")
 
 
-@commands.command(rich_help_panel=PANEL, epilog=examples("export", "export --output models/onnx --threads 4"))
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples(
+        "export --output models/onnx --threads 4", "export --hub team/mails    # a folder for the Hugging Face Hub"
+    ),
+)
 @with_verified_model
 def export(
-    output: Annotated[Path, file_option("The folder to write.", "FOLDER")] = ONNX,
+    output: Annotated[Path | None, file_option(f"The folder to write; {ONNX}, with --hub {HUB}.", "FOLDER")] = None,
+    hub: Annotated[
+        str | None, typer.Option(metavar="TEAM/NAME", help="Write a folder for this repository of the Hub instead.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of the CPU, for the timings.")] = Options.threads,
     batch_size: Annotated[int, typer.Option(min=1, help="Texts at once.")] = Options.batch_size,
 ) -> None:
-    """Export the trained classifier to ONNX.
+    """Export the trained classifier to ONNX, or for the Hugging Face Hub.
 
-    Its labels are compared with the trained model's on every test row.
+    Its labels are compared with the trained model's on every test row. Nothing is uploaded.
     """
+    if hub:
+        from tasks.export.hub import hub_folder
+
+        folder = output or HUB
+        print(f"{folder} is written: {', '.join(hub_folder(hub, folder))}\nto upload it: hf upload {hub} {folder} .")
+        return
     from tasks.export import EXPORT_REPORT
     from tasks.export.classifier import export_classifier, table
 
-    made = export_classifier(output, Options(threads, batch_size))
+    made = export_classifier(output or ONNX, Options(threads, batch_size))
     print(table(made))
     print(f"int8 {'kept' if made['int8']['kept'] else 'left out'}: {made['int8']['why']}")
-    print(f"{output} is written; the figures are in {EXPORT_REPORT}")
+    print(f"{output or ONNX} is written; the figures are in {EXPORT_REPORT}")

@@ -88,7 +88,7 @@ def monitoring(
     home = Home.of(repository)
     if well := ending.ended_well():
         return well
-    refuse_secrets(home, publish.upstream)
+    refuse_secrets(home, publish.upstream, publish.mlflow)
     if window.each:
         return _each(home, window, {"policy": policy, "to_label": to_label, "limits": limits, "publish": publish})
     info = this_run(home, watch.FLOW)
@@ -109,7 +109,7 @@ def monitoring(
                 limits.other_versions,
             )
             show(done.run.stages, done.folder)
-            publish_record(home, done.folder, done.experiment, publish.upstream)
+            publish_record(home, done.folder, done.experiment, publish.upstream, publish.mlflow)
             _add_to_pages(home, name, done.folder)
             prune.clones(home, limits.keep_clones)
         watched = done.completed()
@@ -164,7 +164,7 @@ def _notify(
         arrived = f"{watched.window}: {watched.rows} rows"
         incidents.over(home, NO_ROWS, notify, f"rows arrive again: {watched.window}", arrived)
     drift = DriftVerdict.in_folder(done.folder)
-    subject, body = notifications.title(watched), notifications.describe(watched, drift)
+    subject, body = watched.title, notifications.describe(watched, drift)
     notifications.show(watched, drift, after, links(done.folder))
     rings, word = watched.verdict.rings, watched.verdict.word
     if rings:
@@ -183,7 +183,7 @@ def _notify(
 
 def _notify_empty(home: Home, done: Attempt, watched: Watched, after: str, notify: str | None) -> State[Any]:
     """Of a window in which nothing arrived: told when it begins to be so, as a failure is, and no failure."""
-    subject = notifications.title(watched)
+    subject = watched.title
     body = "nothing that arrived falls into it, so it was not watched; it is, once rows have come"
     name, run = done.run.name, runtime.flow_run.id
     more = lambda: [*pointers.late(home, name), *pointers.page(run)]  # noqa: E731

@@ -19,7 +19,7 @@ from flows.machine.home import Home
 from flows.monitoring import arrivals, labelling, sources
 from flows.parameters import Policy
 from flows.pipeline.graph import Dag
-from flows.pipeline.stage import Result
+from flows.pipeline.result import Result
 from flows.runs import kept, record, workspace
 from flows.runs.figures import past_windows, verdict_on
 from flows.runs.metrics import DriftVerdict, Evaluation

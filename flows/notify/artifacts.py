@@ -12,7 +12,7 @@ from flows.champion import model_table
 from flows.champion.model_table import Model
 from flows.machine import pages
 from flows.notify.markdown import cell, escaped, fenced
-from flows.pipeline.stage import Result
+from flows.pipeline.result import Result
 from flows.runs.summary import closing_lines, rows
 from tasks.core import paths
 from tasks.dataset import layout

@@ -24,12 +24,6 @@ log = logging.getLogger(__name__)
 DRIFT = "driftline.drift.detected"
 
 
-def title(watched: Watched) -> str:
-    """In a few words."""
-    found = "no rows" if watched.no_rows else watched.verdict.word
-    return f"{watched.window or 'all there is'}: {found}"
-
-
 def describe(watched: Watched, drift: DriftVerdict) -> str:
     """The three answers, the accuracy, the decision and what to do, in lines."""
     lines = watched.verdict.lines(watched.policy, drift.reason)
@@ -47,7 +41,7 @@ def describe(watched: Watched, drift: DriftVerdict) -> str:
 
 def show(watched: Watched, drift: DriftVerdict, after: str, links: Sequence[str]) -> None:
     """The verdict as an artifact of the run."""
-    heading = escaped(title(watched))
+    heading = escaped(watched.title)
     text = "\n".join([f"## {heading}", fenced(f"{describe(watched, drift)}\n{after}"), *links])
     create_markdown_artifact(key="drift", markdown=text, description=heading)
 
@@ -69,7 +63,7 @@ def emit(home: Home, run: str, watched: Watched, drift: DriftVerdict) -> None:
             "reason": drift.reason,
             "alarms": drift.alarms,
             "decision": told["decision"],
-            "title": title(watched),
+            "title": watched.title,
         },
     )
 

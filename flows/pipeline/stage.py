@@ -12,10 +12,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -26,11 +24,11 @@ from flows.errors import StageFailed, TookTooLong, TooLittleSpace
 from flows.pipeline import dvc_locks, guard
 from flows.pipeline.disk import require_space
 from flows.pipeline.missing import install_hints
+from flows.pipeline.result import Outcome, Result
 from tasks.core.shown import shown
 
 log = logging.getLogger(__name__)
 
-Outcome = Literal["ran", "restored", "unchanged"]
 RESTORED = re.compile(r"Stage '.*' is cached - skipping run, checking out outputs")
 UNCHANGED = re.compile(r"Stage '.*' didn't change, skipping")
 CHATTER = re.compile(r"\s*|.*lock file 'dvc.lock'|To (track|enable) .*:|\s+(git add|dvc config) .*|Use `dvc push` .*")
@@ -47,16 +45,6 @@ FULL_HINT = (
     "no space is left where the clone or DVC's cache lies: free some (`driftline prune` deletes clones of old runs), "
     "then run again"
 )
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of one stage."""
-
-    stage: str
-    outcome: Outcome
-    reason: str
-    seconds: float
 
 
 def lines(chunks: Iterator[bytes], on_progress: Callable[[str], None]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from prefect import runtime
 
 from flows.errors import FlowError
 from flows.machine.home import Home
-from flows.pipeline.stage import Result
+from flows.pipeline.result import Result
 from flows.runs import kept, record, workspace
 from flows.runs.names import mark
 from flows.runs.record import Experiment, RunInfo

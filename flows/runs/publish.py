@@ -16,7 +16,8 @@ from flows.machine.home import Home
 from flows.machine.retry import TRIES, retried
 from flows.pipeline.stage import guarded
 from flows.runs import dvc_remote, workspace
-from flows.runs.record import Experiment, adopt, push
+from flows.runs.record import Experiment, adopt, push, read_record
+from flows.tracking import queue, require_mlflow
 from tasks.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,18 @@ SECRET = (
 WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
-def refuse_secrets(home: Home, upstream: str | None) -> None:
-    """Refuse a password where git, a log or a process list would show it; before hours of training, not after."""
+def refuse_secrets(home: Home, upstream: str | None, mlflow: str | None = None) -> None:
+    """Refuse a password where git, a log or a process list would show it; before hours of training, not after.
+
+    So too a server of MLflow's that this environment has no client for.
+    """
+    if mlflow:
+        require_mlflow()
+    if mlflow and WITH_PASSWORD.search(mlflow):
+        raise UserError(
+            "publish.mlflow has a password in its URL: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in "
+            "the environment"
+        )
     if upstream and WITH_PASSWORD.search(address(home.origin, upstream, "publish.upstream")):
         raise UserError(f"the git remote {upstream} has a password in its URL: use a credential helper or a key")
     file = home.origin / ".dvc" / "config"
@@ -48,10 +59,13 @@ def refuse_secrets(home: Home, upstream: str | None) -> None:
             )
 
 
-def publish_record(home: Home, folder: Path, saved: Experiment, upstream: str | None) -> None:
+def publish_record(
+    home: Home, folder: Path, saved: Experiment, upstream: str | None, mlflow: str | None = None
+) -> None:
     """Push to the deployed repository, then the data to DVC's default remote, then the record to ``upstream``.
 
-    In this order, so that nobody finds a record whose data is not there. Raises GitFailed or NotPublished.
+    In this order, so that nobody finds a record whose data is not there. Raises GitFailed or NotPublished. A run that
+    ended well goes to MLflow's server, too; that it cannot fails nothing.
     """
     push(folder, saved)
     adopt(home.origin)
@@ -61,6 +75,8 @@ def publish_record(home: Home, folder: Path, saved: Experiment, upstream: str | 
         where = f"{upstream}, {address(home.origin, upstream, 'publish.upstream')}"
         _again(lambda: push(home.origin, saved, upstream), f"{saved.name} to {where}", folder)
     log.info(f"recorded as {saved.name}: see `dvc exp show`, rebuild with `driftline verify {saved.name}`")
+    if read_record(home.origin, saved).completed:
+        queue.export(home, saved.name, mlflow)
 
 
 def push_data(folder: Path) -> None:

@@ -24,13 +24,11 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from dvc.repo.experiments.refs import ExpRefInfo
-
 from flows.errors import GitFailed
 from flows.machine.checkout import project
 from flows.machine.git import git, identity, succeeds, typed
 from flows.machine.version import version as driftline_version
-from flows.pipeline.stage import Result
+from flows.pipeline.result import Result
 from flows.runs.run_record import Device, EarlierTry, RunRecord, Watched
 from tasks.core import chip, paths, recorded
 from tasks.core.errors import UserError
@@ -328,6 +326,8 @@ def _refer(repository: Path, run: RunRecord, commit: str, baseline: str) -> Expe
 
 def experiment_ref(baseline: str, name: str) -> str:
     """DVC's reference of an experiment on a commit."""
+    from dvc.repo.experiments.refs import ExpRefInfo  # seconds, which reading a record does not need
+
     return str(ExpRefInfo(baseline, name))
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from flows.errors import FlowError
 from flows.parameters import Policy
-from flows.pipeline.stage import Result
+from flows.pipeline.result import Result
 from flows.runs.renamed import flow_today
 from flows.windows.policy import Decision, Facts
 from flows.windows.ranges import TimeRange, UtcMoment
@@ -96,6 +96,11 @@ class Watched(Frozen):
     """Nothing had arrived in it: nothing was watched, and all that is said of rows is empty."""
     arrived: tuple[TimeRange, ...] = ()
     """Earlier windows without rows that have some now."""
+
+    @property
+    def title(self) -> str:
+        """The window and the verdict, in a few words."""
+        return f"{self.window or 'all there is'}: {'no rows' if self.no_rows else self.verdict.word}"
 
 
 class EarlierTry(Frozen):

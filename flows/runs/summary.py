@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from flows.pipeline.stage import Result
+from flows.pipeline.result import Result
 from flows.runs.metrics import DriftVerdict, Evaluation, Interval
 from tasks.core import paths
 from tasks.report import INDEX

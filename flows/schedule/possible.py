@@ -39,7 +39,8 @@ def require_possible(home: Home, given: Section, where: str) -> None:
     publish, limits = getattr(given, "publish", Publish()), getattr(given, "limits", Limits())
     if publish.upstream:
         address(home.origin, publish.upstream, f"{where}.publish.upstream")
-        refuse_secrets(home, publish.upstream)
+    if publish.upstream or publish.mlflow:
+        refuse_secrets(home, publish.upstream, publish.mlflow)
     for key, revision in _revisions(given):
         commit = _commit(home, revision, f"{where}.{key}")
         _require_packages(home, commit, limits, f"{where}.{key}: {revision}")

@@ -27,6 +27,7 @@ from flows.runs.run_record import OVERDUE, RunRecord
 from flows.schedule.by_hand import Declared
 from flows.schedule.retired import deployments_of
 from flows.status.model import Champion, Labels, LastRun, Outcome, Run, Runner, Runs, Server, Status, Windows
+from flows.tracking import queue
 from tasks.core.errors import UserError
 
 LOOKED_AT = 200
@@ -50,6 +51,8 @@ def status(home: Home, now: datetime | None = None) -> Status:
     days = None
     try:
         days = Declared.of(home).window.days
+        if (unsent := len(queue.waiting(home))) and (uri := queue.named(home)):
+            problems.append(f"{unsent} runs and promotions wait for MLflow at {uri}; the next run sends them")
     except UserError as error:  # `serve` would refuse it, too
         problems.append(str(error))
     return Status(

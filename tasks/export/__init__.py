@@ -10,6 +10,8 @@ Both the graph and its 8-bit quantization (``model.int8.onnx``) are compared wit
 Unless the graph predicts the same label on 99.5 % of the rows nothing is written; the quantized one is kept only if it
 does too and is faster on this machine.
 
+With ``--hub`` it writes another folder, for the Hugging Face Hub (``tasks/export/hub.py``).
+
 Not covered: GPUs, 16 bits, weights over 1.9 GB, and models whose inputs are not tokens. A plain recurrent network
 cannot be exported: torch unrolls it to a fixed length.
 """
@@ -22,6 +24,7 @@ from pathlib import Path
 from tasks.core.paths import REPORTS
 
 ONNX = Path("models/onnx")
+HUB = Path("models/hub")
 EXPORT_REPORT = REPORTS / "export.json"
 
 SAME_LABELS = 0.995  # minimum share of test rows with the same predicted label

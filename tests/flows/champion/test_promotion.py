@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from flows.machine.git import git
 from flows.machine.home import Home
 from flows.promotion import history
 from flows.promotion import promotion as flow
+from flows.tracking import queue
 from tasks.core.errors import UserError
+from tests.flows.tracking.test_queue import URI, Server
 from tests.support.processes import IDENTITY
 
 pytestmark = pytest.mark.slow
@@ -173,6 +176,17 @@ def test_promote_force_a_worse_one_and_roll_back(home, tmp_path):
     stage = ["artifacts", "get", str(home.origin), "classifier", "--stage", "production", "--out", "now"]
     run(tmp_path, sys.executable, "-m", "dvc", *stage)
     assert (tmp_path / "now" / "weights.txt").read_text() == "90"
+
+
+def test_mlflow_gets_the_champion_with_its_model(home, monkeypatch):
+    server = Server()
+    monkeypatch.setattr(queue, "named", lambda home: URI)
+    monkeypatch.setattr(queue, "promoted", partial(queue.promoted, connect=server.connect))
+    commit = propose(home).promoted.commit
+    assert server.versions == [commit] and server.champion == commit[:12]  # by hand: no run's record has made it
+    assert server.models == {commit[:12]: ["weights.txt"]} and server.runs[commit[:12]].files == [
+        "metrics/evaluate.json"
+    ]
 
 
 def test_rows_that_the_champion_has_learnt_from_are_left_out(home):

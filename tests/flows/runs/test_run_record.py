@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows.pipeline.stage import Result
+from flows.pipeline.result import Result
 from flows.runs.run_record import OVERDUE, Device, EarlierTry, RunRecord
 
 DUE = datetime(2026, 11, 23, 2, tzinfo=UTC)

@@ -165,3 +165,12 @@ def test_the_encoding_is_among_the_three_that_are_proposed(encoding, text):
     found = guesses([f"{text} {i}\n".encode(encoding) for i in range(20)])[:3]
     assert (encoding, f"{text} 0") in [(one.encoding, one.value) for one in found]
     assert all(0 < one.confidence <= 1 for one in found)
+
+
+@pytest.mark.parametrize("shift", range(8))
+def test_a_long_text_at_the_end_of_the_lines_that_are_looked_at_changes_no_header(shift):
+    text = "\n".join('""Watch"" the webcams' if number % 90 == 9 else "High-tech jobs" for number in range(900))
+    rows = "".join(f'r{number},"{text}",a\n' for number in range(30))
+    found = detect(f"id,{'body' * (1 + 40 * shift)},team\n{rows}".encode())
+    assert (found.dialect.header, found.dialect.delimiter, len(found.columns)) == (1, ",", 3)
+    assert not found.doubts
