@@ -286,6 +286,12 @@ FIGURES: dict[str, tuple[str, dict[str, str]]] = {
             "predictions.<label>": "rows by predicted label",
             "abstained": "rows that the thresholds leave open",
             "mean_confidence": "mean of the largest probability",
+            "precision": "bf16, where `score.precision` says so; with it come the next keys",
+            "beside_fp32.rows": "a sample of the rows, which were scored in fp32 too",
+            "beside_fp32.flips": "those of them that bf16 gives another label",
+            "beside_fp32.flip_share": "their share",
+            "beside_fp32.flips_above_margin": "those whose two highest probabilities are more than 0.02 apart in fp32",
+            "beside_fp32.largest_difference": "of a probability",
         },
     ),
     "explain.json": (

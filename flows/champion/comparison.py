@@ -3,6 +3,7 @@
 The test rows are the challenger's: what it was not trained on. Its predictions were written by its own
 ``score@reference``; the champion's are made by the champion's own code, ``python -m tasks.score``, in its clone. Rows
 that the champion has learnt from, which a later split may have moved, are left out: there it looks better than it is.
+Both are scored in one precision (``precision.py``): where the commits' differ, the challenger may have to predict anew.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from dvc.repo import Repo
 
-from flows.champion import manifest, registry
+from flows.champion import manifest, precision, registry
 from flows.champion.verdict import Judged, Verdict
 from flows.errors import NotFetched, StageFailed
 from flows.machine.checkout import project
@@ -36,6 +37,7 @@ from tasks.dataset import layout
 from tasks.gate import CANNOT_TELL, KEEP, Params, Rule
 from tasks.gate.tables import Table, pair, read_predictions
 from tasks.gate.verdict import extra_columns, gate_verdict
+from tasks.score import Precision
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,8 @@ def judge(home: Home, commit: str, champion: Version | None, rule: Rule | None) 
             return _first(challenger_clone, judged)
         champion_clone = clone_with(home, champion.commit, Path(made) / "champion", [paths.CLASSIFIER])
         _fetch_splits(champion_clone, champion)
+        if precision.of_scores(challenger_clone) != _common(champion_clone, challenger_clone):
+            fetch(challenger_clone, commit, [paths.CLASSIFIER])
         log.info(f"the champion {champion} predicts the test rows of {commit[:12]}")
         before = [one for one in verdicts(home.origin) if one.judged != judged]
         return compare(champion_clone, challenger_clone, rule, judged, before)
@@ -81,13 +85,12 @@ def judge(home: Home, commit: str, champion: Version | None, rule: Rule | None) 
 def compare(
     champion_clone: Path, challenger_clone: Path, rule: Rule | None, judged: Judged, before: Iterable[Verdict] = ()
 ) -> Verdict:
-    """The gate's verdict on two clones: the champion's, with its model, and the challenger's, with its scored rows."""
-    with tempfile.TemporaryDirectory() as made:
-        answered = Path(made) / "champion.parquet"
-        score(champion_clone, challenger_clone / layout.split("test"), answered)
-        section = section_today(Params, "gate", challenger_clone / paths.PARAMS)
-        section = section.model_copy(update={"rule": rule}) if rule else section
-        theirs = read_predictions(answered)
+    """The gate's verdict on two clones: the champion's, with its model, and the challenger's, with its scored rows, and
+    its model where the precision of the two differs."""
+    common = _common(champion_clone, challenger_clone)
+    theirs = answers(champion_clone, challenger_clone / layout.split("test"), common)
+    section = section_today(Params, "gate", challenger_clone / paths.PARAMS)
+    section = section.model_copy(update={"rule": rule}) if rule else section
     test, learnt = read_predictions(challenger_clone / layout.split("test")), _learnt_from(champion_clone)
     unseen = {key: label for key, label in zip(test["id"], test["label"], strict=True) if key not in learnt}
     seen = len(test["id"]) - len(unseen)
@@ -95,11 +98,21 @@ def compare(
     if seen and len(set(unseen.values())) < 2:
         reason = f"{left_out} The {len(unseen)} others have fewer than two labels: label rows of the newest window."
         return Verdict(promote=False, reason=reason, judged=judged, figures={"outcome": CANNOT_TELL, "seen_rows": seen})
-    ours = _own_predictions(challenger_clone, unseen)
+    ours = _own_predictions(challenger_clone, unseen, common)
     rows = pair(in_order_of(theirs, unseen), ours, None, extra_columns(section))
     found = gate_verdict(rows, section, seed_of(challenger_clone / paths.PARAMS), [one.figures for one in before])
-    found = found | {"seen_rows": seen, "reason": " ".join(filter(None, [left_out, found["reason"]]))}
+    found = found | {"seen_rows": seen, "precision": common}
+    found["reason"] = " ".join(filter(None, [left_out, found["reason"], _rescored(challenger_clone, champion_clone)]))
     return _unless_worse_than_baseline(Verdict.of(found, judged), Evaluation.in_folder(challenger_clone))
+
+
+def _common(champion_clone: Path, challenger_clone: Path) -> Precision:
+    return precision.common(precision.of_code(champion_clone), precision.of_scores(challenger_clone))
+
+
+def _rescored(challenger_clone: Path, champion_clone: Path) -> str:
+    differ = precision.of_scores(challenger_clone) != precision.of_code(champion_clone)
+    return "Both were scored in fp32, since their score.precision differs." if differ else ""
 
 
 def _learnt_from(clone: Path) -> set[str]:
@@ -137,9 +150,25 @@ def _first(clone: Path, judged: Judged) -> Verdict:
     return _unless_worse_than_baseline(Verdict(promote=True, reason=reason, judged=judged, figures={}), found)
 
 
-def score(clone: Path, rows: Path, predictions: Path) -> None:
+def answers(clone: Path, rows: Path, wanted: Precision) -> Table:
+    """What the model of a clone, and its own code, predicts for a table of rows. Raises StageFailed."""
+    with tempfile.TemporaryDirectory() as made:
+        score(clone, rows, Path(made) / "answers.parquet", wanted)
+        return read_predictions(Path(made) / "answers.parquet")
+
+
+def own_answers(clone: Path, window: paths.WindowName, rows: Path, wanted: Precision) -> Table:
+    """What a clone's model predicts for its window's ``rows``: what its stage wrote, unless in another precision."""
+    if precision.of_scores(clone, window) == wanted:
+        return read_predictions(clone / layout.window(window).scored)
+    return answers(clone, clone / rows, wanted)
+
+
+def score(clone: Path, rows: Path, predictions: Path, wanted: Precision) -> None:
     """Let the model of a clone, and its own code, predict a table of rows. Raises StageFailed."""
     command = [sys.executable, "-m", "tasks.score", "--input", str(rows), "--output", str(predictions)]
+    if wanted != precision.of_code(clone):  # so it scores in bf16, and an earlier release's code is not asked
+        command += ["--precision", wanted]
     with chdir(clone):
         code, last = guarded(command)
     if code:
@@ -148,9 +177,9 @@ def score(clone: Path, rows: Path, predictions: Path) -> None:
         )
 
 
-def _own_predictions(clone: Path, ids: Collection[str]) -> Table:
+def _own_predictions(clone: Path, ids: Collection[str], wanted: Precision) -> Table:
     """The challenger's predictions for these of its test rows, in their order."""
-    scored = read_predictions(clone / layout.window("reference").scored)
+    scored = own_answers(clone, "reference", layout.split("test"), wanted)
     unknown = set(ids) - set(scored["id"])
     if unknown:
         raise UserError(f"{len(unknown)} test rows have no score, {min(unknown)!r} for one: run `dvc repro`")

@@ -11,13 +11,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import chdir
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from flows.champion import proposal, registry
+from flows.champion import comparison, precision, proposal, registry
 from flows.champion.code_age import code_age
 from flows.champion.comparison import clone_with, fetch
 from flows.champion.manifest import PROMOTED, Manifest
@@ -39,6 +39,7 @@ from tasks.core.files import replacing
 from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.core.yaml_files import parse_yaml
 from tasks.dataset import layout
+from tasks.score import Precision
 
 AGAIN = ("ingest@reference", "validate@reference", "score@reference", "evaluate")
 """What runs on the new code."""
@@ -57,12 +58,15 @@ class Scores:
     """Difference of a number."""
     answers: int
     """Rows of another prediction."""
+    anew: Precision | None = None
+    """In which both were scored anew, since their ``score.precision`` differs."""
 
     def __str__(self) -> str:
+        how = f", both in {self.anew}" if self.anew else ""
         if not self.different:
-            return f"equal on its {self.rows} test rows"
+            return f"equal on its {self.rows} test rows{how}"
         answers = f"{self.answers} other answers" if self.answers else "the same answers"
-        return f"{self.different} of its {self.rows} test rows differ, by up to {self.largest:.2g}; {answers}"
+        return f"{self.different} of its {self.rows} test rows differ, by up to {self.largest:.2g}; {answers}{how}"
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def reissue(home: Home, revision: str, *, apply: bool, remote: str | None = None
         promoted = [path for path in PROMOTED if record.made(home.origin, champion.commit, path)]
         before = clone_with(home, champion.commit, Path(made) / "before", promoted)
         after = _on_new_code(home, commit, champion, before, Path(made) / "after", again)
-        scores = compare(before / SCORED, after / SCORED)
+        scores = _compared(before, after, Path(made))
         weights = Manifest.of(after, [paths.CLASSIFIER])
         if weights.files != Manifest.of(before, [paths.CLASSIFIER]).files:
             raise UserError(f"{paths.CLASSIFIER} differs between the two clones: run `driftline verify`")
@@ -161,6 +165,17 @@ def _take_lock(folder: Path, champion: str, stages: list[str]) -> None:
     YAML().dump(lock, text)
     with replacing(folder / LOCK) as part:
         part.write_text(text.getvalue(), encoding="utf-8")
+
+
+def _compared(before: Path, after: Path, folder: Path) -> Scores:
+    """The scores of both clones; in fp32, of the test rows, where ``score.precision`` is another."""
+    then, now = precision.of_scores(before), precision.of_scores(after)
+    if then == now:
+        return compare(before / SCORED, after / SCORED)
+    common, scored = precision.common(then, now), [folder / "then.parquet", folder / "now.parquet"]
+    for clone, predictions in zip((before, after), scored, strict=True):
+        comparison.score(clone, clone / layout.split("test"), predictions, common)
+    return replace(compare(*scored), anew=common)
 
 
 def compare(then: Path, now: Path) -> Scores:

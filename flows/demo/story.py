@@ -14,7 +14,7 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 
-from flows.champion import comparison, proposal, registry
+from flows.champion import comparison, precision, proposal, registry
 from flows.champion.verdict import Judged, Verdict
 from flows.demo.stream import JOINS, LEARNT, LIST, WEEKS, Stream, beginning
 from flows.machine.home import Home
@@ -31,7 +31,7 @@ from tasks import gate
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.dataset import layout
-from tasks.gate.tables import pair, read_predictions
+from tasks.gate.tables import pair
 from tasks.gate.verdict import gate_verdict
 
 log = logging.getLogger("flows.demo")
@@ -149,9 +149,9 @@ def verdict_on_window(home: Home, other: Version, champion: Version, window: Pat
     current = layout.window("current")
     with tempfile.TemporaryDirectory() as made:
         clone = comparison.clone_with(home, other.commit, Path(made) / "clone", [paths.CLASSIFIER])
-        answers = Path(made) / "answers.parquet"
-        comparison.score(clone, window / current.validated, answers)
-        rows = pair(read_predictions(window / current.scored), read_predictions(answers), None, [])
+        common = precision.common(precision.of_code(clone), precision.of_scores(window, "current"))
+        ours = comparison.own_answers(window, "current", current.validated, common)
+        rows = pair(ours, comparison.answers(clone, window / current.validated, common), None, [])
     found = gate_verdict(rows, gate.Params(rule="better", max_calibration_error=None), 0, [])
     return Verdict.of(found, Judged(champion=champion.commit, challenger=other.commit))
 

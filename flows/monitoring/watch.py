@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dvc.repo import Repo
 
-from flows.champion import manifest, registry
+from flows.champion import manifest, precision, registry
 from flows.champion.code_age import code_age
 from flows.champion.comparison import fetch
 from flows.errors import StageFailed
@@ -181,6 +181,7 @@ def run_branch(
     Rows of the window are read as they are at ``revision``. Those of the reference are the champion's: what has been
     appended or corrected there since is for the next training.
     """
+    precision.refuse_mixed(folder)
     fetch(folder, planned.champion.commit, models_of(folder))  # NotFetched without them
     sources.read_at(folder, workspace.pinned(home, revision))
     log.info(f"the champion's code: {code_age(home, planned.champion.commit, revision)}")

@@ -15,6 +15,7 @@ from tasks.core import paths
 from tasks.core.params import Section, parse
 from tasks.core.yaml_files import parse_yaml
 from tasks.dataset.windows import Windows
+from tasks.score import Precision
 
 S = TypeVar("S", bound=Section)
 
@@ -43,6 +44,12 @@ def windows_at(home: Home, commit: str) -> Windows:
 def seed_of(file: Path) -> int:
     """The top-level ``seed``."""
     return int(_content(file.read_text(encoding="utf-8")).get("seed", 7))
+
+
+def precision_in(file: Path) -> Precision:
+    """``score.precision``; releases before 0.3.0 had fp32 alone."""
+    found: Precision = (_content(file.read_text(encoding="utf-8")).get("score") or {}).get("precision", "fp32")
+    return found
 
 
 def _content(text: str) -> dict[str, Any]:

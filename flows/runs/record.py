@@ -249,10 +249,15 @@ def _versions(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _device(folder: Path) -> Device:
-    """The processor, its threads, the GPUs and the precision; without importing torch, which takes seconds."""
-    file = folder / paths.metrics("finetune")
-    precision = read_json(file).get("precision") if file.exists() else None
-    return Device(cpu=chip.kind(), threads=os.cpu_count(), gpus=tuple(_gpus()), precision=precision)
+    """The processor, its threads, the GPUs and the precisions; without importing torch, which takes seconds."""
+    trained, scored = (
+        _precision(folder / file) for file in (paths.metrics("finetune"), paths.metrics("score", "reference"))
+    )
+    return Device(cpu=chip.kind(), threads=os.cpu_count(), gpus=tuple(_gpus()), precision=trained, scoring=scored)
+
+
+def _precision(metrics: Path) -> str | None:
+    return read_json(metrics).get("precision") if metrics.exists() else None
 
 
 def _gpus() -> list[str]:

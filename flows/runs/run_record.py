@@ -50,9 +50,12 @@ class Device(Frozen):
     gpus: tuple[str, ...]
     precision: str | None = None
     """Of the training; None where none was, or its family has no choice."""
+    scoring: str | None = None
+    """Of the scores; None: fp32."""
 
     def __str__(self) -> str:
-        return ", ".join([self.cpu, f"{self.threads} threads", *self.gpus, *filter(None, [self.precision])])
+        scoring = f"scores in {self.scoring}" if self.scoring else None
+        return ", ".join([self.cpu, f"{self.threads} threads", *self.gpus, *filter(None, [self.precision, scoring])])
 
     def same_kind(self, other: Device) -> bool:
         """Whether the same inputs give the same bytes on both."""

@@ -71,11 +71,12 @@ class Explainer:
         masked = torch.where(special, ids, self.mask_token())
         with torch.inference_mode():
             logits = self.model(input_ids=ids, attention_mask=mask).logits[0]
-        labels = (
-            int(logits.argmax()),
-            self.labels.index(other) if other in self.labels else int(logits.topk(2).indices[1]),
-        )
-        margin, masked_margin = (float(self._margin(x, mask, labels)[0].detach()) for x in (ids, masked))
+            labels = (
+                int(logits.argmax()),
+                self.labels.index(other) if other in self.labels else int(logits.topk(2).indices[1]),
+            )
+            margin = float(logits[labels[0]] - logits[labels[1]])
+            masked_margin = float(self._margin(masked, mask, labels)[0])
         values, steps, error = self._attributed(ids, masked, mask, labels, margin - masked_margin)
         end = max((end for _, end in offsets), default=0)
         return Explained(

@@ -16,9 +16,13 @@ abstain.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from tasks.core.params import Section
+
+Precision = Literal["fp32", "bf16"]
 
 
 class Params(Section):
@@ -28,3 +32,7 @@ class Params(Section):
     """Rows per batch."""
     threads: int = Field(default=2, ge=1)
     """CPU threads. The last digits of the result depend on it."""
+    precision: Precision = "fp32"
+    """bf16: the forward pass under autocast, for a GPU or a CPU with AVX512-BF16 or AMX-BF16; the last layer and the
+    softmax stay in float32. The label of some rows can change: a sample is scored in fp32 too, ``metrics/`` has the
+    difference, and too large a one is refused. Not for ``model.family: linear``."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from tasks.behaviour import BEHAVIOUR, read_behaviour_tests
-from tasks.core import params, paths
+from tasks.core import chip, params, paths
 from tasks.core.cli import WindowOption, run
 from tasks.core.errors import UserError
 from tasks.core.files import replacing, write_metrics
@@ -23,6 +24,7 @@ from tasks.score import Params, any_table
 from tasks.score.baseline import baseline_scores
 from tasks.score.behaviour_tests import behaviour
 from tasks.score.command import score
+from tasks.score.precision import BesideFp32, in_fp32, sample
 from tasks.score.predict import Predicted, predict
 from tasks.tables.any_table import read_any_table
 
@@ -62,13 +64,30 @@ def score_window(window: paths.WindowName, section: Params) -> None:
             f"{window}: the row {rows['id'][values.index(None)]} has no {kind}: run `dvc repro validate@{window}`"
         )
     predicted = predict(values, paths.CLASSIFIER, section)
+    precision = beside_fp32(values, predicted, section)
     write_table(predicted.table(rows["id"]), files.scored)
     with replacing(files.embeddings) as part, part.open("wb") as file:
         np.save(file, predicted.embeddings)
     write_table(baseline_scores(rows["id"], values, kind, section), files.baseline)
-    write_metrics(metrics(predicted), paths.metrics("score", window))
+    write_metrics(metrics(predicted) | precision, paths.metrics("score", window))
     print(f"{window}: {len(values)} rows scored")
     write_table(_behaviour(window, section, values if kind == "text" else [], predicted), files.behaviour)
+
+
+def beside_fp32(values: list[Any], predicted: Predicted, section: Params) -> dict[str, object]:
+    """The metrics of bf16, none of fp32. UserError where a sample of the rows is answered too differently."""
+    if section.precision == "fp32":
+        return {}
+    import torch
+
+    if not torch.cuda.is_available() and not chip.has_bf16():
+        print(f"score.precision: {chip.kind()} has no instructions for bf16 and emulates it, slower than fp32")
+    places = sample(len(values))
+    again = predict([values[i] for i in places], paths.CLASSIFIER, in_fp32(section))
+    found = BesideFp32.of(predicted.probabilities[places], again.probabilities)
+    print(f"bf16 and fp32: {found.flips} of {found.rows} rows have another label")
+    found.refuse()
+    return found.metrics()
 
 
 def _behaviour(window: paths.WindowName, section: Params, texts: list[str], predicted: Predicted) -> pa.Table:

@@ -11,6 +11,7 @@ from tasks.core.rows import Modality
 from tasks.modelling.decision import softmax
 from tasks.modelling.linear import pixels
 from tasks.score import Params
+from tasks.score.precision import in_fp32
 from tasks.score.predict import Predicted, predict
 
 
@@ -19,7 +20,7 @@ def baseline_scores(
 ) -> pa.Table:
     """The rows as schema.scored, in their order."""
     if kind == "text":
-        return predict(values, paths.BASELINE, section).table(ids)
+        return predict(values, paths.BASELINE, in_fp32(section)).table(ids)
     images = [value for value in values if isinstance(value, bytes)]
     labels, logits = pixels.logits(images, paths.BASELINE)
     return Predicted.of_probabilities(labels, softmax(logits) if images else logits).table(ids)

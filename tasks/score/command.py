@@ -12,6 +12,7 @@ import typer
 
 from tasks.core.cli import file_option
 from tasks.core.errors import UserError
+from tasks.score import Precision
 
 
 def score(
@@ -20,6 +21,7 @@ def score(
     input: Annotated[Path | None, file_option("Score this csv, tsv, jsonl or parquet file.")] = None,
     output: Annotated[Path | None, file_option("With --input: the file to write, of any of those kinds.")] = None,
     column: Annotated[str, typer.Option(help="With --input: the column that holds the texts.")] = "text",
+    precision: Annotated[Precision | None, typer.Option(help="Used in place of score.precision.")] = None,
 ) -> None:
     """Score a text, an image or a table with the trained model.
 
@@ -33,6 +35,8 @@ def score(
     from tasks.score import Params, __main__
 
     section = params.load(Params, "score")
+    if precision:
+        section = section.model_copy(update={"precision": precision})
     if text is not None:
         __main__.score_text(text, section)
     elif image is not None:

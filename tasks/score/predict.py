@@ -19,7 +19,8 @@ from tasks.dataset.schema import scored
 from tasks.modelling import decision, pixels
 from tasks.modelling.checkpoints import checkpoint, head
 from tasks.modelling.decision import Thresholds, decide
-from tasks.score import Params
+from tasks.score import Params, Precision
+from tasks.score.precision import forward_pass, refuse_unfit
 
 if TYPE_CHECKING:
     import torch
@@ -111,22 +112,24 @@ INPUTS: dict[Modality, Callable[[Any, Any], Texts | Images]] = {"text": Texts, "
 
 
 def predict(rows: Sequence[str] | Sequence[bytes], model_folder: Path, section: Params) -> Predicted:
-    """Score texts or encoded images in order; a row's result is the same to 1e-5 whatever else is scored with it.
+    """Score texts or encoded images in order; in fp32 a row's result is the same to 1e-5 whatever is scored with it.
 
-    Without rows the model's weights are not read.
+    Without rows the model's weights are not read. UserError for a precision that the model does not have.
     """
     labels = checkpoint.labels_of(model_folder)
+    config = read_json(model_folder / "config.json")
+    refuse_unfit(section.precision, config.get("model_type"))
     if not len(rows):
         width = checkpoint.embedding_width(model_folder)
         return Predicted(labels, np.empty((0, len(labels))), np.empty((0, width), np.float32), 0)
-    thresholds = decision.thresholds_in(read_json(model_folder / "config.json"))
+    thresholds = decision.thresholds_in(config)
     import torch
 
     torch.set_num_threads(section.threads)
     processor, model = checkpoint.load_trained(model_folder)
     torch.nn.Module.to(model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     inputs = INPUTS[checkpoint.modality_of(model_folder)](processor, rows)
-    logits, embeddings = _run(model, inputs, section.batch_size)
+    logits, embeddings = _run(model, inputs, section.batch_size, section.precision)
     if count := int((~np.isfinite(logits)).any(axis=1).sum() + (~np.isfinite(embeddings)).any(axis=1).sum()):
         stage = "baseline" if model_folder == paths.BASELINE else "finetune"
         raise UserError(
@@ -137,7 +140,7 @@ def predict(rows: Sequence[str] | Sequence[bytes], model_folder: Path, section: 
 
 
 def _run(
-    model: Any, inputs: Texts | Images, batch_size: int
+    model: Any, inputs: Texts | Images, batch_size: int, precision: Precision
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
     """Logits [rows, labels] and embeddings [rows, hidden], from short texts to long, put back in order."""
     import torch
@@ -147,10 +150,11 @@ def _run(
     logits = np.empty((len(lengths), last.out_features), np.float64)
     embeddings = np.empty((len(lengths), last.in_features), np.float32)
     batches = head.batches_of(lengths, batch_size, head.needs_equal_lengths(model))
-    with torch.inference_mode(), head.watching_last_layer(model) as seen:
+    with torch.inference_mode(), forward_pass(model, precision), head.watching_last_layer(model) as seen:
         for rows in tqdm(batches, desc="score", unit=" batches", disable=len(lengths) < MIN_BAR_ROWS):
             batch = {name: values.to(model.device) for name, values in inputs.batch(rows).items()}
             found = model(**batch).logits
             logits[rows] = found.double().cpu().numpy()
+            seen.given = seen.given.float()
             embeddings[rows] = seen.embeddings(found, batch).float().cpu().numpy()
     return logits, embeddings

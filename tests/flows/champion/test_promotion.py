@@ -38,7 +38,7 @@ SCORE = """
 import argparse, pathlib
 import pyarrow.parquet as pq
 parser = argparse.ArgumentParser()
-parser.add_argument("--input"), parser.add_argument("--output")
+parser.add_argument("--input"), parser.add_argument("--output"), parser.add_argument("--precision")
 given = parser.parse_args()
 rows = pq.read_table(given.input)
 wrong = int(pathlib.Path("models/classifier/weights.txt").read_text())
@@ -198,6 +198,19 @@ def test_rows_that_the_champion_has_learnt_from_are_left_out(home):
     assert "250 of 300 test rows are left out: the champion was trained on them." in found.words
     assert (found.verdict.figures["rows"], found.verdict.figures["seen_rows"]) == (50, 250)
     assert found.verdict.figures["champion"] == found.verdict.figures["challenger"]  # both err in the first rows alone
+
+
+def test_a_challenger_in_another_precision_is_scored_anew_with_its_model(home):
+    propose(home)
+    params = home.origin / "params.yaml"
+    params.write_text(params.read_text() + "score: {precision: bf16}\n")
+    (home.origin / "metrics/score_reference.json").write_text('{"precision": "bf16"}')
+    train(home, 5)
+    found = propose(home)
+    assert found.promoted.name == "v0.0.2"
+    assert found.verdict.figures["precision"] == "fp32"
+    assert found.verdict.figures["challenger"]["accuracy"] == pytest.approx(295 / 300, abs=1e-6)
+    assert "Both were scored in fp32, since their score.precision differs." in found.words
 
 
 def test_too_few_rows_cannot_tell_and_promote_nothing(home):

@@ -19,6 +19,7 @@ from tasks.explain.__main__ import explain_all, explain_text
 from tasks.explain.attribution import Explained, Explainer, word_embeddings
 from tasks.explain.page import Mistake, coloured, page, shown
 from tasks.explain.suspects import suspects
+from tasks.modelling.checkpoints import checkpoint
 from tasks.redaction import redact, redactions
 from tasks.score import Params as ScoreParams
 from tasks.score.predict import predict
@@ -59,6 +60,25 @@ def test_more_steps_are_taken_until_the_sum_is_complete_and_giving_up_is_said(cl
     assert (hasty.steps, hasty.complete) == (4, False)
     patient = Explainer(classifier, Params(threads=1, steps=4, max_steps=64, tolerance=1e-9)).explain(TEXT)
     assert patient.steps == 64 and patient.error <= hasty.error
+
+
+def test_text_and_masked_text_run_through_the_model_once_each_beside_the_integral(explainer):
+    rows = []
+    hook = explainer.model.register_forward_pre_hook(
+        lambda _, __, given: rows.append(len(given["input_ids"])), with_kwargs=True
+    )
+    try:
+        its = explainer.explain(TEXT)
+    finally:
+        hook.remove()
+    integral = 2 * its.steps - SECTION.steps  # the first steps, and each doubling of them
+    assert sum(rows) == 2 + integral
+
+
+def test_suspects_are_searched_and_a_model_without_mistakes_is_explained_without_loading_it(repository, monkeypatch):
+    monkeypatch.setattr(checkpoint, "load_trained", lambda _: pytest.fail("the model was loaded"))
+    figures = explain_all(SECTION.model_copy(update={"mistakes": 0, "folds": 2, "suspects": 0.2}), 7)
+    assert (figures["mistakes"], figures["labelled_rows"]) == (0, 60)
 
 
 @pytest.mark.parametrize("steps", [5, 16, 50])

@@ -134,6 +134,24 @@ def test_a_window_is_scored_row_for_row_and_the_same_bytes_twice(repository):
     assert outputs("reference") == first
 
 
+def test_scores_embeddings_and_behaviour_take_one_pass_of_each_text(repository, monkeypatch):
+    ran, load = [], checkpoint.load_trained
+
+    def counted(folder):
+        processor, model = load(folder)
+        if folder == paths.CLASSIFIER:
+            count = lambda _, __, given: ran.append(len(given["input_ids"]))  # noqa: E731
+            model.register_forward_pre_hook(count, with_kwargs=True)
+        return processor, model
+
+    monkeypatch.setattr(checkpoint, "load_trained", counted)
+    score_window("reference", SECTION)
+    held_out = read_table(layout.window("reference").scored)
+    changed = set(read_table(layout.window("reference").behaviour)["text"].to_pylist())
+    changed -= set(read_table(layout.split("test"))["text"].to_pylist())
+    assert changed and sum(ran) == len(held_out) + len(changed)
+
+
 def test_a_text_below_its_threshold_is_left_to_a_person(repository, classifier, monkeypatch, capsys):
     never = {"costs": {"ham": 1.0, "spam": 1.0}, "thresholds": {"ham": 0.0, "spam": None}}
     paths.CLASSIFIER.unlink()
