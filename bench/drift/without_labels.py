@@ -114,7 +114,8 @@ def main() -> None:
             f"TF-IDF and logistic regression (bench/probe.py), at most {MOST:,} rows a window; 95 % intervals. "
             "*Weighted*: a domain classifier's weights, doubly robust. *Outside*: the share of the window's rows "
             "farther from the reference than 99 % of its own, so that 1 % is what no change gives. *Both, outside "
-            "open*: the mean of CBPE and weighted; its interval holds both theirs, and lets the rows outside be all wrong or all right."
+            "open*: the mean of CBPE and weighted; its interval holds both theirs, and lets the rows outside be all "
+            "wrong or all right."
         )
         write_section("Accuracy without labels, estimate by estimate", "\n".join([text, "", *parts]))
 

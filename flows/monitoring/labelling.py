@@ -2,8 +2,8 @@
 
 Half of the rows are drawn at random, so that the share of right answers among them is an unbiased estimate of the
 model's accuracy in the window. The other half are of the segment that carries the verdict, drawn at random within it,
-and where it has no more, or none carries it, those that the model is least sure of, which teach it most. ``to_label.csv`` leaves out
-what the model said, which would lead the labeller.
+and where it has no more, or none carries it, those that the model is least sure of, which teach it most.
+``to_label.csv`` leaves out what the model said, which would lead the labeller.
 """
 
 from __future__ import annotations

@@ -210,11 +210,16 @@ def conclude(home: Home, planned: Plan, folder: Path, policy: Policy, to_label: 
         facts = _facts(folder, planned, None, None, verdict, 0)
         return _concluded(home, planned, folder, policy, facts, verdict, no_rows=True)
     rows, drift = labelling.answered(folder), DriftVerdict.in_folder(folder)
-    measured = labelling.measured(rows, labelling.file_of(home, planned.window))
-    verdict = verdict_on(drift, measured, planned.window, watched_before(home, planned), policy)
-    where = carrier(verdict.word, drift.segments)
-    seed, segment = seed_of(folder / paths.PARAMS), where.segment if where else None
+    file, past = labelling.file_of(home, planned.window), watched_before(home, planned)
+    seed, segment = seed_of(folder / paths.PARAMS), None
+    if not file.exists():  # the rows to ask for follow what is known without their labels
+        first = verdict_on(drift, labelling.measured(rows, file), planned.window, past, policy)
+        asks = carrier(first.word, drift.segments)
+        segment = asks.segment if asks else None
     asked = labelling.offer(home, planned.window, rows, seed, to_label, segment)
+    measured = labelling.measured(rows, file)
+    verdict = verdict_on(drift, measured, planned.window, past, policy)
+    where = carrier(verdict.word, drift.segments)
     facts = _facts(folder, planned, drift, measured, verdict, sum(bool(row.label) for row in rows))
     found = _concluded(home, planned, folder, policy, facts, verdict, no_rows=False)
     label = str(asked) if asked else None
