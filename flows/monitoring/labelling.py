@@ -1,8 +1,9 @@
 """Rows for a person to label, and what the labels say when they come back. No Prefect.
 
 Half of the rows are drawn at random, so that the share of right answers among them is an unbiased estimate of the
-model's accuracy in the window; half are those it is least sure of, which teach it most. ``to_label.csv`` leaves out
-what the model said, which would lead the labeller.
+model's accuracy in the window. The other half are of the segment that carries the verdict, drawn at random within it,
+and where it has no more, or none carries it, those that the model is least sure of, which teach it most.
+``to_label.csv`` leaves out what the model said, which would lead the labeller.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from tasks.core.files import replacing
 from tasks.core.rows import modality
 from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout
+from tasks.drift import DRIFT_SEGMENTS
 from tasks.tables.delimited import read_delimited, text_table, write_delimited
 
 COLUMNS = ("id", "text", "label", "chosen")
-RANDOM, UNCERTAIN = "random", "uncertain"
+RANDOM, SEGMENT, UNCERTAIN = "random", "segment", "uncertain"
 COVERAGE = 0.95
 FOLDER = Path("data/labels")  # of the pipeline: what `windows.*.labels` reads
 
@@ -39,6 +41,8 @@ class Row:
     label: str | None
     prediction: str
     confidence: float
+    segment: int | None = None
+    """None: not known."""
 
 
 def answered(folder: Path) -> list[Row]:
@@ -51,19 +55,36 @@ def answered(folder: Path) -> list[Row]:
     shown = ["text"] if modality(columns_of(file)) == "text" else ["source_file", "source_row"]
     rows = read_table(file, ["id", "label", *shown])
     scored = in_order_of(read_table(folder / window.scored, ["id", "prediction", "confidence"]), rows["id"])
+    segments = _segments(folder)
     columns = [*(rows[name] for name in ("id", "label", *shown)), scored["prediction"], scored["confidence"]]
     return [
-        Row(key, ", row ".join(map(str, text)), label, prediction, confidence)
+        Row(key, ", row ".join(map(str, text)), label, prediction, confidence, segments.get(key))
         for key, label, *text, prediction, confidence in zip(*(of.to_pylist() for of in columns), strict=True)
     ]
 
 
-def choose(rows: list[Row], seed: int, count: int) -> list[tuple[Row, str]]:
-    """So many rows, each with why it was chosen; the random half depends on nothing but the ids and the seed."""
+def _segments(folder: Path) -> dict[str, int]:
+    """The segment of each row by its id; nothing where the champion's commit tells none."""
+    file = folder / DRIFT_SEGMENTS
+    if not file.exists():
+        return {}
+    table = read_table(file, ["id", "segment"])
+    return dict(zip(table["id"].to_pylist(), table["segment"].to_pylist(), strict=True))
+
+
+def choose(rows: list[Row], seed: int, count: int, segment: int | None = None) -> list[tuple[Row, str]]:
+    """So many rows, each with why it was chosen; the random half depends on nothing but the ids and the seed.
+
+    The first rows of either half are as random as all of it: whoever labels from the top can stop anywhere. Rows of the
+    segment in either half are a random sample of it.
+    """
     by_chance = sorted(rows, key=lambda row: hashlib.sha256(f"{seed}:{row.id}".encode()).digest())
     half, rest = by_chance[: count - count // 2], by_chance[count - count // 2 :]
-    unsure = sorted(rest, key=lambda row: (row.confidence, row.id))[: count // 2]
-    return [*((row, RANDOM) for row in half), *((row, UNCERTAIN) for row in unsure)]
+    within = [row for row in rest if segment is not None and row.segment == segment][: count // 2]
+    others = [row for row in rest if segment is None or row.segment != segment]
+    unsure = sorted(others, key=lambda row: (row.confidence, row.id))[: count // 2 - len(within)]
+    why = (half, RANDOM), (within, SEGMENT), (unsure, UNCERTAIN)
+    return [(row, reason) for chosen, reason in why for row in chosen]
 
 
 def file_of(home: Home, span: TimeRange | None) -> Path:
@@ -72,14 +93,16 @@ def file_of(home: Home, span: TimeRange | None) -> Path:
     return home.folder / "to_label" / name / "to_label.csv"
 
 
-def offer(home: Home, span: TimeRange | None, rows: list[Row], seed: int, count: int) -> Path | None:
+def offer(
+    home: Home, span: TimeRange | None, rows: list[Row], seed: int, count: int, segment: int | None = None
+) -> Path | None:
     """Write the window's ``to_label.csv``; None where all rows have a label. One that is there is somebody's work."""
     file = file_of(home, span)
     if file.exists():
         return file
     if not count or all(row.label for row in rows):
         return None
-    lines = [(row.id, row.text, row.label or "", why) for row, why in choose(rows, seed, count)]
+    lines = [(row.id, row.text, row.label or "", why) for row, why in choose(rows, seed, count, segment)]
     home.make()
     write_delimited(text_table(COLUMNS, lines), file, guarded=True)
     file.chmod(0o600)

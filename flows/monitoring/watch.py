@@ -30,6 +30,7 @@ from flows.runs.run_record import Measured, RunRecord, Version, Watched
 from flows.training import as_task, in_order
 from flows.windows.policy import Facts, decide
 from flows.windows.ranges import TimeRange, as_text, as_utc, next_window, set_windows
+from flows.windows.segments import Carrier, Needed, carrier, needed
 from flows.windows.verdict import MAX_WINDOWS, Figures, PastWindow, WindowVerdict, judge
 from tasks.core import paths
 from tasks.core.errors import UserError
@@ -210,13 +211,36 @@ def conclude(home: Home, planned: Plan, folder: Path, policy: Policy, to_label: 
         facts = _facts(folder, planned, None, None, verdict, 0)
         return _concluded(home, planned, folder, policy, facts, verdict, no_rows=True)
     rows, drift = labelling.answered(folder), DriftVerdict.in_folder(folder)
-    asked = labelling.offer(home, planned.window, rows, seed_of(folder / paths.PARAMS), to_label)
-    measured = labelling.measured(rows, labelling.file_of(home, planned.window))
-    verdict = verdict_on(drift, measured, planned.window, watched_before(home, planned), policy)
+    file, past = labelling.file_of(home, planned.window), watched_before(home, planned)
+    seed, segment = seed_of(folder / paths.PARAMS), None
+    if not file.exists():  # the rows to ask for follow what is known without their labels
+        first = verdict_on(drift, labelling.measured(rows, file), planned.window, past, policy)
+        asks = carrier(first.word, drift.segments)
+        segment = asks.segment if asks else None
+    asked = labelling.offer(home, planned.window, rows, seed, to_label, segment)
+    measured = labelling.measured(rows, file)
+    verdict = verdict_on(drift, measured, planned.window, past, policy)
+    where = carrier(verdict.word, drift.segments)
     facts = _facts(folder, planned, drift, measured, verdict, sum(bool(row.label) for row in rows))
     found = _concluded(home, planned, folder, policy, facts, verdict, no_rows=False)
     label = str(asked) if asked else None
-    return found.model_copy(update={"rows": len(rows), "measured": measured, "to_label": label})
+    return found.model_copy(
+        update={
+            "rows": len(rows),
+            "measured": measured,
+            "to_label": label,
+            "where": Carrier(**where.model_dump(include=set(Carrier.model_fields))) if where else None,
+            "labels_needed": _labels_needed(facts, verdict, policy) if asked else None,
+        }
+    )
+
+
+def _labels_needed(facts: Facts, verdict: WindowVerdict, policy: Policy) -> Needed | None:
+    """None where no accuracy is known to start from."""
+    if facts.accuracy_now is None:
+        return None
+    loss = verdict.harm.loss
+    return needed(facts.accuracy_now, loss.value if loss else None, policy.tolerated_loss)
 
 
 def _concluded(

@@ -33,9 +33,13 @@ def describe(watched: Watched, drift: DriftVerdict) -> str:
             f"accuracy {found.accuracy:.3f} [{low:.3f}, {high:.3f}] on {found.rows} labelled rows of {found.of}: "
             f"{found.over}"
         )
+    if watched.where:
+        lines.append(watched.where.in_words())
     lines.append(str(watched.decision))
     if watched.to_label:
         lines.append(f"label: {watched.to_label}, then driftline label FILE")
+        if watched.labels_needed:
+            lines.append(watched.labels_needed.in_words())
     return "\n".join(lines)
 
 

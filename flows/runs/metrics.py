@@ -125,6 +125,20 @@ class Distances(Part):
     past: tuple[ReferenceWindow, ...] = ()
 
 
+class Segment(Part):
+    """A part of the current window: a cluster of the embeddings, or a predicted class."""
+
+    segment: int
+    """Its number in ``reports/drift_segments.parquet``."""
+    name: str
+    rows: int
+    share: float
+    reference_share: float
+    estimated_accuracy: float | None = None
+    estimated_loss: float | None = None
+    """Its part in the window's loss of accuracy."""
+
+
 class DriftVerdict(Metrics):
     """``metrics/drift.json``."""
 
@@ -134,6 +148,8 @@ class DriftVerdict(Metrics):
     reason: str
     signals: dict[str, Signal] = {}
     performance: Performance = Performance()
+    segments: tuple[Segment, ...] = ()
+    """None, if an earlier release made it."""
     distances: Distances | None = None
     """None: there is no verdict, or an earlier release made it."""
 

@@ -17,6 +17,7 @@ from flows.pipeline.result import Result
 from flows.runs.renamed import flow_today
 from flows.windows.policy import Decision, Facts
 from flows.windows.ranges import TimeRange, UtcMoment
+from flows.windows.segments import Carrier, Needed
 from flows.windows.verdict import WindowVerdict
 
 COMPLETED = "completed"
@@ -97,6 +98,10 @@ class Watched(Frozen):
     """The end of the window that last set off a refit."""
     no_rows: bool = False
     """Nothing had arrived in it: nothing was watched, and all that is said of rows is empty."""
+    where: Carrier | None = None
+    """The segment that carries the verdict; None: it is as before, or no segment was told."""
+    labels_needed: Needed | None = None
+    """Where labels are asked for and an accuracy is known."""
     arrived: tuple[TimeRange, ...] = ()
     """Earlier windows without rows that have some now."""
 

@@ -16,6 +16,8 @@ from tasks.core.paths import REPORTS
 
 DRIFT_REPORT = REPORTS / "drift.html"
 DRIFT_SNAPSHOT = REPORTS / "drift_snapshot.json"
+DRIFT_SEGMENTS = REPORTS / "drift_segments.parquet"
+"""Which segment each current row is in: its columns are ``id`` and ``segment``, as in ``metrics/drift.json``."""
 
 NO_EVIDENCE = (  # their shares differ between two windows of the same rows
     "conflicting_label",  # the longer a window, the more copies it holds

@@ -6,17 +6,20 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from tasks.core import paths
 from tasks.core.cli import run
 from tasks.core.files import private_folder, read_json, write_metrics
 from tasks.core.params import general, load
-from tasks.dataset import windows
-from tasks.drift import DRIFT_REPORT, DRIFT_SNAPSHOT, Params
+from tasks.core.tables import read_table, write_table
+from tasks.dataset import layout, windows
+from tasks.drift import DRIFT_REPORT, DRIFT_SEGMENTS, DRIFT_SNAPSHOT, Params
 from tasks.drift.beside_baseline import beside_baseline
 from tasks.drift.command import drift
 from tasks.drift.quarantine import quarantine_population
 from tasks.drift.rows import Rows
+from tasks.drift.segments import Segments, segments
 from tasks.drift.tables import current_baseline, current_rows, read_rows, reference_rows, training_texts
 from tasks.drift.verdict import Verdict, drift_verdict
 
@@ -27,11 +30,21 @@ def main() -> None:
     reference, current = reference_rows(params.group), current_rows(params.group)
     before, after = (read_json(paths.metrics("validate", window)) for window in paths.WINDOWS)
     quarantine = quarantine_population(before, after, params)
-    verdict = drift_verdict(reference, current, params, seed, quarantine, training_texts(), _length())
+    found = segments(reference, current, seed) if current.count else None
+    verdict = drift_verdict(reference, current, params, seed, quarantine, training_texts(), _length(), found)
     verdict["performance"] |= {"beside_baseline": beside_baseline(current, current_baseline(), seed)}
     private_folder(paths.REPORTS)
+    _write_segments(found, reference.count)
     outputs = paths.metrics("drift"), DRIFT_REPORT, DRIFT_SNAPSHOT
-    _finish(verdict, reference, current, params, seed, *outputs)
+    _finish(verdict, reference, current, params, seed, *outputs, found)
+
+
+def _write_segments(found: Segments | None, reference: int) -> None:
+    """The segment of each current row by its id; no row where there are no segments."""
+    ids = read_table(layout.window("current").validated, ["id"])
+    ids = ids.slice(0, 0) if found is None else ids
+    of_row = pa.array([] if found is None else found.of_current(reference), pa.int64())
+    write_table(ids.append_column("segment", of_row), DRIFT_SEGMENTS)
 
 
 def _length() -> np.timedelta64 | None:
@@ -46,7 +59,9 @@ def compare(
     """Compare two files of rows, each with its embeddings if there are any, and write verdict and page."""
     params, seed = load(Params, "drift"), general().seed
     before, after = read_rows(*reference, params.group), read_rows(*current, params.group)
-    _finish(drift_verdict(before, after, params, seed), before, after, params, seed, output, report, None)
+    found = segments(before, after, seed) if before.count and after.count else None
+    verdict = drift_verdict(before, after, params, seed, found_segments=found)
+    _finish(verdict, before, after, params, seed, output, report, None, found)
 
 
 def _finish(
@@ -58,11 +73,12 @@ def _finish(
     output: Path,
     report: Path | None,
     snapshot: Path | None,
+    found: Segments | None,
 ) -> None:
     if report is not None:
         from tasks.drift.page import write_page
 
-        write_page(verdict, reference, current, params, seed, report, snapshot)
+        write_page(verdict, reference, current, params, seed, report, snapshot, found)
     write_metrics(verdict, output)
     print(f"drifted: {verdict['drifted']}: {verdict['reason']}", flush=True)
 

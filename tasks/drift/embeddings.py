@@ -42,11 +42,11 @@ def _sample(
     return np.concatenate([reference[chosen[:split]], current[chosen[split:] - len(reference)]])
 
 
-def nearest_centres(scores: Floats, rng: np.random.Generator) -> tuple[Integers, int]:
-    """Which of k centres each row [n] is nearest to, and k; the centres are k-means' over a sample of the rows."""
+def nearest_centres(scores: Floats, rng: np.random.Generator, most: int = CENTRES) -> tuple[Integers, int]:
+    """Which of k ≤ most centres each row [n] is nearest to, and k; k-means' centres over a sample of the rows."""
     sample = scores[rng.choice(len(scores), min(len(scores), CENTRES_SAMPLE), replace=False)]
     distinct = len(np.unique(sample.astype(np.float32), axis=0))
-    count = max(1, min(CENTRES, len(scores) // ROWS_PER_CENTRE, distinct))
+    count = max(1, min(most, len(scores) // ROWS_PER_CENTRE, distinct))
     # The axes' last digits depend on BLAS; the nearest centres were the same with two of its kernels, 1 or 2 threads.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "One of the clusters is empty")  # it then attracts no row: harmless

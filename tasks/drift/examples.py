@@ -41,21 +41,22 @@ def what_changed(reference: Rows, current: Rows, count: int) -> tuple[list[Word]
     """The words whose share of texts changed most, and the current texts that are least like the reference."""
     if reference.text is None or current.text is None or count == 0:
         return [], []
-    counted = _count(reference, current)
+    counted = frequent_words([reference, current])
     if counted is None:
         return [], []
-    names, before, now = counted
+    names, held = counted
+    before, now = csr_array(held[: reference.count]), csr_array(held[reference.count :])
     shares = [_share(before), _share(now)]
     most = np.argsort(-np.abs(shares[1] - shares[0]), kind="stable")[:count]
     words = [Word(names[i], float(shares[0][i]), float(shares[1][i])) for i in most]
-    return words, _examples(current, names, now, _log_odds(before, now), count)
+    return words, _examples(current, names, now, log_odds(before, now), count)
 
 
-def _count(reference: Rows, current: Rows) -> tuple[list[str], csr_array, csr_array] | None:
+def frequent_words(sides: Sequence[Rows]) -> tuple[list[str], csr_array] | None:
     """The words in at least MIN_TEXTS texts, and which of them each text holds [rows, words]; None without any."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    texts = [text for side in (reference, current) for text in cleaned(side.text)]
+    texts = [text for side in sides for text in cleaned(side.text)]
     counter = CountVectorizer(binary=True, token_pattern=WORD)
     try:
         held = csr_array(counter.fit_transform(texts))
@@ -64,7 +65,7 @@ def _count(reference: Rows, current: Rows) -> tuple[list[str], csr_array, csr_ar
     often = np.flatnonzero(held.sum(axis=0) >= MIN_TEXTS)
     names = [str(name) for name in counter.get_feature_names_out()[often]]
     held = csr_array(held[:, often])
-    return (names, csr_array(held[: reference.count]), csr_array(held[reference.count :])) if names else None
+    return (names, held) if names else None
 
 
 def _share(held: csr_array) -> NDArray[np.float64]:
@@ -72,7 +73,7 @@ def _share(held: csr_array) -> NDArray[np.float64]:
     return share
 
 
-def _log_odds(before: csr_array, now: csr_array) -> NDArray[np.float64]:
+def log_odds(before: csr_array, now: csr_array) -> NDArray[np.float64]:
     """Each word's log odds of being held now against before, half a text added to each count."""
     odds = []
     for held in (before, now):

@@ -13,11 +13,13 @@ from tasks.drift import Params
 from tasks.drift.distributions import evidently_report
 from tasks.drift.examples import what_changed
 from tasks.drift.rows import Rows
+from tasks.drift.segments import Segments, example_texts
 from tasks.html.templates import environment
 
 if TYPE_CHECKING:
     from tasks.drift.verdict import Verdict
 
+SEGMENTS = 3  # on the page
 TITLES = {
     (None, None): ("Cannot be told", "silent"),
     (True, True): ("Changed", "alarm"),
@@ -39,20 +41,32 @@ def write_page(
     seed: int,
     path: Path,
     snapshot: Path | None = None,
+    found: Segments | None = None,
 ) -> None:
     """Write the page for a verdict, and the snapshot for Evidently's workspace where one is wanted.
 
-    Both are of a seeded sample of each side's rows; the verdict is of all.
+    Both are of a seeded sample of each side's rows; the verdict is of all. ``found``: the segments to show texts of.
     """
     rng = np.random.default_rng([seed, 3])
     before, now = (_sample(rows, params.report_rows, rng) for rows in (reference, current))
     report = evidently_report(verdict, before, now)
-    texts = {path: _page(verdict, before, now, params, report.page)}
+    shown = [
+        (line, [] if found is None else example_texts(found, current, reference.count, line["segment"], seed))
+        for line in most_telling(verdict["segments"])
+    ]
+    texts = {path: _page(verdict, before, now, params, report.page, shown)}
     if snapshot is not None:
         texts[snapshot] = report.snapshot
     for place, text in texts.items():
         with replacing(place) as part:
             part.write_text(text, encoding="utf-8")
+
+
+def most_telling(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """At most SEGMENTS of them: the one that lost most accuracy, if any, then those that grew most."""
+    lost = [one for one in lines if (one["estimated_loss"] or 0) > 0]
+    first = [max(lost, key=lambda one: one["estimated_loss"])] if lost else []
+    return [*first, *(one for one in lines if one not in first)][:SEGMENTS]
 
 
 def _sample(rows: Rows, max_rows: int, rng: np.random.Generator) -> Rows:
@@ -61,7 +75,9 @@ def _sample(rows: Rows, max_rows: int, rng: np.random.Generator) -> Rows:
     return rows.take(np.sort(rng.choice(rows.count, max_rows, replace=False)))
 
 
-def _page(verdict: Verdict, reference: Rows, current: Rows, params: Params, distributions: str) -> str:
+def _page(
+    verdict: Verdict, reference: Rows, current: Rows, params: Params, distributions: str, shown: list[Any]
+) -> str:
     words, examples = what_changed(reference, current, params.examples) if verdict["signals"] else ([], [])
     title, tone = TITLES[(verdict["drifted"], verdict["significant"])]
     template = environment(Path(__file__).parent).get_template("page.html")
@@ -78,6 +94,7 @@ def _page(verdict: Verdict, reference: Rows, current: Rows, params: Params, dist
         shown={"reference": reference.count, "current": current.count},
         words=words,
         examples=examples,
+        segments=shown,
     )
     return _join(head.rstrip("\n"), distributions)
 

@@ -14,6 +14,7 @@ from tasks.drift.performance import NOT_KNOWN, kind_of_change, performance
 from tasks.drift.permutation import Population, Signal
 from tasks.drift.quality import quality
 from tasks.drift.rows import Rows
+from tasks.drift.segments import Segments, described
 from tasks.drift.signals import group_codes, populations
 from tasks.drift.testing import LargestChange, PermutationResult, adjusted_p_values, p_values, permutation_test
 
@@ -28,11 +29,12 @@ def drift_verdict(
     extra: tuple[Population, ...] = (),
     training_texts: pa.Array | None = None,
     length: np.timedelta64 | None = None,
+    found_segments: Segments | None = None,
 ) -> Verdict:
     """Compare two sides on every signal both have, and on ``extra`` populations such as the quarantine's.
 
     ``training_texts``: to count the current rows that were trained on. ``length``: of the past windows that the
-    reference is cut into; None: as the current rows' times.
+    reference is cut into; None: as the current rows' times. ``found_segments``: those to describe.
 
     ``significant``: a permutation test over all signals together found one, at the family-wise level. ``drifted``: a
     significant signal also changed by its smallest effect. Both are None, with the reason, where there is no verdict.
@@ -55,6 +57,7 @@ def drift_verdict(
         "performance": performance(reference, current, seed),
         "change": kind_of_change(reference, current, signals, seed),
         "quality": quality(reference, current, training_texts),
+        "segments": [] if found_segments is None else described(found_segments, reference, current),
     }
     return _verdict(bool(alarms), significant, _reason(signals, alarms, params), params, rows, signals) | beside
 
@@ -143,4 +146,5 @@ def _verdict(
         "performance": NOT_KNOWN,
         "change": None,
         "quality": None,
+        "segments": [],
     }

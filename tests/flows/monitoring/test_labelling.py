@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -120,3 +121,16 @@ def test_labels_that_cannot_be_used_are_refused_in_words(tmp_path, text, words):
         labels_in(file)
     with pytest.raises(UserError, match="does not exist"):
         labels_in(tmp_path / "nowhere.csv")
+
+
+def test_the_other_half_is_a_random_sample_of_the_segment_that_carries_the_verdict():
+    known = [replace(row, segment=int(row.id[1:]) % 4) for row in rows(1000)]
+    chosen, plain = choose(known, 7, 100, segment=3), choose(known, 7, 100)
+    assert chosen[:50] == plain[:50], "the random half depends on nothing else"
+    assert [why for _, why in chosen[50:]] == ["segment"] * 50
+    assert {row.segment for row, _ in chosen[50:]} == {3}
+    within = [row for row, _ in choose(known, 7, 1000, segment=3) if row.segment == 3]
+    mine = [row for row, _ in chosen if row.segment == 3]
+    assert mine == within[: len(mine)], "the first of one random order of the segment's rows"
+    few = [replace(row, segment=3 if i < 5 else 0) for i, row in enumerate(known)]
+    assert [why for _, why in choose(few, 7, 100, segment=3)].count("uncertain") >= 45

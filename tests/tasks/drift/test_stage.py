@@ -17,7 +17,7 @@ from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.core.tables import write_table
 from tasks.dataset import layout, schema
-from tasks.drift import DRIFT_REPORT, DRIFT_SNAPSHOT
+from tasks.drift import DRIFT_REPORT, DRIFT_SEGMENTS, DRIFT_SNAPSHOT
 from tasks.drift.__main__ import main
 
 TOP = Path(__file__).parents[3]
@@ -78,7 +78,7 @@ def test_the_stage_writes_its_verdict_and_its_page_and_nothing_else(pipeline):
     before = files()
     done = run()
     assert done.returncode == 0, done.stderr
-    made = [paths.metrics("drift"), DRIFT_REPORT, DRIFT_SNAPSHOT]
+    made = [paths.metrics("drift"), DRIFT_REPORT, DRIFT_SNAPSHOT, DRIFT_SEGMENTS]
     assert files() - before == {*made, Path(".timings/drift.json")}
     verdict = json.loads(paths.metrics("drift").read_text())
     assert verdict["drifted"] is True and verdict["signals"]["predictions"]["alarm"]
