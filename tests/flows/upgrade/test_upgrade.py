@@ -56,7 +56,7 @@ def outputs(folder, *stages):
 
 
 def assert_same(before, now):
-    """Equal but for the last digits of weights and of what is computed with them, as sums in another order give them."""
+    """Equal but for the last digits of weights and of what is computed with them."""
     assert before.keys() == now.keys()
     for path, found in now.items():
         one, other = (
