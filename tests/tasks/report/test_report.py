@@ -212,7 +212,7 @@ def test_a_linear_model_is_the_baseline_itself(ordinary):
         ordinary, evaluate=same, general=general, tokenize=tokenized, finetune=ordinary.finetune | {"tried": tried}
     )
     said = Parsed(render(linear, Params())).text
-    assert "The model is the baseline, a linear one" in said and "to ship the baseline" not in said
+    assert "The model is linear and reaches" in said and "to ship the baseline" not in said
     assert "Fitted in one go" in said and "9 texts to train on" in said
 
 
