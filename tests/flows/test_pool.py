@@ -15,7 +15,7 @@ from flows.runs.record import records
 from flows.schedule.work_pool import deploy
 from tests.support.prefect_api import logged_in, post, with_hook
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(600)]
 
 TOP = Path(__file__).parents[2]
 
