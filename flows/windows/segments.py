@@ -11,7 +11,7 @@ from flows.windows.verdict import Frozen, Z
 
 HALF_WIDTHS = (0.1, 0.05, 0.02)
 """Of the interval of accuracy, for which the labels are counted."""
-MOST = 100_000
+MAX_LABELS = 100_000
 """More labels than this nobody asks for."""
 
 
@@ -89,7 +89,7 @@ def labels_for(half_width: float, accuracy: float) -> int:
 
     ``accuracy``: as it is expected, 0 to 1.
     """
-    low, high = 1, MOST
+    low, high = 1, MAX_LABELS
     while low < high:
         count = (low + high) // 2
         if _half_width(count, accuracy) <= half_width:
@@ -106,6 +106,6 @@ def _half_width(count: int, accuracy: float) -> float:
 def needed(accuracy: float, loss: float | None, tolerated: float) -> Needed:
     """For the usual widths, and to tell the predicted loss from the tolerated one."""
     gap = 0.0 if loss is None else abs(loss - tolerated)
-    settles = labels_for(gap, accuracy) if gap else MOST
+    settles = labels_for(gap, accuracy) if gap else MAX_LABELS
     widths = {f"{width:g}": labels_for(width, accuracy) for width in HALF_WIDTHS}
-    return Needed(widths=widths, settles=settles if settles < MOST else None)
+    return Needed(widths=widths, settles=settles if settles < MAX_LABELS else None)
