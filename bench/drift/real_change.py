@@ -94,8 +94,11 @@ def _place(values: np.ndarray, names: list[str], reference: np.ndarray) -> np.nd
     return place
 
 
-def watch(found: Series, control: bool) -> Iterator[Seen]:
-    """Fit on the reference's training rows, then hold every window against its held-out rows."""
+def scored(found: Series, control: bool) -> Iterator[tuple[str, Rows, Rows]]:
+    """Each window's name, the reference's held-out rows and its own, scored by a probe of the training rows.
+
+    ``control``: the rows in random order, so that no window differs.
+    """
     rng = np.random.default_rng([SEED, control])
     of_row = found.of_row.copy()
     if control:
@@ -107,7 +110,13 @@ def watch(found: Series, control: bool) -> Iterator[Seen]:
     reference = probe.score(*_texts(found.corpus, rows[cut:][:MOST]))
     for i, window in enumerate(found.windows):
         chosen = rng.permutation(np.flatnonzero(of_row == i + 1))[:MOST]
-        yield _seen(window, reference, probe.score(*_texts(found.corpus, chosen)))
+        yield window, reference, probe.score(*_texts(found.corpus, chosen))
+
+
+def watch(found: Series, control: bool) -> Iterator[Seen]:
+    """Hold every window against the reference's held-out rows."""
+    for window, reference, current in scored(found, control):
+        yield _seen(window, reference, current)
 
 
 def _texts(corpus: Corpus, rows: np.ndarray) -> tuple[list[str], list[str]]:

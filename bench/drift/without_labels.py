@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.drift.__main__ import head
-from bench.drift.probe import fit
-from bench.drift.real_change import MOST, SEED, TRAINING, Series, series
+from bench.drift.real_change import MOST, SEED, Series, scored, series
 from bench.drift.reweighted import reweighted
 from bench.results import write_section
 from tasks.drift.estimates import Estimate, estimated_accuracy, measured_accuracy
@@ -34,23 +33,9 @@ class Window:
 
 
 def watch(found: Series, control: bool) -> Iterator[Window]:
-    """Fit on the reference's training rows, then estimate every window from its held-out rows."""
-    rng = np.random.default_rng([SEED, control])
-    of_row = found.of_row.copy()
-    if control:
-        used = np.flatnonzero(of_row >= 0)
-        of_row[used] = rng.permutation(of_row[used])
-    rows = rng.permutation(np.flatnonzero(of_row == 0))
-    cut = int(TRAINING * len(rows))
-
-    def read(chosen: np.ndarray) -> tuple[list[str], list[str]]:
-        return [found.corpus.texts[i] for i in chosen], [found.corpus.labels[i] for i in chosen]
-
-    probe = fit(*read(rows[:cut]))
-    reference = probe.score(*read(rows[cut:][:MOST]))
-    for i, name in enumerate(found.windows):
-        chosen = rng.permutation(np.flatnonzero(of_row == i + 1))[:MOST]
-        yield _window(name, reference, probe.score(*read(chosen)))
+    """Estimate every window from the reference's held-out rows."""
+    for name, reference, current in scored(found, control):
+        yield _window(name, reference, current)
 
 
 def _window(name: str, reference: Rows, current: Rows) -> Window:
