@@ -20,7 +20,7 @@ from tasks.gate import Rule
 RefitOn = Literal["never", "schedule", "alarm", "harmful", "unusual", "estimated_loss"]
 Word = Literal["as before", "changed", "unusual", "harmful", "cannot be told"]
 """The verdict on a window."""
-RINGS: tuple[Word, ...] = ("harmful", "unusual")
+ALARM_ON: tuple[Word, ...] = ("harmful", "unusual")
 Refits = Literal["auto", "probe", "full"]
 Labels = Literal["late", "at_once"]
 Action = Literal["nothing", "train", "promote"]
@@ -54,20 +54,24 @@ class Window(Group):
 
 
 class Policy(Group):
-    """What rings, when the champion is refitted, and how far that goes."""
+    """What raises an alarm, when the champion is refitted, and how far that goes."""
 
-    RENAMED: ClassVar[Mapping[str, str]] = {"max_loss": "tolerated_loss", "most_loss": "tolerated_loss"}
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "max_loss": "tolerated_loss",
+        "most_loss": "tolerated_loss",
+        "rings": "alarm_on",
+    }
 
-    rings: list[Word] = Field(default_factory=lambda: list(RINGS))
-    """The verdicts on a window that ring: harmful, unusual, changed, cannot be told, as before. The budget bounds the
-    first two."""
+    alarm_on: list[Word] = Field(default_factory=lambda: list(ALARM_ON))
+    """The verdicts on a window that raise an alarm: harmful, unusual, changed, cannot be told, as before. The budget
+    bounds the first two."""
     false_alarms_a_year: float = Field(default=1.0, gt=0)
-    """The budget: if windows are exchangeable with the past, at most so many rings are expected in any 365 days."""
+    """The budget: if windows are exchangeable with the past, at most so many alarms are expected in any 365 days."""
     tolerated_loss: float = Field(default=0.02, gt=0, lt=1)
     """A window is harmful when accuracy has fallen by more than this; a refit is due on `estimated_loss` then, too."""
     refit_on: RefitOn = "never"
-    """never; schedule: the newest training row is `every_days` old; alarm: the window rang; harmful, unusual: the
-    verdict on the window; estimated_loss: accuracy, measured or estimated, fell by `tolerated_loss`."""
+    """never; schedule: the newest training row is `every_days` old; alarm: the window raised an alarm; harmful,
+    unusual: the verdict on the window; estimated_loss: accuracy, measured or estimated, fell by `tolerated_loss`."""
     every_days: float = Field(default=28.0, gt=0)
     """For `refit_on: schedule`: the age of the newest training row, in days."""
     cooldown_days: float = Field(default=7.0, ge=0)

@@ -37,3 +37,8 @@ def test_who_meets_no_image_loads_nothing_for_them(module):
 @pytest.mark.parametrize("stage", ["evaluate", "drift", "report", "split", "ingest"])
 def test_what_only_reads_scores_loads_no_torch(stage):
     assert "torch" not in loaded_by(f"import tasks.{stage}.__main__")
+
+
+@pytest.mark.proof
+def test_a_linear_model_is_trained_without_torch():
+    assert not loaded_by("import tasks.finetune.__main__") & {"torch", "transformers"}

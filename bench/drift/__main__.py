@@ -329,7 +329,7 @@ def main() -> None:
     for part in PARTS:
         if given.part in (part, None):
             measure(part, given.minutes)
-    write_section("How often the drift gate rings over nothing", alarms_text())
+    write_section("How often the drift gate alarms over nothing", alarms_text())
     write_section("What contamination the drift gate sees", power_text())
     if read("detectable"):
         write_section("The detectable effect of a drift verdict", detectable_text())

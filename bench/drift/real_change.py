@@ -1,6 +1,6 @@
 """Drift on real texts, window by window, each with a control: ``python -m bench.drift.real_change``.
 
-Where does accuracy truly fall, does the alarm ring there before any label comes, and how far off is the accuracy
+Where does accuracy truly fall, does the alarm come before any label comes, and how far off is the accuracy
 estimated from the confidences? The control is the same rows in a random order: there, nothing changes.
 """
 

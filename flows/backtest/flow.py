@@ -164,7 +164,7 @@ def _as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
             "interval": step.result.interval,
             **{key: value for key, value in asdict(step.result).items() if key != "right"},
             "verdict": step.verdict.word,
-            "rings": step.verdict.rings,
+            "alarm": step.verdict.alarm,
             "decision": asdict(step.decision),
             "refit": asdict(step.refit) if step.refit else None,
         }

@@ -112,7 +112,7 @@ class Story:
         assert run and run.watched
         self.newest = self.home.clones / run.name
         verdict = run.watched.verdict
-        heading = f"{'ALARM' if verdict.rings else 'quiet'}: {verdict.word}, {run.watched.rows} mails"
+        heading = f"{'ALARM' if verdict.alarm else 'quiet'}: {verdict.word}, {run.watched.rows} mails"
         log.info(f"{heading}\n{_message(state)}")
         if registry.champion(self.home.origin) == before:
             self._second_look()

@@ -166,12 +166,12 @@ def _notify(
     drift = DriftVerdict.in_folder(done.folder)
     subject, body = watched.title, notifications.describe(watched, drift)
     notifications.show(watched, drift, after, links(done.folder))
-    rings, word = watched.verdict.rings, watched.verdict.word
-    if rings:
+    alarm, word = watched.verdict.alarm, watched.verdict.word
+    if alarm:
         notifications.emit(home, done.run.name, watched, drift)
         if not watch.continues(home, watched, before):
             incidents.forget(home, DRIFT)
-    if rings or (word in watched.policy.rings and incidents.is_open(home, DRIFT)):  # what stays is reminded of
+    if alarm or (word in watched.policy.alarm_on and incidents.is_open(home, DRIFT)):  # what stays is reminded of
         run, words = (done.run.name, runtime.flow_run.id), "\n".join([body, after]).strip()
         incidents.lasts(home, DRIFT, DRIFT, notify, subject, words, lambda: pointers.after_drift(home, watched, *run))
     elif word == "as before" and watch.is_later(watched, before):

@@ -288,8 +288,8 @@ def watched_before(home: Home, planned: Plan) -> list[PastWindow]:
 
 
 def continues(home: Home, watched: Watched, before: Watched | None) -> bool:
-    """Whether the window before rang too, under the same model: the same incident."""
-    return bool(before and before.verdict.rings and _same_model(home, before.champion, watched.champion))
+    """Whether the window before raised an alarm too, under the same model: the same incident."""
+    return bool(before and before.verdict.alarm and _same_model(home, before.champion, watched.champion))
 
 
 def is_later(watched: Watched, before: Watched | None) -> bool:
@@ -318,7 +318,7 @@ def _facts(
         trained_until=windows_of(folder / paths.PARAMS).reference.until,
         tried_at=planned.before.tried_at if planned.before else None,
         word=verdict.word,
-        rings=verdict.rings,
+        alarm=verdict.alarm,
         accuracy_then=Evaluation.in_folder(folder).accuracy,
         accuracy_now=now,
         accuracy_is=None if now is None else "measured" if measured else "estimated",

@@ -11,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from flows.champion import model_table
 from flows.champion.model_table import Model
 from flows.machine import pages
-from flows.notify.markdown import cell, escaped, fenced
+from flows.notify.markdown import cell, escaped, listed
 from flows.pipeline.result import Result
 from flows.runs.summary import closing_lines, rows
 from tasks.core import paths
@@ -54,7 +54,7 @@ def publish(results: Sequence[Result], folder: Path, others: Sequence[Model] | N
         create_table_artifact(
             key="metrics", table=_cells(figures), description="The model beside the last and the champion"
         )
-    verdict = "\n".join([fenced("\n".join(closing_lines(folder, stages))), *links(folder, stages)])
+    verdict = "\n".join([listed("\n".join(closing_lines(folder, stages))), *links(folder, stages)])
     create_markdown_artifact(key="verdict", markdown=verdict, description="The model, drift, and the pages to open")
 
 

@@ -28,6 +28,12 @@ def escaped_lines(text: str) -> str:
     return BREAK.join(escaped(line.lstrip()) for line in text.splitlines())
 
 
+def listed(text: str) -> str:
+    """The lines as a list, which a narrow page wraps; a value can be nothing but the text of its line."""
+    lines = (line.strip() for line in visible(hidden(text)).split("\n"))
+    return "\n".join(f"- {escaped(line)}" for line in lines if line)
+
+
 def unescaped(markdown: str) -> str:
     """The text of ``escaped_lines`` again, for a terminal."""
     return ESCAPED.sub(r"\1", markdown.replace(BREAK, "\n"))

@@ -14,7 +14,7 @@ from prefect.events import emit_event
 from flows.machine.home import Home
 from flows.machine.retry import retried
 from flows.notify.blocks import load_own
-from flows.notify.markdown import escaped, fenced, plain
+from flows.notify.markdown import escaped, listed, plain
 from flows.runs.metrics import DriftVerdict
 from flows.runs.run_record import Watched
 from tasks.core.errors import UserError
@@ -46,7 +46,7 @@ def describe(watched: Watched, drift: DriftVerdict) -> str:
 def show(watched: Watched, drift: DriftVerdict, after: str, links: Sequence[str]) -> None:
     """The verdict as an artifact of the run."""
     heading = escaped(watched.title)
-    text = "\n".join([f"## {heading}", fenced(f"{describe(watched, drift)}\n{after}"), *links])
+    text = "\n".join([f"## {heading}", listed(f"{describe(watched, drift)}\n{after}"), *links])
     create_markdown_artifact(key="drift", markdown=text, description=heading)
 
 

@@ -35,7 +35,7 @@ def after_failure(home: Home, flow: str, name: str, flow_run: object) -> list[st
 
 
 def after_drift(home: Home, watched: Watched, name: str, flow_run: object) -> list[str]:
-    """Of a window that rang."""
+    """Of a window with an alarm."""
     facts, lines = watched.facts, [f"since: {watched.window}" if watched.window else "since: this look at all there is"]
     if facts.accuracy_now is not None and facts.accuracy_then is not None:
         lines.append(

@@ -124,7 +124,7 @@ class EarlierTry(Frozen):
 class RunRecord(Frozen):
     """One run of a flow: what it worked on, what it did, and how it ended."""
 
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     name: str
     flow: str
     """As it is called today."""
@@ -179,7 +179,7 @@ class RunRecord(Frozen):
     def marks(self) -> list[str]:
         """The tags that its flow run gets."""
         seen = self.watched
-        found = {"late": self.late, "retry": self.earlier, "alarm": seen and seen.verdict.rings}
+        found = {"late": self.late, "retry": self.earlier, "alarm": seen and seen.verdict.alarm}
         found["no-rows"] = seen and seen.no_rows
         words = [seen.verdict.word] if seen and not seen.no_rows else []
         return [*(mark for mark, holds in found.items() if holds), *words]
@@ -226,7 +226,8 @@ class RunRecord(Frozen):
 def _today(values: dict[str, Any]) -> dict[str, JsonValue]:
     """The content of a ``run.json`` of any release, in today's form."""
     found = values if "version" in values else _from_first(values)
-    return _from_second(found) if found["version"] == 2 else found
+    found = _from_second(found) if found["version"] == 2 else found
+    return _from_third(found) if found["version"] == 3 else found
 
 
 WATCHED = ("champion", "window", "seen_until", "rows", "drifted", "measured", "past", "to_label", "facts", "decision")
@@ -250,7 +251,7 @@ def _from_first(values: dict[str, Any]) -> dict[str, JsonValue]:
 
 
 def _from_second(values: dict[str, Any]) -> dict[str, JsonValue]:
-    """Before a window had a verdict in a word: drift was all there was, and it rang."""
+    """Before a window had a verdict in a word: drift was all there was, and it was the alarm."""
     found, old = {**values, "version": 3}, values.get("watched")
     if not old:
         return found
@@ -274,3 +275,16 @@ def _from_second(values: dict[str, Any]) -> dict[str, JsonValue]:
     facts |= {"word": watched["verdict"]["word"], "rings": drifted is True}
     found["watched"] = {**watched, "policy": policy, "facts": facts}
     return found
+
+
+def _from_third(values: dict[str, Any]) -> dict[str, JsonValue]:
+    """Before what raises an alarm had that name: a window "rang"."""
+    found, watched = {**values, "version": 4}, values.get("watched")
+    if watched:
+        renamed = {part: _renamed(watched[part], "rings", "alarm") for part in ("verdict", "facts")}
+        found["watched"] = {**watched, **renamed, "policy": _renamed(watched["policy"], "rings", "alarm_on")}
+    return found
+
+
+def _renamed(values: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    return {new if key == old else key: value for key, value in values.items()}

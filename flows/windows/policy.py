@@ -24,7 +24,7 @@ class Facts:
     """The end of the window that last set off a refit, whatever came of it."""
     word: Word
     """The verdict on the window."""
-    rings: bool
+    alarm: bool
     accuracy_then: float | None
     """On held-out reference rows."""
     accuracy_now: float | None
@@ -55,7 +55,7 @@ def _wanted(policy: Policy, facts: Facts) -> tuple[bool, str]:
     if policy.refit_on == "never":
         return False, "the policy is never to refit"
     if policy.refit_on == "alarm":
-        return facts.rings, f"{facts.word}, which {'rings' if facts.rings else 'does not ring'}"
+        return facts.alarm, f"the window is {facts.word}: {'an alarm' if facts.alarm else 'no alarm'}"
     if policy.refit_on in ("harmful", "unusual"):
         return facts.word == policy.refit_on, f"the window is {facts.word}"
     if policy.refit_on == "schedule":

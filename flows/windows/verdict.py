@@ -1,9 +1,9 @@
-"""The verdict on a window: did it change, is that unusual for these data, does it hurt, and does it ring. No Prefect.
+"""The verdict on a window: did it change, is that unusual for these data, does it hurt, and is it an alarm. No Prefect.
 
-A pure function of this window's figures and those of past windows: no clock, no chance, no order of either. What rings
-is bounded by a budget. If windows are exchangeable with the past, the expected number of rings in any 365 days is at
-most the budget: each window's share of it is the level of its tests, and whether a window rings is known from its own
-share alone, so that one that was skipped spends nothing and one that is looked at again nothing more.
+A pure function of this window's figures and those of past windows: no clock, no chance, no order of either. Alarms
+are bounded by a budget. If windows are exchangeable with the past, the expected number of alarms in any 365 days is at
+most the budget: each window's share of it is the level of its tests, and whether a window raises one is known from its
+own share alone, so that one that was skipped spends nothing and one that is looked at again nothing more.
 
 Not covered: labels of one window that come back in several parts, each of which is a look; and the first windows, while
 too few others are known (see ``Tail``), where the assumption that is named there takes the place of exchangeability.
@@ -111,7 +111,7 @@ class Tail(Frozen):
 
     @property
     def rank_needs(self) -> int:
-        """With fewer past windows a rank cannot ring: it cannot be rarer than 1 / (n + 1)."""
+        """With fewer past windows a rank raises no alarm: it cannot be rarer than 1 / (n + 1)."""
         return windows_for_rank(self.level)
 
     def in_words(self) -> str:
@@ -119,9 +119,9 @@ class Tail(Frozen):
         if self.by is None:
             return f"cannot be told with {_windows(self.past)}: {MIN_PAST} are needed"
         if self.by == "rows alone":
-            return f"against the chance of its rows alone, as {_windows(self.past)} are too few"
+            return f"held against the chance of its rows alone: {_windows(self.past)}, {MIN_PAST} are needed for more"
         how = "by rank" if self.by == "rank" else f"by a prediction interval; by rank from {self.rank_needs} on"
-        return f"beside {_windows(self.past)}, {how}: p {self.p:.2g}, rings from {self.level:.2g}"
+        return f"beside {_windows(self.past)}, {how}: p {self.p:.2g}, alarm from {self.level:.2g}"
 
 
 class Harm(Frozen):
@@ -132,11 +132,11 @@ class Harm(Frozen):
     loss: Loss | None = None
     by: Kind | None = None
     tail: Tail | None = None
-    """Whether past windows did not lose as much: what harms as it always has does not ring."""
+    """Whether past windows did not lose as much: what harms as it always has is no alarm."""
 
     @property
-    def rings(self) -> bool:
-        """Whether its share of the budget lets it ring."""
+    def alarm(self) -> bool:
+        """Whether its share of the budget allows an alarm."""
         return bool(self.holds and self.tail and self.tail.beyond)
 
     def in_words(self, tolerated: float) -> str:
@@ -153,7 +153,7 @@ class WindowVerdict(Frozen):
     """The three answers, the word that heads all that is said of the window, and what they rest on."""
 
     word: Word
-    rings: bool
+    alarm: bool
     changed: bool | None
     unusual: Tail
     """Of the window's distance; ``beyond`` without ``changed`` makes no window unusual."""
@@ -165,12 +165,12 @@ class WindowVerdict(Frozen):
     reference_windows: int
     """The past windows of the reference this rests on, from this window's own ``metrics/drift.json``."""
     computed: bool = True
-    """False: a release without verdicts wrote the record, and rang on drift."""
+    """False: a release without verdicts wrote the record, whose alarm was drift."""
     overlaps: tuple[str, ...] = ()
     """Runs that watched another range which shares time with this one, whose share of the budget is spent there."""
 
     def lines(self, policy: Policy, reason: str) -> list[str]:
-        """A line for each answer, and whether it rings."""
+        """A line for each answer, and whether it raises an alarm."""
         changed = {True: "yes", False: "no", None: "cannot be told"}[self.changed]
         beyond = {True: "yes", False: "no", None: ""}[self.unusual.beyond]
         unusual = "; ".join(filter(None, (beyond, self.unusual.in_words())))
@@ -183,10 +183,11 @@ class WindowVerdict(Frozen):
         if self.windows_a_year is None:
             budget = "undated rows: no budget can be kept"
         else:
-            budget = f"{policy.false_alarms_a_year:g} false alarms a year over {self.windows_a_year} windows"
+            budget = f"at most {policy.false_alarms_a_year:g} false a year expected over {self.windows_a_year} windows"
         if self.overlaps:
             budget = f"the time of this window is part of another that was watched: {self.overlaps[0]}"
-        return f"{'rings' if self.rings else 'does not ring'} ({' or '.join(policy.rings) or 'nothing'} does; {budget})"
+        on = " or ".join(policy.alarm_on) or "nothing"
+        return f"alarm: {'yes' if self.alarm else 'no'}: on {on}; {budget}"
 
 
 def judge(
@@ -204,7 +205,7 @@ def judge(
     harm = _harm(now, known, shares, policy.tolerated_loss)
     found = WindowVerdict(
         word=_word(changed, unusual, harm),
-        rings=False,
+        alarm=False,
         changed=changed,
         unusual=unusual,
         harm=harm,
@@ -213,7 +214,7 @@ def judge(
         reference_windows=sum(one.run is None for one in known),
         overlaps=_overlapping(window, every),
     )
-    return found.model_copy(update={"rings": _rings(policy, found)})
+    return found.model_copy(update={"alarm": _alarm(policy, found)})
 
 
 def _overlapping(window: TimeRange | None, past: Sequence[PastWindow]) -> tuple[str, ...]:
@@ -263,7 +264,7 @@ def _shares(policy: Policy, a_year: int | None) -> dict[str, float]:
     Harm is tested twice: as predicted when the window closes, and as measured once labels are there.
     """
     level = MAX_LEVEL if a_year is None else min(MAX_LEVEL, policy.false_alarms_a_year / a_year)
-    both = {"unusual", "harmful"} <= set(policy.rings)
+    both = {"unusual", "harmful"} <= set(policy.alarm_on)
     each = level / 2 if both else level
     return {"unusual": each, "measured": each / 2, "predicted": each / 2}
 
@@ -276,19 +277,19 @@ def _word(changed: bool | None, unusual: Tail, harm: Harm) -> Word:
     return "cannot be told" if changed is None else "as before"
 
 
-def _rings(policy: Policy, verdict: WindowVerdict) -> bool:
-    """Within the budget for *harmful* and *unusual*; the other words ring whenever the policy names them.
+def _alarm(policy: Policy, verdict: WindowVerdict) -> bool:
+    """Within the budget for *harmful* and *unusual*; the other words raise an alarm whenever the policy names them.
 
     A window that shares time with another one that was watched has spent its share of the budget there.
     """
     found = {
-        "harmful": not verdict.overlaps and verdict.harm.rings,
+        "harmful": not verdict.overlaps and verdict.harm.alarm,
         "unusual": not verdict.overlaps and bool(verdict.changed and verdict.unusual.beyond),
         "changed": bool(verdict.changed),
         "as before": verdict.word == "as before",
         "cannot be told": verdict.word == "cannot be told",
     }
-    return any(found[one] for one in policy.rings)
+    return any(found[one] for one in policy.alarm_on)
 
 
 def _unusual(now: Figures, past: Sequence[PastWindow], level: float) -> Tail:
@@ -357,14 +358,14 @@ def _predicted(now: float, past: Sequence[float], smallest_spread: float) -> flo
 
 
 def _harm(now: Figures, past: Sequence[PastWindow], shares: Mapping[str, float], tolerated: float) -> Harm:
-    """As measured and as predicted, each with its own share: the one that rings, else the one that holds.
+    """As measured and as predicted, each with its own share: the one that raises an alarm, else the one that holds.
 
     A prediction is not asked where the labels show that no more was lost than is tolerated, or less than it says.
     """
     found = [_harm_by("measured", now.measured, past, shares["measured"], tolerated)] if now.measured else []
     if now.predicted and not (now.measured and now.measured.high <= max(tolerated, now.predicted.low)):
         found.append(_harm_by("predicted", now.predicted, past, shares["predicted"], tolerated))
-    return max(found, key=lambda one: (one.rings, bool(one.holds)), default=Harm(holds=None))
+    return max(found, key=lambda one: (one.alarm, bool(one.holds)), default=Harm(holds=None))
 
 
 def _harm_by(kind: Kind, loss: Loss, past: Sequence[PastWindow], level: float, tolerated: float) -> Harm:

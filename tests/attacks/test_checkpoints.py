@@ -18,7 +18,7 @@ from tasks.core.errors import UserError
 from tasks.core.files import sha256_of
 from tasks.core.params import Model
 from tasks.finetune import Params, WarmStart, warm_start
-from tasks.finetune.__main__ import write_classifier
+from tasks.finetune.transformer import write_classifier
 from tasks.modelling.checkpoints import checkpoint, inspection, loader
 from tasks.tokenize import Params as Tokenize
 from tasks.tokenize import prepared

@@ -111,6 +111,13 @@ def test_no_line_of_a_block_ends_it(text):
     assert tokens[0].content.rstrip("\n") == visible(text).rstrip("\n")
 
 
+@given(st.lists(st.one_of(st.sampled_from(FORGED), st.text(max_size=20)), min_size=1, max_size=4).map("\n".join))
+def test_lines_of_a_list_are_items_of_text_and_nothing_else(text):
+    kinds, said = drawn(markdown.listed(text))
+    assert kinds <= HARMLESS | {"bullet_list_open", "bullet_list_close", "list_item_open", "list_item_close"}
+    assert "".join(said.split()) == "".join(visible(text).split())
+
+
 @pytest.mark.parametrize(
     "text",
     [

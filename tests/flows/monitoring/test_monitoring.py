@@ -114,7 +114,7 @@ def test_a_quiet_month_runs_the_current_branch_only_and_changes_nothing(home, to
     stages = outcomes(home)
     assert set(stages) == {"ingest@current", "validate@current", "score@current", "drift"}
     assert set(stages.values()) == {"unchanged"}  # the champion's own window: its commit has it
-    assert said.decision == Decision(refit=False, reasons=["as before, which does not ring"])
+    assert said.decision == Decision(refit=False, reasons=["the window is as before: no alarm"])
     assert (said.verdict.word, said.measured.over, said.to_label) == ("as before", "all rows", None)
     assert told == []
 
@@ -123,7 +123,7 @@ def test_an_alarm_is_told_once_and_a_dry_run_only_says_what_it_would_do(home, to
     state, said = look(home, policy=Policy(refit_on="alarm"), publish=TEAM, to_label=40)
     assert state.is_completed(), state.message
     assert str(said.window) == "2026-03-01 to 2026-04-01"
-    assert said.decision == Decision(refit=True, reasons=["harmful, which rings"])
+    assert said.decision == Decision(refit=True, reasons=["the window is harmful: an alarm"])
     assert said.tried_at is None
     (february,) = said.verdict.runs  # which the same champion was watched on
     assert "-20260201-20260301-" in february

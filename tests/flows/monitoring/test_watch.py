@@ -92,7 +92,7 @@ def test_a_verdict_on_record_is_recomputed_from_the_records_it_names(repository,
         save(day, 0.1 + day / 1000)
     one = save(9, 50.0)
     seen = record.read_record(repository, one).watched
-    assert (seen.verdict.word, seen.verdict.rings) == ("unusual", True)
+    assert (seen.verdict.word, seen.verdict.alarm) == ("unusual", True)
     assert set(seen.verdict.runs) == {f"day-{day}" for day in range(1, 9)}
     assert recomputed(repository, one, seen) == seen.verdict
     claimed = seen.model_copy(update={"verdict": seen.verdict.model_copy(update={"word": "as before"})})

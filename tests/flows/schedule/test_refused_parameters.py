@@ -30,7 +30,7 @@ REFUSED = [
     ("monitoring", {"policy": {"refit_on": "daily"}}),
     ("monitoring", {"policy": {"tolerated_loss": 2}}),
     ("monitoring", {"policy": {"max_loss": 0.1}}),
-    ("monitoring", {"policy": {"rings": ["drift"]}}),
+    ("monitoring", {"policy": {"alarm_on": ["drift"]}}),
     ("monitoring", {"policy": {"false_alarms_a_year": 0}}),
     ("monitoring", {"policy": "alarm"}),
     ("monitoring", {"to_label": -1}),

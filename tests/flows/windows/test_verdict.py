@@ -87,15 +87,15 @@ def test_too_few_past_windows_cannot_be_told_and_a_rank_says_how_many_it_needs()
     rng = np.random.default_rng(0)
     far = Figures(distances=distances(rng, 1000))
     few = judge(far, True, week(MIN_PAST), history(rng, MIN_PAST)[1:], Policy())
-    assert (few.word, few.unusual.beyond, few.unusual.by, few.rings) == ("changed", None, None, False)
+    assert (few.word, few.unusual.beyond, few.unusual.by, few.alarm) == ("changed", None, None, False)
     assert "5 are needed" in few.unusual.in_words()
     enough = judge(far, True, week(MIN_PAST), history(rng, MIN_PAST), Policy())
-    assert (enough.word, enough.unusual.by, enough.rings) == ("unusual", "prediction interval", True)
-    assert enough.unusual.rank_needs == 105  # half of the budget of one ring in 53 windows: 1 / (105 + 1)
+    assert (enough.word, enough.unusual.by, enough.alarm) == ("unusual", "prediction interval", True)
+    assert enough.unusual.rank_needs == 105  # half of the budget of one alarm in 53 windows: 1 / (105 + 1)
     ranked = judge(far, True, week(105), history(rng, 105), Policy())
-    assert (ranked.unusual.by, ranked.unusual.p, ranked.rings) == ("rank", round(1 / 106, 9), True)
+    assert (ranked.unusual.by, ranked.unusual.p, ranked.alarm) == ("rank", round(1 / 106, 9), True)
     nothing = judge(Figures(), None, week(0), [], Policy())
-    assert (nothing.word, nothing.harm.holds, nothing.rings) == ("cannot be told", None, False)
+    assert (nothing.word, nothing.harm.holds, nothing.alarm) == ("cannot be told", None, False)
     assert judge(Figures(), False, week(0), [], Policy()).word == "as before"
     assert judge(far, True, None, history(rng, 105), Policy()).windows_a_year is None  # undated: nothing to compare
 
@@ -125,20 +125,20 @@ def test_a_range_that_shares_time_with_a_watched_one_has_spent_its_share_there()
     past = history(np.random.default_rng(0), 30)
     far = Figures(distances=distances(np.random.default_rng(1), 1000))
     shifted = TimeRange(week(29).since + timedelta(days=3), week(29).until + timedelta(days=3))
-    assert judge(far, True, week(30), past, Policy()).rings
+    assert judge(far, True, week(30), past, Policy()).alarm
     verdict = judge(far, True, shifted, past, Policy())
-    assert (verdict.word, verdict.rings, verdict.overlaps) == ("unusual", False, ("run-0029",))
+    assert (verdict.word, verdict.alarm, verdict.overlaps) == ("unusual", False, ("run-0029",))
     assert "part of another that was watched" in verdict.lines(Policy(), "why")[-1]
 
 
-def test_harm_is_a_fall_beyond_what_is_tolerated_and_rings_where_the_past_has_none_like_it():
+def test_harm_is_a_fall_beyond_what_is_tolerated_and_an_alarm_where_the_past_has_none_like_it():
     rng = np.random.default_rng(0)
     past = history(rng, 30)
 
     def verdict(measured=None, predicted=None, before=past, **policy):
         return judge(Figures(measured=measured, predicted=predicted), False, week(30), before, Policy(**policy))
 
-    assert (verdict(lost(0.1)).word, verdict(lost(0.1)).rings) == ("harmful", True)
+    assert (verdict(lost(0.1)).word, verdict(lost(0.1)).alarm) == ("harmful", True)
     assert verdict(lost(0.025)).word == "as before"  # the interval begins below what is tolerated
     assert verdict(lost(0.025), tolerated_loss=0.01).word == "harmful"
     assert verdict(None, lost(0.1)).harm.by == "predicted"
@@ -150,21 +150,21 @@ def test_harm_is_a_fall_beyond_what_is_tolerated_and_rings_where_the_past_has_no
         for i, one in enumerate(past)
     ]
     usual = verdict(lost(0.1), before=often)
-    assert (usual.word, usual.rings) == ("harmful", False)
+    assert (usual.word, usual.alarm) == ("harmful", False)
     alone = verdict(lost(0.1), before=[])
-    assert (alone.word, alone.rings, alone.harm.tail.by) == ("harmful", True, "rows alone")
+    assert (alone.word, alone.alarm, alone.harm.tail.by) == ("harmful", True, "rows alone")
 
 
-def test_the_policy_says_what_rings():
+def test_the_policy_says_what_raises_an_alarm():
     past = history(np.random.default_rng(0), 30)
     far, near = (Figures(distances=distances(np.random.default_rng(1), by)) for by in (1000, 1))
 
-    def rings(figures, changed, *words):
-        return judge(figures, changed, week(30), past, Policy(rings=list(words))).rings
+    def alarm(figures, changed, *words):
+        return judge(figures, changed, week(30), past, Policy(alarm_on=list(words))).alarm
 
-    assert rings(far, True, "unusual") and not rings(far, True, "harmful") and not rings(far, True)
-    assert rings(near, True, "changed") and not rings(near, True, "harmful", "unusual")
-    assert rings(Figures(), None, "cannot be told") and not rings(near, False, "cannot be told", "changed")
+    assert alarm(far, True, "unusual") and not alarm(far, True, "harmful") and not alarm(far, True)
+    assert alarm(near, True, "changed") and not alarm(near, True, "harmful", "unusual")
+    assert alarm(Figures(), None, "cannot be told") and not alarm(near, False, "cannot be told", "changed")
 
 
 def test_windows_a_year_follow_from_their_length():
@@ -180,16 +180,16 @@ def test_losses_have_newcombes_interval():
     assert (round(found.value, 6), round(found.low, 4), round(found.high, 4)) == (0.2, 0.0524, 0.3339)
 
 
-def rung(seed, draw, days, reference, count):
-    """A schedule over windows of one kind: how often it rang. All of them are called changed."""
+def alarms(seed, draw, days, reference, count):
+    """A schedule over windows of one kind: how many alarms there were. All of them are called changed."""
     rng = np.random.default_rng(seed)
     past = [PastWindow(week(i - reference, days), draw(rng), None) for i in range(reference)]
-    rings = 0
+    count_of = 0
     for i in range(count):
         now = draw(rng)
-        rings += judge(now, True, week(i, days), past[-800:], Policy()).rings  # a rank needs 729
+        count_of += judge(now, True, week(i, days), past[-800:], Policy()).alarm  # a rank needs 729
         past.append(PastWindow(week(i, days), now, f"{i:05}"))
-    return rings
+    return count_of
 
 
 def alike(rng):
@@ -204,8 +204,8 @@ def varying(rng):
 
 @pytest.mark.parametrize("draw", [alike, varying])
 def test_the_budget_holds_over_weekly_schedules(draw):
-    rings = [rung(seed, draw, 7, 6, 104) for seed in range(3)]
-    assert sum(rings) <= 6 * 1.0 + 3 * 6**0.5  # six years at one ring a year, and three standard errors
+    found = [alarms(seed, draw, 7, 6, 104) for seed in range(3)]
+    assert sum(found) <= 6 * 1.0 + 3 * 6**0.5  # six years at one alarm a year, and three standard errors
 
 
 @pytest.mark.proof
@@ -213,18 +213,18 @@ def test_the_budget_holds_over_weekly_schedules(draw):
 @pytest.mark.parametrize("draw", [alike, varying])
 def test_the_budget_holds_over_ten_years_of_nights_and_of_weeks(draw):
     """4,172 windows of each kind."""
-    nights, weeks = rung(0, draw, 1, 60, 3650), rung(1, draw, 7, 12, 522)
-    print(f"{draw.__name__}: {nights} rings in 3,650 nights, {weeks} in 522 weeks, of 10 each")
+    nights, weeks = alarms(0, draw, 1, 60, 3650), alarms(1, draw, 7, 12, 522)
+    print(f"{draw.__name__}: {nights} alarms in 3,650 nights, {weeks} in 522 weeks, of 10 each")
     assert nights <= 10 + 3 * 10**0.5 and weeks <= 10 + 3 * 10**0.5
 
 
 @pytest.mark.parametrize("budget", [1.0, 12.0])
 def test_the_budget_is_spent_by_rank_as_stated(budget):
-    """With enough past windows the chance of a ring is the level, neither more nor nothing."""
+    """With enough past windows the chance of an alarm is the level, neither more nor nothing."""
     rng = np.random.default_rng(0)
     level = budget / 53 / 2
     count = windows_for_rank(level)
     found = [tail(rng.standard_t(2), rng.standard_t(2, count).tolist(), level, 0.05) for _ in range(4000)]
     assert {one.by for one in found} == {"rank"}
-    rings, expected = sum(one.beyond for one in found), 4000 * int(level * (count + 1) + 1e-6) / (count + 1)
-    assert abs(rings - expected) < 4 * expected**0.5
+    seen, expected = sum(one.beyond for one in found), 4000 * int(level * (count + 1) + 1e-6) / (count + 1)
+    assert abs(seen - expected) < 4 * expected**0.5

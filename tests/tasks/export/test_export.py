@@ -17,7 +17,7 @@ from tasks.export.classifier import export, table
 from tasks.export.compare import agreement, batch_of, measure
 from tasks.export.graph import require_onnx
 from tasks.finetune import Params
-from tasks.finetune.__main__ import finetune, write_classifier
+from tasks.finetune.transformer import finetune, write_classifier
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.decision import softmax
 from tasks.score import Params as ScoreParams

@@ -21,12 +21,12 @@ from transformers import (
 from tasks.core.errors import UserError
 from tasks.core.files import write_json
 from tasks.finetune import Params, frozen, kept_pass, probe, record, temperature
-from tasks.finetune.__main__ import finetune, read_rows, write_classifier
 from tasks.finetune.batching import LengthGroupedSampler, PaddingCollator, Rows, model_inputs
 from tasks.finetune.device import device_for
 from tasks.finetune.fit import fit
 from tasks.finetune.trainer import ClassifierTrainer
 from tasks.finetune.training import arguments, train
+from tasks.finetune.transformer import finetune, read_rows, write_classifier
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.decision import Rule, decide, thresholds_in
 from tasks.modelling.training.shutdown import ShutdownRequest

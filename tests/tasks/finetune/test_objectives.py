@@ -10,9 +10,9 @@ from torch.nn.functional import cross_entropy, mse_loss, one_hot
 from tasks.core import params
 from tasks.core.errors import UserError
 from tasks.finetune import Params
-from tasks.finetune.__main__ import finetune
 from tasks.finetune.objectives import LOSSES, loss
 from tasks.finetune.trainer import ClassifierTrainer
+from tasks.finetune.transformer import finetune
 from tasks.modelling.checkpoints import checkpoint
 from tests.support.models import QUICK
 

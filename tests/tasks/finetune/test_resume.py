@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from tasks.finetune import Params, kept_pass, pieces
-from tasks.finetune.__main__ import finetune, write_classifier
 from tasks.finetune.eval_schedule import is_eval_step
 from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.pieces import Pieces
 from tasks.finetune.trainer import ClassifierTrainer
+from tasks.finetune.transformer import finetune, write_classifier
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.training import checkpoint_store
 from tests.support.models import QUICK, digests
@@ -251,7 +251,7 @@ KILLED_WITHIN = """
 import sys
 from pathlib import Path
 from tasks.finetune import Params, frozen, pieces
-from tasks.finetune.__main__ import finetune
+from tasks.finetune.transformer import finetune
 from tasks.modelling.checkpoints import checkpoint
 
 pieces.PIECE_SECONDS = 0.0

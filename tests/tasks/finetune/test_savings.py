@@ -18,7 +18,6 @@ from tasks.core import chip
 from tasks.core.errors import UserError
 from tasks.core.files import sha256_of
 from tasks.finetune import Lora, Params, WarmStart, frozen, lora, objectives, probe, speed, vocabulary, warm_start
-from tasks.finetune.__main__ import finetune, write_classifier
 from tasks.finetune.attention import attention_kernel
 from tasks.finetune.batching import LengthGroupedSampler, PaddingCollator, Rows, cheapest_slices, model_inputs
 from tasks.finetune.device import device_for
@@ -28,6 +27,7 @@ from tasks.finetune.fit import fit
 from tasks.finetune.micro_batches import Accumulation, split_batch
 from tasks.finetune.trainer import ClassifierTrainer
 from tasks.finetune.training import arguments
+from tasks.finetune.transformer import finetune, write_classifier
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.training import checkpoint_store
 from tasks.modelling.training.divergence import DivergenceGuard

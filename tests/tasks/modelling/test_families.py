@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification, set_seed
 from tasks.core.errors import UserError
 from tasks.core.params import Model
 from tasks.finetune import Params
-from tasks.finetune.__main__ import finetune
+from tasks.finetune.transformer import finetune
 from tasks.modelling.checkpoints import checkpoint, families
 from tasks.modelling.checkpoints.families.rnn import CELLS, RnnConfig, RnnForSequenceClassification, RnnLayer
 from tasks.score import Params as ScoreParams

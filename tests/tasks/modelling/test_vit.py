@@ -17,9 +17,9 @@ from tasks.core.errors import UserError
 from tasks.core.files import sha256_of
 from tasks.core.params import Model
 from tasks.finetune import Augmentation, Params, WarmStart, image_batches
-from tasks.finetune.__main__ import finetune, read_rows, write_classifier
 from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.trainer import ClassifierTrainer
+from tasks.finetune.transformer import finetune, read_rows, write_classifier
 from tasks.modelling import pixels
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.training import checkpoint_store

@@ -1,0 +1,120 @@
+"""Train a checkpoint, or a family that is trained by gradients, and write the classifier."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel, enable_full_determinism, set_seed
+
+from tasks.core import paths
+from tasks.core.errors import UserError
+from tasks.core.files import read_json, replacing_folder, write_json, write_metrics
+from tasks.core.params import General
+from tasks.core.rows import Modality
+from tasks.core.tables import read_table
+from tasks.finetune import Params, image_batches, record, warm_start
+from tasks.finetune.batching import Rows
+from tasks.finetune.device import threads
+from tasks.finetune.energy import energy_meter
+from tasks.finetune.fingerprint import fingerprint
+from tasks.finetune.fit import FitResult, fit
+from tasks.modelling.checkpoints import checkpoint, versions, watched
+from tasks.modelling.pixels import LAYOUT_FILE
+from tasks.modelling.training.checkpoint_store import exclusive
+
+
+def read_rows(file: Path, modality: Modality = "text") -> Rows:
+    """One split of ``data/tokens``."""
+    found = image_batches.read_image_rows(file) if modality == "image" else _token_rows(file)
+    if not len(found):
+        raise UserError(f"{file} has no rows: widen windows.reference, or change the shares of the split")
+    return found
+
+
+def _token_rows(file: Path) -> Rows:
+    table = read_table(file, ["id", "input_ids", "label"])
+    ids = table["input_ids"].combine_chunks()
+    starts = ids.offsets.to_numpy().astype(np.int64)
+    return Rows("input_ids", ids.values.to_numpy(), starts, table["label"].to_numpy(), table["id"])
+
+
+def _modality(tokens: Path, section: Params) -> Modality:
+    """Text or image; UserError for a setting of the other."""
+    modality: Modality = "image" if (tokens / LAYOUT_FILE).is_file() else "text"
+    if modality == "image" and section.frozen_layers not in (0, "auto"):
+        raise UserError("finetune.frozen_layers is for texts: set it to 0; for images use finetune.lora")
+    if modality == "text" and section.augmentation:
+        raise UserError("finetune.augmentation is for images, but the rows are texts: set it to null")
+    return modality
+
+
+def finetune(
+    tokens: Path, source: checkpoint.Checkpoint, section: Params, seed: int, folder: Path | None = None
+) -> tuple[PreTrainedModel, FitResult]:
+    """The classifier trained on the rows in ``tokens``, with its metrics; ``folder`` is ``fit``'s."""
+    labels: list[str] = read_json(tokens / "labels.json")["labels"]
+    section.decision.refuse_unknown(labels)
+    modality = _modality(tokens, section)
+    rows, validation = (read_rows(tokens / f"{name}.parquet", modality) for name in ("train", "validation"))
+    torch.set_num_threads(threads(section))
+    set_seeds = enable_full_determinism if section.deterministic and torch.cuda.is_available() else set_seed
+    set_seeds(seed)  # before the model: weights that the checkpoint lacks are random
+    if section.warm_start is None:
+        model = checkpoint.classifier(
+            source,
+            labels,
+            layers=section.layers,
+            dropout=section.dropout,
+            activation=section.activation,
+            modality=modality,
+        )
+    else:
+        model, has_last_layer = warm_start.load(section.warm_start, labels, section, tokens / "tokenizer")
+        section = section.model_copy(update={"probe": section.probe and not has_last_layer})
+    _set_attention(model, section)
+    if source.family is not None and section.frozen_layers == "auto":  # random layers are to be trained
+        section = section.model_copy(update={"frozen_layers": 0})
+    longest = checkpoint.fit_to_tokenizer(model, tokens / "tokenizer") if modality == "text" else None
+    return model, fit(model, rows, validation, section, seed, folder, longest)
+
+
+def _set_attention(model: PreTrainedModel, section: Params) -> None:
+    """Set the attention implementation."""
+    if section.attention == "auto":
+        return
+    try:
+        model.set_attn_implementation(section.attention)
+    except (ValueError, ImportError) as error:
+        raise UserError(f"finetune.attention: {section.attention} is not available: {error}") from error
+
+
+def write_classifier(model: PreTrainedModel, tokenizer: Path, folder: Path) -> None:
+    """The trained model and the tokenizer or image processor of its rows; whole or not at all."""
+    with replacing_folder(folder) as part:
+        model.save_pretrained(part)
+        for file in sorted(tokenizer.iterdir()):
+            shutil.copyfile(file, part / file.name)
+
+
+def run(section: Params, general: General) -> None:
+    """The stage for all that is trained by gradients, on the repository's paths."""
+    watched.refuse_unwatched("model.name", general.model.name, "finetune")
+    if section.warm_start:
+        watched.refuse_unwatched("finetune.warm_start.folder", section.warm_start.folder, "finetune")
+    versions.print_differing()
+    source = checkpoint.starting_point(general.model, paths.PRETRAINED)
+    folder = paths.CHECKPOINTS / fingerprint(paths.TOKENS, source, section, general.seed)
+    with exclusive(folder) as locked:
+        if not locked:
+            print(f"{folder} is in use by another training: starting without checkpoints", flush=True)
+        with energy_meter() as energy:
+            model, done = finetune(paths.TOKENS, source, section, general.seed, folder if locked else None)
+        write_classifier(model, paths.TOKENS / "tokenizer", paths.CLASSIFIER)
+        record.write_curves(done.curves, paths.CURVES)
+        write_json(done.cost | ({"energy_kwh": energy} if energy else {}), paths.FINETUNE_COST)
+        write_metrics(done.metrics, paths.metrics("finetune"))
+        if locked:
+            shutil.rmtree(folder)
