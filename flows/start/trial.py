@@ -92,7 +92,7 @@ def _sample(rows: int) -> int:
     shares = {"reference": 1 - CURRENT_SHARE, "current": CURRENT_SHARE}
     for window in paths.WINDOWS:
         table, figures = read_window(windows.plan(window, ranges, section))
-        few = table.take(pa.array(spread(table["label"].to_pylist(), round(rows * shares[window]))))
+        few = table.take(pa.array(spread(table["label"].to_pylist(), round(rows * shares[window])), pa.int64()))
         print(f"{window}: {len(few)} of {len(table)} rows", flush=True)
         taken += len(few)
         with chdir(FOLDER):
