@@ -143,7 +143,7 @@ def trial(folder: Path, moment: float) -> Trial:
     if not killed.killed:  # on a machine that has grown quiet a run can be over before
         return trial(folder, moment * 0.9)
     done = training(folder)
-    found = re.search(r"going on from step (\d+)", done.said)
+    found = re.search(r"resuming at step (\d+) of", done.said)
     return Trial(killed, done, int(found[1]) if found else 0, weights(folder))
 
 
