@@ -33,6 +33,7 @@ def graph(folder):
     return needs, {name: stage for stage, name in names.items()}
 
 
+@pytest.mark.proof
 def test_the_stages_are_the_real_ones_and_need_each_other_as_they_do(tiny):
     (needs, stages), (real_needs, real_stages) = graph(tiny), graph(TOP)
     assert set(stages) == {name for name in real_stages if name.partition("@")[0] not in LEFT_OUT}

@@ -63,6 +63,7 @@ def test_the_checkpoint_itself_is_taken(model):
     load("model")
 
 
+@pytest.mark.proof
 def test_so_is_the_default_one_and_files_that_nothing_reads(model):
     (model / "data_config.json").write_text('[{"auto_map": "is what it was trained on"}]')
     load("model")
@@ -75,6 +76,7 @@ def test_the_loader_leaves_no_trace_in_what_is_saved(model, tmp_path):
     assert digests(tmp_path / "plain") == digests(tmp_path / "ours")
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", ATTEMPTS)
 def test_a_hostile_checkpoint_is_refused_by_name(name, model, canary):
     change, words = ATTEMPTS[name]

@@ -194,6 +194,7 @@ def test_the_demo_takes_no_folder_that_somebody_else_has_made(tmp_path):
             new_folder(tmp_path / "theirs")
 
 
+@pytest.mark.proof
 def test_no_file_has_a_name_that_can_be_foreseen():
     """Temporary files come from ``tempfile``, and not by the name that is free at the moment."""
     for file in [file for top in ("tasks", "flows") for file in (TOP / top).rglob("*.py")]:

@@ -152,6 +152,7 @@ SERVERS = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("case", SERVERS)
 def test_a_server_that_means_harm_is_refused(case):
     act, words = SERVERS[case]
@@ -402,6 +403,7 @@ def test_a_query_only_reads(case):
     assert not list(Path().glob("*pwned*"))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("query", "words"),
     [
@@ -494,6 +496,7 @@ def store(monkeypatch):
         yield url, said
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("size", "length", "pieces", "pause", "words"),
     [

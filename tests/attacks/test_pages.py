@@ -138,6 +138,7 @@ def ordinary(browser, tmp_path_factory):
     return {name: visit(browser, make("words", tmp_path_factory.mktemp(make.__name__))) for name, make in PAGES.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_words_stay_words(page, payload, visit, ordinary, tmp_path):

@@ -186,6 +186,7 @@ ALLOWED = {
 }
 
 
+@pytest.mark.proof
 def test_nothing_else_writes_such_a_file():
     """finetune's curves are numbers; they do not come through the writer, whose changes would train again."""
     files = [file for top in ("tasks", "flows") for file in (TOP / top).rglob("*.py")]

@@ -81,6 +81,7 @@ def test_a_record_counts_for_its_preset_alone(top):
     assert not family_runs.Run("words", {"finetune": {"threads": 1}}).load().figures
 
 
+@pytest.mark.proof
 def test_a_stage_whose_time_is_up_is_interrupted_and_its_seconds_are_kept(dvc):
     dvc("trap 'touch left; exit 130' INT; touch begun; while true; do sleep 0.05; done")
     spent, saved = family_runs.Spent(wall=1.0), []

@@ -71,6 +71,7 @@ def test_no_figure_is_described_that_nothing_writes(file):
     assert not [name for name in plain if f'"{name}"' not in written() and f"{name}:" not in written()]
 
 
+@pytest.mark.proof
 def test_the_messages_of_troubleshooting_are_the_codes():
     """Each part between the signs for names and figures stands in a message of the code."""
     text = (TOP / "docs/troubleshooting.md").read_text(encoding="utf-8")

@@ -41,6 +41,7 @@ def copied(deployed, tmp_path_factory):
     return first, copy, (copy.with_name(f"{number}.tar") for number in count())
 
 
+@pytest.mark.long
 def test_a_copy_asks_once_what_it_is(copied):
     first, copy, files = copied
     refused = driftline("backup", next(files), "--repository", copy)

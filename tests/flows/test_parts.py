@@ -157,6 +157,7 @@ def test_experiments_that_no_run_made_are_no_records(repository):
         find(repository, "by-hand")
 
 
+@pytest.mark.proof
 def test_whoever_has_no_identity_commits_as_driftline(repository, monkeypatch, tmp_path_factory):
     empty = tmp_path_factory.mktemp("nobody")
     for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL"):

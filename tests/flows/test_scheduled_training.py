@@ -92,6 +92,7 @@ def test_a_run_that_cannot_be_rebuilt_says_which_output_differs_first(api, deplo
     assert str(verdict).splitlines()[1].startswith("first: second.txt of second")
 
 
+@pytest.mark.long
 def test_a_failed_run_is_recorded_told_once_and_the_next_goes_on_from_its_last_stage(api, deployed, monkeypatch):
     stages = (deployed.origin / "dvc.yaml").read_text()
     commit(deployed, dvc_yaml=stages.replace("python step.py second.txt", "python -c 'exit(3)' &&"))
@@ -134,6 +135,7 @@ def wait_in_line(home):
         return "done"
 
 
+@pytest.mark.long
 def test_a_stage_over_its_time_is_ended_and_named(api, deployed):
     stages = (deployed.origin / "dvc.yaml").read_text()
     commit(deployed, dvc_yaml=stages.replace("python step.py second.txt", "sleep 600 &&"))
@@ -194,6 +196,7 @@ def test_rows_that_land_between_two_runs_are_used_and_the_first_is_still_rebuilt
     assert outcomes(deployed, records(deployed.origin)[0]) == {"count": "unchanged"}
 
 
+@pytest.mark.long
 def test_a_record_goes_to_the_remotes_that_are_configured(api, deployed, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("remotes")
     git(elsewhere, "init", "-q", "--bare", "git")
@@ -212,6 +215,7 @@ def test_a_record_goes_to_the_remotes_that_are_configured(api, deployed, tmp_pat
     assert "secret" not in refused.message
 
 
+@pytest.mark.long
 def test_other_versions_than_the_commits_are_refused_unless_they_are_allowed_by_name(api, deployed):
     (deployed.origin / "environment.json").write_text('{"torch": "9.9.9"}\n')
     git(deployed.origin, "add", "environment.json")

@@ -55,6 +55,7 @@ def asked(folder):
     return (folder / "asked").read_text() if (folder / "asked").exists() else None
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("champion", "challenger", "common", "again"),
     [
@@ -76,6 +77,7 @@ def test_both_are_scored_in_one_precision(tmp_path, monkeypatch, champion, chall
     assert (anew in found.reason) == ((champion or "fp32") != challenger)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("then", "now", "anew"), [("bf16", "fp32", "fp32"), ("bf16", "bf16", None)])
 def test_weights_on_another_precision_are_the_same_model_where_fp32_says_so(tmp_path, monkeypatch, then, now, anew):
     monkeypatch.delenv("PYTHONPATH", raising=False)

@@ -178,6 +178,7 @@ def test_promote_force_a_worse_one_and_roll_back(home, tmp_path):
     assert (tmp_path / "now" / "weights.txt").read_text() == "90"
 
 
+@pytest.mark.long
 def test_mlflow_gets_the_champion_with_its_model(home, monkeypatch):
     server = Server()
     monkeypatch.setattr(queue, "named", lambda home: URI)
@@ -189,6 +190,7 @@ def test_mlflow_gets_the_champion_with_its_model(home, monkeypatch):
     ]
 
 
+@pytest.mark.long
 def test_rows_that_the_champion_has_learnt_from_are_left_out(home):
     propose(home)
     train(home, 40, learnt=(0, 250))
@@ -200,6 +202,7 @@ def test_rows_that_the_champion_has_learnt_from_are_left_out(home):
     assert found.verdict.figures["champion"] == found.verdict.figures["challenger"]  # both err in the first rows alone
 
 
+@pytest.mark.long
 def test_a_challenger_in_another_precision_is_scored_anew_with_its_model(home):
     propose(home)
     params = home.origin / "params.yaml"
@@ -225,6 +228,7 @@ def test_too_few_rows_cannot_tell_and_promote_nothing(home):
     assert propose(home, force=True).promoted
 
 
+@pytest.mark.long
 def test_a_model_worse_than_its_baseline_needs_force_the_first_too(home):
     train(home, 200)
     found = propose(home)
@@ -244,6 +248,7 @@ def test_looking_is_counted_once_for_each_two_models(home):
     assert len(comparison.verdicts(home.origin)) == 4  # the first promotion's too, which decided on no rows
 
 
+@pytest.mark.long
 def test_what_stands_in_the_way_is_said(home, tmp_path):
     propose(home)
     with pytest.raises(UserError, match=r"is the champion already: v0\.0\.1"):
@@ -286,6 +291,7 @@ def test_data_goes_before_tags_and_tags_go_where_they_are_asked_to(home, tmp_pat
     assert (tmp_path / "got" / "weights.txt").read_text() == "5"
 
 
+@pytest.mark.long
 def test_the_flow_leaves_the_verdict_with_the_run(home, api):
     from prefect.client.orchestration import get_client
 

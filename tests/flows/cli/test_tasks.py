@@ -103,6 +103,7 @@ def test_a_reader_that_stops_is_no_error():
     assert done.stderr == "" and done.stdout.strip() in ("0", "1")
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -119,6 +120,7 @@ def test_what_cannot_be_done_is_refused_in_one_line(words, said):
     assert done.stderr.startswith("error: ") and said in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("line", "found"),
     [("driftline pro", ["promote"]), ("driftline monitor --action ", ["nothing", "train", "promote"])],

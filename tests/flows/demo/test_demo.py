@@ -59,6 +59,7 @@ def test_its_parameters_have_every_section_that_a_stage_asks_dvc_for():
     assert not {one for one in asked if "$" not in one} - given.keys()
 
 
+@pytest.mark.proof
 def test_its_repository_has_no_remote_no_tags_and_nothing_of_the_teams_but_the_code(tmp_path, monkeypatch):
     for name, value in IDENTITY.items():
         monkeypatch.setenv(name, value)

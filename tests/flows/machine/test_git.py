@@ -157,7 +157,7 @@ SETTINGS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 def test_a_users_own_settings_of_git_keep_no_run_from_its_record(deployed, monkeypatch, tmp_path_factory, settings):
     from flows.pipeline.stage import guarded

@@ -183,6 +183,7 @@ def test_a_port_that_is_taken_is_told_at_once(nothing_named):
 # proxies
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("before", [{}, {"NO_PROXY": "a.test"}, {"no_proxy": "a.test", "NO_PROXY": "b.test"}])
 def test_this_machine_is_reached_without_the_proxy(nothing_named, monkeypatch, before):
     for name in ("no_proxy", "NO_PROXY"):
@@ -224,7 +225,7 @@ def team(repository):  # noqa: F811
     commands.end()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["status", "reaper", "approve", "train"])
 def test_every_command_finds_the_server_of_the_profile_and_says_so(team, command):
     done = team(command)

@@ -31,6 +31,7 @@ def test_why_a_server_did_not_start_is_said_in_its_own_words(tmp_path, last, sai
         wait_until_up("Prefect's server", f"http://127.0.0.1:{free_port()}/api/health", process, log)
 
 
+@pytest.mark.proof
 def test_one_that_takes_long_to_start_is_waited_for_as_long_as_it_lives(tmp_path, monkeypatch):
     port = free_port()
     code = f"""

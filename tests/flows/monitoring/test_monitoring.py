@@ -33,7 +33,7 @@ from tests.support import tiny_pipeline
 from tests.support.prefect_api import post
 from tests.support.processes import IDENTITY
 
-pytestmark = [pytest.mark.slow, pytest.mark.in_order, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.in_order, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

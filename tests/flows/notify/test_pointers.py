@@ -21,7 +21,7 @@ def told(monkeypatch):
     return heard
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_failure_says_since_when_how_often_where_and_what_to_type(api, deployed, told):
     def run(words):
         (deployed.origin / "source.txt").write_text(words)

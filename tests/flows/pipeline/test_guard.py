@@ -54,6 +54,7 @@ def test_a_silent_stage_that_ignores_sigterm_is_gone_soon_after_its_flow(flow, n
     assert wait_for(lambda: not any(alive(pid) for pid in pids), 30)
 
 
+@pytest.mark.proof
 def test_what_a_command_leaves_behind_goes_with_it(tmp_path):
     pid = tmp_path / "pid"
     code = f"import subprocess; p = subprocess.Popen(['sleep', '60']); open({str(pid)!r}, 'w').write(str(p.pid))"

@@ -119,6 +119,7 @@ def status(folder):
     return run(folder, sys.executable, "-m", "dvc", "status").strip()
 
 
+@pytest.mark.long
 def test_each_stage_is_taken_from_the_side_whose_inputs_are_the_merged_ones(repository):
     branch(repository, "theirs", "params.yaml", "last: {word: red}", "last: {word: blue}")
     branch(repository, "ours", "dvc.yaml", "second.json first.txt", "second.json first.txt last\n    params: [last]")
@@ -163,6 +164,7 @@ def test_a_merge_that_git_began_is_settled_too(repository):
     assert (repository / "metrics" / "second.json").read_text() == '"other red"'
 
 
+@pytest.mark.long
 def test_what_cannot_be_merged_is_said(repository):
     with pytest.raises(UserError, match="no merge is under way"):
         merge.begin(repository, None)

@@ -34,7 +34,7 @@ def test_the_order_is_that_of_the_dag_and_a_target_brings_what_it_needs(reposito
         dag.order(["fourth"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_stage_says_what_it_did_and_why(repository):
     first = run_all()
     assert set(first.values()) == {("ran", "never run")}

@@ -63,6 +63,7 @@ def store(clone):
     return Path(Remote.default(clone).url)
 
 
+@pytest.mark.proof
 def test_another_project_where_one_stands_is_let_alone(clone, tmp_path_factory, monkeypatch):
     """A clone lies in a home that git ignores, and a command is typed in the repository it was cloned from."""
     home, elsewhere = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("elsewhere")
@@ -90,6 +91,7 @@ def test_what_is_damaged_at_the_remote_is_refused_with_its_place(clone):
     assert objects(clone / ".dvc" / "cache") == []  # and is not used the next time
 
 
+@pytest.mark.proof
 def test_what_is_nowhere_is_said(clone):
     shutil.rmtree(clone / ".dvc" / "cache")
     for file in objects(store(clone)):

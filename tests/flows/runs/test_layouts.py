@@ -86,6 +86,7 @@ def test_however_it_was_cloned(repository, tmp_path_factory, monkeypatch, how):
     run(Home.of(folder))
 
 
+@pytest.mark.long
 def test_started_by_a_hook_of_git_it_runs_in_its_own_clone(deployed, tmp_path_factory):
     """Git tells its hooks by environment variables which repository they are of; every call of git obeys them."""
     tree = tmp_path_factory.mktemp("trees") / "tree"  # there ``GIT_DIR`` is among them, as in a hook of a push
@@ -114,6 +115,7 @@ def part(repository, tmp_path_factory, monkeypatch):
     return Home.of(top / "teams" / "ml" / ".dvc")
 
 
+@pytest.mark.long
 def test_a_project_in_a_subfolder_of_a_repository(part):
     assert part.prefix == "teams/ml/" and part.origin == part.top / "teams" / "ml"
     run(part)
@@ -130,6 +132,7 @@ def test_a_project_in_a_subfolder_of_a_repository(part):
     assert [folder.name for folder in prune.clones(part, 0)] == ["run-1"]
 
 
+@pytest.mark.long
 def test_a_project_in_a_subfolder_is_moved_and_restored_with_the_whole(part, tmp_path):
     run(part)
     moved = tmp_path / "moved"

@@ -41,6 +41,7 @@ def test_what_prefect_draws_is_no_name_of_ours(drawn):
     assert not is_named(drawn)
 
 
+@pytest.mark.proof
 @given(folder=st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1))
 def test_any_folder_gives_a_name_that_is_part_of_a_git_reference(folder):
     name = named("training", f"/nowhere/{folder}", DUE, KEY)

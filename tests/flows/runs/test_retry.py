@@ -78,6 +78,7 @@ def test_a_retry_ends_well_and_its_record_names_the_failure_before(api, deployed
     assert [subject.split()[-1] for subject in told] == ["failed", "again"]  # once each: the incident is over
 
 
+@pytest.mark.long
 def test_a_retry_of_a_run_that_ended_well_changes_nothing(api, deployed):
     _, run = train(deployed)
     before = records(deployed.origin)
@@ -87,6 +88,7 @@ def test_a_retry_of_a_run_that_ended_well_changes_nothing(api, deployed):
     assert records(deployed.origin) == before
 
 
+@pytest.mark.long
 def test_a_retry_after_a_commit_that_mends_runs_at_that_commit(api, deployed, told, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("remote")
     git(elsewhere, "init", "-q", "--bare", ".")

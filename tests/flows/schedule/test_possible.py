@@ -124,6 +124,7 @@ def test_a_dvc_remote_that_is_not_declared_is_refused(deployed):
         require_data_remote(deployed)
 
 
+@pytest.mark.proof
 def test_a_remote_that_cannot_be_reached_now_is_said(deployed, caplog):
     git(deployed.origin, "remote", "add", "up", "/srv/nowhere")
     declare(deployed, "parameters: {publish: {upstream: up}}")

@@ -51,6 +51,7 @@ def refusal(home):
     return str(refused.value).removeprefix(f"{home.origin / 'prefect.yaml'}").removeprefix(": ")
 
 
+@pytest.mark.proof
 def test_the_file_of_this_repository_declares_every_deployment_with_all_its_settings(monkeypatch):
     monkeypatch.chdir(TOP)
     key = Home.of(TOP).key

@@ -73,6 +73,7 @@ def start(api):
             client.delete_deployment(key)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("deployment", "parameters"), REFUSED)
 def test_a_wrong_type_is_refused_before_there_is_a_run(start, deployment, parameters):
     assert start(deployment, parameters) == 409

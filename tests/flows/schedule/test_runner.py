@@ -61,6 +61,7 @@ asyncio.run(ending.ends(serving))
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("code", "exit_code"), CASES.values(), ids=CASES.keys())
 def test_it_ends(code, exit_code):
     begun = time.monotonic()

@@ -36,7 +36,7 @@ def linear(folder):
     LinearForSequenceClassification(LinearConfig(vocab_size=len(terms) + 1, **LABELS)).save_pretrained(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("make", [bert, linear], ids=["bert", "linear"])
 def test_a_model_answers_with_labels_and_scores(make, tmp_path):
     made = tmp_path / "made"

@@ -52,6 +52,7 @@ FIGURES = st.recursive(
 )
 
 
+@pytest.mark.proof
 @given(st.dictionaries(st.text(), FIGURES))
 def test_metrics_are_rounded_once_and_by_half_a_step_at_most(value):
     once = rounded(value)

@@ -110,6 +110,7 @@ def test_stages_run_by_hand_take_what_the_one_before_made(repository):
     recorded.require_inputs("third")
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("spoil", [flip, lambda path: path.write_text("")])
 def test_what_was_made_by_hand_and_written_to_since_is_refused(spoil, repository):
     write_by_hand("first", Path("made/a"))

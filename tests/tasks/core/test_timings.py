@@ -36,6 +36,7 @@ run(main, [])
 '''
 
 
+@pytest.mark.proof
 def test_every_second_of_a_stage_is_counted_once(tmp_path):
     began, started = time.monotonic(), time.time()
     environment = os.environ | {"PYTHONPATH": str(TOP)}

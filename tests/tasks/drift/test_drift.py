@@ -162,6 +162,7 @@ def test_what_moved_is_found_and_named_and_what_did_not_is_not():
     assert "predictions" in verdict["reason"] or "labels" in verdict["reason"]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("change", "signal"),
     [

@@ -129,11 +129,13 @@ def test_the_page_says_what_moved_and_why(tmp_path):
     assert {"viagra", "winner", "casino", "lottery", "jackpot"} & set(words)
 
 
+@pytest.mark.long
 def test_the_same_rows_give_the_same_bytes(tmp_path):
     first, second = (page_of(tmp_path, rows(1, 60), rows(2, 60)).read_bytes() for _ in range(2))
     assert first == second
 
 
+@pytest.mark.long
 def test_many_rows_are_sampled_and_the_page_says_so(tmp_path):
     page = page_of(tmp_path, rows(1, 150), rows(2, 150), report_rows=100)
     words = " ".join(Parsed(page.read_text()).words)

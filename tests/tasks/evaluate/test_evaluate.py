@@ -96,6 +96,7 @@ def test_the_summary_holds_single_numbers_of_the_figures(figures):
     assert [said["macro_f1_low"], said["macro_f1_high"]] == found["intervals"]["macro_f1"]
 
 
+@pytest.mark.proof
 def test_the_same_rows_give_the_same_bytes(figures, tmp_path):
     test, scored, found = figures
     write_json(found, tmp_path / "one.json")
@@ -121,6 +122,7 @@ def test_scores_of_the_baseline_are_of_the_same_rows(figures):
         evaluate(splits(test), scored, baseline(test).slice(0, 10), Params(), 7)
 
 
+@pytest.mark.proof
 def test_a_label_that_train_lacks_counts_as_wrong_and_is_named(figures):
     test, scored, before = figures
     label = ["eggs", *test["label"].to_pylist()[1:]]
@@ -154,6 +156,7 @@ def test_calibration_error_is_none_for_a_calibrated_model_and_the_gap_for_a_boas
     assert found == pytest.approx(0.95 - (truth == 0).mean(), abs=1e-9)
 
 
+@pytest.mark.proof
 def test_every_measure_stands_beside_the_baseline_with_its_interval_and_paired_difference(figures):
     _, _, found = figures
     measures = {"accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc", "calibration_error"}
@@ -170,6 +173,7 @@ def test_every_measure_stands_beside_the_baseline_with_its_interval_and_paired_d
     assert found["resampled"] == {"by": "row", "units": 150, "times": 2000}
 
 
+@pytest.mark.proof
 def test_rows_of_a_group_are_drawn_together_and_an_unknown_column_is_refused(figures):
     test, scored, found = figures
     grouped = test.append_column("thread", pa.array([f"t{i // 10}" for i in range(149)] + [None]))

@@ -81,6 +81,7 @@ def test_suspects_are_searched_and_a_model_without_mistakes_is_explained_without
     assert (figures["mistakes"], figures["labelled_rows"]) == (0, 60)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("steps", [5, 16, 50])
 def test_the_gradients_are_integrated_as_by_the_definition(explainer, steps):
     """Gauss-Legendre quadrature point by point, in float64, as Captum does by default (Captum 0.9: within 1.2e-7)."""

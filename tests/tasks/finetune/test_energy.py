@@ -36,6 +36,7 @@ def test_the_training_does_not_wait_for_the_meter(tracker, monkeypatch):
     assert used["all"] >= 0
 
 
+@pytest.mark.proof
 def test_a_failure_passes_through():
     with pytest.raises(KeyError), energy_meter() as used:
         raise KeyError

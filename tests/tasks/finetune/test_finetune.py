@@ -144,6 +144,7 @@ def test_a_model_without_a_list_of_layers_is_trained_whole_or_not_at_all():
         fit(AlbertForSequenceClassification(config), ragged(16), ragged(8), Params(frozen_layers=1, **QUICK), 1)
 
 
+@pytest.mark.proof
 def test_training_on_kept_activations_is_training_with_frozen_layers(tokens, tiny_checkpoint):
     rows, validation = (read_rows(tokens / f"{name}.parquet") for name in ("train", "validation"))
 
@@ -283,12 +284,14 @@ def test_it_learns_and_gives_the_same_bytes_twice(tokens, tiny_checkpoint, tmp_p
     assert list((tmp_path / "empty").iterdir()) == []
 
 
+@pytest.mark.proof
 def test_another_seed_is_another_model(tokens, tiny_checkpoint):
     source, section = checkpoint.Checkpoint(str(tiny_checkpoint)), Params(epochs=1, **QUICK)
     first, second = (finetune(tokens, source, section, seed)[1].metrics for seed in (1, 2))
     assert first["validation_loss"] != second["validation_loss"]
 
 
+@pytest.mark.proof
 def test_the_record_says_what_was_done(tokens, tiny_checkpoint, tmp_path):
     done = run(tokens, tiny_checkpoint, tmp_path / "model", epochs=2)
     assert [(row["epoch"], row["step"]) for row in done.curves] == [(1, 12), (2, 24)]
@@ -303,6 +306,7 @@ def test_the_record_says_what_was_done(tokens, tiny_checkpoint, tmp_path):
     assert len(lines) == 2
 
 
+@pytest.mark.proof
 def test_thresholds_are_chosen_on_validation_and_left_with_the_weights(tokens, tiny_checkpoint, tmp_path):
     rule = Rule(costs={"spam": 3.0}, abstain=0.2)
     done = run(tokens, tiny_checkpoint, tmp_path / "model", decision=rule)
@@ -348,6 +352,7 @@ def test_a_check_counts_every_row_however_its_batches_are_cut(bert, count):
     assert set(seen) == {count}
 
 
+@pytest.mark.proof
 def test_a_loss_that_is_no_number_ends_in_words(tokens, tiny_checkpoint):
     source = checkpoint.Checkpoint(str(tiny_checkpoint))
     with pytest.raises(UserError, match=r"loss is nan at step \d+ of 36, rows r\d+, .*lower finetune\.learning_rate"):

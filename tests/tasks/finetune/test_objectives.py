@@ -61,6 +61,7 @@ def test_a_loss_is_least_where_the_label_is_told(name):
     assert sure.item() == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("section", "kind", "values"),
     [

@@ -52,6 +52,7 @@ def test_a_model_is_left_as_it_was(family):
     assert all(weight.grad is None and weight.requires_grad for weight in model.parameters())
 
 
+@pytest.mark.proof
 def test_where_padding_changes_answers_rows_of_one_length_share_a_batch(capsys):
     model, rows = fnet(), ragged(40)
     done = fit(model, rows, ragged(12, seed=1), Params(epochs=1, frozen_layers="auto", **QUICK), 1)

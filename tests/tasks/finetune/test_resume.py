@@ -307,6 +307,7 @@ def test_all_passes_together_are_bounded_and_the_oldest_goes(tmp_path):
     assert sorted(folder.name for folder in tmp_path.iterdir()) == ["busy", "used"]
 
 
+@pytest.mark.proof
 def test_a_pass_above_the_bound_lies_with_the_checkpoints(train, uninterrupted, tmp_path, monkeypatch):
     monkeypatch.setattr(kept_pass, "MAX_BYTES", 1000)
     assert train("large", tmp_path / "kept", frozen_layers=4) == uninterrupted(frozen_layers=4)
@@ -327,6 +328,7 @@ def test_another_kind_of_processor_or_other_versions_compute_their_own(train, tm
     assert len(passes_in(tmp_path)) == 2 * len(before) == 4
 
 
+@pytest.mark.proof
 def test_a_full_disk_costs_the_checkpoint_and_nothing_else(train, uninterrupted, tmp_path, monkeypatch, capsys):
     write, unlimited = ClassifierTrainer.write_checkpoint, resource.getrlimit(resource.RLIMIT_FSIZE)
 

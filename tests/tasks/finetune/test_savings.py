@@ -98,6 +98,7 @@ def test_a_check_gives_each_rows_logits_however_it_is_cut(bert, tmp_path, monkey
     assert np.allclose(figures[0][0], figures[1][0], atol=1e-5) and (figures[0][1] == figures[1][1]).all()
 
 
+@pytest.mark.proof
 def test_a_training_by_tokens_takes_the_steps_it_announced(bert):
     rows = ragged(40)
     done = fit(bert, rows, ragged(8), Params(epochs=2, batch_tokens=60, **QUICK), 1)
@@ -143,6 +144,7 @@ def test_parts_are_the_rows_of_the_batch_without_its_padding(begin):
     assert held == [rows[i]["input_ids"].tolist() for i in range(7)]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("CUDA"), RuntimeError("[enforce fail] can't allocate memory")]
 )
@@ -295,6 +297,7 @@ def champion(tokens, tiny_checkpoint, tmp_path):
     return tmp_path / "champion"
 
 
+@pytest.mark.proof
 def test_a_warm_start_begins_where_the_champion_ended(tokens, tiny_checkpoint, champion):
     source = checkpoint.Checkpoint(str(tiny_checkpoint))
     start = WarmStart(folder=str(champion), sha256=sha256_of(champion / "model.safetensors"))
@@ -304,6 +307,7 @@ def test_a_warm_start_begins_where_the_champion_ended(tokens, tiny_checkpoint, c
     assert warm.metrics["validation_accuracy"] > 0.9 > cold.metrics["validation_accuracy"]
 
 
+@pytest.mark.proof
 def test_a_warm_start_for_other_labels_draws_the_last_layer_anew(tokens, champion):
     start = WarmStart(folder=str(champion), sha256=sha256_of(champion / "model.safetensors"))
     same, has_last = warm_start.load(start, ["ham", "spam"], Params(), tokens / "tokenizer")
@@ -315,6 +319,7 @@ def test_a_warm_start_for_other_labels_draws_the_last_layer_anew(tokens, champio
     assert more.classifier.out_features == 3
 
 
+@pytest.mark.proof
 def test_a_warm_start_takes_the_sections_activation_and_not_the_champions_thresholds(tokens, champion):
     start = WarmStart(folder=str(champion), sha256=sha256_of(champion / "model.safetensors"))
     model, _ = warm_start.load(start, ["ham", "spam"], Params(activation="relu"), tokens / "tokenizer")
@@ -325,6 +330,7 @@ def test_a_warm_start_takes_the_sections_activation_and_not_the_champions_thresh
     assert "decision" not in model.config.to_dict()
 
 
+@pytest.mark.proof
 def test_a_warm_start_from_anything_else_is_refused(tokens, tiny_checkpoint, champion, tmp_path):
     source, right = checkpoint.Checkpoint(str(tiny_checkpoint)), sha256_of(champion / "model.safetensors")
 
@@ -351,6 +357,7 @@ def test_early_stopping_keeps_the_best_checks_weights():
     assert not any(EarlyStopping(None).update(step, 1.0 + step, {}) for step in range(50))
 
 
+@pytest.mark.proof
 def test_a_training_stopped_early_ends_in_the_best_weights(tokens, tiny_checkpoint):
     """A rate that goes on hurting: the kept step is the curve's lowest, and the figures are that step's."""
     section = Params(
@@ -521,6 +528,7 @@ def test_a_cpu_trains_in_bf16_only_where_that_is_asked_for(monkeypatch, capsys, 
     assert flag == "avx2" or chip.WIDEST[flag] in chip.kind()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("depth", [0, 1])
 def test_bf16_keeps_weights_optimizer_and_loss_in_fp32_and_gives_the_same_bytes_twice(monkeypatch, tmp_path, depth):
     rows, section, seen = ragged(24), Params(**QUICK, precision="bf16", frozen_layers=depth, epochs=1), []
@@ -568,6 +576,7 @@ def test_a_gpu_gets_what_suits_it(monkeypatch):
     assert device_for(Params(precision="fp32")).precision == "fp32"
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
 def test_the_attention_kernel_is_the_one_that_was_asked_for(tokens, tiny_checkpoint, kernel):
     model, done = finetune(

@@ -99,6 +99,7 @@ def _named(encoding):
     return encoding if encoding == "cp1252" else None  # the others say it themselves
 
 
+@pytest.mark.proof
 @given(way=FOUND, records=RECORDS)
 @example(way=Way("\t", "minimal", '"', "", "\n", (), "utf-8"), records=[("a\ta\na", "b")])
 def test_a_detected_dialect_reads_the_same_or_is_refused(tmp_path_factory, way, records):

@@ -70,6 +70,7 @@ def record(text="hello", label="a", time="2020-01-01", extra="x"):
     return dict(zip(COLUMNS, (text, label, time, extra), strict=True))
 
 
+@pytest.mark.proof
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=5), ending=st.sampled_from(["csv", "tsv", "jsonl", "parquet"]))
 def test_text_is_kept_code_point_for_code_point(texts, ending):
@@ -198,6 +199,7 @@ def test_a_time_that_cannot_be_read_makes_a_row_of_current(written):
     assert figures["source"]["undated"] == 1
 
 
+@pytest.mark.proof
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(st.lists(st.integers(0, 80), max_size=30))
 def test_every_record_is_in_one_window_undated_or_outside_in_source_order(days):
@@ -374,6 +376,7 @@ def test_what_neither_git_nor_dvc_knows_is_refused_with_the_command_to_run(here)
     assert len(ingest("data")[0]) == 2
 
 
+@pytest.mark.proof
 def test_the_command_writes_two_files_or_none(here):
     top = Path(__file__).parents[3]
     params = {"model": {"name": "m"}, "windows": SPLIT}

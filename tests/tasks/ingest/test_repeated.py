@@ -160,6 +160,7 @@ def test_a_part_of_a_landing_is_known_by_its_place_and_name(file, landing):
     assert landing_of(file) == landing
 
 
+@pytest.mark.proof
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.lists(st.tuples(st.sampled_from("kjn"), st.sampled_from("ab")), max_size=4), max_size=5))
 def test_the_last_part_that_names_an_id_decides_its_label(parts):

@@ -76,7 +76,7 @@ def test_what_landed_is_tracked_and_a_clone_goes_on_from_it(mails, tmp_path, mon
     assert not Path("data/landing/mail").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_source_that_is_refused_holds_no_other_up(mails):
     text = Path("landing.yaml").read_text()
     Path("landing.yaml").write_text("away: {source: /nowhere/*.csv}\n" + text)
@@ -86,7 +86,7 @@ def test_a_source_that_is_refused_holds_no_other_up(mails):
     assert Path("data/landing/mail.dvc").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_line_explains_itself(mails):
     assert "--dry-run" in run("land", "--help").stdout
     assert "mail: would land 5 rows" in run("land", "--dry-run").stdout
@@ -96,7 +96,7 @@ def test_the_command_line_explains_itself(mails):
     assert "landing.yaml does not exist: write one" in run("land", code=2).stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_outside_of_dvc_it_says_so(mails):
     run("rm", "-rf", ".dvc")
     assert "DVC does not track it" in run("land", code=2).stderr

@@ -129,6 +129,7 @@ def test_a_login_page_is_no_data(web):
         landed(source=f"{url}/export.csv")
 
 
+@pytest.mark.proof
 def test_a_server_that_is_away_or_silent_is_refused(monkeypatch):
     with socket.socket() as port:
         port.bind(("127.0.0.1", 0))

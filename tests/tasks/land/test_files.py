@@ -63,6 +63,7 @@ def test_a_folder_and_a_relative_path_and_nested_globs(outside, repository):
 line = st.lists(st.sampled_from(["a,ham", "é,spam", "NA,ham"]), min_size=1, max_size=4)
 
 
+@pytest.mark.proof
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(nights=st.lists(line, min_size=1, max_size=5), extension=st.sampled_from(["csv", "jsonl"]))
 def test_a_file_that_grows_lands_every_line_once(tmp_path_factory, monkeypatch, nights, extension):

@@ -223,6 +223,7 @@ def test_killed_in_mid_fetch_the_next_landing_continues(file, cursor):
     same_rows(rows_of("mail"), twice)
 
 
+@pytest.mark.proof
 def test_a_full_disk_is_refused_and_leaves_whole_parts(file):
     noise = [(i, random.Random(i).randbytes(500).hex(), "ham") for i in range(3000)]
     source = database(file, noise)

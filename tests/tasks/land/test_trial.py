@@ -138,6 +138,7 @@ def test_what_a_part_corrects_is_printed_as_old_and_new(tmp_path):
     assert landed(source=f"{tmp_path}/x.csv")[1] == []
 
 
+@pytest.mark.proof
 def test_landing_many_files_compares_each_with_few(tmp_path, monkeypatch):
     """The work grows with the files, not with their square: counted in comparisons and in parts that are listed."""
     compared, listed = Counter(), Counter()

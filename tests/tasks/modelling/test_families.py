@@ -57,6 +57,7 @@ def test_a_layer_is_torchs_own_bidirectional_one_over_packed_rows(cell):
         torch.testing.assert_close(found[row, :length], expected[row, :length])
 
 
+@pytest.mark.proof
 def test_it_learns_and_every_weight_is_drawn_by_the_seed(recurrent, tokens, tiny_checkpoint):
     _, model, done = recurrent
     assert done.metrics["validation_accuracy"] > 0.9
@@ -77,7 +78,7 @@ def test_what_is_saved_is_what_was_trained_and_brings_no_code(recurrent):
     assert all(torch.equal(weight, loaded[name]) for name, weight in model.state_dict().items())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_pipeline_loads_it_once_its_module_is_imported_and_says_what_score_says(recurrent):
     folder, _, _ = recurrent
     code = (
@@ -97,6 +98,7 @@ def test_the_pipeline_loads_it_once_its_module_is_imported_and_says_what_score_s
     assert [words.labels[i] for i in words.probabilities.argmax(1)] == ["spam", "ham"]
 
 
+@pytest.mark.proof
 def test_lower_layers_can_be_frozen_like_those_of_any_model(tokens, tiny_checkpoint):
     section = Params(epochs=1, frozen_layers=1, **QUICK)
     _, done = finetune(tokens, rnn(tiny_checkpoint, layers=2), section, 7)

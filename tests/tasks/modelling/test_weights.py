@@ -145,6 +145,7 @@ def test_a_head_for_other_labels_is_drawn_and_one_for_as_many_is_kept(bert, tmp_
     assert capsys.readouterr().out == "drawn at random: classifier.bias, classifier.weight\n"
 
 
+@pytest.mark.proof
 def test_every_part_of_an_encoder_is_needed(bert, tmp_path):
     file = tmp_path / "model/model.safetensors"
     whole = load_file(file)
@@ -170,6 +171,7 @@ def test_of_a_trained_classifier_the_head_is_needed_too(classifier, tmp_path):
         checkpoint.load_trained(tmp_path / "trained")
 
 
+@pytest.mark.proof
 def test_without_an_encoder_of_its_own_all_but_the_last_layer_is_needed(recurrent, tmp_path):
     import shutil
 

@@ -132,6 +132,7 @@ def test_the_loss_is_that_of_the_whole_vocabulary_layer(material, source):
     torch.testing.assert_close(model(input_ids=inputs).logits.shape, torch.Size([*inputs.shape, len(tokenizer)]))
 
 
+@pytest.mark.proof
 def test_it_learns_and_finetune_starts_from_what_it_learnt(repository, source, tiny_checkpoint):
     figures = stage.pretrain(QUICK, 7, source)
     assert figures["perplexity_after"] < 0.5 * figures["perplexity_before"]

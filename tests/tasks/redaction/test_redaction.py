@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ pieces = st.one_of(
 texts = st.lists(pieces, max_size=14).map("".join)
 
 
+@pytest.mark.proof
 @settings(max_examples=400)
 @given(texts)
 def test_redaction_is_idempotent(text):

@@ -297,6 +297,7 @@ def test_a_row_that_went_missing_is_pointed_out(ordinary):
     assert "does not add up" not in render(ordinary, Params())
 
 
+@pytest.mark.proof
 def test_of_many_labels_the_confused_pairs_are_listed_and_the_matrix_is_not():
     labels = [f"label {i:02}" for i in range(45)]
     figures = evaluated(labels, right=0.7)
@@ -368,6 +369,7 @@ def test_windows_are_written_in_words(window_, said):
     assert phrases.window_range(params.parse(windows.WindowRange, window_, "windows.current", paths.PARAMS)) == said
 
 
+@pytest.mark.proof
 def test_the_stage_writes_the_page_twice_the_same_and_says_what_it_says(ordinary, tmp_path, monkeypatch, capsys):
     laid_out(ordinary, tmp_path)
     monkeypatch.chdir(tmp_path)

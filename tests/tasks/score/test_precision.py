@@ -144,6 +144,7 @@ def test_the_sample_is_bounded_spread_and_the_same_each_time(rows):
         assert np.diff(found, prepend=-1).max() <= rows / len(found) + 1
 
 
+@pytest.mark.proof
 def test_by_hand_the_precision_of_the_section_holds_unless_another_is_named(repository, made, capsys):
     command("--text", "free money", "--precision", "bf16")
     assert made["encoder"] == {torch.bfloat16}

@@ -63,6 +63,7 @@ def repository(classifier, tmp_path, monkeypatch):
 SECTION = Params(threads=1)
 
 
+@pytest.mark.proof
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.one_of(st.sampled_from(ODD), st.text(max_size=60)), min_size=1, max_size=6))
 def test_the_pipeline_gives_the_same_labels_and_scores(classifier, pipeline, texts):
@@ -80,6 +81,7 @@ def alone(classifier):
     return [predict([text], classifier, SECTION) for text in ODD]
 
 
+@pytest.mark.proof
 @settings(max_examples=15, deadline=None)
 @given(order=st.permutations(range(len(ODD))), size=st.integers(1, 4))
 def test_a_row_is_scored_alike_whatever_stands_beside_it(classifier, alone, order, size):
@@ -221,6 +223,7 @@ def test_lines_keep_their_types(repository):
     assert {name: made[name] for name in row} == row
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("name", "content", "arguments", "words"),
     [

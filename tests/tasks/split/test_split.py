@@ -47,6 +47,7 @@ def test_every_row_is_in_exactly_one_table_and_no_near_duplicates_are_apart(seed
                 assert where[a] == where[b]
 
 
+@pytest.mark.proof
 @given(st.integers(0, 10_000), st.sampled_from(["hash", "stratified", "group", "stratified group", "time"]))
 @settings(max_examples=25)
 def test_appended_rows_never_move_an_old_row(seed, kind):
@@ -108,6 +109,7 @@ def test_a_row_with_a_given_split_that_resembles_one_elsewhere_is_quarantined():
     assert tables["test"]["id"].to_pylist() == ["r3"]
 
 
+@pytest.mark.proof
 def test_minhash_finds_what_comparing_all_pairs_finds():
     texts = texts_with_copies(4, 300)
     found = set(map(tuple, near_duplicates(texts, 0.8).tolist()))

@@ -33,6 +33,7 @@ def tables(draw):
     return pa.table([pa.array([row[i] for row in rows], pa.string()) for i in range(len(names))], names=names)
 
 
+@pytest.mark.proof
 @quick
 @given(table=tables(), guarded=st.booleans(), delimiter=st.sampled_from(",\t"))
 @example(table=pa.table({"a": ["one\rtwo", "one\r\ntwo", "'=1", "''=1", "'", "=1"]}), guarded=True, delimiter=",")
@@ -42,6 +43,7 @@ def test_every_text_comes_back_from_csv_and_tsv(tmp_path, table, guarded, delimi
     assert read_delimited(tmp_path / "a", delimiter, guarded=guarded).equals(table)
 
 
+@pytest.mark.proof
 @quick
 @given(table=tables(), ending=st.sampled_from(sorted(FORMATS)))
 def test_every_format_gives_the_same_table(tmp_path, table, ending):
@@ -52,6 +54,7 @@ def test_every_format_gives_the_same_table(tmp_path, table, ending):
         assert back.to_pydict() == table.to_pydict()
 
 
+@pytest.mark.proof
 @quick
 @given(table=tables())
 def test_a_spreadsheet_finds_no_formula(tmp_path, table):

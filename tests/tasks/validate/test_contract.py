@@ -102,6 +102,7 @@ def test_the_first_of_equal_values_keeps_its_place_and_missing_ones_are_not_equa
     assert found == [bool(value) and value in values[:place] for place, value in enumerate(values)]
 
 
+@pytest.mark.proof
 @given(
     st.lists(
         st.tuples(st.sampled_from(["a", "A ", "b"]), st.sampled_from(["x", "y", None]), st.booleans()), max_size=10

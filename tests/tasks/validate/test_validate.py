@@ -153,6 +153,7 @@ def test_the_same_rows_give_the_same_bytes_in_every_time_zone(judged, tmp_path, 
     assert seen[0] == seen[1]
 
 
+@pytest.mark.proof
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "A ", "b", "ｂ", "c"]), st.sampled_from(["x", "y", None])), max_size=12)
 )
