@@ -28,6 +28,7 @@ ELSEWHERE = {
     "data/samples/README.md": "sample.md",
     "tests/MUTATION.md": "mutation.md",
     "tests/everyday/RESULTS.md": "everyday.md",
+    "tests/faults/RESULTS.md": "faults.md",
 }
 """Files outside docs/, and where the site shows them."""
 LINK = re.compile(r"(?P<before>!?\[(?P<text>[^\]]*)\]\()(?P<target>[^)\s#]+)(?P<place>#[^)\s]*)?\)")

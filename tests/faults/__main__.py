@@ -1,8 +1,8 @@
 """Damage, kill and starve single stages, in pieces of at most nine minutes: ``make faults``.
 
 A seed is drawn and printed, or given with ``--seed``. What was tried is kept in ``.faults/``: a run that was ended goes
-on where it was. When all is through, the tables in docs/reliability.md are written. Exit code 0: nothing was wrong;
-1: something was, and its line says what; 3: to be continued.
+on where it was. When all is through, the tables in docs/reliability.md and RESULTS.md are written. Exit code 0: nothing
+was wrong; 1: something was, and its line says what; 3: to be continued.
 """
 
 from __future__ import annotations

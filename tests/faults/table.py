@@ -1,4 +1,4 @@
-"""The tables of docs/reliability.md, between its marks."""
+"""What came of the attempts, between the marks of docs/reliability.md; how often each was tried: RESULTS.md beside."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ from pathlib import Path
 from tests.faults.outcome import GOOD, Attempt
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+DETAILS = Path(__file__).parent / "RESULTS.md"
+INTRODUCTION = """# Faults, attempt by attempt
+
+Written by `make faults`: how often each fault was tried. What came of it: [reliability](../../docs/reliability.md)."""
 BEGIN, END = "<!-- make faults -->", "<!-- end -->"
 BAD = ("wrong", "silent", "traceback", "unnamed", "crash")
 
 
 def write(attempts: list[Attempt], seed: int) -> None:
-    """Put the tables into the page."""
+    """Put the overview into the page, and write the details."""
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
-    made = "\n\n".join([_heading(attempts, seed), *map("\n".join, (_overview(attempts), *_by_group(attempts)))])
-    PAGE.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{after}", encoding="utf-8")
+    heading, overview = _heading(attempts, seed), "\n".join(_overview(attempts))
+    PAGE.write_text(f"{before}{BEGIN}\n\n{heading}\n\n{overview}\n\n{END}{after}", encoding="utf-8")
+    details = "\n\n".join([INTRODUCTION, heading, *map("\n".join, _by_group(attempts))])
+    DETAILS.write_text(f"{details}\n", encoding="utf-8")
 
 
 def _heading(attempts: list[Attempt], seed: int) -> str:
