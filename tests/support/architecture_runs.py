@@ -1,6 +1,6 @@
 """What comes of an architecture: a tiny checkpoint of it through the stages, with the parameters as shipped.
 
-``python -m tests.support.architecture_runs`` prints the table of docs/architectures.md, or rows of it::
+``python -m tests.support.architecture_runs`` prints the tables and lists of docs/architectures.md, or parts of them::
 
     python -m tests.support.architecture_runs text bert gpt2
 """
@@ -41,6 +41,8 @@ SECTION = Params(
 SCORE = ScoreParams(threads=1)
 TOLERANCE = 1e-5
 ALONE = 5  # rows scored one by one
+AS_THEY_ARE = "Train as they are: "
+"""What the list of those begins with of which nothing has to be said."""
 
 
 class Killed(BaseException):
@@ -124,17 +126,22 @@ def _explains(text: str, classifier: Path) -> bool:
 
 
 def main() -> None:
-    """Print the rows of the architectures named, or of all."""
+    """Print what comes of the architectures named, or of all."""
     which, *kinds = sys.argv[1:] or ("both",)
     for name, known in (("text", TEXT), ("image", IMAGE)):
         if which not in (name, "both"):
             continue
+        plain: list[str] = []
         for kind in kinds or known:
             said = io.StringIO()
             quiet = contextlib.redirect_stderr(said), contextlib.redirect_stdout(said)
             with tempfile.TemporaryDirectory() as folder, quiet[0], quiet[1]:
                 found = outcome(kind, Path(folder), image=name == "image")
-            print(found.row(), flush=True)
+            if found.words:
+                print(found.row(), flush=True)
+            else:
+                plain.append(f"`{kind}`")
+        print(f"\n{AS_THEY_ARE}{', '.join(plain)}.\n", flush=True)
 
 
 if __name__ == "__main__":
