@@ -14,7 +14,26 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 DETAILS = Path(__file__).parent / "RESULTS.md"
 INTRODUCTION = """# Faults, attempt by attempt
 
-Written by `make faults`: how often each fault was tried. What came of it: [reliability](../../docs/reliability.md)."""
+Written by `make faults`: how often each fault was tried. What came of it: [reliability](../../docs/reliability.md).
+
+```sh
+make faults                              # pieces of at most nine minutes; run it again to go on (exit code 3)
+python -m tests.faults --seed 7          # another seed; without one it is drawn and printed
+python -m tests.faults --only "kill "    # some of the attempts, again
+python -m tests.faults.fixed             # the twenty that run in CI
+```
+
+The real stages run on a tiny checkpoint and every eighth mail. It needs a C compiler; a full tmpfs is tried where the
+user may mount one.
+
+- **Corruptions**: one file, in the working tree or also in DVC's cache, is cut off, emptied, replaced, zeroed from some
+  place on, gone, a folder, or has one bit flipped; then the stage that reads it runs.
+- **Failing machines**: a full, failing or read-only disk, a used-up quota, missing permissions, too many open files, a
+  limit on memory or file size, a clock that jumps. Then the machine is well again, the stage runs once more, and
+  nothing may differ.
+- **Kills**: SIGKILL, SIGTERM or Ctrl-C at a random moment of a stage, which then runs again.
+
+*Refused* is one sentence with the file's name (or the limit) and a remedy."""
 BEGIN, END = "<!-- make faults -->", "<!-- end -->"
 BAD = ("wrong", "silent", "traceback", "unnamed", "crash")
 
