@@ -188,7 +188,7 @@ def values(file: Path) -> dict[str, Any]:
     except IsADirectoryError:
         raise UserError(f"{file} is a folder where a file is expected: remove it") from None
     except FileNotFoundError:
-        raise UserError(f"{file} does not exist: it declares what runs when; docs/running.md shows one") from None
+        raise UserError(f"{file} does not exist: it declares what runs when (docs/reference/prefect-yaml.md)") from None
     except RecursionError:
         raise UserError(f"{file} is nested too deeply: write it flatter") from None
     except (YAMLError, ValueError, TypeError) as error:
