@@ -148,7 +148,7 @@ def _first_records(section: ingest.Params) -> pa.Table:
     plan = windows.plan("reference", WHOLE, section)
     files = sources.list_files(plan.source, plan.source_key, images.SUFFIXES)
     if any(file.suffix.lower() in images.SUFFIXES for file in files):
-        raise UserError(f"{plan.source} holds images: write params.yaml by hand, as docs/families.md shows under Images")
+        raise UserError(f"{plan.source} holds images: write params.yaml by hand, as docs/families.md shows")
     opening = plan.opening()
     parts = (part for file in files[:MAX_FILES] for part in islice(sources.read_parts(file, opening), 2))
     tables = [part.table for part in parts if part.records]
