@@ -41,9 +41,9 @@ def found(earlier: Sequence[TimeRange]) -> list[TimeRange]:
         return []
 
 
-def _with_rows(spans: Sequence[TimeRange]) -> list[TimeRange]:
+def _with_rows(ranges: Sequence[TimeRange]) -> list[TimeRange]:
     """Reads the source once, from the first to the last."""
-    whole = {"from_": min(one.since for one in spans), "until": max(one.until for one in spans), "labels": None}
+    whole = {"from_": min(one.since for one in ranges), "until": max(one.until for one in ranges), "labels": None}
     asked = windows_of(paths.PARAMS)
     own = asked.current
     asked = asked.model_copy(update={"current": own.model_copy(update=whole)})
@@ -51,8 +51,8 @@ def _with_rows(spans: Sequence[TimeRange]) -> list[TimeRange]:
         rows, _ = read_window(windows.plan("current", asked, section_today(Params, "ingest", paths.PARAMS)))
     except windows.EmptyWindow:
         return []
-    ranges = {one: own.model_copy(update={"from_": one.since, "until": one.until}) for one in spans}
-    return [one for one in spans if pc.any(windows.within(rows["timestamp"], ranges[one])).as_py()]
+    limits = {one: own.model_copy(update={"from_": one.since, "until": one.until}) for one in ranges}
+    return [one for one in ranges if pc.any(windows.within(rows["timestamp"], limits[one])).as_py()]
 
 
 def forget(folder: Path, dag: Dag, stages: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from flows.errors import FlowError
 from flows.parameters import Policy
 from flows.pipeline.result import Result
-from flows.runs.renamed import flow_today
+from flows.runs.renamed import Renamed, flow_today, metrics_today
 from flows.windows.policy import Decision, Facts
 from flows.windows.ranges import TimeRange, UtcMoment
 from flows.windows.segments import Carrier, Needed
@@ -227,9 +227,15 @@ def _today(values: dict[str, Any]) -> dict[str, JsonValue]:
     """The content of a ``run.json`` of any release, in today's form."""
     found = values if "version" in values else _from_first(values)
     found = _from_second(found) if found["version"] == 2 else found
-    return _from_third(found) if found["version"] == 3 else found
+    return metrics_today("run", found, THIRD) | {"version": 4} if found["version"] == 3 else found
 
 
+THIRD = (
+    Renamed("run", "watched.verdict.rings", "watched.verdict.alarm"),
+    Renamed("run", "watched.facts.rings", "watched.facts.alarm"),
+    Renamed("run", "watched.policy.rings", "watched.policy.alarm_on"),
+)
+"""What the third form, in which a window "rang", calls by another name."""
 WATCHED = ("champion", "window", "seen_until", "rows", "drifted", "measured", "past", "to_label", "facts", "decision")
 
 
@@ -275,16 +281,3 @@ def _from_second(values: dict[str, Any]) -> dict[str, JsonValue]:
     facts |= {"word": watched["verdict"]["word"], "rings": drifted is True}
     found["watched"] = {**watched, "policy": policy, "facts": facts}
     return found
-
-
-def _from_third(values: dict[str, Any]) -> dict[str, JsonValue]:
-    """Before what raises an alarm had that name: a window "rang"."""
-    found, watched = {**values, "version": 4}, values.get("watched")
-    if watched:
-        renamed = {part: _renamed(watched[part], "rings", "alarm") for part in ("verdict", "facts")}
-        found["watched"] = {**watched, **renamed, "policy": _renamed(watched["policy"], "rings", "alarm_on")}
-    return found
-
-
-def _renamed(values: dict[str, Any], old: str, new: str) -> dict[str, Any]:
-    return {new if key == old else key: value for key, value in values.items()}

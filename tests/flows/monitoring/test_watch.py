@@ -6,13 +6,14 @@ import json
 
 import pytest
 
+from flows.errors import FlowError
 from flows.machine.home import Home
 from flows.monitoring import watch
 from flows.parameters import Policy
 from flows.runs import record
 from flows.runs.figures import recomputed, verdict_on
 from flows.runs.metrics import DriftVerdict
-from flows.runs.run_record import Version, Watched
+from flows.runs.run_record import RunRecord, Version, Watched
 from flows.windows.policy import Decision, Facts
 from flows.windows.ranges import TimeRange, as_utc
 from flows.windows.verdict import Figures, judge
@@ -146,3 +147,16 @@ def test_a_window_without_rows_is_passed_and_comes_again_once_rows_have_arrived(
     assert planned() == [3, 7]
     assert watch.without_rows(home) == [window(3)]
     assert watch.unwatched(home, "2026-01-01", "2026-01-05", None) == [window(3)]
+
+
+def test_a_record_of_the_form_before_is_read_and_one_of_a_later_form_refused(repository):
+    info = record.RunInfo("one", "monitoring", repository, record.now())
+    today = record.describe(repository, info, "completed", (), watched(1, CHAMPION))
+    written = today.model_dump_json()
+    before = (
+        written.replace('"alarm":', '"rings":').replace('"alarm_on":', '"rings":').replace('"version":4', '"version":3')
+    )
+    assert before.count('"rings":') == 3
+    assert RunRecord.read(before, "here") == RunRecord.read(written, "here") == today
+    with pytest.raises(FlowError):
+        RunRecord.read(written.replace('"version":4', '"version":5'), "here")
