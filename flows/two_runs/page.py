@@ -52,7 +52,7 @@ class Side:
         """On the model and on drift; none where it did not get that far."""
         try:
             return list(self.run.findings[:2])
-        except UserError:
+        except (UserError, KeyError):  # of a record of an earlier release a figure may be missing
             return []
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.core.paths import WindowName
-from tasks.report import standing, window
+from tasks.decision import accuracy, decision
+from tasks.report import standing
 from tasks.report.inputs import Inputs, Record
 from tasks.report.phrases import count, figure, percent, points, signed
 
@@ -133,14 +134,14 @@ def _standing(low: float, high: float, others: standing.Others) -> tuple[Tone, s
 def on_drift(drift: Record) -> Finding:
     """The verdict of ``drift``, and what became of the accuracy."""
     reason: str = drift["reason"]
-    accuracy = window.accuracy(drift)
-    text = " ".join(filter(None, [accuracy.text, f"{reason[:1].upper()}{reason[1:]}."]))
-    clause = window.decision(drift)
+    found = accuracy(drift)
+    text = " ".join(filter(None, [found.text, f"{reason[:1].upper()}{reason[1:]}."]))
+    clause = decision(drift)
     if drift["drifted"] is None:
         return Finding("Drift", "silent", "Cannot be told", text, clause)
-    if accuracy.answer == "lost":
+    if found.answer == "lost":
         return Finding("Drift", "bad", "Accuracy fell", text, clause)
-    held = accuracy.answer == "held"
+    held = found.answer == "held"
     if drift["drifted"]:
         return Finding(
             "Drift", "notice" if held else "bad", "Changed, accuracy held" if held else "Changed", text, clause

@@ -1,14 +1,17 @@
-"""What the current window asks for: the change of accuracy beside the reference, and one sentence on what to do."""
+"""What the current window asks for: the change of accuracy beside the reference, and one sentence on what to do.
+
+From what ``metrics/drift.json`` says, for the page of ``drift`` and for the report. The verdict that rings, which knows
+the windows before and the policy, is ``flows/windows/verdict.py``.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from tasks.report.inputs import Record
-from tasks.report.phrases import count, percent
-
+Record = Mapping[str, Any]
 TOLERATED = 0.02
 """Loss of accuracy that nobody acts on, where the test of accuracy states no `drift.smallest_effect` for it."""
 Answer = Literal["held", "lost", "unclear", "estimated lost", "estimated held", "unknown"]
@@ -28,6 +31,11 @@ class Accuracy:
     """Whether more labels of this window could tell no more."""
 
 
+def percent(share: float) -> str:
+    """0.1034 → 10.3 %."""
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
 def accuracy(drift: Record) -> Accuracy:
     """Measured where rows have labels, else estimated from the confidences."""
     found = drift["performance"]
@@ -37,7 +45,7 @@ def accuracy(drift: Record) -> Accuracy:
     for kind in ("measured", "estimated"):
         now, ends = found.get(f"{kind}_accuracy"), found.get("measured_interval" if kind == "measured" else "interval")
         if now is not None and ends is not None:
-            on = f" on {count(found['measured_rows'])} labelled rows" if kind == "measured" else " from the confidences"
+            on = f" on {found['measured_rows']:,} labelled rows" if kind == "measured" else " from the confidences"
             text = f"Accuracy was {percent(before)} on the reference; now {percent(now)} ({percent(ends[0])} to "
             text += f"{percent(ends[1])}), {kind}{on}."
             low, high = _loss(before, span, now, ends)
