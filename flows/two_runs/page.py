@@ -15,13 +15,15 @@ from tasks.core.errors import UserError
 from tasks.html.templates import environment
 from tasks.report import charts
 from tasks.report.phrases import count, figure, signed
-from tasks.report.render import FILTERS, PAGE, POLICY, measure_titles
+from tasks.report.render import FILTERS, MEASURES, PAGE, POLICY, measure_titles
 
 TEMPLATE = "page.html"
 LESS_IS_BETTER = frozenset({"log_loss", "calibration_error"})
 LISTED = 12
 """Entries of a list before the rest is folded."""
 SIDES = ("A", "B")
+NOISY = MEASURES["calibration_error"]
+"""It overrules no other measure."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def decision(found: list[Measure], paired: Paired | None, why: str) -> tuple[str
         f"the difference, B less A, is {signed(f1.difference)} "
         f"({signed(f1.interval[0])} to {signed(f1.interval[1])})."
     )
-    others = [one for one in found[1:] if one.better and one.better != f1.better]
+    others = [one for one in found[1:] if one.better not in (None, f1.better) and one.title != NOISY]
     if f1.better:
         against = f", but by {_listed(others)} {others[0].better} is" if others else ""
         return f"{f1.better} is better by macro-F1{against}", words

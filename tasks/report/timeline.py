@@ -53,7 +53,7 @@ def wilson(right: int, rows: int) -> tuple[float, float]:
     share, square = right / rows, Z * Z / rows
     middle = (share + square / 2) / (1 + square)
     half = Z * math.sqrt(share * (1 - share) / rows + square / (4 * rows)) / (1 + square)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))  # the share itself is in it
 
 
 def accuracy_strip(inputs: Inputs) -> Strip | None:

@@ -87,8 +87,9 @@ def on_model(evaluate: Record, can_ship: bool = False) -> Finding:
     collapsed or is not shown to beat the majority. ``can_ship``: whether the baseline is a family that can be shipped
     instead."""
     low, high = evaluate["intervals"]["difference"]
-    tone, title, clause = _overruled(evaluate) or _standing(low, high, standing.others(evaluate))
-    if can_ship and tone != "good":
+    others = standing.others(evaluate)
+    tone, title, clause = _overruled(evaluate) or _standing(low, high, others)
+    if can_ship and tone != "good" and (high < 0 or not others.better):
         clause = f"{clause}: {SHIP}"
     text = (
         f"{_reached(evaluate)} The baseline reaches "

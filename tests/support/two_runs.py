@@ -30,7 +30,9 @@ class StandIn:
         truth = truth.take(pa.array(range(first, first + rows)))
         random = np.random.default_rng(len(name))
         said = [one if random.random() < right else labels[0] for one in truth["label"].to_pylist()]
-        chances = {f"probability_{one}": [0.8 if one == it else 0.2 for it in said] for one in labels}
+        chances = {
+            f"probability_{one}": [0.8 if one == it else 0.2 / (len(labels) - 1) for it in said] for one in labels
+        }
         columns = {"id": truth["id"], "prediction": said, "decision": said, "confidence": [0.8] * rows, **chances}
         for path, table in ((layout.split("test"), truth), (held_out.SCORED, pa.table(columns))):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
