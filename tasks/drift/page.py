@@ -100,7 +100,7 @@ def _page(
         tone="alarm" if accuracy(verdict).answer == "lost" else tone,
         accuracy=accuracy(verdict).text,
         dates={"reference": dates(sides[0]), "current": dates(sides[1])},
-        shares=list(_shares(*sides)),
+        shares=list(shares(*sides)),
         verdict=verdict,
         signals=_sorted(verdict["signals"]),
         detectable=verdict["detectable_effect"],
@@ -124,7 +124,7 @@ def dates(rows: Rows) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _shares(reference: Rows, current: Rows) -> Iterator[dict[str, Any]]:
+def shares(reference: Rows, current: Rows) -> Iterator[dict[str, Any]]:
     """Of each label and prediction its share of the rows of either side that have one, the largest change first."""
     for kind in CATEGORIES:
         sides = [side.categories.get(kind) for side in (reference, current)]

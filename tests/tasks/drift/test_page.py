@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.drift import Params, page
+from tasks.drift import Params
 from tasks.drift.distributions import evidently_frame
 from tasks.drift.examples import what_changed
-from tasks.drift.page import write_page
+from tasks.drift.page import dates, shares, write_page
 from tasks.drift.rows import Rows, rows_from_table
 from tasks.drift.verdict import drift_verdict
 from tasks.redaction import redact
@@ -133,14 +133,14 @@ def test_the_page_says_what_moved_and_why(tmp_path):
 
 @pytest.mark.long
 def test_shares_of_labels_add_up_and_dates_and_a_link_back_are_shown_where_there_are_such():
-    found = list(page._shares(rows(1, 100), rows(2, 100)))
+    found = list(shares(rows(1, 100), rows(2, 100)))
     assert [one["kind"] for one in found] == ["predictions", "labels"]
     for one in found:
         for side in ("reference", "current"):
             assert sum(line[side] for line in one["lines"]) == pytest.approx(1)
     times = np.array(["2026-01-03T10", "2026-01-01", "NaT"], "datetime64[us]")
-    assert page.dates(Rows(3, times=times)) == "2026-01-01 to 2026-01-03"
-    assert page.dates(Rows(1, times=times[1:2])) == "2026-01-01" and page.dates(Rows(3)) == ""
+    assert dates(Rows(3, times=times)) == "2026-01-01 to 2026-01-03"
+    assert dates(Rows(1, times=times[1:2])) == "2026-01-01" and dates(Rows(3)) == ""
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path):
