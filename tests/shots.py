@@ -13,10 +13,13 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from flows.two_runs.page import Side
+from flows.two_runs.page import page as page_of_two
 from tests.attacks import browsing
 from tests.support.prefect_pages import log_in, settle
 from tests.support.processes import TOP
 from tests.support.scene import Scene
+from tests.support.two_runs import StandIn
 
 PICTURES = TOP / "docs" / "pictures"
 MOST_BYTES = 150_000
@@ -93,9 +96,24 @@ def report() -> None:
         browser.close()
 
 
+def two_runs(folder: Path) -> None:
+    """The page that compares two runs, of answers made up for it."""
+    one, other = (StandIn(name, folder / name, right=right) for name, right in (("before", 0.9), ("after", 0.97)))
+    file = folder / "two.html"
+    file.write_text(page_of_two(Side("A", one, None), Side("B", other, None)), encoding="utf-8")
+    with sync_playwright() as playwright:
+        browser = browsing.launch(playwright)
+        page = browser.new_page(viewport={"width": 1100, "height": 1000})
+        page.goto(file.as_uri())
+        keep("two-runs", page.screenshot())
+        browser.close()
+
+
 def main() -> None:
     """Make the scene, take the pictures, and leave nothing else."""
     report()
+    with tempfile.TemporaryDirectory(prefix="driftline-shots-") as folder:
+        two_runs(Path(folder))
     with tempfile.TemporaryDirectory(prefix="driftline-shots-") as folder, Scene(Path(folder)) as scene:
         runs = play(scene)
         with sync_playwright() as playwright:

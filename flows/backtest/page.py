@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from flows.backtest.replay import Step, Summary, cost, cost_difference, describe_policy, summary
-from flows.parameters import Policy, Prices
+from flows.parameters import Policy, Prices, RefitOn
 from tasks.html.templates import environment
 from tasks.report.charts import Axis, axis
 
 TEMPLATE = "page.html"
-COLOURS = {"never": "#8a6d3b", "schedule": "#1f6feb", "alarm": "#c0392b", "estimated_loss": "#6f42c1"}
+COLOURS = {name: f"var(--of-{name})" for name in get_args(RefitOn)}
+"""Of the page's style, which has each for a light and a dark scheme."""
 OFFSET = 0.12  # of a window's width, between the marks of two policies
 
 
@@ -96,6 +97,19 @@ def advice(found: Replayed) -> str:
     return "\n".join([f"{words}; for monitoring in prefect.yaml:", "policy:", *block])
 
 
+def answer(found: Replayed) -> str:
+    """Which policy served best by accuracy, in a sentence: whether it beats the first beyond chance."""
+    one, first = max(found.summaries, key=lambda its: its.accuracy), found.names[0]
+    place = found.summaries.index(one)
+    if place == 0:
+        return f"{first} served best: no other policy was more accurate"
+    points = f"{100 * one.difference:.1f} points of accuracy more than {first}"
+    if one.difference_interval[0] <= 0:
+        return f"no policy is shown to serve better than {first}: {found.names[place]} has {points}, within chance"
+    refits = f"{one.refits} {'refit' if one.refits == 1 else 'refits'}"
+    return f"{found.names[place]} served best: {points}, for {refits} and {one.trained_rows:,} rows trained on"
+
+
 def _line(name: str, one: Summary, place: int) -> list[str]:
     (low, high), (least, most) = one.interval, one.difference_interval
     return [
@@ -121,7 +135,15 @@ def page(found: Replayed) -> str:
     head, *lines = table(found)
     windows = list(zip(*found.steps.values(), strict=True))
     template = environment(Path(__file__).parent).get_template(TEMPLATE)
-    return template.render(found=found, chart=chart(found.steps), headings=head, lines=lines, windows=windows)
+    said = answer(found)
+    return template.render(
+        found=found,
+        answer=said[:1].upper() + said[1:],
+        chart=chart(found.steps),
+        headings=head,
+        lines=lines,
+        windows=windows,
+    )
 
 
 def chart(steps: dict[str, list[Step]]) -> dict[str, Any]:

@@ -153,18 +153,29 @@ def trial(rows: Annotated[int, typer.Option(min=20, help="About how many.")] = 2
         "report",
         "report --open                                      # in the browser",
         "report training-mails-20261123-020000-3f2a         # of a recorded run",
+        "report champion training-mails-20261123-020000-3f2a   # two runs beside each other",
+        "report training-mails-20261123-020000-3f2a .          # ... and this folder",
     ),
 )
 def report(
     run: Annotated[str | None, typer.Argument(metavar="RUN", help="A recorded run; by default this folder.")] = None,
+    other: Annotated[
+        str | None, typer.Argument(metavar="OTHER", help="A second run, to compare; . is this folder.")
+    ] = None,
     open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     *,
     home: HomeOption,
 ) -> None:
     """Say how good the model is and whether there is drift.
 
-    Of a run it says where a browser opens its reports.
+    Of a run it says where a browser opens its reports; of two, where it opens a page that compares them: what differs
+    in parameters, rows, code and packages, and what that did to the model.
     """
+    if run and other:
+        from flows.two_runs import show as two_runs
+
+        two_runs.show(home, (run, other))
+        return
     if run:
         from flows.runs.reports import show
 

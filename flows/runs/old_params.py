@@ -27,7 +27,12 @@ def section_today(cls: type[S], section: str, file: Path) -> S:
 
 def section_in(cls: type[S], section: str, text: str, where: Path) -> S:
     """The same of the text of a ``params.yaml``."""
-    return parse(cls, _renamed(cls, _content(text).get(section) or {}), section, where)
+    return section_of(cls, section, _content(text), where)
+
+
+def section_of(cls: type[S], section: str, content: Mapping[str, Any], where: Path = paths.PARAMS) -> S:
+    """The same of the content of a ``params.yaml``."""
+    return parse(cls, _renamed(cls, content.get(section) or {}), section, where)
 
 
 def windows_of(file: Path) -> Windows:

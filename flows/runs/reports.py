@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from contextlib import chdir, suppress
 from pathlib import Path
 
@@ -39,15 +40,24 @@ def folder_of(home: Home, name: str) -> Path:
 
 
 def show(home: Home, name: str) -> None:
-    """Say where a browser opens a run's reports: at a server of ours that is up, else at one of this process, until
-    Ctrl-C."""
-    folder = folder_of(home, name)
-    page = pages.address(folder, INDEX) if log_in(found().api) == "ours" else None
-    if page:
-        print(f"open      {page}")
+    """Say where a browser opens a run's reports."""
+    give_out(folder_of(home, name), INDEX, lambda _: None)
+
+
+Address = Callable[[Path, Path], str | None]
+
+
+def give_out(folder: Path, page: Path, make: Callable[[Address], None]) -> None:
+    """Say where a browser opens a page of a run's clone: at a server of ours that is up, else at one of this process,
+    until Ctrl-C. ``make`` writes the page first, told how the address of another clone's page is found."""
+    there = pages.address(folder, page) if log_in(found().api) == "ours" else None
+    if there:
+        make(pages.address)
+        print(f"open      {there}")
         return
     with socket.create_server((LOOPBACK, 0)) as listening, suppress(KeyboardInterrupt):
         login, port = Login.new(), listening.getsockname()[1]
-        print(f"open      http://{LOOPBACK}:{port}{pages.path_of(login, folder, INDEX)}\nCtrl-C ends it", flush=True)
+        make(lambda clone, its: pages.path_of(login, clone, its))
+        print(f"open      http://{LOOPBACK}:{port}{pages.path_of(login, folder, page)}\nCtrl-C ends it", flush=True)
         config = uvicorn.Config(ProtectedApp(nothing, login=login), log_level="warning")
         uvicorn.Server(config).run(sockets=[listening])

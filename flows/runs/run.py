@@ -175,6 +175,14 @@ class Run:
         """``params.yaml`` as the run had it."""
         return MappingProxyType(dict(parse_yaml(self._text(paths.PARAMS), paths.PARAMS) or {}))
 
+    @cached_property
+    def environment(self) -> Mapping[str, str]:
+        """The packages that its stages depended on, with their versions; empty of a release that did not say."""
+        try:
+            return MappingProxyType(dict(self._content(paths.ENVIRONMENT)))
+        except (UserError, GitFailed):
+            return MappingProxyType({})
+
     @property
     def windows(self) -> Windows:
         """The ranges of its reference and current rows."""
@@ -243,19 +251,30 @@ class Run:
             why = str(error)
         return Comparison(self.name, other.name, MappingProxyType(figures), found, why)
 
-    def _scored(self, window: WindowName) -> Path:
-        path = layout.window(window).scored
+    def output(self, path: Path) -> Path | None:
+        """The file of an output, in the run's folder or in DVC's cache; None where neither has it."""
         if (self.folder / path).exists():
             return self.folder / path
+        if self.experiment is None:
+            return None
+        from flows.runs.workspace import cached
+
+        if md5 := record.made(self.home.origin, self.experiment.commit, path):
+            return cached(self.home, md5)
+        whole = record.made(self.home.origin, self.experiment.commit, path.parent)
+        listed = cached(self.home, whole) if whole else None
+        entries = json.loads(listed.read_text(encoding="utf-8")) if listed else []
+        found = next((entry["md5"] for entry in entries if entry["relpath"] == path.name), None)
+        return cached(self.home, found) if found else None
+
+    def _scored(self, window: WindowName) -> Path:
+        path = layout.window(window).scored
+        if found := self.output(path):
+            return found
         if self.experiment is None:
             raise UserError(
                 f"{self.folder / path} does not exist: `dvc pull {path}` brings it, `driftline run` makes it"
             )
-        from flows.runs.workspace import cached
-
-        md5 = record.made(self.home.origin, self.experiment.commit, path)
-        if found := cached(self.home, md5) if md5 else None:
-            return found
         again = f"`dvc exp apply {self.name}` and `driftline run`"
         raise UserError(f"{path} of {self.name} is not in DVC's cache: `dvc fetch` brings it, or {again} make it anew")
 

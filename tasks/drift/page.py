@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.core.files import replacing
+from tasks.decision import accuracy, decision
 from tasks.drift import Params
 from tasks.drift.distributions import evidently_report
 from tasks.drift.examples import what_changed
-from tasks.drift.rows import Rows
+from tasks.drift.rows import CATEGORIES, Rows
 from tasks.drift.segments import Segments, example_texts
 from tasks.html.templates import environment
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tasks.drift.verdict import Verdict
 
 SEGMENTS = 3  # on the page
+MAX_LABELS = 12
 TITLES = {
     (None, None): ("Cannot be told", "silent"),
     (True, True): ("Changed", "alarm"),
@@ -54,7 +57,8 @@ def write_page(
         (line, [] if found is None else example_texts(found, current, reference.count, line["segment"], seed))
         for line in most_telling(verdict["segments"])
     ]
-    texts = {path: _page(verdict, before, now, params, report.page, shown)}
+    linked = snapshot is not None  # the pipeline's page lies beside the report
+    texts = {path: _page(verdict, before, now, params, report.page, shown, (reference, current), linked)}
     if snapshot is not None:
         texts[snapshot] = report.snapshot
     for place, text in texts.items():
@@ -76,14 +80,27 @@ def _sample(rows: Rows, max_rows: int, rng: np.random.Generator) -> Rows:
 
 
 def _page(
-    verdict: Verdict, reference: Rows, current: Rows, params: Params, distributions: str, shown: list[Any]
+    verdict: Verdict,
+    reference: Rows,
+    current: Rows,
+    params: Params,
+    distributions: str,
+    shown: list[Any],
+    sides: tuple[Rows, Rows],
+    linked: bool,
 ) -> str:
+    """``reference`` and ``current`` are samples of the ``sides``."""
     words, examples = what_changed(reference, current, params.examples) if verdict["signals"] else ([], [])
     title, tone = TITLES[(verdict["drifted"], verdict["significant"])]
     template = environment(Path(__file__).parent).get_template("page.html")
     head = template.render(
-        title=title,
-        tone=tone,
+        title=decision(verdict) if verdict["signals"] else title,
+        word=title,
+        linked=linked,
+        tone="alarm" if accuracy(verdict).answer == "lost" else tone,
+        accuracy=accuracy(verdict).text,
+        dates={"reference": dates(sides[0]), "current": dates(sides[1])},
+        shares=list(shares(*sides)),
         verdict=verdict,
         signals=_sorted(verdict["signals"]),
         detectable=verdict["detectable_effect"],
@@ -99,11 +116,35 @@ def _page(
     return _join(head.rstrip("\n"), distributions)
 
 
+def dates(rows: Rows) -> str:
+    """The first and the last day of the rows; empty where they have no times."""
+    if rows.times is None or np.isnat(rows.times).all():
+        return ""
+    first, last = (str(pick(rows.times)).partition("T")[0] for pick in (np.nanmin, np.nanmax))
+    return first if first == last else f"{first} to {last}"
+
+
+def shares(reference: Rows, current: Rows) -> Iterator[dict[str, Any]]:
+    """Of each label and prediction its share of the rows of either side that have one, the largest change first."""
+    for kind in CATEGORIES:
+        sides = [side.categories.get(kind) for side in (reference, current)]
+        if sides[0] is None or sides[1] is None:
+            continue
+        counts = [Counter(value for value in side if value is not None) for side in sides if side is not None]
+        if not all(one.total() for one in counts):
+            continue
+        before, now = ({name: one[name] / one.total() for name in {**counts[0], **counts[1]}} for one in counts)
+        names = sorted(before, key=lambda name: (-abs(now[name] - before[name]), name))[:MAX_LABELS]
+        lines = [{"name": name, "reference": before[name], "current": now[name]} for name in names]
+        yield {"kind": f"{kind}s", "lines": lines, "left_out": len(before) - len(names)}
+
+
 def _accuracies(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The rows of the table of accuracies."""
     if found["reference_accuracy"] is not None:
         rows = f"{found['reference_rows']:,} held-out rows"
-        yield {"name": "Reference", "value": found["reference_accuracy"], "interval": None, "of": rows}
+        interval = found.get("reference_interval")
+        yield {"name": "Reference", "value": found["reference_accuracy"], "interval": interval, "of": rows}
     for name, estimate in (("Estimated (CBPE)", found), ("Estimated (ATC)", found["atc"] or {})):
         if estimate.get("estimated_accuracy") is not None:
             value, interval = estimate["estimated_accuracy"], estimate["interval"]
@@ -129,13 +170,17 @@ def _copies(quality: dict[str, Any]) -> str:
     """Copies and unseen labels; empty where there are none."""
     places = (("held-out", "text_in_held_out"), ("training", "text_in_training"))
     copies = [
-        f"{quality[key]['rows']:,} current texts are among the {name} rows too, word for word."
+        f"{_texts(quality[key]['rows'])} among the {name} rows too, word for word."
         for name, key in places
         if (quality.get(key) or {}).get("rows")
     ]
     unseen = quality.get("unseen_labels") or {}
     labels = [f"Labels the reference does not know: {', '.join(f'{k} ({v:,})' for k, v in unseen.items())}."]
     return " ".join([*copies, *(labels if unseen else [])])
+
+
+def _texts(rows: int) -> str:
+    return "1 current text is" if rows == 1 else f"{rows:,} current texts are"
 
 
 def _sorted(signals: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

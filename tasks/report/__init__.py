@@ -40,6 +40,8 @@ class Params(Section):
 
     RENAMED: ClassVar[Mapping[str, str]] = {"largest_matrix": "max_matrix_labels", "listed": "max_listed"}
 
+    target_macro_f1: float | None = Field(default=None, gt=0, le=1)
+    """Macro-F1 that the model has to reach on the test rows, by its 95 % interval; null: no target is stated."""
     max_matrix_labels: int = Field(default=12, ge=2)
     """Labels up to which the confusion matrix is shown; above, the pairs most often confused are listed."""
     max_listed: int = Field(default=12, ge=1)

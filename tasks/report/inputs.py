@@ -6,7 +6,7 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -15,11 +15,12 @@ from tasks.core.files import read_json, reading
 from tasks.core.params import General
 from tasks.core.paths import WINDOWS, WindowName
 from tasks.core.rows import Modality, modality
-from tasks.core.tables import columns_of, read_table
+from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout, windows
 from tasks.dataset.windows import Windows
 
 Record = Mapping[str, Any]
+SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 QUARANTINE = ["id", "label", "source_file", "source_row", "source_bytes", "reasons"]
 
 
@@ -41,6 +42,10 @@ class Inputs:
     """One for each line of the csv; an empty field is left out."""
     quarantine: Mapping[WindowName, pa.Table]
     """With the columns QUARANTINE and the one that holds texts or images."""
+    answers: pa.Table | None = None
+    """The test rows with what the model says of them; None where only metrics are read."""
+    dated: pa.Table | None = None
+    """Label and timestamp of every row of the splits; None likewise."""
 
     @property
     def is_linear(self) -> bool:
@@ -69,7 +74,19 @@ def read_inputs() -> Inputs:
         drift=read_json(paths.metrics("drift")),
         curves=read_curves(paths.CURVES),
         quarantine={window: _quarantine(layout.window(window).quarantine) for window in WINDOWS},
+        answers=_answers(layout.split("test"), layout.window("reference").scored),
+        dated=pa.concat_tables(read_table(layout.split(name), ["label", "timestamp"]) for name in SPLITS),
     )
+
+
+def _answers(test: Path, scored: Path) -> pa.Table:
+    """The test rows beside their scores, which hold the validation rows too."""
+    rows = read_table(test, ["id", "label", modality(columns_of(test))])
+    said = in_order_of(read_table(scored), rows["id"])
+    for name in said.column_names:
+        if name not in rows.column_names:
+            rows = rows.append_column(name, said[name])
+    return rows
 
 
 def _quarantine(path: Path) -> pa.Table:

@@ -7,9 +7,10 @@ from typing import Any
 
 from tasks.core.paths import WINDOWS
 from tasks.html.templates import environment
-from tasks.report import Params, charts, phrases, tables, verdict
+from tasks.report import Params, answers, charts, phrases, tables, timeline, verdict
 from tasks.report.emissions import emissions
 from tasks.report.inputs import Inputs, Record
+from tasks.report.target import on_target
 
 # The page may style itself and show the pictures that are in it, and nothing else: no script, no request.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -52,8 +53,9 @@ def render(inputs: Inputs, section: Params) -> str:
             section=section,
             windows=WINDOWS,
             kind=phrases.of(inputs.reads, inputs.is_linear),
-            **_verdict(inputs),
+            **_verdict(inputs, section),
             **_model(inputs, section),
+            **_answers(inputs),
             **_data(inputs, section),
             **_drift(inputs),
             **_foot(inputs),
@@ -68,11 +70,15 @@ def render_cost(cost: Record, section: Params) -> str:
     return template.render(policy=POLICY, cost=list(lines), energy=emissions(cost, section.country))
 
 
-def _verdict(inputs: Inputs) -> dict[str, Any]:
+def _verdict(inputs: Inputs, section: Params) -> dict[str, Any]:
     model, drift, data = verdict.findings(inputs)
     return {
         "headline": verdict.headline(model, drift),
         "findings": (model, drift, data),
+        "cards": (on_target(inputs.evaluate, section.target_macro_f1), model, drift, data),
+        "strip": timeline.accuracy_strip(inputs),
+        "origin": phrases.origin(inputs.general.model),
+        "sources": list(inputs.ingest["reference"].get("files") or ()),
         "steps": verdict.steps(inputs, model, drift, data),
     }
 
@@ -103,9 +109,23 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
     }
 
 
+def _answers(inputs: Inputs) -> dict[str, Any]:
+    if inputs.answers is None:
+        return {"mistaken": {}, "trade_off": [], "label_curves": []}
+    f1 = {label: its["f1"] for label, its in inputs.evaluate["classes"].items()}
+    return {
+        "mistaken": answers.mistaken(inputs.answers),
+        "trade_off": answers.trade_off(inputs.answers),
+        "label_curves": answers.curves(inputs.answers, f1),
+    }
+
+
 def _data(inputs: Inputs, section: Params) -> dict[str, Any]:
     ranges = {window: phrases.window_range(getattr(inputs.windows, window)) for window in WINDOWS}
+    followed, shares = timeline.label_shares(inputs)
     return {
+        "followed": followed,
+        "shares": shares,
         "ranges": ranges,
         "validate": inputs.validate,
         "split": inputs.split,

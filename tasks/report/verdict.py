@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.core.paths import WindowName
+from tasks.decision import accuracy, decision
+from tasks.report import standing
 from tasks.report.inputs import Inputs, Record
 from tasks.report.phrases import count, figure, percent, points, signed
 
@@ -17,6 +19,7 @@ MAX_UNKNOWN = 0.05  # share of unknown tokens; above, the checkpoint probably do
 MAX_QUARANTINED = 0.05  # share of quarantined rows; above, somebody should look why
 MAX_CALIBRATION_ERROR = 0.05
 MAX_RISE = 1.02  # validation loss over its lowest; above, the training overfits
+STILL_FALLING = 0.95  # validation loss over that of the epoch before; below, more epochs would lower it further
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def the_baseline(evaluate: Record) -> Finding:
     if low == high == 0:
         text = f"{_reached(evaluate)} It is the baseline itself: n-grams, tuned on validation rows."
         clause = f"The model is linear and reaches {figure(evaluate['macro_f1'])} in macro-F1"
-        return Finding("Model", "good", "A linear model", text, clause)
+        tone, title, clause = _overruled(evaluate) or ("good", "A linear model", clause)
+        return Finding("Model", tone, title, _with_sentences(text, evaluate), clause)
     return on_model(evaluate)
 
 
@@ -74,26 +78,53 @@ def _reached(evaluate: Record) -> str:
     )
 
 
+def _with_sentences(text: str, evaluate: Record) -> str:
+    return " ".join([text, *filter(None, [standing.by_others(evaluate)]), *standing.sentences(evaluate)])
+
+
 def on_model(evaluate: Record, can_ship: bool = False) -> Finding:
-    """The model against the baseline: the 95 % interval of the paired difference decides. ``can_ship``: whether the
-    baseline is a family that can be shipped instead."""
+    """The model against the baseline: the 95 % interval of the paired difference decides, unless the model has
+    collapsed or is not shown to beat the majority. ``can_ship``: whether the baseline is a family that can be shipped
+    instead."""
     low, high = evaluate["intervals"]["difference"]
-    tone, title, clause = _standing(low, high)
-    if can_ship and tone != "good":
+    others = standing.others(evaluate)
+    tone, title, clause = _overruled(evaluate) or _standing(low, high, others)
+    if can_ship and tone != "good" and (high < 0 or not others.better):
         clause = f"{clause}: {SHIP}"
     text = (
         f"{_reached(evaluate)} The baseline reaches "
         f"{figure(evaluate['baseline']['macro_f1'])} on the same rows; the difference is "
         f"{signed(evaluate['difference'])} ({signed(low)} to {signed(high)})."
     )
-    return Finding("Model", tone, title, text, clause)
+    return Finding("Model", tone, title, _with_sentences(text, evaluate), clause)
 
 
-def _standing(low: float, high: float) -> tuple[Tone, str, str]:
+def _overruled(evaluate: Record) -> tuple[Tone, str, str] | None:
+    """What is worse than any difference to the baseline."""
+    if found := standing.collapse(evaluate):
+        share = percent(found.predicted, 0)
+        return "bad", "Collapsed", f"The model has collapsed: it says “{found.label}” to {share} of the rows"
+    if standing.no_better_than_majority(evaluate):
+        label = standing.majority(evaluate).label
+        said = f"The model is not shown to be better than always answering “{label}”"
+        return "bad", f"Not shown to beat always answering “{label}”", said
+    return None
+
+
+def _standing(low: float, high: float, others: standing.Others) -> tuple[Tone, str, str]:
     if low > 0:
         return "good", "Better than the baseline", "The model is better than the baseline"
     if high < 0:
         return "bad", "Worse than the baseline", "The baseline is better than the model"
+    if others.worse and others.better:
+        said = f"worse than the baseline by {standing.listed(others.worse)}, better by {standing.listed(others.better)}"
+        return "notice", "The measures contradict each other", f"The model is {said}, and not told apart by macro-F1"
+    if others.worse:
+        said = f"The model is worse than the baseline by {standing.listed(others.worse)}, and not better by macro-F1"
+        return "bad", "Worse than the baseline", said
+    if others.better:
+        said = f"The model is better than the baseline by {standing.listed(others.better)}, but not by macro-F1"
+        return "notice", "Not better by macro-F1", said
     return (
         "notice",
         "Not significantly better than the baseline",
@@ -102,16 +133,23 @@ def _standing(low: float, high: float) -> tuple[Tone, str, str]:
 
 
 def on_drift(drift: Record) -> Finding:
-    """The verdict of ``drift``."""
+    """The verdict of ``drift``, and what became of the accuracy."""
     reason: str = drift["reason"]
-    text = f"{reason[:1].upper()}{reason[1:]}."
+    found = accuracy(drift)
+    text = " ".join(filter(None, [found.text, f"{reason[:1].upper()}{reason[1:]}."]))
+    clause = decision(drift)
     if drift["drifted"] is None:
-        return Finding("Drift", "silent", "Cannot be told", text, "whether the data have changed cannot be told")
+        return Finding("Drift", "silent", "Cannot be told", text, clause)
+    if found.answer == "lost":
+        return Finding("Drift", "bad", "Accuracy fell", text, clause)
+    held = found.answer == "held"
     if drift["drifted"]:
-        return Finding("Drift", "bad", "Changed", text, "the data have changed")
+        return Finding(
+            "Drift", "notice" if held else "bad", "Changed, accuracy held" if held else "Changed", text, clause
+        )
     if drift["significant"]:
-        return Finding("Drift", "notice", "Changed, by less than counts", text, "the data have changed a little")
-    return Finding("Drift", "good", "As before", text, "the data are as before")
+        return Finding("Drift", "notice", "Changed, by less than counts", text, clause)
+    return Finding("Drift", "good", "As before", text, clause)
 
 
 def on_data(validate: Mapping[WindowName, Record]) -> Finding:
@@ -149,10 +187,15 @@ def steps(inputs: Inputs, model: Finding, drift: Finding, data: Finding) -> list
 
 
 def _about_model(model: Finding) -> Iterator[Step]:
-    if model.tone == "bad":
+    if model.tone == "bad" and "than the baseline" in model.title:
         yield Step(
             "Do not use this model: the baseline is significantly better, and costs next to nothing. Ship it, or train "
             "longer, use more of each text (`finetune`, `tokenize.max_length`), or choose a larger checkpoint."
+        )
+    elif model.tone == "bad":
+        yield Step(
+            "Do not use this model: it tells the labels apart no better than a constant answer. Look at the labels "
+            "first, then at `finetune.learning_rate` and `finetune.epochs`."
         )
     if model.tone == "notice":
         yield Step(
@@ -195,6 +238,11 @@ def _about_training(inputs: Inputs) -> Iterator[Step]:
             f"Try fewer epochs (`finetune.epochs`): validation loss was lowest after {best} of {len(losses)} and has "
             "risen since."
         )
+    if best == len(losses) > 1 and losses[-1] < STILL_FALLING * losses[-2]:
+        yield Step(
+            f"Train longer (`finetune.epochs`): validation loss still fell from {figure(losses[-2])} to "
+            f"{figure(losses[-1])} in the last of {len(losses)} epochs, so the model is under-trained."
+        )
     unknown = inputs.tokenize["test"].get("unknown_share", 0.0)
     if unknown > MAX_UNKNOWN:
         yield Step(f"Choose a checkpoint that knows this language or script: {percent(unknown)} of tokens are unknown.")
@@ -207,7 +255,9 @@ def _about_drift(drift: Finding) -> Iterator[Step]:
             "refit: extend `windows.reference` of params.yaml to them, move `windows.current` on, and run `dvc repro`.",
             ("Drift report", "drift.html"),
         )
-    if drift.tone == "notice":
+    if drift.tone == "notice" and "held" in drift.title:
+        yield Step("Nothing is lost on the current rows; see what changed.", ("Drift report", "drift.html"))
+    elif drift.tone == "notice":
         text = "Watch the signals that moved: the change is significant, but smaller than `drift.smallest_effect`."
         yield Step(text, ("Drift report", "drift.html"))
     if drift.tone == "silent":

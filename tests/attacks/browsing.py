@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # of the extra browser, which `make test` does without
     from playwright.sync_api import Browser, Page, Playwright
@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # of the extra browser, which `make test` does without
 CHROMIUM = shutil.which("chromium")
 SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
 DRAW_MS = 500
+Scheme = Literal["light", "dark"]
 OPEN_ALL = "for (const e of document.querySelectorAll('details')) e.open = true"
 HREFS = "[...document.querySelectorAll('[href], [action], [formaction]')].flatMap(e => [e.getAttribute('href'), e.getAttribute('action'), e.getAttribute('formaction')]).filter(h => h)"  # noqa: E501
 HANDLERS = "[...document.querySelectorAll('*')].filter(e => [...e.attributes].some(a => /^on/i.test(a.name))).map(e => e.outerHTML.slice(0, 120))"  # noqa: E501
@@ -53,11 +54,13 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, args=[*SWITCHES, rules])
 
 
-def visit(browser: Browser, where: str | Path, axe: bool = False, wait_ms: int = DRAW_MS) -> Seen:
-    """Open a file or an address, open all that is folded, and say what happened."""
+def visit(
+    browser: Browser, where: str | Path, axe: bool = False, wait_ms: int = DRAW_MS, scheme: Scheme = "light"
+) -> Seen:
+    """Open a file or an address in a light or dark scheme, open all that is folded, and say what happened."""
     address = where.resolve().as_uri() if isinstance(where, Path) else where
     seen = Seen()
-    with browser.new_context(bypass_csp=False) as context:
+    with browser.new_context(bypass_csp=False, color_scheme=scheme) as context:
         page = context.new_page()
         _record(page, address, seen)
         page.goto(address, wait_until="load")

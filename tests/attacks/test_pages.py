@@ -12,6 +12,8 @@ from functools import cache
 import pyarrow as pa
 import pytest
 
+from flows.two_runs.page import Side
+from flows.two_runs.page import page as two_runs_page
 from tasks.drift import Params as DriftParams
 from tasks.drift.page import write_page
 from tasks.drift.rows import rows_from_table
@@ -23,7 +25,8 @@ from tasks.report import Params as ReportParams
 from tasks.report.inputs import Inputs
 from tasks.report.render import render, render_cost
 from tasks.validate.pages import make_self_contained
-from tests.support.report_inputs import evaluated, inputs, judged, quarantined, window
+from tests.support.report_inputs import answered, evaluated, inputs, judged, quarantined, window
+from tests.support.two_runs import StandIn
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +89,7 @@ def finished_run():
             "current": {"rows": 510, "files": {PLACE: 5}, "source": counts},
         },
         evaluate=evaluated([PLACE, "spam"]),
+        answers=answered([PLACE, "spam"]),
         drift=drift,
         finetune={"temperature": 1.0, "labels": [PLACE, "spam"], PLACE: PLACE},
         quarantine={"reference": quarantined(row), "current": quarantined(row)},
@@ -127,7 +131,17 @@ def written(file, text):
     return file
 
 
-PAGES = {"report": report, "cost": cost, "explained": explained, "Data Docs": data_docs}
+def two_runs(payload, folder):
+    def one(side):
+        run = StandIn(payload, folder / side, labels=(payload, "ham", "spam"), words=payload)
+        run.params[payload] = f"{side} {payload}"
+        return Side(side.upper(), run, "../other/reports/")
+
+    return written(folder / "two.html", two_runs_page(one("a"), one("b")))
+
+
+PAGES = {"report": report, "cost": cost, "explained": explained, "Data Docs": data_docs, "two runs": two_runs}
+SCHEMES = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
@@ -173,14 +187,16 @@ def drift_page(words, folder):
 @pytest.mark.long
 def test_nothing_of_the_data_runs_on_evidentlys_page(visit, tmp_path):
     (tmp_path / "calm").mkdir()
-    calm = visit(drift_page("words", tmp_path / "calm"), axe=True, wait_ms=4000)
-    assert calm.serious == []
+    page = drift_page("words", tmp_path / "calm")
+    calm = visit(page, axe=True, wait_ms=4000)
+    assert calm.serious == [] == visit(page, axe=True, wait_ms=4000, scheme="dark").serious
     hostile = visit(drift_page(" ".join(PAYLOADS.values()), tmp_path), wait_ms=4000)
     assert (hostile.dialogs, hostile.requests, hostile.script_links) == ([], [], [])
     assert len(hostile.scripts) == len(calm.scripts) and hostile.elements <= calm.elements
     assert hostile.handlers == [] and not [link for link in hostile.links if "evil" in link]
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("page", PAGES)
-def test_nothing_serious_keeps_a_person_from_reading_a_page(page, visit, tmp_path):
-    assert visit(PAGES[page]("words", tmp_path), axe=True).serious == []
+def test_nothing_serious_keeps_a_person_from_reading_a_page(page, scheme, visit, tmp_path):
+    assert visit(PAGES[page]("words", tmp_path), axe=True, scheme=scheme).serious == []

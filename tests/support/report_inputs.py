@@ -50,6 +50,14 @@ def evaluated(labels, right=0.9):
     return evaluate(splits, scored, baseline, EvaluateParams(resamples=200), 7) | {"behaviour": tests}
 
 
+def answered(labels, right=0.9):
+    """The test rows of ``evaluated`` beside the model's answers."""
+    rows, said = scored_rows(labels, 30 * len(labels), 2, right)
+    for name in said.column_names[1:]:
+        rows = rows.append_column(name, said[name])
+    return rows
+
+
 def behaved_as(name, passed):
     kept = passed / 20 >= 0.9
     shares = {"cases": 20, "passed": passed, "share": passed / 20, "interval": [0.5, 0.99]}
@@ -140,6 +148,8 @@ def inputs(**changes):
             "reference": quarantined(*[{"text": "the same again", "label": "ham", "reasons": ["duplicate_text"]}] * 3),
             "current": quarantined(*[{"text": None, "source_bytes": b"a\xff\x00b", "reasons": ["text_missing"]}] * 10),
         },
+        "answers": answered(["ham", "spam"]),
+        "dated": scored_rows(["ham", "spam"], 60, 2)[0].select(["label", "timestamp"]),
     }
     return Inputs(**given | changes)
 
@@ -154,9 +164,12 @@ def laid_out(found, folder):
         write_json(found.validate[name], folder / paths.metrics("validate", name))
         write_table(found.quarantine[name], folder / layout.window(name).quarantine)
     write_json(COST, folder / paths.FINETUNE_COST)
-    for file in (*(layout.SPLITS / f"{name}.parquet" for name in ("train", "validation", "test")), WEIGHTS):
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text(file.name)
+    rows, said = scored_rows(["ham", "spam"], 60, 2)
+    for name, table in (("train", rows), ("validation", rows.slice(0, 0)), ("test", rows)):
+        write_table(table, folder / layout.SPLITS / f"{name}.parquet")
+    write_table(said, folder / layout.window("reference").scored)
+    (folder / WEIGHTS).parent.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS).write_text(WEIGHTS.name)
     (folder / paths.CURVES).write_text(
         "epoch,step,train_loss,validation_loss\n1,22,0.3,0.2\n2,44,,0.1\n", encoding="utf-8"
     )

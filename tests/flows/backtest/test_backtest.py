@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ from flows.backtest.replay import (
     summary,
 )
 from flows.machine.home import Home
-from flows.parameters import Policy, Prices, Replay, Window
+from flows.parameters import Policy, Prices, RefitOn, Replay, Window
 from flows.runs.metrics import DriftVerdict
 from flows.windows import ranges
 from flows.windows.policy import decide
@@ -131,6 +132,33 @@ def test_prices_rank_policies_and_say_what_chance_explains(tmp_path):
     dear = replace(found, prices=Prices(wrong_answer=0.01, review=1000))
     assert "never, the first policy, costs least" in page.advice(dear)
     assert page.advice(replace(found, prices=None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        (("0000011111", "1111111111"), "schedule, every 28 days served best: 50.0 points of accuracy more than never"),
+        (("0111111111", "1111111111"), "no policy is shown to serve better than never"),
+        (("1111111111", "0111111111"), "never served best: no other policy was more accurate"),
+    ],
+)
+def test_the_title_is_the_answer_and_chance_is_no_answer(tmp_path, right, said):
+    steps, _ = replayed(tmp_path, "never")
+    rules = [Policy(), Policy(refit_on="schedule")]
+    of = {
+        rule.refit_on: [replace(steps[0], result=replace(steps[0].result, rows=10, right=its))]
+        for rule, its in zip(rules, right, strict=True)
+    }
+    found = page.Replayed("x", "how", rules, of, 5)
+    assert page.answer(found).startswith(said)
+    assert f"<h1>{said[0].upper()}{said[1:]}" in page.page(found)
+
+
+def test_every_policy_has_its_colour_in_both_schemes():
+    template = (Path(page.__file__).parent / page.TEMPLATE).read_text(encoding="utf-8")
+    assert set(page.COLOURS) == set(get_args(RefitOn))
+    for colour in page.COLOURS.values():
+        assert template.count(f"{colour.removeprefix('var(').removesuffix(')')}: #") == 2
 
 
 def test_what_is_finished_is_not_done_again_by_whichever_policy(tmp_path):

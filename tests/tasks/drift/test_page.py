@@ -13,7 +13,7 @@ import pytest
 from tasks.drift import Params
 from tasks.drift.distributions import evidently_frame
 from tasks.drift.examples import what_changed
-from tasks.drift.page import write_page
+from tasks.drift.page import dates, shares, write_page
 from tasks.drift.rows import Rows, rows_from_table
 from tasks.drift.verdict import drift_verdict
 from tasks.redaction import redact
@@ -124,12 +124,25 @@ def test_a_browser_draws_the_page_and_runs_nothing_from_the_data(pages, tmp_path
 def test_the_page_says_what_moved_and_why(tmp_path):
     page = page_of(tmp_path, rows(1, 100), rows(2, 100, extra="viagra winner casino lottery jackpot"), examples=3)
     words = Parsed(page.read_text()).words
-    assert "Changed" in words and any("signals moved enough for an alarm" in text for text in words)
+    assert any("signals moved enough for an alarm" in text and "Inputs: changed." in text for text in words)
+    decisions = ("The data have changed", "of accuracy are lost: refit", "is not ruled out")
+    assert any(said in text for text in words for said in decisions), "the title is what to do"
     assert "alarm" in words and "as before" in words
     assert {"viagra", "winner", "casino", "lottery", "jackpot"} & set(words)
 
 
 @pytest.mark.long
+def test_shares_of_labels_add_up_and_dates_and_a_link_back_are_shown_where_there_are_such():
+    found = list(shares(rows(1, 100), rows(2, 100)))
+    assert [one["kind"] for one in found] == ["predictions", "labels"]
+    for one in found:
+        for side in ("reference", "current"):
+            assert sum(line[side] for line in one["lines"]) == pytest.approx(1)
+    times = np.array(["2026-01-03T10", "2026-01-01", "NaT"], "datetime64[us]")
+    assert dates(Rows(3, times=times)) == "2026-01-01 to 2026-01-03"
+    assert dates(Rows(1, times=times[1:2])) == "2026-01-01" and dates(Rows(3)) == ""
+
+
 def test_the_same_rows_give_the_same_bytes(tmp_path):
     first, second = (page_of(tmp_path, rows(1, 60), rows(2, 60)).read_bytes() for _ in range(2))
     assert first == second

@@ -11,6 +11,7 @@ from huggingface_hub import ModelCard
 
 from tasks.core import params, paths
 from tasks.core.errors import UserError
+from tasks.dataset import layout
 from tasks.report import Card, Params
 from tasks.report.card import model_card, plain
 from tasks.report.emissions import emissions
@@ -44,7 +45,8 @@ def test_the_hub_reads_the_header(text, found):
 
 def test_data_and_weights_are_named_by_their_content_and_every_measure_has_its_interval(text, found):
     for name in ("train", "validation", "test"):
-        assert hashlib.sha256(f"{name}.parquet".encode()).hexdigest() in text
+        file = found[0] / layout.SPLITS / f"{name}.parquet"
+        assert hashlib.sha256(file.read_bytes()).hexdigest() in text
     assert hashlib.sha256(b"model.safetensors").hexdigest() in text
     low, high = found[1].evaluate["intervals"]["macro_f1"]
     assert f"[{low:.3f}, {high:.3f}]" in text

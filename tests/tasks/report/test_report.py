@@ -192,7 +192,9 @@ def test_the_headline_holds_both_verdicts(ordinary, drifted, significant, words_
 def test_a_model_that_does_not_win_is_told_in_the_first_sentence_with_the_way_to_ship_the_baseline(
     ordinary, ends, words_
 ):
-    figures = ordinary.evaluate | {"intervals": ordinary.evaluate["intervals"] | {"difference": list(ends)}}
+    alike = {key: [-0.1, 0.1] for key in ordinary.evaluate["differences"]}
+    of = ordinary.evaluate["intervals"] | {"difference": list(ends), "differences": alike}
+    figures = ordinary.evaluate | {"intervals": of}
     said = Parsed(render(replace(ordinary, evaluate=figures), Params())).text
     first = said[said.index("The baseline is better" if ends[1] < 0 else "The model is not") :]
     assert (
@@ -258,7 +260,10 @@ def test_where_all_is_well_there_is_nothing_to_do(ordinary):
     figures["intervals"] = figures["intervals"] | {"difference": [0.01, 0.02]}
     calm = ordinary.drift | {"drifted": False, "significant": False}
     clean = inputs(
-        evaluate=figures, drift=calm, validate=dict.fromkeys(paths.WINDOWS, window(10, {}, {"ham": 5, "spam": 5}))
+        evaluate=figures,
+        drift=calm,
+        validate=dict.fromkeys(paths.WINDOWS, window(10, {}, {"ham": 5, "spam": 5})),
+        curves=[record | {"validation_loss": 0.1} for record in ordinary.curves],
     )
     (step,) = verdict.steps(clean, *verdict.findings(clean))
     assert "Nothing here is a reason not to use this model" in step.text

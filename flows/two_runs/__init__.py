@@ -1,0 +1,1 @@
+"""Two runs beside each other on one page: ``driftline report RUN OTHER``."""
