@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.core.files import replacing
-from tasks.decision import accuracy, decision
+from tasks.recommendation import accuracy, recommendation
 from tasks.drift import Params
 from tasks.drift.distributions import evidently_report
 from tasks.drift.examples import what_changed
@@ -94,7 +94,7 @@ def _page(
     title, tone = TITLES[(verdict["drifted"], verdict["significant"])]
     template = environment(Path(__file__).parent).get_template("page.html")
     head = template.render(
-        title=decision(verdict) if verdict["signals"] else title,
+        title=recommendation(verdict) if verdict["signals"] else title,
         word=title,
         linked=linked,
         tone="alarm" if accuracy(verdict).answer == "lost" else tone,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.core.paths import WindowName
-from tasks.decision import accuracy, decision
+from tasks.recommendation import accuracy, recommendation
 from tasks.report import standing
 from tasks.report.inputs import Inputs, Record
 from tasks.report.phrases import count, figure, percent, points, signed
@@ -137,7 +137,7 @@ def on_drift(drift: Record) -> Finding:
     reason: str = drift["reason"]
     found = accuracy(drift)
     text = " ".join(filter(None, [found.text, f"{reason[:1].upper()}{reason[1:]}."]))
-    clause = decision(drift)
+    clause = recommendation(drift)
     if drift["drifted"] is None:
         return Finding("Drift", "silent", "Cannot be told", text, clause)
     if found.answer == "lost":

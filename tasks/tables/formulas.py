@@ -7,23 +7,20 @@ there, as one set to semicolons does, begins a cell. ``unguarded(guarded(cell)) 
 
 from __future__ import annotations
 
-import re
+import regex
 
 SIGNS = "=＝﹦⁼₌+＋﹢⁺₊﬩-－﹣⁻₋−@＠﹫"
 """What begins a formula, and what is normalised to it."""
 BREAKS = ",;\t\r\n"
 """Where a file can be divided into cells."""
-UNSEEN = (
-    "\x00-\x08\x0b\x0c\x0e-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
-    "\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
-)
-"""Spaces and controls, breaks left out, and signs without width."""
+UNSEEN = r"\p{C}\p{Z}\p{M}\u115f\u1160\u2800\u3164\uffa0"
+"""Controls, signs without width, spaces, marks on the letter before, and blank letters."""
 QUOTES = "'\"`‘’“”＇＂"
-_FORMULA = rf"[{UNSEEN}{QUOTES}]*[{re.escape(SIGNS)}]"
-_BEGINNING = re.compile(rf"[{UNSEEN}{QUOTES}\t\r\n]*[{re.escape(SIGNS)}]|'*[{UNSEEN}\t\r\n](?<![ \xa0])")
-_INSIDE = re.compile(rf"([{BREAKS}])(?={_FORMULA})")
-_INSIDE_GUARDED = re.compile(rf"([{BREAKS}])'(?={_FORMULA})")
-_NUMBER = re.compile(r"[+-]?([0-9][0-9.,]*|\.[0-9]+)([eE][+-]?[0-9]+)?%?|nan|[+-]?inf")
+_FORMULA = rf"(?V1)[{UNSEEN}{QUOTES}--[{BREAKS}]]*+[{regex.escape(SIGNS)}]"
+_BEGINNING = regex.compile(rf"(?V1)[{UNSEEN}{QUOTES}]*+[{regex.escape(SIGNS)}]|'*[{UNSEEN}](?<![ \xa0])")
+_INSIDE = regex.compile(rf"([{BREAKS}])(?={_FORMULA})")
+_INSIDE_GUARDED = regex.compile(rf"([{BREAKS}])'(?={_FORMULA})")
+_NUMBER = regex.compile(r"[+-]?([0-9][0-9.,]*|\.[0-9]+)([eE][+-]?[0-9]+)?%?|nan|[+-]?inf")
 
 
 def guarded(cell: str) -> str:

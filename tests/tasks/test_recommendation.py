@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.decision import accuracy, decision
+from tasks.recommendation import accuracy, recommendation
 
 
 def drift(drifted=True, significant=True, **performance):
@@ -41,13 +41,13 @@ def estimated(value, half):
         (drift(**estimated(0.95, 0.02)), "accuracy held by the estimate: label a few rows"),
     ],
 )
-def test_the_window_gets_one_decision(found, said):
-    assert said in decision(found)
+def test_the_window_gets_one_recommendation(found, said):
+    assert said in recommendation(found)
 
 
 def test_labels_count_more_than_estimates_and_without_either_nothing_is_said_of_accuracy():
     both = drift(**measured(0.89, 0.02), **estimated(0.95, 0.01))
     assert accuracy(both).answer == "lost" and "measured on 500 labelled rows" in accuracy(both).text
-    assert accuracy(drift()).answer == "unknown" and decision(drift()) == "the data have changed"
+    assert accuracy(drift()).answer == "unknown" and recommendation(drift()) == "the data have changed"
     nothing = {**drift(), "performance": dict.fromkeys(("reference_accuracy", "reference_interval"))}
     assert accuracy(nothing).answer == "unknown"

@@ -1,7 +1,7 @@
 """What the current window asks for: the change of accuracy beside the reference, and one sentence on what to do.
 
-From what ``metrics/drift.json`` says, for the page of ``drift`` and for the report. The verdict that rings, which knows
-the windows before and the policy, is ``flows/windows/verdict.py``.
+Both from ``metrics/drift.json``, for the page of ``drift`` and for the report. Whether there is an alarm, which depends on
+earlier windows and on the policy too, is decided in ``flows/windows/verdict.py``.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _tolerated(drift: Record) -> float:
     return float((drift["signals"].get("accuracy") or {}).get("smallest_effect", TOLERATED))
 
 
-def decision(drift: Record) -> str:
+def recommendation(drift: Record) -> str:
     """What to do about this window, in a few words; as the title of a page and half a sentence."""
     if drift["drifted"] is None:
         return "whether the data have changed cannot be told"
