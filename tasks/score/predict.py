@@ -21,7 +21,7 @@ from tasks.modelling import decision, pixels
 from tasks.modelling.checkpoints import checkpoint, head
 from tasks.modelling.decision import Thresholds, decide
 from tasks.score import Params, Precision
-from tasks.score.passes import cls_only_last_layer, most_tokens, passes, sample
+from tasks.score.passes import cls_only_last_layer, most_tokens, passes, trial
 from tasks.score.precision import forward_pass, refuse_unfit
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _run(
     def batch_of(rows: Iterable[int]) -> Batch:
         return {name: values.to(model.device) for name, values in inputs.batch(rows).items()}
 
-    tried = batch_of(few) if (few := sample(lengths)) else None
+    tried = batch_of(few) if (few := trial(lengths)) else None
     with ExitStack() as stack:
         for block in (torch.inference_mode(), cls_only_last_layer(model, tried), forward_pass(model, precision)):
             stack.enter_context(block)

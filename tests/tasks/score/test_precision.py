@@ -16,7 +16,6 @@ from tasks.dataset import layout
 from tasks.modelling.checkpoints import checkpoint
 from tasks.score import Params
 from tasks.score import __main__ as stage
-from tasks.score import predict as predicting
 from tasks.score.__main__ import score_window
 from tasks.score.precision import SAMPLE, BesideFp32, sample
 from tasks.score.predict import predict
@@ -46,7 +45,6 @@ def made(monkeypatch):
         return processor, model
 
     monkeypatch.setattr(checkpoint, "load_trained", loaded)
-    monkeypatch.setattr(predicting, "sample", lambda _: [])  # the two rows that the last layer is tried on, in fp32
     return seen
 
 
