@@ -84,7 +84,7 @@ def onnx() -> Arm:
 def sentence_transformers() -> Arm:
     """``SentenceTransformer.encode``: embeddings alone, the mean over the tokens, no classifier."""
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
     encoder = Transformer(str(source().folder), max_seq_length=LONGEST)
     model = SentenceTransformer(modules=[encoder, Pooling(encoder.get_word_embedding_dimension())], device="cpu")
