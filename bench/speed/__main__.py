@@ -20,7 +20,7 @@ from bench.speed.table import text
 
 HEADING = "Tokens per CPU second, scoring and training"
 WITHOUT = (
-    "SetFit 1.2.0, put beside the locked packages, does not import without `evaluate`, which they lack, and was not run; "
+    "SetFit 1.2.0, put beside the locked packages, does not import without `evaluate`, which they lack: not run; "
     "model2vec 0.10.0 trains a table of vectors and no layers, and to make one of MiniLM it asks for a transformers "
     "below 5.4."
 )
