@@ -62,7 +62,7 @@ MOVED = {  # 0.1.0 → 0.2.0
     "tasks/finetune/losses.py": "tasks/modelling/training/divergence.py",
     "tasks/finetune/micro.py": "tasks/finetune/micro_batches.py",
     "tasks/finetune/named.py": "tasks/finetune/objectives.py",
-    "tasks/finetune/narrow.py": "tasks/finetune/cls_only.py",
+    "tasks/finetune/narrow.py": "tasks/modelling/cls_only.py",
     "tasks/finetune/pace.py": "tasks/finetune/eval_schedule.py",
     "tasks/finetune/pictures.py": "tasks/finetune/image_batches.py",
     "tasks/finetune/resumable.py": "tasks/modelling/training/trainer.py",

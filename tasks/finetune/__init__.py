@@ -4,8 +4,8 @@ Reads ``data/tokens/`` and the checkpoint (or ``warm_start``'s folder), nothing 
 ``reports/curves.csv``, ``metrics/finetune.json`` and ``reports/finetune_cost.json``. The loop is
 ``transformers.Trainer``'s (``tasks/modelling/training/trainer.py``). Batches and savings are ours: frozen layers run
 once (``frozen.py``), and not again for a training that needs the same (``kept_pass.py``), the last layer runs for the
-CLS token only where no other is read (``cls_only.py``), embeddings of tokens that never occur are not updated
-(``vocabulary.py``), the last layer starts as a linear probe (``probe.py``), and temperature scaling comes last
+CLS token only where no other is read (``tasks/modelling/cls_only.py``), embeddings of tokens that never occur are not
+updated (``vocabulary.py``), the last layer starts as a linear probe (``probe.py``), and temperature scaling comes last
 (``temperature.py``). Images: ``image_batches.py``.
 
 An interrupted run resumes from its checkpoint in ``.checkpoints/<fingerprint>/``

@@ -24,9 +24,9 @@ from transformers import PreTrainedModel
 from tasks.core.errors import UserError
 from tasks.core.faults import is_machines
 from tasks.finetune.batching import Rows, model_inputs, passes
-from tasks.finetune.cls_only import ClsOnlyLayer, is_bert_layer
 from tasks.finetune.micro_batches import halved_on_oom
 from tasks.finetune.pieces import Pieces
+from tasks.modelling.cls_only import ClsOnlyLayer, is_bert_layer
 
 TOLERANCE = 1e-4  # of the logits: float32 sums in another order differ by less
 UNREAD = ("id2label", "label2id", "decision", "problem_type", "_name_or_path")  # of a config: the head's, and names

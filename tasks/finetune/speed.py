@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from tasks.finetune.cls_only import ClsOnlyLayer
+from tasks.modelling.cls_only import ClsOnlyLayer
 
 SECONDS = 0.3
 FOR_ALL_TOKENS = ("attention.self.key", "attention.self.value")  # in a CLS-only layer
@@ -51,9 +51,14 @@ def _owners(module: nn.Module, name: str) -> Iterator[nn.Module]:
 
 @torch.no_grad()
 def matmul_rate(
-    found: Matrices, tokens: int, device: torch.device, dtype: torch.dtype, seconds: float = SECONDS
+    found: Matrices,
+    tokens: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    seconds: float = SECONDS,
+    clock: Callable[[], float] = perf_counter,
 ) -> float:
-    """FLOP/s of a training step's multiplications over ``tokens``, forward and backward; 0 for none."""
+    """FLOP/s of a training step's multiplications over ``tokens``, forward and backward, by that clock; 0 for none."""
     operands = [
         [torch.ones(shape, device=device, dtype=dtype) for shape in ((tokens, n), (m, n), (tokens, m))]
         for m, n in dict.fromkeys(found.by_token)
@@ -70,9 +75,9 @@ def matmul_rate(
             torch.cuda.synchronize()
 
     step()
-    started, rounds = perf_counter(), 0
-    while perf_counter() - started < seconds:
+    started, rounds = clock(), 0
+    while clock() - started < seconds:
         step()
         rounds += 1
     work = rounds * sum(6 * tokens * m * n for m, n in dict.fromkeys(found.by_token))
-    return work / (perf_counter() - started)
+    return work / (clock() - started)

@@ -29,7 +29,7 @@ class Params(Section):
     """Section ``score``."""
 
     batch_size: int = Field(default=32, ge=1)
-    """Rows per batch."""
+    """Rows per batch; of a transformer on a CPU fewer, so that a batch has at most 1,024 tokens."""
     threads: int = Field(default=2, ge=1)
     """CPU threads. The last digits of the result depend on it."""
     precision: Precision = "fp32"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from tasks.modelling import decision, pixels
 from tasks.modelling.checkpoints import checkpoint, head
 from tasks.modelling.decision import Thresholds, decide
 from tasks.score import Params, Precision
+from tasks.score.passes import cls_only_last_layer, most_tokens, passes, trial
 from tasks.score.precision import forward_pass, refuse_unfit
 
 if TYPE_CHECKING:
@@ -149,10 +151,18 @@ def _run(
     last, lengths = checkpoint.last_layer(model), inputs.lengths()
     logits = np.empty((len(lengths), last.out_features), np.float64)
     embeddings = np.empty((len(lengths), last.in_features), np.float32)
-    batches = head.batches_of(lengths, batch_size, head.needs_equal_lengths(model))
-    with torch.inference_mode(), forward_pass(model, precision), head.watching_last_layer(model) as seen:
+    batches = passes(lengths, batch_size, head.needs_equal_lengths(model), most_tokens(model))
+
+    def batch_of(rows: Iterable[int]) -> Batch:
+        return {name: values.to(model.device) for name, values in inputs.batch(rows).items()}
+
+    tried = batch_of(few) if (few := trial(lengths)) else None
+    with ExitStack() as stack:
+        for block in (torch.inference_mode(), cls_only_last_layer(model, tried), forward_pass(model, precision)):
+            stack.enter_context(block)
+        seen = stack.enter_context(head.watching_last_layer(model))
         for rows in tqdm(batches, desc="score", unit=" batches", disable=len(lengths) < MIN_BAR_ROWS):
-            batch = {name: values.to(model.device) for name, values in inputs.batch(rows).items()}
+            batch = batch_of(rows)
             found = model(**batch).logits
             logits[rows] = found.double().cpu().numpy()
             seen.given = seen.given.float()

@@ -1,8 +1,8 @@
 """A BERT's last layer computed for the CLS token only.
 
 A classifier that reads only the first token's final state needs the other tokens as keys and values only: of a layer's
-12·hidden² multiplications a token, 2·hidden² remain. The result is the same; ``frozen.can_use_cls_only`` checks it for
-every model before training.
+12·hidden² multiplications a token, 2·hidden² remain. The result is the same; every model is tried before it is used so:
+by ``tasks/finetune/frozen.py`` before training, by ``tasks/score/passes.py`` before scoring.
 """
 
 from __future__ import annotations
