@@ -152,6 +152,8 @@ def made(home: Home, key: str, commit: str) -> Iterator[Place]:
     with locks.holding(home.folder / "locks" / "search.lock", f"search {key}", "refuse"):
         checkpoints = private_folder(folder / "checkpoints")
         _wait_for_earlier(checkpoints)
+        for left in home.searches.glob("*/clone"):  # by a search that was killed
+            shutil.rmtree(left, ignore_errors=True)
         clone = workspace.clone(home, commit, folder / "clone", workspace.shared_cache(home))
         (clone / paths.CHECKPOINTS).unlink()
         (clone / paths.CHECKPOINTS).symlink_to(checkpoints)

@@ -33,10 +33,13 @@ class Parameter(Section):
     """A key of params.yaml: a range, of whole numbers where both ends are, or choices."""
 
     low: int | float | None = None
+    """With ``high``: only whole numbers are drawn where both are whole."""
     high: int | float | None = None
+    """Included."""
     log: bool = False
     """Draw evenly over the logarithm."""
     choices: list[Value] | None = Field(default=None, min_length=2)
+    """In the place of a range."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Parameter:

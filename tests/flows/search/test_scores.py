@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flows.search.scores import Predictions, optimism
+from flows.search.scores import Predictions, optimism, predictions
+from tasks.core import paths
+from tasks.core.tables import write_table
+from tasks.dataset import layout
+from tasks.finetune.__main__ import write_classifier
+from tasks.modelling.checkpoints import checkpoint
+from tests.support.mails import mails
 
 MEASURES = ("log_loss", "accuracy", "macro_f1")
 ROWS = 200
@@ -70,3 +76,16 @@ def test_predictions_come_back_as_they_were_written(tmp_path):
     one.write(tmp_path / "some" / "one.npz")
     back = Predictions.read(tmp_path / "some" / "one.npz")
     assert (back.probability == one.probability).all() and (back.truth == one.truth).all()
+
+
+def test_the_validation_rows_are_all_that_is_read(tiny_checkpoint, tokens, tmp_path, monkeypatch):
+    """In a folder where no other table lies."""
+    monkeypatch.chdir(tmp_path)
+    rows = mails(24, 1)
+    write_table(rows, layout.split("validation"))
+    (tmp_path / "params.yaml").write_text("seed: 7\n")
+    model = checkpoint.classifier(checkpoint.Checkpoint(str(tiny_checkpoint)), ["ham", "spam"])
+    write_classifier(model, tokens / "tokenizer", paths.CLASSIFIER)
+    found = predictions()
+    assert found.probability.shape == (24, 2)
+    assert [["ham", "spam"][number] for number in found.truth] == rows["label"].to_pylist()

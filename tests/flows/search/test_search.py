@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +49,7 @@ def environment(repository):
 def home(repository, environment):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRIFTLINE_HOME", environment["DRIFTLINE_HOME"])
-        patch.setenv("PATH", f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}")
+        patch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
         for name, value in IDENTITY.items():
             patch.setenv(name, value)
         yield Home.of(repository)
