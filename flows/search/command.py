@@ -12,7 +12,7 @@ from flows.runs import workspace
 from flows.search import closing, place, space
 from flows.search.closing import Tried
 from flows.search.scores import Predictions, optimism
-from flows.search.study import NOW, Search, opened
+from flows.search.study import Search, opened
 from tasks.core import params
 from tasks.core.errors import UserError
 from tasks.core.extras import require_extra
@@ -54,7 +54,7 @@ def _clean_commit(home: Home) -> str:
 
 def _closing(home: Home, folder: Path, tried: Tried, seed: int) -> Iterator[str]:
     """What it came to, also as a page."""
-    names = [NOW, *(one.name for one in tried.complete)]
+    names = [f"search-{folder.name}-0", *(one.name for one in tried.complete)]
     of = {name: Predictions.read(place.predictions_file(folder, name)) for name in names}
     said = list(closing.lines(tried, optimism(of, tried.space.measure, seed)))
     file = home.origin / PAGE

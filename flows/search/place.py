@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from flows.errors import StageFailed
 from flows.machine import locks
-from flows.machine.git import git
+from flows.machine.git import git, succeeds
 from flows.machine.home import Home
 from flows.pipeline import dvc_locks, guard
 from flows.pipeline.graph import Dag
@@ -37,7 +37,6 @@ SUMMARY = paths.METRICS / "summary.json"
 KEPT_LINES = 5  # of a failed trial's output
 POLL_SECONDS = 0.2
 Evaluations = Sequence[float]
-START = "refs/driftline/search"  # in the clone
 
 
 def predictions_file(folder: Path, name: str) -> Path:
@@ -59,24 +58,41 @@ class Place:
         """What the trainings print."""
         return self.folder / "trials.log"
 
-    def train(self, space: Space, values: Values, unpromising: Callable[[Evaluations], bool]) -> bool:
+    def name(self, number: int) -> str:
+        """Of a trial and its experiment; 0 is the pipeline as it stands."""
+        return f"search-{self.folder.name}-{number}"
+
+    def train(self, name: str, space: Space, values: Values, unpromising: Callable[[Evaluations], bool]) -> bool:
         """Train with these values; False where ``unpromising``, asked after each evaluation, ended it.
 
-        StageFailed: with the last lines. On Ctrl-C the training saves a checkpoint, and the exception goes on.
+        What an earlier search trained under this name is taken as it is. StageFailed: with the last lines. On Ctrl-C
+        the training saves a checkpoint, and the exception goes on.
         """
-        git(self.clone, "restore", f"--source={START}", "--worktree", ".")
+        if self._restored(name):
+            workspace.materialise(self.clone)
+        else:
+            self._restored(self.name(0))
         change(paths.PARAMS, nested(values))
         with self.log.open("ab") as out:
             ended = _watched(out, lambda: unpromising(self._evaluations(space.curve)))
         if ended:
             self.forget_checkpoints()
+        else:
+            self._push(name)  # before it is scored: a kill then loses no training
         return not ended
 
-    def begin(self) -> None:
-        """Bring the pipeline up to date up to the training, as it stands."""
-        with self.log.open("ab") as out:
-            _watched(out, lambda: False)
-        git(self.clone, "update-ref", START, record.commit_work(self.clone, "search: as it stands"))
+    def _restored(self, name: str) -> bool:
+        """Take the files that git tracks from an experiment; False where it is not there."""
+        ref = record.experiment_ref(self.commit, name)
+        if not succeeds(self.home.origin, "rev-parse", "--verify", "--quiet", ref):
+            return False
+        git(self.clone, "fetch", "--quiet", "origin", ref)
+        git(self.clone, "restore", "--source=FETCH_HEAD", "--worktree", ".")
+        return True
+
+    def _push(self, name: str) -> None:
+        saved = record.commit_work(self.clone, f"search: {name}")
+        git(self.clone, "push", "--quiet", "origin", f"+{saved}:{record.experiment_ref(self.commit, name)}")
 
     def score(self, name: str) -> Predictions:
         """What ``models/classifier`` says of the validation rows, kept under the trial's name."""
@@ -95,8 +111,7 @@ class Place:
             file.unlink(missing_ok=True)
         write_json({f"validation_{key}": round(value, 6) for key, value in measures.items()}, SUMMARY)
         workspace.forget_other_stages(self.clone, set(dag.order()) - set(later))
-        saved = record.commit_work(self.clone, f"search: {name}")
-        git(self.clone, "push", "--quiet", "origin", f"+{saved}:{record.experiment_ref(self.commit, name)}")
+        self._push(name)
 
     def forget_checkpoints(self) -> None:
         """Delete those of a trial that is over; the frozen layers' passes stay."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import optuna
 
 IN_A_ROW = 3  # failed trials that end a search: something else is wrong
-NOW = "now"
-"""What the predictions of the pipeline as it stands are kept as."""
 
 
 def opened(folder: Path, key: str, space: Space) -> optuna.Study:
@@ -73,8 +71,11 @@ class Search:
 
     def _begin(self) -> str:
         """The pipeline as it stands is trained first, or is there: what trials are compared with."""
-        self.place.begin()
-        score = self.place.score(NOW).measures()[self.space.measure]
+        name = self.place.name(0)
+        self.place.train(name, self.space, {}, lambda _: False)
+        measures = self.place.score(name).measures()
+        self.place.save(name, measures)
+        score = measures[self.space.measure]
         self.study.set_user_attr(AS_IT_STANDS, score)
         return f"params.yaml as it stands  {in_words(self.space.measure, score)}"
 
@@ -93,7 +94,7 @@ class Search:
         self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + done)
         trial = self.study.ask()
         values = self.space.suggested(trial)
-        trial.set_user_attr(NAME, f"search-{self.study.study_name}-{done + 1}")
+        trial.set_user_attr(NAME, self.place.name(done + 1))
         trial.set_user_attr(VALUES, values)
         return trial, values
 
@@ -110,7 +111,7 @@ class Search:
                 trial.report(value, step)
             return bool(fresh) and trial.should_prune()
 
-        if not self.place.train(self.space, values, unpromising):
+        if not self.place.train(trial.user_attrs[NAME], self.space, values, unpromising):
             self.study.tell(trial, state=TrialState.PRUNED)
             return f"ended early, after {evaluations} evaluation{'s' * (evaluations != 1)}"
         name = trial.user_attrs[NAME]

@@ -25,7 +25,7 @@ params:
   finetune.learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}
   finetune.warmup: {low: 0.0, high: 0.3}
 """
-EPOCHS = 40  # long enough to be killed in
+EPOCHS = 12  # long enough to be killed in
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_killed_in_the_middle_of_a_trial_it_goes_on(repository, environment, hom
     said = searched(repository, environment).stdout
     assert "resuming at step" in log(home), log(home)[-3000:]
     assert "trial 1 of 3" not in said and re.findall(r"^trial (\d) of 3", said, re.M) == ["2", "3"]
-    assert set(experiments(repository)) == {"1", "2", "3"}
+    assert set(experiments(repository)) == {"0", "1", "2", "3"}
     assert not any(checkpoints.glob("*/step-*")), "what is over needs no checkpoint"
 
 
@@ -107,7 +107,7 @@ def test_each_trial_is_an_experiment_with_its_values_and_score(repository, home)
         (revision,) = one["revs"]
         named[revision["name"].rpartition("-")[2]] = revision["data"]
     rates = {one["params"]["params.yaml"]["data"]["finetune"]["learning_rate"] for one in named.values()}
-    assert named.keys() == {"1", "2", "3"} and len(rates) == 3
+    assert named.keys() == {"0", "1", "2", "3"} and len(rates) == 4
     for one in named.values():
         scores = one["metrics"]["metrics/summary.json"]["data"]
         assert scores.keys() == {"validation_log_loss", "validation_accuracy", "validation_macro_f1"}
@@ -126,18 +126,19 @@ def test_a_search_that_is_over_says_again_what_it_came_to(repository, environmen
 def test_a_hopeless_training_is_ended_and_leaves_nothing(repository, home):
     space, _ = load(repository)
     at = run(repository, "git", "rev-parse", "HEAD").stdout.strip()
-    with place.made(home, "by-hand", at) as here:
-        here.begin()
+    with place.made(home, study(home).name, at) as here:
         reached = []
 
         def hopeless(evaluations):
             reached[:] = evaluations
             return len(evaluations) >= 3
 
-        assert not here.train(space, {"finetune.learning_rate": 0.003}, hopeless)
+        assert not here.train("hopeless", space, {"finetune.learning_rate": 0.003}, hopeless)
         assert 3 <= len(reached) < EPOCHS
         assert [one.name for one in (here.folder / "checkpoints").iterdir()] == ["activations"]
-        assert here.train(space, {"finetune.learning_rate": 0.004, "finetune.epochs": 1}, lambda _: False)
+        before = log(home).count("Running stage 'finetune'")
+        assert here.train(here.name(2), space, {}, lambda _: False)
+        assert log(home).count("Running stage 'finetune'") == before, "what is trained was trained again"
     assert not here.clone.exists()
 
 

@@ -29,10 +29,13 @@ class Made:
         self.curve, self.stop_at, self.failure = curve, stop_at, failure
         self.trained, self.saved, self.forgotten = [], [], 0
 
-    def begin(self):
-        self.value = 1.0
+    def name(self, number):
+        return f"search-k-{number}"
 
-    def train(self, space, values, unpromising):
+    def train(self, name, space, values, unpromising):
+        if not values:
+            self.value = 1.0
+            return True
         if len(self.trained) == self.stop_at:
             raise KeyboardInterrupt
         self.trained.append(values["finetune.learning_rate"])
@@ -47,7 +50,7 @@ class Made:
         return Predictions(np.stack([likely, 1 - likely], axis=1), np.zeros(4, np.int64))
 
     def save(self, name, measures):
-        self.saved.append(name)
+        self.saved += [name] if not name.endswith("-0") else []
 
     def forget_checkpoints(self):
         self.forgotten += 1
