@@ -77,8 +77,11 @@ def in_words(measure: Measure, score: float) -> str:
     return f"{measure.replace('_', ' ')} {score:.4f}"
 
 
-def lines(tried: Tried, cost: Optimism) -> Iterator[str]:
-    """The best trial, what it is expected to reach, and how to have it."""
+def lines(tried: Tried, cost: Optimism, applies: bool = True) -> Iterator[str]:
+    """The best trial, what it is expected to reach, and how to have it.
+
+    ``applies``: `dvc exp apply` takes it over, which needs a ``dvc.lock`` of every stage.
+    """
     count = len(tried.trials)
     early = sum(one.outcome == "ended early" for one in tried.trials)
     failed = count - early - len(tried.complete)
@@ -97,7 +100,9 @@ def lines(tried: Tried, cost: Optimism) -> Iterator[str]:
     if best is None:
         return
     yield from ("", "in params.yaml:", _block(best.values))
-    yield f"to run it: dvc exp apply {best.name} && driftline run"
+    yield "to run it: " + (
+        f"dvc exp apply {best.name} && driftline run" if applies else "write that, then driftline run"
+    )
 
 
 def table(tried: Tried) -> Iterator[str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from flows.machine.git import git
 from flows.machine.home import Home
+from flows.pipeline.graph import Dag
 from flows.plain_page import page
-from flows.runs import workspace
+from flows.runs import record, workspace
 from flows.search import closing, place, space
 from flows.search.closing import Tried
 from flows.search.scores import Predictions, optimism
@@ -39,7 +40,7 @@ def search(home: Home, trials: int | None = None) -> Iterator[str]:
     if len(Tried.of(study, asked).trials) < wanted:
         with place.made(home, key, commit) as here:
             yield from Search(study, asked, here, wanted, seed).go()
-    yield from _closing(home, folder, Tried.of(study, asked), seed)
+    yield from _closing(home, folder, Tried.of(study, asked), seed, _ran_whole(home, commit))
 
 
 def _clean_commit(home: Home) -> str:
@@ -52,11 +53,15 @@ def _clean_commit(home: Home) -> str:
     return workspace.pinned(home, "HEAD")
 
 
-def _closing(home: Home, folder: Path, tried: Tried, seed: int) -> Iterator[str]:
+def _ran_whole(home: Home, commit: str) -> bool:
+    return set(Dag(str(home.origin)).order()) <= set(record.locked_at(home.origin, commit))
+
+
+def _closing(home: Home, folder: Path, tried: Tried, seed: int, applies: bool) -> Iterator[str]:
     """What it came to, also as a page."""
     names = [f"search-{folder.name}-0", *(one.name for one in tried.complete)]
     of = {name: Predictions.read(place.predictions_file(folder, name)) for name in names}
-    said = list(closing.lines(tried, optimism(of, tried.space.measure, seed)))
+    said = list(closing.lines(tried, optimism(of, tried.space.measure, seed), applies))
     file = home.origin / PAGE
     with replacing(file) as part:
         part.write_text(page("search", "What was searched", [*said, "", *closing.table(tried)]), encoding="utf-8")

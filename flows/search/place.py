@@ -110,7 +110,6 @@ class Place:
         for file in (file for stage in later for file in dag.outputs(stage) if file.parent == paths.METRICS):
             file.unlink(missing_ok=True)
         write_json({f"validation_{key}": round(value, 6) for key, value in measures.items()}, SUMMARY)
-        workspace.forget_other_stages(self.clone, set(dag.order()) - set(later))
         self._push(name)
 
     def forget_checkpoints(self) -> None:

@@ -123,6 +123,7 @@ def test_the_best_is_named_as_a_block_and_a_command(tmp_path):
     assert f"dvc exp apply {best.name} && driftline run" in said
     assert re.search(r"^12 trials: \d+ trained, \d+ ended early, 0 failed$", said, re.M)
     assert len(list(closing.table(tried))) == 12
+    assert list(closing.lines(tried, cost, applies=False))[-1] == "to run it: write that, then driftline run"
 
 
 def test_where_none_is_better_than_as_it_stands_nothing_is_proposed(tmp_path):
