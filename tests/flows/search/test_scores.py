@@ -9,7 +9,7 @@ from flows.search.scores import Predictions, optimism, predictions
 from tasks.core import paths
 from tasks.core.tables import write_table
 from tasks.dataset import layout
-from tasks.finetune.__main__ import write_classifier
+from tasks.finetune.transformer import write_classifier
 from tasks.modelling.checkpoints import checkpoint
 from tests.support.mails import mails
 

@@ -6,7 +6,7 @@ import csv
 import shutil
 
 from tasks.finetune import Params, record
-from tasks.finetune.__main__ import finetune
+from tasks.finetune.transformer import finetune
 from tasks.modelling.checkpoints import checkpoint
 from tests.support.models import QUICK
 
