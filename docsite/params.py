@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from docsite.models import table
+from flows.search.space import Space
 from tasks.behaviour import BehaviourTests
 from tasks.core import params
 from tasks.dataset.windows import Windows
@@ -34,6 +35,7 @@ def page() -> str:
         about = f"`model.config` where `model.family` is `{name}`."
         parts += _section(f"model.config, {name}", about, import_module(module).Settings)
     parts += _section("landing.yaml", "One entry for each source ([landing](../landing.md)).", Source)
+    parts += _section("search.yaml", "What `driftline search` tries ([search](../howto/search.md)).", Space)
     parts += _section("behaviour.yaml", "Behaviour tests ([evaluation](../evaluation.md#behaviour)).", BehaviourTests)
     return "\n".join(parts)
 

@@ -1,7 +1,7 @@
 """What the current window asks for: the change of accuracy beside the reference, and one sentence on what to do.
 
-Both from ``metrics/drift.json``, for the page of ``drift`` and for the report. Whether there is an alarm, which depends on
-earlier windows and on the policy too, is decided in ``flows/windows/verdict.py``.
+Both from ``metrics/drift.json``, for the page of ``drift`` and for the report. Whether there is an alarm, which
+depends on earlier windows and on the policy too, is decided in ``flows/windows/verdict.py``.
 """
 
 from __future__ import annotations

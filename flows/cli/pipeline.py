@@ -228,6 +228,30 @@ def preset(
     print("\n".join(apply(PRESETS / f"{name}.yaml") or ["nothing to change"]))
 
 
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples(
+        "search               # as search.yaml says, or what is usual for this model",
+        "search --trials 50   # so many in all: those of earlier calls count",
+    ),
+)
+def search(
+    trials: Annotated[int | None, typer.Option(min=1, help="In all; by default what search.yaml says, or 20.")] = None,
+    *,
+    home: HomeOption,
+) -> None:
+    """Try other values of params.yaml, judged on validation rows.
+
+    Trains at the last commit, in a clone. Each trial is a DVC experiment; an unpromising one is ended early. Stop it at
+    any time: the next call goes on. Ends with the best values, and by how much choosing them flatters.
+    """
+    from flows.search.command import search
+
+    with interruptible("the trial was stopped; search again to go on"):
+        for line in search(home, trials):
+            print(line, flush=True)
+
+
 @commands.command(rich_help_panel=PANEL, epilog=examples("environment   # `make lock` does it"))
 def environment() -> None:
     """Write environment.json from requirements.lock.

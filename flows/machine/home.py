@@ -185,6 +185,11 @@ class Home:
         return self.folder / "checkpoints"
 
     @property
+    def searches(self) -> Path:
+        """A folder for each study of ``driftline search``."""
+        return self.folder / "searches"
+
+    @property
     def workspace_lock(self) -> Path:
         return self.folder / "locks" / "workspace.lock"
 

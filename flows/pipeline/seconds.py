@@ -5,17 +5,12 @@ No output of DVC's: two runs of the same inputs would differ.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 
+from flows.plain_page import page as plain_page
 from tasks.core.timings import KINDS
 
 PAGE = "timings.html"
-HEAD = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Driftline: seconds by stage</title>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'">
-<h1>Where the seconds went</h1>
-<pre>"""
 
 
 def table(stages: Mapping[str, Mapping[str, float]], clock: float) -> list[str]:
@@ -31,4 +26,4 @@ def table(stages: Mapping[str, Mapping[str, float]], clock: float) -> list[str]:
 
 def page(lines: Sequence[str]) -> str:
     """The same lines as HTML."""
-    return HEAD + html.escape("\n".join(lines)) + "</pre></html>\n"
+    return plain_page("seconds by stage", "Where the seconds went", lines)

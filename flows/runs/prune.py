@@ -59,6 +59,8 @@ def checkpoints(home: Home, keep: int = CHECKPOINTS_KEPT, days: float = CHECKPOI
     """
     passes = home.checkpoints / checkpoint_store.ACTIVATIONS
     there = [folder for folder in home.checkpoints.glob("*") if folder.is_dir() and folder != passes]
+    of_trials = home.searches.glob("*/checkpoints/*")  # theirs to the passes is a link
+    there += [folder for folder in of_trials if folder.is_dir() and not folder.is_symlink()]
     there.sort(key=lambda folder: (_touched(folder), folder), reverse=True)
     oldest = time.time() - days * 86400
     old = [folder for number, folder in enumerate(there) if number >= keep or _touched(folder) < oldest]

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.core.files import replacing
-from tasks.recommendation import accuracy, recommendation
 from tasks.drift import Params
 from tasks.drift.distributions import evidently_report
 from tasks.drift.examples import what_changed
 from tasks.drift.rows import CATEGORIES, Rows
 from tasks.drift.segments import Segments, example_texts
 from tasks.html.templates import environment
+from tasks.recommendation import accuracy, recommendation
 
 if TYPE_CHECKING:
     from tasks.drift.verdict import Verdict

@@ -16,6 +16,7 @@ from tasks.finetune import DVCLIVE, Params, speed
 from tasks.finetune.batching import Rows
 from tasks.finetune.device import Device
 from tasks.finetune.dvclive_callback import DvcLiveCallback
+from tasks.finetune.live_curves import LiveCurves
 from tasks.finetune.trainer import ClassifierTrainer
 from tasks.modelling.training.checkpoint_store import CheckpointStore
 from tasks.modelling.training.progress import Progress
@@ -95,6 +96,8 @@ def train(
             train_dataset=rows,
             eval_dataset=validation.sample(section.eval_rows, seed),
         )
+        if store.folder.is_dir():
+            trainer.add_callback(LiveCurves(store.folder))
         if section.dvclive:
             trainer.add_callback(DvcLiveCallback(DVCLIVE))
         trainer.fit()

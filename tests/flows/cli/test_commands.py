@@ -14,7 +14,7 @@ from flows.machine.version import version
 from tasks.core.cli import exit_code
 
 COMMANDS = [
-    "run", "merge", "init", "trial", "report", "land", "preset", "environment",
+    "run", "merge", "init", "trial", "report", "land", "preset", "search", "environment",
     "monitor", "label", "backtest", "drift-pages",
     "promote", "champion", "history", "rollback", "approve",
     "status", "serve", "deploy", "server", "train", "verify", "prune", "identity", "move", "backup", "restore",
