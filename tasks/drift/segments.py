@@ -132,8 +132,8 @@ def described(found: Sequence[Segments], reference: Rows, current: Rows, seed: i
     """What ``metrics/drift.json`` says of every segment with current rows, the one that grew most first.
 
     ``estimated_loss`` is the segment's part in the window's loss of accuracy, as CBPE predicts it: over the segments of
-    each way to divide the rows they add up to the reference's accuracy less the estimated one. None without labels of
-    the reference.
+    each way to divide the rows they add up to the reference's accuracy less the estimated one, but for those without
+    current rows. None without labels of the reference.
     """
     lines = [line for i, one in enumerate(found) for line in _described(one, reference, current, (seed, 9, i))]
     return sorted(lines, key=lambda line: (line["reference_share"] - line["share"], line["segment"]))
