@@ -1,0 +1,299 @@
+"""Whether the budget of false alarms holds where nothing but chance, or a planted steady variation, moves the windows.
+
+WordNet's glosses as nights of 100 rows, in a random order; and with a mix of the 45 classes that is drawn anew for each
+night (Dirichlet), so that every window differs and none more than the others. ``windows``: the product's whole drift
+verdict on every night. ``schedules``: nights of ten years, whose features are computed once; the distances by the
+product's own functions, the harm from the calibrated confidences and from the labels. What rings is told by
+``flows.windows.verdict.judge`` from the figures of the nights before. What was computed is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.stats import chi2
+
+from bench.alarms.watch import KEPT
+from bench.drift.__main__ import pool
+from flows.parameters import Policy
+from flows.runs.figures import figures, reference_windows, verdict_on
+from flows.runs.metrics import DriftVerdict
+from flows.runs.run_record import Measured
+from flows.windows.ranges import TimeRange
+from flows.windows.verdict import MAX_WINDOWS, Figures, Loss, PastWindow, WindowVerdict, judge
+from tasks.core.files import write_json
+from tasks.drift import Params
+from tasks.drift.estimates import calibrated_chances, correct, estimated_accuracy, measured_accuracy
+from tasks.drift.past_windows import FLOOR
+from tasks.drift.permutation import Population
+from tasks.drift.rows import Rows
+from tasks.drift.signals import populations
+from tasks.drift.testing import Counts, permutation_test, signal_statistics
+from tasks.drift.verdict import drift_verdict
+
+SCENARIOS = ("random order", "a mix drawn anew each night")
+ROWS = 100  # of a night
+REFERENCE_NIGHTS = 20
+NIGHTS = 1_000  # of each scenario, with the whole verdict
+YEARS, SCHEDULES = 10, 5  # of each scenario
+CONCENTRATION = 20.0  # of the Dirichlet mix: the share of a class of 10 % then varies by about 7 points
+NIGHT = timedelta(days=1)
+BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
+PERMUTATIONS = 199  # of the whole verdict; that of `changed` needs no more for a level of 5 %
+
+
+@dataclass(frozen=True)
+class Nights:
+    """A reference and the nights after it, as places in the pool."""
+
+    reference: np.ndarray
+    nights: list[np.ndarray]
+
+
+def nights(scenario: str, number: int, count: int) -> Nights:
+    """So many nights; in a random order no row comes twice unless there are more nights than rows."""
+    rng = np.random.default_rng([number, SCENARIOS.index(scenario)])
+    rows, known = pool("glosses").rows, pool("glosses").home
+    wanted = REFERENCE_NIGHTS + count
+    if scenario == SCENARIOS[0]:
+        order = np.concatenate([rng.permutation(known) for _ in range(-(-wanted * ROWS // known))])
+        chosen = [order[i * ROWS : (i + 1) * ROWS] for i in range(wanted)]
+    else:
+        names, codes = np.unique(rows.categories["label"].astype(str), return_inverse=True)
+        shares = np.bincount(codes) / len(codes)
+        members = [np.flatnonzero(codes == i) for i in range(len(names))]
+        chosen = [_mixed(rng, shares, members) for _ in range(wanted)]
+    return Nights(np.concatenate(chosen[:REFERENCE_NIGHTS]), chosen[REFERENCE_NIGHTS:])
+
+
+def _mixed(rng: np.random.Generator, shares: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows of a night whose mix of classes is drawn about the shares of all."""
+    counts = rng.multinomial(ROWS, rng.dirichlet(CONCENTRATION * shares))
+    return np.concatenate([rng.choice(own, count) for own, count in zip(members, counts, strict=True)])
+
+
+def _range(night: int) -> TimeRange:
+    """The night's range; the reference's are those before 0."""
+    return TimeRange(BEGIN + night * NIGHT, BEGIN + (night + 1) * NIGHT)
+
+
+def _dated(rows: Rows, first: int) -> Rows:
+    """The rows with times: as many nights as they are, from that night on."""
+    night = first + np.arange(rows.count) // ROWS
+    times = np.datetime64(BEGIN.replace(tzinfo=None), "us") + night * np.timedelta64(24 * 3600 * 10**6, "us")
+    return replace(rows, times=times + np.timedelta64(12 * 3600 * 10**6, "us"))
+
+
+def compute_windows(end: float) -> bool:
+    """The product's verdict on every night of both scenarios, until then; whether all is known."""
+    for scenario in SCENARIOS:
+        folder = KEPT / "budget" / scenario.replace(" ", "-")
+        folder.mkdir(parents=True, exist_ok=True)
+        made, rows = nights(scenario, 0, NIGHTS), pool("glosses").rows
+        reference = _dated(rows.take(made.reference), -REFERENCE_NIGHTS)
+        for night, places in enumerate(made.nights):
+            file = folder / f"{night:04}.json"
+            if file.exists():
+                continue
+            if time.monotonic() > end:
+                return False
+            now = _dated(rows.take(places), night)
+            unlabelled = replace(now, categories={"prediction": now.categories["prediction"]})
+            params = Params(permutations=PERMUTATIONS)
+            verdict = drift_verdict(reference, unlabelled, params, night, length=np.timedelta64(1, "D"))
+            found = DriftVerdict.of(verdict, "here").model_dump(mode="json", by_alias=True)
+            if night:  # the reference's windows are the same for all
+                found["distances"]["past"] = []
+            accuracy = measured_accuracy(now)
+            measured = [accuracy.value, accuracy.low, accuracy.high]
+            write_json({"drift": {**found, "signals": {}}, "measured": measured}, file)
+    return True
+
+
+def rings_of_windows(scenario: str) -> Iterator[tuple[WindowVerdict, WindowVerdict]]:
+    """The verdicts on the nights that are known: before their labels, and with them."""
+    folder = KEPT / "budget" / scenario.replace(" ", "-")
+    past: list[PastWindow] = []
+    for night, file in enumerate(sorted(folder.glob("*.json"))):
+        kept = json.loads(file.read_text())
+        drift = DriftVerdict.of(kept["drift"], "kept")
+        if night == 0:
+            before = list(reference_windows(drift))
+        value, low, high = kept["measured"]
+        measured = Measured(accuracy=value, interval=(low, high), rows=ROWS, of=ROWS, over="all rows")
+        window, watched = _range(night), [*before, *past[-MAX_WINDOWS:]]
+        yield tuple(verdict_on(drift, each, window, watched, Policy()) for each in (None, measured))  # type: ignore[misc]
+        past.append(PastWindow(window, figures(drift, measured), f"night {night:05}"))
+
+
+@dataclass(frozen=True)
+class Features:
+    """Of the pool's rows, computed once: the indicators that are compared, right or wrong, and the chance of right."""
+
+    population: Population
+    values: csr_array
+    right: np.ndarray
+    chance: np.ndarray
+
+
+@cache
+def features() -> Features:
+    """The indicators are fitted on all rows of the pool, where the product fits them on the two sides at hand."""
+    rows = pool("glosses").rows
+    unlabelled = replace(rows, categories={"prediction": rows.categories["prediction"]})
+    population = populations(
+        unlabelled.take(np.arange(1)), unlabelled.take(np.arange(1, rows.count)), Params().smallest_effect, 7
+    )[0]
+    chance = calibrated_chances(rows)
+    assert chance is not None
+    from scipy.sparse import hstack
+
+    values = csr_array(
+        hstack([each.values for signal in population.signals for each in signal.indicators], format="csr")
+    )
+    return Features(population, values, correct(rows), chance)
+
+
+def _counts(found: Features, sides: csr_array) -> np.ndarray:
+    """How many rows of each side have each indicator, at most so much where the indicator is a quantity."""
+    counts, start = (sides @ found.values).toarray().astype(np.float64), 0
+    for each in (each for signal in found.population.signals for each in signal.indicators):
+        stop = start + each.values.shape[1]
+        if each.cumulative:
+            counts[:, start:stop] = np.cumsum(counts[:, start:stop], axis=1)
+        start = stop
+    return counts
+
+
+def schedule(scenario: str, number: int) -> dict[str, Any]:
+    """A nightly schedule of ten years: on which nights it rings, and by what the distances were judged."""
+    found, made = features(), nights(scenario, 1 + number, 365 * YEARS)
+    rows = pool("glosses").rows
+    every = [made.reference, *made.nights]
+    places = np.concatenate([np.repeat(np.arange(len(every)), [len(one) for one in every]), np.concatenate(every)])
+    sides = csr_array(
+        (np.ones(places.shape[0] // 2, np.float32), places.reshape(2, -1)), shape=(len(every), rows.count)
+    )
+    counts = _counts(found, sides)
+    statistics = signal_statistics(
+        Counts(
+            counts[1:],
+            counts[1:] + counts[0],
+            np.full(len(made.nights), float(ROWS)),
+            float(ROWS + len(made.reference)),
+        ),
+        found.population.signals,
+    )
+    distances = np.sqrt(np.maximum(statistics - (expected := _expected(made)), FLOOR * expected) * (1 / ROWS))
+    names = [signal.name for signal in found.population.signals]
+    reference = rows.take(made.reference)
+    before = measured_accuracy(reference)
+    whole = (before.value, before.low, before.high)
+    half = estimated_accuracy(reference, rows.take(made.nights[0]), 7)[0].error
+    past: list[PastWindow] = []
+    rings: dict[str, list[int]] = {"unusual": [], "harmful": []}
+    for night, own in enumerate(made.nights):
+        right, expect = found.right[own].mean(), float(found.chance[own].mean())
+        now = _wilson(right)
+        predicted = Loss.between(whole, (expect, expect - half, expect + half))
+        values = Figures(
+            distances=dict(zip(names, map(float, distances[night]), strict=True)),
+            measured=Loss.between(whole, now),
+            predicted=predicted,
+        )
+        window, known = _range(night), past[-MAX_WINDOWS:]
+        early = judge(values.model_copy(update={"measured": None}), True, window, known, Policy())
+        late = judge(values, True, window, known, Policy())
+        if early.unusual.beyond:
+            rings["unusual"].append(night)
+        if early.harm.rings or late.harm.rings:
+            rings["harmful"].append(night)
+        past.append(PastWindow(window, values, f"night {night:05}"))
+    return {"nights": len(made.nights), **rings}
+
+
+def _wilson(share: float) -> tuple[float, float, float]:
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(share * ROWS, ROWS, method="wilson")
+    return float(share), float(low), float(high)
+
+
+def _expected(made: Nights) -> np.ndarray:
+    """The median statistic of two sides of these sizes between which nothing differs [signals]."""
+    found = features()
+    rng = np.random.default_rng(7)
+    chosen = rng.choice(len(found.right), len(made.reference) + ROWS, replace=False)
+    current = np.arange(len(chosen)) >= len(made.reference)
+    signals = tuple(
+        replace(signal, indicators=tuple(replace(each, values=each.values[chosen]) for each in signal.indicators))
+        for signal in found.population.signals
+    )
+    return np.median(permutation_test(Population(current, signals, None), PERMUTATIONS, 7).statistics, axis=0)
+
+
+def compute_schedules(end: float) -> bool:
+    """Every schedule that is not known yet, until then is spent; whether all are known."""
+    for number in range(SCHEDULES):
+        for scenario in SCENARIOS:
+            file = _schedule_file(scenario, number)
+            if file.exists():
+                continue
+            if time.monotonic() > end:
+                return False
+            write_json(schedule(scenario, number), file)
+            print(f"{scenario}, schedule {number + 1}: {json.loads(file.read_text())}", flush=True)
+    return True
+
+
+def _schedule_file(scenario: str, number: int) -> Any:
+    return KEPT / "budget" / f"schedule-{scenario.replace(' ', '-')}-{number}.json"
+
+
+def rate(count: int, years: float) -> str:
+    """Rings a year, with the exact 95 % interval of a Poisson count (Garwood 1936)."""
+    low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
+    return f"{count / years:.2f} [{low / years:.2f}, {chi2.ppf(0.975, 2 * count + 2) / 2 / years:.2f}]"
+
+
+def table() -> list[str]:
+    """Both parts, in Markdown."""
+    lines = [
+        "| nights | scenario | nights watched | changed | unusual, beyond the level | rings | rings a year, 95 % |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for scenario in SCENARIOS:
+        verdicts = list(rings_of_windows(scenario))
+        if verdicts:
+            rings = sum(early.rings or late.rings for early, late in verdicts)
+            changed = sum(bool(early.changed) for early, _ in verdicts) / len(verdicts)
+            beyond = sum(bool(early.unusual.beyond) for early, _ in verdicts)
+            years = len(verdicts) / 365
+            lines.append(
+                f"| the whole verdict | {scenario} | {len(verdicts):,} | {changed:.0%} | {beyond} | {rings} | "
+                f"{rate(rings, years)} |"
+            )
+    for scenario in SCENARIOS:
+        kept = [
+            json.loads(file.read_text())
+            for number in range(SCHEDULES)
+            if (file := _schedule_file(scenario, number)).exists()
+        ]
+        for what, since, until in (("first two", 0, 2), ("other eight", 2, YEARS)) if kept else ():
+            nights_of = range(365 * since, 365 * until)
+            rung = [set(one["unusual"]) | set(one["harmful"]) for one in kept]
+            beyond = sum(night in nights_of for one in kept for night in one["unusual"])
+            count, years = sum(len(one & set(nights_of)) for one in rung), len(kept) * (until - since)
+            lines.append(
+                f"| {len(kept)} schedules of ten years, the {what} years | {scenario} | {365 * years:,} | taken to be "
+                f"always | {beyond} | {count} | {rate(count, years)} |"
+            )
+    return lines
