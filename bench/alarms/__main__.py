@@ -21,6 +21,7 @@ from bench.alarms.table import arms_table, errors_table, streams_table
 from bench.alarms.watch import MAX_ROWS, watch_all
 from bench.drift.__main__ import head
 from bench.results import write_section
+from flows.backtest.replay import Summary
 
 PARTS = ("watch", "nanny", "evidently", "policies", "windows", "schedules", "write")
 ARMS = (  # that are shown stream by stream
@@ -87,9 +88,8 @@ def budget_text() -> str:
     return "\n".join([text, "", *budget.table()])
 
 
-def policies_text() -> str:
+def policies_text(found: dict[str, dict[str, Summary]]) -> str:
     """The section on refits, in Markdown, of the streams whose every answer is known."""
-    found = policies.replay_all(0)
     served = sum(policies.serves(one) for one in found.values())
     text = (
         f"{head('python -m bench.alarms policies')} The streams of *Alarms worth waking for*, each window of a stream "
@@ -99,6 +99,16 @@ def policies_text() -> str:
         f"refits or fewer on {served} of {len(found)} streams."
     )
     return "\n".join([text, "", *policies.table(found)])
+
+
+def write() -> None:
+    """A section for each part of which anything is known."""
+    if known := [one for each in STREAMS for one in cases(each)]:
+        write_section("Alarms worth waking for", alarms_text(known))
+    if replayed := policies.replay_all(0):
+        write_section("Refits on harm, stream by stream", policies_text(replayed))
+    if len(budget.table()) > budget.HEAD:
+        write_section("What rings where nothing but a steady variation moves", budget_text())
 
 
 def main() -> None:
@@ -123,9 +133,7 @@ def main() -> None:
             compute = budget.compute_windows if part == "windows" else budget.compute_schedules
             print("all is known" if compute(end) else "the time is spent")
         else:
-            write_section("Alarms worth waking for", alarms_text([one for each in STREAMS for one in cases(each)]))
-            write_section("Refits on harm, stream by stream", policies_text())
-            write_section("What rings where nothing but a steady variation moves", budget_text())
+            write()
 
 
 if __name__ == "__main__":
