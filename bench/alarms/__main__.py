@@ -27,7 +27,7 @@ PARTS = ("watch", "nanny", "evidently", "policies", "windows", "schedules", "wri
 ARMS = (  # that are shown stream by stream
     "changed alone (the gate)",
     "word harmful",
-    "rings: harmful or unusual",
+    "alarm: harmful or unusual",
     "NannyML CBPE: any chunk",
     "CBPE ≥ 2 points",
     "corrected ≥ 2 points",

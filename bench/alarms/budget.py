@@ -223,7 +223,7 @@ def extend(scenario: str, number: int, until: int, end: float) -> bool:
         early = judge(values[night].model_copy(update={"measured": None}), True, _range(night), known, Policy())
         late = judge(values[night], True, _range(night), known, Policy())
         kept["unusual"] += [night] if early.unusual.beyond else []
-        kept["harmful"] += [night] if early.harm.rings or late.harm.rings else []
+        kept["harmful"] += [night] if early.harm.alarm or late.harm.alarm else []
         kept["nights"] = night + 1
     write_json(kept, file)
     print(f"{scenario}, schedule {number + 1}: {kept}", flush=True)
@@ -276,7 +276,7 @@ def table() -> list[str]:
     for scenario in SCENARIOS:
         verdicts = list(rings_of_windows(scenario))
         if verdicts:
-            rings = sum(early.rings or late.rings for early, late in verdicts)
+            rings = sum(early.alarm or late.alarm for early, late in verdicts)
             changed = sum(bool(early.changed) for early, _ in verdicts) / len(verdicts)
             beyond = sum(bool(early.unusual.beyond) for early, _ in verdicts)
             years = len(verdicts) / 365

@@ -192,7 +192,7 @@ def _rings(
         "never": False,
         "changed alone (the gate)": bool(drift.drifted),
         "word harmful": verdict.word == "harmful",
-        "rings: harmful or unusual": verdict.rings,
+        "alarm: harmful or unusual": verdict.alarm,
         **others,
         **{f"{name} ≥ 2 points": _at_least(value, estimates["CBPE"]) for name, value in estimates.items()},
     }
