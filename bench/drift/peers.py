@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -37,6 +38,7 @@ PEERS = {  # an environment each: what is installed, and the script that runs in
     "nanny.py": ["nannyml==0.13.1", "pandas==2.3.3", "statsmodels==0.15.0"],
 }
 GATE = "the gate"
+QUIET = {"NML_DISABLE_USAGE_LOGGING": "1"}  # NannyML would report its use to a server of its makers
 
 
 def frame(rows: Rows) -> pd.DataFrame:
@@ -77,7 +79,7 @@ def elsewhere(script: str, draws: dict[str, tuple[Cell, int]], kept: dict[str, d
             _write_pool(cell.data, file)
         before, now = cell.places(number)
         np.savez(folder / f"{name}.npz", data=cell.data, before=before, now=now)
-    for line in _lines([str(_python(script)), str(Path(__file__).parent / "environments" / script), str(folder)]):
+    for line in _lines([str(environment(script)), str(Path(__file__).parent / "environments" / script), str(folder)]):
         said = json.loads(line)
         kept.setdefault(said["draw"], {}).update(said["found"])
     write_json(kept, KEPT)
@@ -92,7 +94,7 @@ def _write_pool(data: str, file: Path) -> None:
     np.savez(file, embeddings=rows.embeddings, prediction=codes, confidence=rows.numbers["confidence"])
 
 
-def _python(script: str) -> Path:
+def environment(script: str) -> Path:
     """The interpreter of the peer's environment, which is made when it is not there."""
     folder = WORK / script.removesuffix(".py")
     python = folder / "bin" / "python"
@@ -104,7 +106,8 @@ def _python(script: str) -> Path:
 
 
 def _lines(command: list[str]) -> Iterator[str]:
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **pipes, text=True, env=os.environ | QUIET) as process:
         assert process.stdout
         yield from (line for line in process.stdout if line.startswith("{"))
     if process.returncode:

@@ -31,10 +31,17 @@ class Probe:
     weigh: TfidfTransformer
     classifier: LogisticRegression
 
+    def chances(self, texts: list[str]) -> np.ndarray:
+        """The chance of each class [texts, classes], as ``classifier.classes_`` has them."""
+        return self.classifier.predict_proba(self._weighed(pa.array(texts, pa.large_string())))
+
+    def _weighed(self, text: pa.Array) -> csr_matrix:
+        return self.weigh.transform(csr_matrix(terms(text)[:, self.columns]))
+
     def score(self, texts: list[str], labels: list[str] | None, times: np.ndarray | None = None) -> Rows:
         """Everything the gate looks at, of each text."""
         text = pa.array(texts, pa.large_string())
-        weighed = self.weigh.transform(csr_matrix(terms(text)[:, self.columns]))
+        weighed = self._weighed(text)
         chances = self.classifier.predict_proba(weighed)
         table = pa.table({"text": text, "prediction": self.classifier.classes_[chances.argmax(axis=1)].tolist()})
         table = table.append_column("confidence", pa.array(chances.max(axis=1)))

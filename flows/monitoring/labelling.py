@@ -9,6 +9,7 @@ and where it has no more, or none carries it, those that the model is least sure
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +42,8 @@ class Row:
     label: str | None
     prediction: str
     confidence: float
-    segment: int | None = None
-    """None: not known."""
+    segments: frozenset[int] = frozenset()
+    """That it is in; none where they are not known."""
 
 
 def answered(folder: Path) -> list[Row]:
@@ -58,18 +59,21 @@ def answered(folder: Path) -> list[Row]:
     segments = _segments(folder)
     columns = [*(rows[name] for name in ("id", "label", *shown)), scored["prediction"], scored["confidence"]]
     return [
-        Row(key, ", row ".join(map(str, text)), label, prediction, confidence, segments.get(key))
+        Row(key, ", row ".join(map(str, text)), label, prediction, confidence, segments.get(key, frozenset()))
         for key, label, *text, prediction, confidence in zip(*(of.to_pylist() for of in columns), strict=True)
     ]
 
 
-def _segments(folder: Path) -> dict[str, int]:
-    """The segment of each row by its id; nothing where the champion's commit tells none."""
+def _segments(folder: Path) -> dict[str, frozenset[int]]:
+    """The segments of each row by its id; nothing where the champion's commit tells none."""
     file = folder / DRIFT_SEGMENTS
     if not file.exists():
         return {}
     table = read_table(file, ["id", "segment"])
-    return dict(zip(table["id"].to_pylist(), table["segment"].to_pylist(), strict=True))
+    found = defaultdict(set)
+    for key, segment in zip(table["id"].to_pylist(), table["segment"].to_pylist(), strict=True):
+        found[key].add(segment)
+    return {key: frozenset(segments) for key, segments in found.items()}
 
 
 def choose(rows: list[Row], seed: int, count: int, segment: int | None = None) -> list[tuple[Row, str]]:
@@ -80,8 +84,8 @@ def choose(rows: list[Row], seed: int, count: int, segment: int | None = None) -
     """
     by_chance = sorted(rows, key=lambda row: hashlib.sha256(f"{seed}:{row.id}".encode()).digest())
     half, rest = by_chance[: count - count // 2], by_chance[count - count // 2 :]
-    within = [row for row in rest if segment is not None and row.segment == segment][: count // 2]
-    others = [row for row in rest if segment is None or row.segment != segment]
+    within = [row for row in rest if segment in row.segments][: count // 2]
+    others = [row for row in rest if segment not in row.segments]
     unsure = sorted(others, key=lambda row: (row.confidence, row.id))[: count // 2 - len(within)]
     why = (half, RANDOM), (within, SEGMENT), (unsure, UNCERTAIN)
     return [(row, reason) for chosen, reason in why for row in chosen]

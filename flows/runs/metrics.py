@@ -126,7 +126,7 @@ class Distances(Part):
 
 
 class Segment(Part):
-    """A part of the current window: a cluster of the embeddings, or a predicted class."""
+    """A part of the current window: a cluster of the embeddings, a predicted class, or a slice of your own."""
 
     segment: int
     """Its number in ``reports/drift_segments.parquet``."""
@@ -137,6 +137,10 @@ class Segment(Part):
     estimated_accuracy: float | None = None
     estimated_loss: float | None = None
     """Its part in the window's loss of accuracy."""
+    estimated_loss_interval: Interval | None = None
+    """95 %; None: no loss is known, or an earlier release made it."""
+    slice: str | None = None
+    """The column whose value it is; None: a cluster or a predicted class."""
 
 
 class DriftVerdict(Metrics):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from flows.parameters import Word
@@ -34,6 +34,10 @@ class Described(Protocol):
     def estimated_loss(self) -> float | None:
         """Its part in the window's loss of accuracy."""
 
+    @property
+    def slice(self) -> str | None:
+        """The column whose value it is; None: a cluster or a predicted class."""
+
 
 Found = TypeVar("Found", bound=Described)
 
@@ -47,10 +51,17 @@ class Carrier(Frozen):
     share: float
     reference_share: float
     estimated_loss: float | None
+    estimated_loss_interval: tuple[float, float] | None = None
+    """95 %; None: no loss is known, or an earlier release made it."""
+    slice: str | None = None
+    """The column whose value it is; None: a cluster or a predicted class."""
 
     def in_words(self) -> str:
         """In a line."""
-        lost = "" if self.estimated_loss is None else f", estimated loss of accuracy there {self.estimated_loss:+.3f}"
+        lost, ends = "", self.estimated_loss_interval
+        if self.estimated_loss is not None:
+            interval = f" [{ends[0]:+.3f}, {ends[1]:+.3f}]" if ends else ""
+            lost = f", estimated loss of accuracy there {self.estimated_loss:+.3f}{interval}"
         shares = f"{self.share:.0%} of the window's rows, {self.reference_share:.0%} of the reference's"
         return f"where: {self.name}: {self.rows:,} rows, {shares}{lost} of the window's"
 
@@ -73,15 +84,24 @@ class Needed(Frozen):
 def carrier(word: Word, segments: Iterable[Found]) -> Found | None:
     """The segment that carries the verdict: of a harmful window the one that lost most, else the one that grew most.
 
-    None where nothing changed, or no segment lost or grew.
+    Lost is what exceeds its share of the window's loss, so that a slice of nearly all rows does not carry whatever
+    happens. None where nothing changed, or no segment lost or grew.
     """
     known = sorted(segments, key=lambda one: one.segment)
-    if word == "harmful" and any((one.estimated_loss or 0) > 0 for one in known):
-        return max(known, key=lambda one: one.estimated_loss or 0)
+    if word == "harmful" and (lost := _lost(known)):
+        return max(lost, key=lambda pair: pair[0])[1]
     if word not in ("harmful", "unusual", "changed"):
         return None
     grown = [one for one in known if one.share > one.reference_share]
     return max(grown, key=lambda one: one.share - one.reference_share, default=None)
+
+
+def _lost(segments: Sequence[Found]) -> list[tuple[float, Found]]:
+    """The segments that lost accuracy, each with what it lost beyond its share of the window's loss."""
+    first = segments[0].slice if segments else None
+    whole = sum(one.estimated_loss or 0.0 for one in segments if one.slice == first)
+    lost = [(one.estimated_loss or 0.0, one) for one in segments]
+    return [(loss - one.share * whole, one) for loss, one in lost if loss > 0]
 
 
 def labels_for(half_width: float, accuracy: float) -> int:

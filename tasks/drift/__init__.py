@@ -17,7 +17,7 @@ from tasks.core.paths import REPORTS
 DRIFT_REPORT = REPORTS / "drift.html"
 DRIFT_SNAPSHOT = REPORTS / "drift_snapshot.json"
 DRIFT_SEGMENTS = REPORTS / "drift_segments.parquet"
-"""Which segment each current row is in: its columns are ``id`` and ``segment``, as in ``metrics/drift.json``."""
+"""The segments that each current row is in: its columns are ``id`` and ``segment``, as in ``metrics/drift.json``."""
 
 NO_EVIDENCE = (  # their shares differ between two windows of the same rows
     "conflicting_label",  # the longer a window, the more copies it holds
@@ -72,6 +72,8 @@ class Params(Section):
     """
     group: str | None = None
     """Column of the groups, which are permuted whole. None: every row is independent."""
+    slices: tuple[str, ...] = Field(default=(), strict=False)
+    """Columns of the rows: a segment for each value, beside the clusters; numbers and times are cut into ranges."""
     ignored_reasons: list[str] = Field(default=list(NO_EVIDENCE))
     """Reasons of quarantine that are no evidence of drift."""
     report_rows: int = Field(default=2000, ge=100)

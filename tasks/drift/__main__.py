@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,10 @@ from tasks.drift.verdict import Verdict, drift_verdict
 def main() -> None:
     """Run the stage on the repository's paths."""
     params, seed = load(Params, "drift"), general().seed
-    reference, current = reference_rows(params.group), current_rows(params.group)
+    reference, current = reference_rows(params), current_rows(params)
     before, after = (read_json(paths.metrics("validate", window)) for window in paths.WINDOWS)
     quarantine = quarantine_population(before, after, params)
-    found = segments(reference, current, seed) if current.count else None
+    found = segments(reference, current, seed)
     verdict = drift_verdict(reference, current, params, seed, quarantine, training_texts(), _length(), found)
     verdict["performance"] |= {"beside_baseline": beside_baseline(current, current_baseline(), seed)}
     private_folder(paths.REPORTS)
@@ -39,12 +40,12 @@ def main() -> None:
     _finish(verdict, reference, current, params, seed, *outputs, found)
 
 
-def _write_segments(found: Segments | None, reference: int) -> None:
-    """The segment of each current row by its id; no row where there are no segments."""
+def _write_segments(found: Sequence[Segments], reference: int) -> None:
+    """The segments of each current row by its id; no row where there are no segments."""
     ids = read_table(layout.window("current").validated, ["id"])
-    ids = ids.slice(0, 0) if found is None else ids
-    of_row = pa.array([] if found is None else found.of_current(reference), pa.int64())
-    write_table(ids.append_column("segment", of_row), DRIFT_SEGMENTS)
+    parts = [ids.append_column("segment", pa.array(one.first + one.of_current(reference), pa.int64())) for one in found]
+    none = ids.slice(0, 0).append_column("segment", pa.array([], pa.int64()))
+    write_table(pa.concat_tables(parts or [none]), DRIFT_SEGMENTS)
 
 
 def _length() -> np.timedelta64 | None:
@@ -58,8 +59,8 @@ def compare(
 ) -> None:
     """Compare two files of rows, each with its embeddings if there are any, and write verdict and page."""
     params, seed = load(Params, "drift"), general().seed
-    before, after = read_rows(*reference, params.group), read_rows(*current, params.group)
-    found = segments(before, after, seed) if before.count and after.count else None
+    before, after = read_rows(*reference, params), read_rows(*current, params)
+    found = segments(before, after, seed)
     verdict = drift_verdict(before, after, params, seed, found_segments=found)
     _finish(verdict, before, after, params, seed, output, report, None, found)
 
@@ -73,7 +74,7 @@ def _finish(
     output: Path,
     report: Path | None,
     snapshot: Path | None,
-    found: Segments | None,
+    found: Sequence[Segments],
 ) -> None:
     if report is not None:
         from tasks.drift.page import write_page

@@ -58,7 +58,7 @@ def measured_accuracy(rows: Rows) -> Estimate:
     Rows of a group count as Kish's effective number (1965), as if all of a group were right or wrong together.
     """
     known = labelled(rows)
-    share, count = float(correct(rows)[known].mean()), _effective(rows, known)
+    share, count = float(correct(rows)[known].mean()), effective_rows(rows, known)
     low, high = proportion_confint(share * count, count, alpha=1 - COVERAGE, method="wilson")
     return Estimate(share, float(low), float(high))
 
@@ -73,22 +73,22 @@ def estimated_accuracy(reference: Rows, current: Rows, seed: int) -> tuple[Estim
     groups whole) and of the current rows; they do not cover miscalibration on the current rows.
     """
     known = labelled(reference)
-    bins, confidence = _bins(reference.numbers["confidence"][known], current.numbers["confidence"])
+    bins, confidence = confidence_bins(reference.numbers["confidence"][known], current.numbers["confidence"])
     of_reference, of_current = bins[: known.sum()], bins[known.sum() :]
-    now = _mass(of_current, np.full(current.count, 1 / current.count), len(confidence))
+    now = mass_of(of_current, np.full(current.count, 1 / current.count), len(confidence))
     was_correct = correct(reference)[known]
     rng = np.random.default_rng([seed, 4])
     values: list[tuple[float, float]] = []
     noise: list[float] = []
-    for weights in _weights(reference, known, rng):
-        good, bad = (_mass(of_reference, weights * which, len(confidence)) for which in (was_correct, ~was_correct))
+    for weights in resampled_weights(reference, known, rng):
+        good, bad = (mass_of(of_reference, weights * which, len(confidence)) for which in (was_correct, ~was_correct))
         if values:  # half a row of each outcome (Jeffreys), so that no error so far does not mean none ever
             everywhere = (good + bad) / (good + bad).sum()
             good, bad = (mass + everywhere * rng.gamma(0.5) for mass in (good, bad))
-        calibrated = _calibrated(confidence, good, bad)
+        calibrated = platt(confidence, good, bad)
         values.append((float(now @ calibrated), _atc(good, bad, now)))
         noise.append(float(now @ (calibrated * (1 - calibrated))))
-    sampling = np.sqrt(np.array(noise[1:]) / _effective(current)) * rng.standard_normal(RESAMPLES)
+    sampling = np.sqrt(np.array(noise[1:]) / effective_rows(current)) * rng.standard_normal(RESAMPLES)
     cbpe, atc = (_estimate(values[0][i], np.array(values[1:])[:, i] + sampling) for i in (0, 1))
     return cbpe, atc
 
@@ -102,10 +102,10 @@ def calibrated_chances(rows: Rows) -> Floats | None:
     if "confidence" not in rows.numbers or not known.any():
         return None
     confidence, was_correct = rows.numbers["confidence"], correct(rows)[known]
-    bins, edges = _bins(confidence[known], confidence)
+    bins, edges = confidence_bins(confidence[known], confidence)
     of_known, of_all = bins[: known.sum()], bins[known.sum() :]
-    good, bad = (_mass(of_known, which.astype(np.float64), len(edges)) for which in (was_correct, ~was_correct))
-    return _calibrated(edges, good, bad)[of_all]
+    good, bad = (mass_of(of_known, which.astype(np.float64), len(edges)) for which in (was_correct, ~was_correct))
+    return platt(edges, good, bad)[of_all]
 
 
 def accuracy_under_label_shift(reference: Rows, current: Rows, seed: int) -> Estimate | None:
@@ -122,11 +122,11 @@ def accuracy_under_label_shift(reference: Rows, current: Rows, seed: int) -> Est
     was_correct = correct(reference)[known]
     rng = np.random.default_rng([seed, 5])
     recalls: list[Floats] = []
-    for weights in _weights(reference, known, rng):
-        hits = _mass(codes, weights * was_correct, len(names)) + (0.5 if recalls else 0)
-        recalls.append(hits / (_mass(codes, weights, len(names)) + (1 if recalls else 0)))
+    for weights in resampled_weights(reference, known, rng):
+        hits = mass_of(codes, weights * was_correct, len(names)) + (0.5 if recalls else 0)
+        recalls.append(hits / (mass_of(codes, weights, len(names)) + (1 if recalls else 0)))
     found = np.array(recalls)
-    spread = np.sqrt((found[1:] * (1 - found[1:])) @ shares / _effective(current, now_known))
+    spread = np.sqrt((found[1:] * (1 - found[1:])) @ shares / effective_rows(current, now_known))
     return _estimate(float(found[0] @ shares), found[1:] @ shares + spread * rng.standard_normal(RESAMPLES))
 
 
@@ -136,7 +136,7 @@ def _estimate(value: float, draws: Floats) -> Estimate:
     return Estimate(value, min(float(low), value), max(float(high), value))
 
 
-def _bins(reference: Floats, current: Floats) -> tuple[Integers, Floats]:
+def confidence_bins(reference: Floats, current: Floats) -> tuple[Integers, Floats]:
     """The bin of confidence of each row, the reference's first, and the confidence of each bin [bins]."""
     both = np.concatenate([reference, current])
     edges = np.unique(both)
@@ -145,7 +145,7 @@ def _bins(reference: Floats, current: Floats) -> tuple[Integers, Floats]:
     return np.searchsorted(edges, both), edges
 
 
-def _weights(rows: Rows, known: Bools, rng: np.random.Generator) -> Iterator[Floats]:
+def resampled_weights(rows: Rows, known: Bools, rng: np.random.Generator) -> Iterator[Floats]:
     """The weights of the rows [known]: all one first, then of each resample; the rows of a group share theirs."""
     yield np.ones(int(known.sum()))
     groups = np.arange(int(known.sum())) if rows.groups is None else group_codes(rows.groups[known])
@@ -154,12 +154,12 @@ def _weights(rows: Rows, known: Bools, rng: np.random.Generator) -> Iterator[Flo
         yield rng.standard_exponential(int(of_row.max()) + 1)[of_row]
 
 
-def _mass(bins: Integers, weights: Floats, count: int) -> Floats:
+def mass_of(bins: Integers, weights: Floats, count: int) -> Floats:
     mass: Floats = np.bincount(bins, weights=weights, minlength=count).astype(np.float64)
     return mass
 
 
-def _calibrated(confidence: Floats, good: Floats, bad: Floats) -> Floats:
+def platt(confidence: Floats, good: Floats, bad: Floats) -> Floats:
     """How often a prediction of each confidence is right [bins]: Platt scaling by Newton's method."""
     odds = np.column_stack([np.ones_like(confidence), logit(np.clip(confidence, 1e-6, 1 - 1e-6))])
     all_rows, identity = good + bad, np.array([0.0, 1.0])
@@ -182,7 +182,7 @@ def _atc(good: Floats, bad: Floats, now: Floats) -> float:
     return 1 - float(np.interp(bad.sum() / (good + bad).sum(), below, np.concatenate([[0.0], np.cumsum(now)])))
 
 
-def _effective(rows: Rows, which: Bools | None = None) -> float:
+def effective_rows(rows: Rows, which: Bools | None = None) -> float:
     """The effective number of rows: how many independent ones carry as much information."""
     chosen = np.ones(rows.count, dtype=bool) if which is None else which
     if rows.groups is None:

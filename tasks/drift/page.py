@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ def write_page(
     seed: int,
     path: Path,
     snapshot: Path | None = None,
-    found: Segments | None = None,
+    found: Sequence[Segments] = (),
 ) -> None:
     """Write the page for a verdict, and the snapshot for Evidently's workspace where one is wanted.
 
@@ -54,7 +54,7 @@ def write_page(
     before, now = (_sample(rows, params.report_rows, rng) for rows in (reference, current))
     report = evidently_report(verdict, before, now)
     shown = [
-        (line, [] if found is None else example_texts(found, current, reference.count, line["segment"], seed))
+        (line, example_texts(found, current, reference.count, line["segment"], seed))
         for line in most_telling(verdict["segments"])
     ]
     linked = snapshot is not None  # the pipeline's page lies beside the report

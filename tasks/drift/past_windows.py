@@ -17,7 +17,7 @@ from tasks.drift.permutation import Floats, Integers, Population
 from tasks.drift.rows import Rows
 from tasks.drift.testing import Counts, PermutationResult, signal_statistics
 
-MAX_WINDOWS = 1000  # the newest: as many as a nightly schedule needs for a budget of one ring a year, by rank
+MAX_WINDOWS = 1000  # the newest: as many as a nightly schedule needs for a budget of one false alarm a year, by rank
 OF_ANSWERS = ("labels", "accuracy")  # signals of labels, which come late or never: harm is told from those
 FLOOR = 0.1  # of what chance adds: a distance of nothing tells no window from another
 WHOLE = 0.85  # of a window's length that the reference's oldest one has to have

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +32,7 @@ class Rows:
 
     ``numbers``: name → float64 [n]. ``categories``: name → str [n], a missing label is None. ``terms``: [n, hashes],
     one where the text holds the word. ``embeddings``: [n, width]. ``groups``: str [n], None where a row stands
-    alone. ``times``: datetime64[us] [n].
+    alone. ``times``: datetime64[us] [n]. ``slices``: column → float64 with NaN for none, or str [n].
     """
 
     count: int
@@ -41,6 +43,7 @@ class Rows:
     embeddings: NDArray[np.float32] | None = None
     groups: NDArray[np.object_] | None = None
     times: NDArray[np.datetime64] | None = None
+    slices: dict[str, NDArray[Any]] = field(default_factory=dict)
     modality: Modality = "text"
     """What the rows are; the numbers are properties of it, the confidence aside."""
 
@@ -55,14 +58,19 @@ class Rows:
             None if self.embeddings is None else self.embeddings[index],
             None if self.groups is None else self.groups[index],
             None if self.times is None else self.times[index],
+            {name: values[index] for name, values in self.slices.items()},
             self.modality,
         )
 
 
 def rows_from_table(
-    table: pa.Table, embeddings: NDArray[np.float32] | None, group: str | None, place: str | Path
+    table: pa.Table,
+    embeddings: NDArray[np.float32] | None,
+    group: str | None,
+    place: str | Path,
+    slices: Sequence[str] = (),
 ) -> Rows:
-    """Text, prediction, confidence and label, whichever the table has, and the column of groups if one is named.
+    """Text, prediction, confidence and label, whichever the table has, and the columns of groups and slices if named.
 
     Raises UserError where the embeddings or a column do not fit; ``place`` names the table in the message.
     """
@@ -73,6 +81,10 @@ def rows_from_table(
         _fits(embeddings, table.num_rows, place)
     if group is not None and group not in columns:
         raise UserError(f"{place} has no column {group!r}: drift.group must name one of {', '.join(sorted(columns))}")
+    if missing := [name for name in slices if name not in columns]:
+        raise UserError(
+            f"{place} has no column {missing[0]!r}: drift.slices must name some of {', '.join(sorted(columns))}"
+        )
     text = _strings(table, "text").fill_null("") if "text" in columns else None
     of_images = {name: _numbers(table, column, place) for name, column in OF_IMAGES.items() if column in columns}
     return Rows(
@@ -88,6 +100,7 @@ def rows_from_table(
         embeddings=embeddings,
         groups=None if group is None else _strings(table, group).to_numpy(zero_copy_only=False),
         times=_times(table) if "timestamp" in columns else None,
+        slices={name: _slice(table, name, place) for name in slices},
         modality="image" if of_images else "text",
     )
 
@@ -123,6 +136,17 @@ def _numbers(table: pa.Table, name: str, place: str | Path) -> NDArray[np.float6
         values: NDArray[np.float64] = pc.cast(table.column(name), pa.float64()).to_numpy()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UserError(f"{place}: {name} must hold numbers: {error}") from None
+    return values
+
+
+def _slice(table: pa.Table, name: str, place: str | Path) -> NDArray[Any]:
+    """Numbers as they are, times by their month, all else as texts."""
+    kind = table.schema.field(name).type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _numbers(table, name, place)
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        table = pa.table({name: pc.strftime(table.column(name), format="%Y-%m")})
+    values: NDArray[np.object_] = _strings(table, name).fill_null(MISSING).to_numpy(zero_copy_only=False)
     return values
 
 

@@ -1,22 +1,25 @@
 """The parts of the current window: which grew, which lost accuracy, and in what words.
 
-A segment is a cluster of the pooled embeddings, or, without embeddings, the rows of one predicted class. It is found on
-the rows that it describes: its figures say where to look, and are no test. Not covered: a label that changed for the
-same input shows only where rows have labels.
+A segment is a cluster of the pooled embeddings, or, without embeddings, the rows of one predicted class; and beside
+those one value of a column of ``drift.slices``. A cluster is found on the rows that it describes: its figures say where
+to look, and are no test. Not covered: a label that changed for the same input shows only where rows have labels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tasks.drift.embeddings import nearest_centres, principal_axes
-from tasks.drift.estimates import calibrated_chances, correct, labelled
+from tasks.drift.estimates import correct, labelled
 from tasks.drift.examples import MAX_CHARACTERS, frequent_words, log_odds
+from tasks.drift.losses import Losses, segment_losses
 from tasks.drift.permutation import Bools, Floats, Integers
 from tasks.drift.rows import Rows
 from tasks.redaction import redact
@@ -26,24 +29,44 @@ WORDS = 3  # that name a segment
 EXAMPLES = 2  # of its texts
 SAMPLE = 4_000  # rows of each side, seeded, whose words name the segments
 MIN_LABELLED = 30  # rows with a label in a segment, for its accuracy
+PARTS = 4  # equally many rows in each part of a number's range
+OTHERS = "other values"
+NONE = "(none)"
 
 
 @dataclass(frozen=True)
 class Segments:
-    """Which segment each row is in, the reference's rows first, and how the segments are called."""
+    """A way to divide the rows: which segment each is in, the reference's rows first, and how the segments are called.
+
+    Every row is in one.
+    """
 
     of_row: Integers
     names: tuple[str, ...]
     words: tuple[tuple[str, ...], ...]
     """That set each one's current texts apart from the window's other texts."""
+    column: str | None = None
+    """Whose values they are; None: clusters, or predicted classes."""
+    first: int = 0
+    """The number of the first one: numbers go on from one way to divide the rows to the next."""
 
     def of_current(self, reference: int) -> Integers:
         """The segment of each current row, after so many reference rows."""
         return self.of_row[reference:]
 
 
-def segments(reference: Rows, current: Rows, seed: int) -> Segments | None:
-    """The segments of both sides; None where the rows have neither embeddings nor predictions."""
+def segments(reference: Rows, current: Rows, seed: int) -> tuple[Segments, ...]:
+    """Every way to divide the rows of both sides: by clusters or predicted classes, then by each column of slices."""
+    if not (reference.count and current.count):
+        return ()
+    found = [one for one in (_clusters(reference, current, seed),) if one]
+    for column in reference.slices:
+        found.append(_sliced(reference, current, column, sum(len(one.names) for one in found)))
+    return tuple(found)
+
+
+def _clusters(reference: Rows, current: Rows, seed: int) -> Segments | None:
+    """None where the rows have neither embeddings nor predictions."""
     rng = np.random.default_rng([seed, 7])
     if reference.embeddings is not None and current.embeddings is not None:
         axes = principal_axes(reference.embeddings, current.embeddings, rng)
@@ -58,6 +81,34 @@ def segments(reference: Rows, current: Rows, seed: int) -> Segments | None:
     classes, of_row = np.unique(both, return_inverse=True)
     words = tuple(_words(current, of_row[reference.count :], len(classes), rng))
     return Segments(of_row, tuple(f"answered {name}" for name in classes), words)
+
+
+def _sliced(reference: Rows, current: Rows, column: str, first: int) -> Segments:
+    """The values of a column that most current rows have; of numbers the parts of their range."""
+    before, now = reference.slices[column], current.slices[column]
+    if before.dtype.kind == now.dtype.kind == "f":
+        before, now = np.split(_parts(np.concatenate([before, now]).astype(np.float64)), [reference.count])
+    names, counts = np.unique(now.astype(str), return_counts=True)
+    most = np.sort(names[np.argsort(-counts, kind="stable")[:MOST]])
+    both = np.concatenate([before, now]).astype(str)
+    place = np.minimum(np.searchsorted(most, both), len(most) - 1)
+    of_row = np.where(most[place] == both, place, len(most)).astype(np.int64)
+    called = tuple(f"{column}: {name}" for name in (*most, OTHERS))
+    return Segments(of_row, called, ((),) * len(called), column, first)
+
+
+def _parts(values: Floats) -> NDArray[np.object_]:
+    """The part of the range that each value lies in [n], by name; few different ones stay as they are."""
+    known = np.unique(values[~np.isnan(values)])
+    cuts = known
+    if len(known) > PARTS:
+        known = values[~np.isnan(values)]
+        cuts = np.unique(np.quantile(known, np.arange(1, PARTS) / PARTS, method="lower"))
+        names = [f"up to {cuts[0]:,g}", *(f"over {a:,g} to {b:,g}" for a, b in pairwise(cuts)), f"over {cuts[-1]:,g}"]
+    else:
+        names = [*(f"{cut:,g}" for cut in cuts), NONE]
+    place = np.where(np.isnan(values), -1, np.searchsorted(cuts, values, "left"))
+    return np.array([NONE if i < 0 else names[i] for i in place], dtype=object)
 
 
 def _words(current: Rows, of_row: Integers, count: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
@@ -77,75 +128,57 @@ def _telling(names: Sequence[str], held: csr_array, inside: Bools) -> tuple[str,
     return tuple(names[i] for i in best if odds[i] > 0)
 
 
-def described(found: Segments, reference: Rows, current: Rows) -> list[dict[str, Any]]:
+def described(found: Sequence[Segments], reference: Rows, current: Rows, seed: int) -> list[dict[str, Any]]:
     """What ``metrics/drift.json`` says of every segment with current rows, the one that grew most first.
 
-    ``estimated_loss`` is the segment's part in the window's loss of accuracy, as CBPE predicts it: over all segments
-    they add up to the reference's accuracy less the estimated one. None without labels of the reference.
+    ``estimated_loss`` is the segment's part in the window's loss of accuracy, as CBPE predicts it: over the segments of
+    each way to divide the rows they add up to the reference's accuracy less the estimated one, but for those without
+    current rows. None without labels of the reference.
     """
+    lines = [line for i, one in enumerate(found) for line in _described(one, reference, current, (seed, 9, i))]
+    return sorted(lines, key=lambda line: (line["reference_share"] - line["share"], line["segment"]))
+
+
+def _described(found: Segments, reference: Rows, current: Rows, seed: tuple[int, int, int]) -> Iterator[dict[str, Any]]:
+    """A line for each segment of one way to divide the rows."""
     sides = found.of_row[: reference.count], found.of_current(reference.count)
     before, now = (np.bincount(side, minlength=len(found.names)) for side in sides)
-    chances = _chances(reference, current)
-    lines = [
-        {
-            "segment": one,
+    losses = segment_losses(reference, current, found.of_row, len(found.names), seed)
+    for one in np.flatnonzero(now).tolist():
+        yield {
+            "segment": found.first + one,
             "name": found.names[one],
+            "slice": found.column,
             "words": list(found.words[one]),
             "rows": int(now[one]),
             "share": _round(now[one] / current.count),
             "reference_share": _round(before[one] / reference.count),
-            **_accuracy(sides[1] == one, current, chances),
-            "estimated_loss": _loss(one, sides, reference, chances),
+            **_estimated(losses, one),
+            "measured_accuracy": _measured(sides[1] == one, current),
         }
-        for one in range(len(found.names))
-        if now[one]
-    ]
-    return sorted(lines, key=lambda line: (line["reference_share"] - line["share"], line["segment"]))
 
 
-def _chances(reference: Rows, current: Rows) -> Floats | None:
-    """How often a prediction of each current row's confidence is right, by the reference's labels [current]."""
-    needed = all("confidence" in side.numbers and "prediction" in side.categories for side in (reference, current))
-    if not needed or not labelled(reference).any():
-        return None
-    none = np.full(current.count, None, dtype=object)
-    both = Rows(
-        reference.count + current.count,
-        numbers={"confidence": np.concatenate([s.numbers["confidence"] for s in (reference, current)])},
-        categories={
-            "prediction": np.concatenate([s.categories["prediction"] for s in (reference, current)]),
-            "label": np.concatenate([reference.categories["label"], none]),
-        },
-    )
-    found = calibrated_chances(both)
-    return None if found is None else found[reference.count :]
-
-
-def _accuracy(inside: Bools, current: Rows, chances: Floats | None) -> dict[str, Any]:
-    known = labelled(current) & inside
-    measured = correct(current)[known].mean() if known.sum() >= MIN_LABELLED else None
+def _estimated(found: Losses | None, one: int) -> dict[str, Any]:
+    if found is None:
+        return {"estimated_accuracy": None, "estimated_loss": None, "estimated_loss_interval": None}
     return {
-        "estimated_accuracy": None if chances is None else _round(chances[inside].mean()),
-        "measured_accuracy": None if measured is None else _round(measured),
+        "estimated_accuracy": _round(found.accuracy[one]),
+        "estimated_loss": _round(found.loss[one]),
+        "estimated_loss_interval": [_round(found.low[one]), _round(found.high[one])],
     }
 
 
-def _loss(one: int, sides: tuple[Integers, Integers], reference: Rows, chances: Floats | None) -> float | None:
-    """The shortfall of the segment's rows from the reference's accuracy, now less then, as a share of all rows."""
-    if chances is None:
-        return None
-    known = labelled(reference)
-    right = correct(reference)[known]
-    then = (right.mean() - right)[sides[0][known] == one].sum() / known.sum()
-    now = (right.mean() - chances)[sides[1] == one].sum() / len(chances)
-    return _round(now - then)
+def _measured(inside: Bools, current: Rows) -> float | None:
+    known = labelled(current) & inside
+    return _round(correct(current)[known].mean()) if known.sum() >= MIN_LABELLED else None
 
 
-def example_texts(found: Segments, current: Rows, reference: int, one: int, seed: int) -> list[str]:
+def example_texts(found: Sequence[Segments], current: Rows, reference: int, one: int, seed: int) -> list[str]:
     """Texts of a segment's current rows, redacted, drawn by the seed: what is in it, not what is odd in it."""
-    if current.text is None:
+    way = next((each for each in found if each.first <= one < each.first + len(each.names)), None)
+    if current.text is None or way is None:
         return []
-    inside = np.flatnonzero(found.of_current(reference) == one)
+    inside = np.flatnonzero(way.of_current(reference) == one - way.first)
     rng = np.random.default_rng([seed, 8, one])
     drawn = rng.choice(inside, min(EXAMPLES, len(inside)), replace=False)
     texts = [redact(" ".join(str(current.text[int(i)]).split())) for i in drawn]

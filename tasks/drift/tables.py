@@ -12,6 +12,7 @@ from tasks.core.errors import UserError
 from tasks.core.files import reading
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
+from tasks.drift import Params
 from tasks.drift.rows import MODE, OF_IMAGES, Rows, rows_from_table
 from tasks.tables.any_table import empty_as_missing, read_any_table
 
@@ -21,10 +22,10 @@ IMAGES = (MODE, *OF_IMAGES.values())
 COLUMNS = ("id", "text", "label", WHEN, *IMAGES)  # of a row that is not scored yet
 
 
-def reference_rows(group: str | None) -> Rows:
+def reference_rows(params: Params) -> Rows:
     """The held-out reference rows of the pipeline, as scored: validation, then test."""
-    splits = [_select(read_table(layout.split(name)), COLUMNS, group) for name in layout.SCORED_SPLITS]
-    return _scored(pa.concat_tables(splits, promote_options="default"), layout.window("reference"), group)
+    splits = [_select(read_table(layout.split(name)), COLUMNS, params) for name in layout.SCORED_SPLITS]
+    return _scored(pa.concat_tables(splits, promote_options="default"), layout.window("reference"), params)
 
 
 def training_texts() -> pa.Array | None:
@@ -33,10 +34,10 @@ def training_texts() -> pa.Array | None:
     return read_table(file, ["text"]).column("text").combine_chunks() if "text" in columns_of(file) else None
 
 
-def current_rows(group: str | None) -> Rows:
+def current_rows(params: Params) -> Rows:
     """The current rows of the pipeline that passed validation; none where there is no current data."""
     window = layout.window("current")
-    return _scored(_select(read_table(window.validated), COLUMNS, group), window, group)
+    return _scored(_select(read_table(window.validated), COLUMNS, params), window, params)
 
 
 def current_baseline() -> list[str]:
@@ -49,30 +50,33 @@ def current_baseline() -> list[str]:
     return found
 
 
-def _scored(table: pa.Table, window: layout.WindowPaths, group: str | None) -> Rows:
+def _scored(table: pa.Table, window: layout.WindowPaths, params: Params) -> Rows:
     scored = read_table(window.scored)
     if not table.column("id").equals(scored.column("id")):
         raise UserError(f"{window.scored} is not of the rows that were split: run `dvc repro`")
     for name in ("prediction", "confidence"):
         table = table.append_column(name, scored.column(name))
-    return rows_from_table(table, read_embeddings(window.embeddings), group, window.scored)
+    embeddings = read_embeddings(window.embeddings)
+    return rows_from_table(table, embeddings, params.group, window.scored, params.slices)
 
 
-def read_rows(path: Path, embeddings: Path | None, group: str | None) -> Rows:
+def read_rows(path: Path, embeddings: Path | None, params: Params) -> Rows:
     """The rows of a table on its own: csv, tsv, jsonl or parquet with any of text, prediction, confidence and label.
 
     Times in the column ``timestamp`` cut the reference into past windows.
     """
     table = empty_as_missing(read_any_table(path))
-    selected = _select(table, (*USED, WHEN, *IMAGES), group)
+    selected = _select(table, (*USED, WHEN, *IMAGES), params)
     if not set(selected.column_names) & set(USED) and embeddings is None:
         raise UserError(f"{path} has none of the columns {', '.join(USED)}; it has {', '.join(table.column_names)}")
-    return rows_from_table(selected, None if embeddings is None else read_embeddings(embeddings), group, path)
+    values = None if embeddings is None else read_embeddings(embeddings)
+    return rows_from_table(selected, values, params.group, path, params.slices)
 
 
-def _select(table: pa.Table, names: tuple[str, ...], group: str | None) -> pa.Table:
+def _select(table: pa.Table, names: tuple[str, ...], params: Params) -> pa.Table:
     """Those of the columns that the table has; a column of labels without a single label counts as absent."""
-    found = [name for name in dict.fromkeys((*names, *([group] if group else []))) if name in table.column_names]
+    wanted = dict.fromkeys((*names, *([params.group] if params.group else []), *params.slices))
+    found = [name for name in wanted if name in table.column_names]
     if "label" in found and table.column("label").null_count == table.num_rows:
         found.remove("label")
     return table.select(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def drift_verdict(
     extra: tuple[Population, ...] = (),
     training_texts: pa.Array | None = None,
     length: np.timedelta64 | None = None,
-    found_segments: Segments | None = None,
+    found_segments: Sequence[Segments] = (),
 ) -> Verdict:
     """Compare two sides on every signal both have, and on ``extra`` populations such as the quarantine's.
 
@@ -57,7 +58,7 @@ def drift_verdict(
         "performance": performance(reference, current, seed),
         "change": kind_of_change(reference, current, signals, seed),
         "quality": quality(reference, current, training_texts),
-        "segments": [] if found_segments is None else described(found_segments, reference, current),
+        "segments": described(found_segments, reference, current, seed),
     }
     return _verdict(bool(alarms), significant, _reason(signals, alarms, params), params, rows, signals) | beside
 

@@ -124,13 +124,13 @@ def test_labels_that_cannot_be_used_are_refused_in_words(tmp_path, text, words):
 
 
 def test_the_other_half_is_a_random_sample_of_the_segment_that_carries_the_verdict():
-    known = [replace(row, segment=int(row.id[1:]) % 4) for row in rows(1000)]
+    known = [replace(row, segments=frozenset({int(row.id[1:]) % 4, 9})) for row in rows(1000)]
     chosen, plain = choose(known, 7, 100, segment=3), choose(known, 7, 100)
     assert chosen[:50] == plain[:50], "the random half depends on nothing else"
     assert [why for _, why in chosen[50:]] == ["segment"] * 50
-    assert {row.segment for row, _ in chosen[50:]} == {3}
-    within = [row for row, _ in choose(known, 7, 1000, segment=3) if row.segment == 3]
-    mine = [row for row, _ in chosen if row.segment == 3]
+    assert {row.segments for row, _ in chosen[50:]} == {frozenset({3, 9})}
+    within = [row for row, _ in choose(known, 7, 1000, segment=3) if 3 in row.segments]
+    mine = [row for row, _ in chosen if 3 in row.segments]
     assert mine == within[: len(mine)], "the first of one random order of the segment's rows"
-    few = [replace(row, segment=3 if i < 5 else 0) for i, row in enumerate(known)]
+    few = [replace(row, segments=frozenset({3} if i < 5 else {0})) for i, row in enumerate(known)]
     assert [why for _, why in choose(few, 7, 100, segment=3)].count("uncertain") >= 45

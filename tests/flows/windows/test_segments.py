@@ -10,8 +10,9 @@ from statsmodels.stats.proportion import proportion_confint
 from flows.windows.segments import Carrier, carrier, labels_for, needed
 
 
-def segment(number, share, before, loss=None):
-    return Carrier(segment=number, name=f"s{number}", rows=10, share=share, reference_share=before, estimated_loss=loss)
+def segment(number, share, before, loss=None, column=None):
+    shares = {"share": share, "reference_share": before}
+    return Carrier(segment=number, name=f"s{number}", rows=10, **shares, estimated_loss=loss, slice=column)
 
 
 FOUND = [segment(0, 0.3, 0.5, -0.01), segment(1, 0.4, 0.1, 0.01), segment(2, 0.3, 0.4, 0.08)]
@@ -29,6 +30,13 @@ def test_the_one_that_lost_most_carries_harm_and_the_one_that_grew_most_a_change
 
 def test_harm_without_known_losses_is_carried_by_the_one_that_grew():
     assert carrier("harmful", [segment(0, 0.1, 0.5), segment(1, 0.9, 0.5)]).segment == 1
+
+
+def test_a_slice_of_nearly_all_rows_does_not_carry_harm_for_being_large_and_one_that_lost_beyond_its_share_does():
+    large, small = segment(3, 0.95, 0.95, 0.079, "shop"), segment(4, 0.05, 0.05, 0.001, "shop")
+    assert carrier("harmful", [*FOUND, large, small]).segment == 2
+    alone = segment(4, 0.05, 0.05, 0.081, "shop")
+    assert carrier("harmful", [*FOUND, segment(3, 0.95, 0.95, -0.001, "shop"), alone]).segment == 4
 
 
 @pytest.mark.parametrize("accuracy", [0.5, 0.8, 0.97, 1.0])
