@@ -12,6 +12,7 @@ from tasks.core.errors import UserError
 from tasks.core.files import reading
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
+from tasks.dataset.labels import cells
 from tasks.drift.rows import MODE, OF_IMAGES, Rows, rows_from_table
 from tasks.tables.any_table import empty_as_missing, read_any_table
 
@@ -55,7 +56,7 @@ def _scored(table: pa.Table, window: layout.WindowPaths, group: str | None) -> R
         raise UserError(f"{window.scored} is not of the rows that were split: run `dvc repro`")
     for name in ("prediction", "confidence"):
         table = table.append_column(name, scored.column(name))
-    return rows_from_table(table, read_embeddings(window.embeddings), group, window.scored)
+    return rows_from_table(table, read_embeddings(window.embeddings), group, window.scored, cells())
 
 
 def read_rows(path: Path, embeddings: Path | None, group: str | None) -> Rows:
@@ -67,7 +68,8 @@ def read_rows(path: Path, embeddings: Path | None, group: str | None) -> Rows:
     selected = _select(table, (*USED, WHEN, *IMAGES), group)
     if not set(selected.column_names) & set(USED) and embeddings is None:
         raise UserError(f"{path} has none of the columns {', '.join(USED)}; it has {', '.join(table.column_names)}")
-    return rows_from_table(selected, None if embeddings is None else read_embeddings(embeddings), group, path)
+    found = None if embeddings is None else read_embeddings(embeddings)
+    return rows_from_table(selected, found, group, path, cells())
 
 
 def _select(table: pa.Table, names: tuple[str, ...], group: str | None) -> pa.Table:

@@ -88,6 +88,7 @@ def _figures(raw: pa.Table, passed: pa.Table, quarantined: pa.Table, cells: Cell
         "quarantined": len(quarantined),
         "share_quarantined": round(len(quarantined) / len(raw), 6) if len(raw) else 0.0,
         "reasons": _counted(reason for reasons in quarantined["reasons"].to_pylist() for reason in reasons),
+        **({"labelled": len(passed) - passed["label"].null_count} if cells.several else {}),
         "labels": dict(sorted(cells.count(passed["label"].to_pylist()).items())),
     }
 
