@@ -43,7 +43,7 @@ def beside_baseline(current: Rows, baseline: Sequence[str], seed: int) -> dict[s
 
 
 class Sets:
-    """The same measures of rows that may have several labels: accuracy of a row's whole set, and macro-F1 over labels."""
+    """The same of rows that may have several labels: accuracy of a row's whole set, and macro-F1 over the labels."""
 
     def __init__(self, written: labels.Cells, truth: list[str], *predictions: list[str]) -> None:
         names = sorted({*written.count(truth), *(label for each in predictions for label in written.count(each))})
@@ -61,8 +61,7 @@ class Sets:
         return right
 
     def macro_f1(self, model: int, counts: Counts, resample: bool = False) -> Floats:
-        """Mean over the labels that are true or given of some row, [n]; in a ``resample`` without one it keeps its F1 on
-        all rows."""
+        """Mean over the labels that are true or given of some row, [n]; one that a ``resample`` lacks keeps its F1."""
         scores = self._f1(model, counts)
         if resample:
             scores = np.where(np.isnan(scores), self._f1(model, self.counts[None]), scores)

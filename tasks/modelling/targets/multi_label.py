@@ -23,7 +23,8 @@ from tasks.modelling.targets.target import DIGITS, Array, Calibration, Decision,
 
 MIN_POSITIVE = 5  # held-out rows with a label below which its threshold is not chosen on them
 MIDDLE = 0.5  # the threshold of such a label
-MIN_SLOPE = np.exp(-3.0)  # of a calibrated logit: as far as a temperature goes
+MIN_SLOPE = float(np.exp(-3.0))  # of a calibrated logit: as far as a temperature goes
+IDENTITY = np.array([1.0, 0.0])  # the slope and shift that change nothing
 NEWTON_STEPS = 50
 CLOSE = 1e-10
 
@@ -157,20 +158,33 @@ def _f1(given: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> Floats:
 
 def _platt(logits: Floats, truth: Array, shift: bool) -> tuple[float, float]:
     """Slope and shift of the likeliest logistic regression on ``logits`` [rows], with standard normal priors around
-    one and zero, which weigh less than a row."""
+    one and zero, which weigh less than a row. Held-out rows that contradict the model do not turn its order round."""
     design = np.column_stack([logits, np.ones(len(logits))])
-    identity, weights = np.array([1.0, 0.0]), np.array([1.0, 0.0])
-    free = np.array([True, shift])
-    for _ in range(NEWTON_STEPS):
-        chance = sigmoid(design @ weights)
-        slope = (design.T @ (truth - chance) - (weights - identity))[free]
-        curve = ((design * (chance * (1 - chance))[:, None]).T @ design + np.eye(2))[np.ix_(free, free)]
-        step = np.clip(np.linalg.solve(curve, slope), -1, 1)
-        weights[free] += step
-        if weights[0] < MIN_SLOPE:  # held-out rows that contradict the model: its order of the rows stays
-            weights[0], free[0] = MIN_SLOPE, False
-            if not free.any():
-                break
-        elif np.abs(step).max() < CLOSE:
-            break
+    weights = _newton(design, truth, np.array([1.0, 0.0]), np.array([True, shift]))
+    if weights[0] < MIN_SLOPE:
+        weights = _newton(design, truth, np.array([MIN_SLOPE, 0.0]), np.array([False, shift]))
     return float(weights[0]), float(weights[1])
+
+
+def _newton(design: Floats, truth: Array, start: Floats, free: npt.NDArray[np.bool_]) -> Floats:
+    """The weights [2] of least cost, of which those that are ``free`` move; the cost is convex."""
+    weights = start.copy()
+    for _ in range(NEWTON_STEPS if free.any() else 0):
+        chance = sigmoid(design @ weights)
+        slope = (design.T @ (truth - chance) - (weights - IDENTITY))[free]
+        curve = ((design * (chance * (1 - chance))[:, None]).T @ design + np.eye(2))[np.ix_(free, free)]
+        step = np.zeros(2)
+        step[free] = np.linalg.solve(curve, slope)
+        before = _cost(design, truth, weights)
+        while _cost(design, truth, weights + step) > before and np.abs(step).max() > CLOSE:
+            step /= 2
+        weights = weights + step
+        if np.abs(step).max() <= CLOSE:
+            break
+    return weights
+
+
+def _cost(design: Floats, truth: Array, weights: Floats) -> float:
+    values = design @ weights
+    prior = ((weights - IDENTITY) ** 2).sum() / 2
+    return float(np.sum(np.logaddexp(0, values) - truth * values) + prior)
