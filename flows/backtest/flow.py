@@ -90,8 +90,8 @@ def backtest(
 
 
 def refits(replay: Replay, file: Path) -> Refits:
-    """How the history is refitted by this params.yaml: a probe needs a pretrained encoder. UserError: its task cannot be
-    replayed."""
+    """How the history is refitted by this params.yaml: a probe needs a pretrained encoder. UserError: its task
+    cannot be replayed."""
     general = params.general(file)
     if general.task != "single_label":
         raise UserError(f"a history of task: {general.task} is not replayed yet: compare its runs instead")

@@ -118,7 +118,9 @@ def export_classifier(folder: Path, options: Options) -> dict[str, Any]:
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} is for images: only text models can be exported")
     if (target := registry.of_config(read_json(paths.CLASSIFIER / CONFIG))).task != "single_label":
-        raise UserError(f"a model of task: {target.task} is not exported yet: load {paths.CLASSIFIER} with transformers")
+        raise UserError(
+            f"a model of task: {target.task} is not exported yet: load {paths.CLASSIFIER} with transformers"
+        )
     rows = read_table(layout.split("test"), ["text", "label"])
     if not len(rows):
         raise UserError(f"{layout.split('test')} has no rows to compare the export on")

@@ -32,7 +32,9 @@ def test_labels_are_allowed_merged_and_counted_one_by_one():
     section = Params(labels=["food"])
     observed = observe(raw, section, {}, MULTI)["labels_not_allowed"]
     for cell, others in zip(raw["label"].to_pylist(), observed, strict=True):
-        assert ("" if others != others else others or "") == ", ".join(label for label in json.loads(cell) if label != "food")
+        assert ("" if others != others else others or "") == ", ".join(
+            label for label in json.loads(cell) if label != "food"
+        )
     assert "labels_not_allowed" in [rule.column for rule in row_rules(section, "reference", cells=MULTI)]
 
 
@@ -97,10 +99,11 @@ def transformer(tiny_checkpoint, tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["linear", "transformer"])
 def test_a_model_answers_as_transformers_pipeline_does_and_gives_the_labels_above_its_thresholds(kind, request):
+    from transformers import pipeline
+
     import tasks.modelling.checkpoints.families.linear  # noqa: F401  registers it
     from tasks.score import Params
     from tasks.score.predict import predict
-    from transformers import pipeline
 
     folder, metrics = request.getfixturevalue(kind)
     test = splits()["test"]

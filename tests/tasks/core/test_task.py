@@ -36,7 +36,7 @@ def test_what_multi_label_does_not_take(key, tmp_path):
 def test_a_separator_is_for_several_labels(tmp_path):
     text = 'ingest: {label_separator: ";"}\n'
     assert general(tmp_path, f"task: multi_label\n{text}").task == "multi_label"
-    with pytest.raises(UserError, match="ingest.label_separator is not for task: single_label"):
+    with pytest.raises(UserError, match=r"ingest\.label_separator is not for task: single_label"):
         general(tmp_path, text)
 
 

@@ -36,7 +36,7 @@ def test_text_with_a_separator_and_json_lists_as_text():
 
 
 def test_text_without_a_separator_is_refused_by_the_key():
-    with pytest.raises(UserError, match="set ingest.label_separator"):
+    with pytest.raises(UserError, match=r"set ingest\.label_separator"):
         read(["a;b"])
 
 

@@ -24,7 +24,7 @@ LABELS = ["a", "b", "c"]
 
 
 def drawn(rows=400, seed=0, slope=1.0, shift=0.0):
-    """Logits of three labels that are ``slope`` too steep and ``shift`` too high, and a truth drawn by the honest ones."""
+    """Logits of three labels that are ``slope`` too steep and ``shift`` too high; a truth drawn by the honest ones."""
     random = np.random.default_rng(seed)
     honest = random.normal(-0.5, 2, (rows, 3))
     return slope * honest + shift, (random.random((rows, 3)) < sigmoid(honest)).astype(np.float32)
@@ -92,7 +92,9 @@ def test_a_prediction_is_the_labels_that_reach_their_threshold():
     assert MULTI_LABEL.decisions(probability, LABELS, decision) == answers
     confidence = MULTI_LABEL.confidence(probability, LABELS, decision)
     assert confidence == pytest.approx([0.9 * 0.2 * 0.2, 0.9 * 0.2 * 0.7])
-    assert MULTI_LABEL.choose(probability, np.zeros((2, 3)), LABELS, Rule()) == {"thresholds": dict.fromkeys(LABELS, 0.5)}
+    assert MULTI_LABEL.choose(probability, np.zeros((2, 3)), LABELS, Rule()) == {
+        "thresholds": dict.fromkeys(LABELS, 0.5)
+    }
 
 
 def test_a_linear_model_is_one_classifier_for_each_label_and_a_share_where_there_is_nothing_to_tell():
