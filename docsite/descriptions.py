@@ -7,7 +7,6 @@ another reason. ``tests/docsite`` refuses a line here whose class says it, and a
 RNN, VIT = (f"tasks.modelling.checkpoints.families.{name}" for name in ("rnn", "vit"))
 MISSING = {
     ("tasks.core.params", "General", "seed"): "Of everything that draws at random.",
-    ("tasks.core.params", "General", "task"): "Each row has one label.",
     ("tasks.core.params", "General", "model"): "What is trained.",
     ("tasks.core.params", "Model", "revision"): "Of a hub's checkpoint: the commit, which has to be named.",
     ("tasks.dataset.windows", "Windows", "reference"): "Rows to train and judge a model on.",

@@ -31,6 +31,7 @@ from tasks.core.params import Section
 from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, read_table, write_table
 from tasks.dataset import layout
+from tasks.dataset.labels import SINGLE, Cells, cells
 from tasks.dataset.schema import PIXELS, TEXTS, TOKENS
 from tasks.modelling import pixels
 from tasks.modelling.checkpoints import checkpoint, families, versions, watched
@@ -70,10 +71,10 @@ def prepared(source: checkpoint.Checkpoint, section: Params) -> PreTrainedTokeni
     return tokenizer
 
 
-def label_ids(splits: dict[str, pa.Table]) -> dict[str, int]:
+def label_ids(splits: dict[str, pa.Table], cells: Cells = SINGLE) -> dict[str, int]:
     """The id of each label of train, in alphabetical order."""
-    labels = sorted(set(splits["train"]["label"].to_pylist()) - {None})
-    if len(labels) < 2:
+    labels = sorted(cells.count(splits["train"]["label"].to_pylist()))
+    if len(labels) < (1 if cells.several else 2):
         found = f"only {labels[0]!r}" if labels else "no label at all"
         raise UserError(f"data/splits/train.parquet has {found} in {len(splits['train'])} rows: a classifier needs two")
     for name, table in splits.items():
@@ -82,9 +83,13 @@ def label_ids(splits: dict[str, pa.Table]) -> dict[str, int]:
     return {label: i for i, label in enumerate(labels)}
 
 
-def learnable(splits: dict[str, pa.Table], labels: Collection[str]) -> dict[str, pa.Table]:
+def learnable(splits: dict[str, pa.Table], labels: Collection[str], cells: Cells = SINGLE) -> dict[str, pa.Table]:
     """The rows of each split whose label train has: the model cannot answer any other, and ``evaluate`` counts them as
-    wrong. Where no validation row is left, train rows take their place, so that there is a loss to follow."""
+    wrong. Where no validation row is left, train rows take their place, so that there is a loss to follow. Rows of
+    several labels all stay; a label that train lacks is left out of theirs."""
+    if cells.several:
+        _say_lacking(splits, labels, cells)
+        return splits
     known = {
         name: table.filter(pc.is_in(table["label"], pa.array(list(labels), pa.string())))
         for name, table in splits.items()
@@ -98,7 +103,33 @@ def learnable(splits: dict[str, pa.Table], labels: Collection[str]) -> dict[str,
     return known
 
 
-def tokens(table: pa.Table, name: str, tokenizer: PreTrainedTokenizerFast, ids: dict[str, int]) -> tuple[pa.Table, int]:
+def _say_lacking(splits: dict[str, pa.Table], labels: Collection[str], cells: Cells) -> None:
+    """Print how many rows have a label that is left out."""
+    for name, table in splits.items():
+        rows = sum(not set(cells.labels(cell)) <= set(labels) for cell in table["label"].to_pylist())
+        if rows:
+            print(f"{name}: {rows} of {len(table)} rows have labels that train lacks, which are left out")
+
+
+def with_numbers(table: pa.Table, columns: Sequence[Any], ids: dict[str, int], schema: pa.Schema, cells: Cells) -> Any:
+    """The table of ids, ``columns`` and the numbers of the labels."""
+    place, kind = schema.get_field_index("label"), cells.numbers_type()
+    schema = schema.set(place, schema.field(place).with_type(kind))
+    return pa.table([table["id"], *columns, cells.numbers(table["label"].to_pylist(), list(ids))], schema=schema)
+
+
+def write_labels(ids: dict[str, int], folder: Path, cells: Cells) -> None:
+    """``labels.json``: the labels in order, and the task where a row may have several."""
+    write_json({"labels": list(ids)} | ({"task": cells.task} if cells.several else {}), folder / "labels.json")
+
+
+def tokens(
+    table: pa.Table,
+    name: str,
+    tokenizer: PreTrainedTokenizerFast,
+    ids: dict[str, int],
+    cells: Cells = SINGLE,
+) -> tuple[pa.Table, int]:
     """The rows of one split as schema.TOKENS, in order, and how many were truncated."""
     rows: list[list[int]] = []
     truncated = 0
@@ -109,8 +140,7 @@ def tokens(table: pa.Table, name: str, tokenizer: PreTrainedTokenizerFast, ids: 
         ids_of_chunk, cut = checkpoint.token_ids(tokenizer, chunk)
         rows += ids_of_chunk
         truncated += cut
-    labels = [ids[label] for label in table["label"].to_pylist()]
-    return pa.table([table["id"], rows, labels], schema=TOKENS), truncated
+    return with_numbers(table, [rows], ids, TOKENS, cells), truncated
 
 
 def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -132,36 +162,37 @@ def metrics(table: pa.Table, truncated: int, tokenizer: PreTrainedTokenizerFast)
     }
 
 
-def tokenize(splits: dict[str, pa.Table], tokenizer: PreTrainedTokenizerFast, folder: Path) -> dict[str, object]:
-    """Write ``folder`` and return its metrics by split."""
-    ids = label_ids(splits)
-    splits = learnable(splits, ids)
+def tokenize(
+    splits: dict[str, pa.Table], tokenizer: PreTrainedTokenizerFast, folder: Path, cells: Cells = SINGLE
+) -> dict[str, object]:
+    """Write ``folder`` and return its metrics by split; ``cells``: how labels are written."""
+    ids = label_ids(splits, cells)
+    splits = learnable(splits, ids, cells)
     tokenizer.save_pretrained(folder / "tokenizer")
     found: dict[str, object] = {}
     for name, table in splits.items():
-        tokenized, truncated = tokens(table, name, tokenizer, ids)
+        tokenized, truncated = tokens(table, name, tokenizer, ids, cells)
         found[name] = shares = metrics(tokenized, truncated, tokenizer)
         write_table(tokenized, folder / f"{name}.parquet")
         print_shares(name, shares)
-    write_json({"labels": list(ids)}, folder / "labels.json")
+    write_labels(ids, folder, cells)
     return found
 
 
-def as_texts(splits: dict[str, pa.Table], kind: Modality, folder: Path) -> dict[str, object]:
+def as_texts(splits: dict[str, pa.Table], kind: Modality, folder: Path, cells: Cells = SINGLE) -> dict[str, object]:
     """The same for a family that finds its own tokens, as the whole texts."""
     if kind == "image":
         raise UserError(
             "a linear model reads texts, but the rows are images: run `driftline preset vit`, or let model.name name a "
             "checkpoint for images"
         )
-    ids = label_ids(splits)
-    splits = learnable(splits, ids)
+    ids = label_ids(splits, cells)
+    splits = learnable(splits, ids, cells)
     for name, table in splits.items():
-        labels = [ids[label] for label in table["label"].to_pylist()]
-        write_table(pa.table([table["id"], table["text"], labels], schema=TEXTS), folder / f"{name}.parquet")
+        write_table(with_numbers(table, [table["text"]], ids, TEXTS, cells), folder / f"{name}.parquet")
         print(f"{name}: {len(table)} texts")
     write_json({"tokenizer_class": None}, folder / "tokenizer" / "tokenizer_config.json")  # finetune makes it
-    write_json({"labels": list(ids)}, folder / "labels.json")
+    write_labels(ids, folder, cells)
     return {"tokens": "ngrams", **{name: {"rows": len(table)} for name, table in splits.items()}}
 
 
@@ -205,7 +236,7 @@ def print_shares(name: str, shares: dict[str, int | float]) -> None:
 
 def main() -> None:
     """Run the stage on the repository's paths."""
-    section, model = params.load(Params, "tokenize"), params.general().model
+    section, model, written = params.load(Params, "tokenize"), params.general().model, cells()
     watched.refuse_unwatched("model.name", model.name, "tokenize")
     versions.print_differing()
     kind = modality(columns_of(layout.split("train")))
@@ -214,11 +245,12 @@ def main() -> None:
         raise UserError("data/splits/train.parquet has no rows: widen windows.reference or add data")
     source = checkpoint.resolve(model)
     if model.family in families.WITHOUT_CHECKPOINT:
-        found: dict[str, object] = as_texts(splits, kind, paths.TOKENS)
+        found: dict[str, object] = as_texts(splits, kind, paths.TOKENS, written)
     elif kind == "image":
         found = pixelate(splits, checkpoint.processor(source), paths.TOKENS)
     else:
-        found = {"max_length": section.max_length, **tokenize(splits, prepared(source, section), paths.TOKENS)}
+        made = tokenize(splits, prepared(source, section), paths.TOKENS, written)
+        found = {"max_length": section.max_length, **made}
     write_metrics(found, paths.metrics("tokenize"))
 
 

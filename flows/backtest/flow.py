@@ -31,6 +31,7 @@ from flows.runs.names import run_name
 from flows.scheduled_training import exclusive
 from flows.windows import ranges
 from tasks.core import params, paths
+from tasks.core.errors import UserError
 from tasks.core.files import replacing, write_json
 from tasks.dataset import layout
 from tasks.gate import Rule
@@ -89,10 +90,14 @@ def backtest(
 
 
 def refits(replay: Replay, file: Path) -> Refits:
-    """How the history is refitted by this params.yaml: a probe needs a pretrained encoder."""
+    """How the history is refitted by this params.yaml: a probe needs a pretrained encoder. UserError: its task
+    cannot be replayed."""
+    general = params.general(file)
+    if general.task != "single_label":
+        raise UserError(f"a history of task: {general.task} is not replayed yet: compare its runs instead")
     if replay.refit != "auto":
         return replay.refit
-    return "probe" if params.general(file).model.family is None else "full"
+    return "probe" if general.model.family is None else "full"
 
 
 def _cached_models(

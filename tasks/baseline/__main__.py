@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,33 +14,41 @@ from tasks.core.files import replacing_folder, write_metrics
 from tasks.core.rows import modality
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
+from tasks.dataset.labels import SINGLE, Cells, cells
+from tasks.modelling.decision import Rule
 from tasks.modelling.linear import folder, pixels
 from tasks.modelling.linear.fitting import Labelled, fit
+from tasks.modelling.targets.registry import TARGETS
 
 
-def labelled(table: pa.Table, labels: list[str]) -> Labelled:
-    """The texts of the rows that have one of these labels."""
-    known = table.filter(pc.is_in(table["label"], value_set=pa.array(labels, pa.string())))
-    numbers = pc.index_in(known["label"], value_set=pa.array(labels, pa.string())).to_numpy()
-    return Labelled(known["text"].to_pylist(), numbers.astype(np.int64))
+def labelled(table: pa.Table, labels: list[str], cells: Cells = SINGLE) -> Labelled:
+    """The texts of the rows that can be learnt: of one label each, those that have one of these labels."""
+    if not cells.several:
+        table = table.filter(pc.is_in(table["label"], value_set=pa.array(labels, pa.string())))
+    numbers = pa.chunked_array([pa.array(cells.numbers(table["label"].to_pylist(), labels), cells.numbers_type())])
+    return Labelled(table["text"].to_pylist(), TARGETS[cells.task].read(numbers, len(labels)))
 
 
-def fit_baseline(train: pa.Table, validation: pa.Table, section: Params, seed: int) -> dict[str, Any]:
-    """Write ``models/baseline`` and return its metrics."""
+def fit_baseline(
+    train: pa.Table, validation: pa.Table, section: Params, seed: int, cells: Cells = SINGLE
+) -> dict[str, Any]:
+    """Write ``models/baseline`` and return its metrics; ``cells``: how labels are written."""
     if modality(train.column_names) == "image":
         tensors, config = pixels.fit(train["image"].to_pylist(), train["label"].to_pylist(), seed)
         with replacing_folder(paths.BASELINE) as part:
             pixels.write(tensors, config, part)
         return {"modality": "image", "rows": len(train)}
-    labels = sorted(set(train["label"].to_pylist()) - {None})
-    found = fit(labelled(train, labels), labelled(validation, labels), labels, section, seed)
+    labels, target = sorted(cells.count(train["label"].to_pylist())), TARGETS[cells.task]
+    held_out = labelled(validation, labels, cells)
+    found = fit(labelled(train, labels, cells), held_out, labels, section, seed, target=target)
     with replacing_folder(paths.BASELINE) as part:
-        folder.write(found, part)
+        decision = target.choose(target.probabilities(found.logits(held_out.texts)), held_out.labels, labels, Rule())
+        folder.write(found, part, {"decision": decision} if decision else None)
     return {
         "rows": min(len(train), section.max_rows),
         "chosen": found.chosen,
         "terms": len(found.terms),
-        "temperature": round(found.temperature, 6),
+        **found.calibration.figures(labels),
         "tried": found.tried,
     }
 
@@ -50,7 +57,7 @@ def main() -> None:
     """Run the stage on the repository's paths."""
     kind = modality(columns_of(layout.split("train")))
     train, validation = (read_table(layout.split(name), [kind, "label"]) for name in ("train", "validation"))
-    metrics = fit_baseline(train, validation, params.load(Params, "baseline"), params.general().seed)
+    metrics = fit_baseline(train, validation, params.load(Params, "baseline"), params.general().seed, cells())
     write_metrics(metrics, paths.metrics("baseline"))
     if chosen := metrics.get("chosen"):
         print(

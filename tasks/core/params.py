@@ -6,13 +6,14 @@ import reprlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from tasks.core.errors import UserError
 from tasks.core.paths import PARAMS
+from tasks.core.task import Task, refused
 from tasks.core.yaml_files import read_yaml
 
 _SHORT = reprlib.Repr()
@@ -88,7 +89,8 @@ class General(Section):
     """What stands at the top level of ``params.yaml``, beside ``windows`` (tasks/dataset/windows.py)."""
 
     seed: int = 7
-    task: Literal["single_label"] = "single_label"
+    task: Task = "single_label"
+    """single_label: each row has one label. multi_label: any number of them (docs/howto/several-labels.md)."""
     model: Model = Model()
 
 
@@ -123,9 +125,12 @@ def load(cls: type[S], section: str, file: Path = PARAMS) -> S:
 
 
 def general(file: Path = PARAMS) -> General:
-    """The top-level values that belong to no single stage."""
+    """The top-level values that belong to no single stage. UserError for a key that the task does not take."""
     values = read(file)
-    return parse(General, {key: values[key] for key in General.model_fields if key in values}, "", file)
+    found = parse(General, {key: values[key] for key in General.model_fields if key in values}, "", file)
+    for key in refused(values, found.task):
+        raise UserError(f"{file}: {key} is not for task: {found.task}: remove it, or set another task")
+    return found
 
 
 def parse(cls: type[S], values: object, section: str, file: Path) -> S:

@@ -65,9 +65,9 @@ def scored(labels: list[str]) -> pa.Schema:
     return pa.schema(
         [
             pa.field("id", pa.string(), nullable=False),
-            pa.field("prediction", pa.string(), nullable=False),  # the most probable label
-            pa.field("confidence", pa.float64(), nullable=False),  # its probability
+            pa.field("prediction", pa.string(), nullable=False),  # the likeliest label, or the cell of several
+            pa.field("confidence", pa.float64(), nullable=False),  # how probable it is
             *(pa.field(f"probability_{label}", pa.float64(), nullable=False) for label in labels),
-            pa.field("decision", pa.string()),  # the label acted on, or null: abstain
+            pa.field("decision", pa.string()),  # the prediction acted on, or null: abstain
         ]
     )

@@ -36,6 +36,6 @@ def _unseen(reference: Rows, current: Rows) -> dict[str, int] | None:
     """New labels with their rows, the most frequent first; None where a side has no labels."""
     if "label" not in reference.categories or "label" not in current.categories:
         return None
-    known = {label for label in reference.categories["label"] if label is not None}
-    counts = Counter(label for label in current.categories["label"] if label is not None and label not in known)
+    known, counts = (side.cells.count(side.categories["label"].tolist()) for side in (reference, current))
+    counts = Counter({label: rows for label, rows in counts.items() if label not in known})
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_LABELS])

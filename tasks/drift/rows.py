@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 
 from tasks.core.errors import UserError
 from tasks.core.rows import Modality
+from tasks.dataset.labels import MULTI, SINGLE, Cells
 from tasks.drift.descriptors import describe, terms
 
 CATEGORIES = ("prediction", "label")
@@ -46,6 +47,8 @@ class Rows:
     slices: dict[str, NDArray[Any]] = field(default_factory=dict)
     modality: Modality = "text"
     """What the rows are; the numbers are properties of it, the confidence aside."""
+    cells: Cells = SINGLE
+    """How predictions and labels are written. A set of several labels is right as a whole or wrong."""
 
     def take(self, index: NDArray[np.int64]) -> Rows:
         """The rows at these positions, without reading anything anew."""
@@ -60,6 +63,7 @@ class Rows:
             None if self.times is None else self.times[index],
             {name: values[index] for name, values in self.slices.items()},
             self.modality,
+            self.cells,
         )
 
 
@@ -69,6 +73,7 @@ def rows_from_table(
     group: str | None,
     place: str | Path,
     slices: Sequence[str] = (),
+    cells: Cells = SINGLE,
 ) -> Rows:
     """Text, prediction, confidence and label, whichever the table has, and the columns of groups and slices if named.
 
@@ -95,13 +100,14 @@ def rows_from_table(
             **of_images,
             **({"confidence": _confidence(table, place)} if "confidence" in columns else {}),
         },
-        categories={name: _category(table, name) for name in (*CATEGORIES, MODE) if name in columns},
+        categories={name: _category(table, name, place, cells) for name in (*CATEGORIES, MODE) if name in columns},
         terms=None if text is None else terms(text),
         embeddings=embeddings,
         groups=None if group is None else _strings(table, group).to_numpy(zero_copy_only=False),
         times=_times(table) if "timestamp" in columns else None,
         slices={name: _slice(table, name, place) for name in slices},
         modality="image" if of_images else "text",
+        cells=cells,
     )
 
 
@@ -124,11 +130,26 @@ def _strings(table: pa.Table, name: str) -> pa.Array:
         raise UserError(f"column {name!r} holds {column.type}, where text or plain values are needed") from None
 
 
-def _category(table: pa.Table, name: str) -> NDArray[np.object_]:
+def _category(table: pa.Table, name: str, place: str | Path, cells: Cells) -> NDArray[np.object_]:
     column = _strings(table, name)
+    if cells.several and name in CATEGORIES:
+        _refuse_no_lists(column, name, place)
     filled = column if name == "label" else column.fill_null(MISSING)
     values: NDArray[np.object_] = filled.to_numpy(zero_copy_only=False)
     return values
+
+
+def _refuse_no_lists(column: pa.Array, name: str, place: str | Path) -> None:
+    """UserError for a prediction or label that is not written as ``MULTI`` writes it."""
+    for value in pc.unique(column).to_pylist():
+        if value is None and name == "label":
+            continue
+        try:
+            if value is not None and MULTI.cell(MULTI.labels(value)) == value:
+                continue
+        except (ValueError, TypeError):
+            pass
+        raise UserError(f"{place}: {name} {value!r} is no JSON list of labels in order, as task: multi_label has them")
 
 
 def _numbers(table: pa.Table, name: str, place: str | Path) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from tasks.core.errors import UserError
+from tasks.dataset.labels import Cells
 from tasks.drift import SmallestEffects
 from tasks.drift.descriptors import word_of
 from tasks.drift.embeddings import nearest_centres, principal_axes
@@ -58,6 +59,16 @@ def category(name: str, values: NDArray[np.object_]) -> Indicators:
     """Whether it is this one, for each of the distinct values [rows]."""
     names, codes = np.unique(values.astype(str), return_inverse=True)
     return Indicators(one_hot(codes, len(names)), lambda i: f"{name} = {names[i]}")
+
+
+def answers(name: str, values: NDArray[np.object_], cells: Cells) -> Indicators:
+    """Whether it is this label, or of several whether it is among them, for each of the labels."""
+    if not cells.several:
+        return category(name, values)
+    labels = sorted(cells.count(values.tolist()))
+    held = cells.holds(values.tolist(), labels)
+    held = np.column_stack([held, ~held.any(axis=1)]).astype(np.float32)
+    return Indicators(csr_array(held), lambda i: f"{name} holds {labels[i]}" if i < len(labels) else f"no {name}")
 
 
 def one_hot(codes: Integers, width: int) -> csr_array:
@@ -144,7 +155,7 @@ def _prediction_signals(reference: Rows, current: Rows, smallest: SmallestEffect
     signals = []
     if "prediction" in reference.categories and "prediction" in current.categories:
         values = _both(reference.categories, current.categories, "prediction")
-        signals.append(Signal("predictions", (category("prediction", values),), smallest.predictions))
+        signals.append(Signal("predictions", (answers("prediction", values, reference.cells),), smallest.predictions))
     if "confidence" in reference.numbers and "confidence" in current.numbers:
         confidence = _both(reference.numbers, current.numbers, "confidence")
         signals.append(Signal("confidence", (quantity("confidence", confidence),), smallest.confidence))
@@ -159,7 +170,7 @@ def _label_signals(reference: Rows, current: Rows, smallest: SmallestEffects) ->
     labelled: Bools = np.array([value is not None for value in values])
     if not (labelled[: reference.count].any() and labelled[reference.count :].any()):
         return (), labelled
-    labels = Signal("labels", (category("label", values[labelled]),), smallest.labels)
+    labels = Signal("labels", (answers("label", values[labelled], reference.cells),), smallest.labels)
     if "prediction" not in reference.categories or "prediction" not in current.categories:
         return (labels,), labelled
     correct = (_both(reference.categories, current.categories, "prediction") == values)[labelled]

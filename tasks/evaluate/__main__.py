@@ -20,7 +20,8 @@ from tasks.core.files import private_folder, write_metrics
 from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout
-from tasks.evaluate import BEHAVIOUR_FAILED, SUMMARY, Params, bootstrap
+from tasks.dataset.labels import SINGLE, Cells, cells
+from tasks.evaluate import BEHAVIOUR_FAILED, SUMMARY, Params, bootstrap, multi_label
 from tasks.evaluate.behaviour_results import behaviour_results
 from tasks.evaluate.decisions import decision_results
 from tasks.evaluate.own_measures import Measure, OwnMeasures, load_measures
@@ -41,14 +42,18 @@ def evaluate(
     section: Params,
     seed: int,
     measures: Mapping[str, Measure] | None = None,
+    cells: Cells = SINGLE,
 ) -> dict[str, Any]:
     """Every figure of the test rows; ``scored`` and ``baseline``, what the model and the baseline say, hold them and
     the validation rows, in any order, and no others.
 
-    ``measures``: your own, by name.
+    ``measures``: your own, by name. ``cells``: how labels are written.
     """
     test, scored, baseline = splits["test"], test_scores(scored, splits), test_scores(baseline, splits)
     trained = labels_of(scored)
+    if cells.several:
+        groups = _groups(test, section.group)
+        return multi_label.figures(splits["train"], test, (scored, baseline), trained, groups, section, seed)
     lacking = Counter(label for label in test["label"].to_pylist() if label not in set(trained))
     labels = [*trained, *sorted(lacking)]
     models = [_predictions(test, table, labels) for table in (scored, baseline)]
@@ -165,10 +170,10 @@ def _by_class(predictions: Predictions, labels: list[str]) -> dict[str, dict[str
     }
 
 
-def _behaviour(labels: list[str], kind: Modality) -> list[dict[str, Any]]:
-    """The results of the behavioural tests, which are of texts; the texts that failed are written."""
+def _behaviour(labels: list[str], kind: Modality, cells: Cells) -> list[dict[str, Any]]:
+    """The results of the behavioural tests, which are of texts of one label; the texts that failed are written."""
     tried = read_table(layout.window("reference").behaviour)
-    tests = read_behaviour_tests(BEHAVIOUR) if kind == "text" else ()
+    tests = read_behaviour_tests(BEHAVIOUR) if kind == "text" and not cells.several else ()
     results, failed = behaviour_results(tests, tried, labels)
     write_delimited(failed, BEHAVIOUR_FAILED, guarded=True)
     return results
@@ -177,9 +182,11 @@ def _behaviour(labels: list[str], kind: Modality) -> list[dict[str, Any]]:
 def summary(figures: Mapping[str, Any]) -> dict[str, float | None]:
     """The numbers by which runs are compared at a glance."""
     low, high = figures["intervals"]["macro_f1"]
+    micro = {"micro_f1": figures["micro_f1"]} if "micro_f1" in figures else {}
     return {
         "test_rows": figures["rows"],
         "accuracy": figures["accuracy"],
+        **micro,
         "macro_f1": figures["macro_f1"],
         "macro_f1_low": low,
         "macro_f1_high": high,
@@ -191,7 +198,7 @@ def summary(figures: Mapping[str, Any]) -> dict[str, float | None]:
 
 def main() -> None:
     """Run the stage on the repository's paths."""
-    kind = modality(columns_of(layout.split("train")))
+    kind, written = modality(columns_of(layout.split("train"))), cells()
     private_folder(paths.REPORTS)
     splits = {
         "train": read_table(layout.split("train"), ["label"]),
@@ -201,8 +208,9 @@ def main() -> None:
     files, section = layout.window("reference"), params.load(Params, "evaluate")
     scored, baseline = read_table(files.scored), read_table(files.baseline)
     with threadpool_limits(1):  # else the last digits depend on how many cores there are
-        figures = evaluate(splits, scored, baseline, section, params.general().seed, load_measures(section.measures))
-    write_metrics({**figures, "behaviour": _behaviour(labels_of(scored), kind)}, paths.metrics("evaluate"))
+        own = load_measures(section.measures)
+        figures = evaluate(splits, scored, baseline, section, params.general().seed, own, written)
+    write_metrics({**figures, "behaviour": _behaviour(labels_of(scored), kind, written)}, paths.metrics("evaluate"))
     write_metrics(summary(figures), SUMMARY)
     low, high = figures["intervals"]["macro_f1"]
     if missing := figures["slices"].get("missing_columns"):

@@ -16,6 +16,7 @@ from tasks.core.files import private_folder, read_json, replacing, write_metrics
 from tasks.core.rows import modality
 from tasks.core.tables import in_order_of, read_table
 from tasks.dataset import layout
+from tasks.dataset.labels import SINGLE, Cells, cells
 from tasks.explain import EXPLAINED, SUSPECTS, Params
 from tasks.explain.page import Mistake, coloured, page
 from tasks.images import thumbnail
@@ -88,8 +89,12 @@ def label_errors(splits: pa.Table, section: Params, seed: int) -> list[dict[str,
     ]
 
 
-def explain_all(section: Params, seed: int) -> dict[str, Any]:
-    """Write the page and the csv, and return the metrics. Mistakes on images are shown, not explained."""
+def explain_all(section: Params, seed: int, cells: Cells = SINGLE) -> dict[str, Any]:
+    """Write the page and the csv, and return the metrics. Mistakes on images are shown, not explained; of rows that may
+    have several labels nothing is."""
+    if cells.several:
+        print(f"nothing is explained with task: {cells.task} yet")
+        return _write([], [], None, several=True)
     test = read_table(layout.split("test"))
     if modality(test.column_names) == "image":
         return _write([], [], None, image_mistakes(test, read_table(layout.window("reference").scored), section))
@@ -118,12 +123,16 @@ def image_mistakes(test: pa.Table, scored: pa.Table, section: Params) -> list[di
 
 
 def _write(
-    explained: list[Mistake], found: list[dict[str, Any]], rows: int | None, images: Sequence[dict[str, Any]] = ()
+    explained: list[Mistake],
+    found: list[dict[str, Any]],
+    rows: int | None,
+    images: Sequence[dict[str, Any]] = (),
+    several: bool = False,
 ) -> dict[str, Any]:
     """``rows``: the labels searched; None for images."""
     private_folder(paths.REPORTS)
     with replacing(EXPLAINED) as part:
-        part.write_text(page(explained, found[:SHOWN], rows, images), encoding="utf-8")
+        part.write_text(page(explained, found[:SHOWN], rows, images, several), encoding="utf-8")
     names = ("id", "label", "suggested", "quality", "source_file", "source_row", "begins")
     kinds = {"quality": pa.float64(), "source_row": pa.int64()}
     table = pa.table({name: pa.array([its[name] for its in found], kinds.get(name, pa.string())) for name in names})
@@ -142,6 +151,8 @@ def explain_text(text: str, section: Params) -> None:
     recorded.require_output(paths.CLASSIFIER)
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} is for images, whose predictions are not explained")
+    if (task := params.general().task) != "single_label":
+        raise UserError(f"predictions are not explained with task: {task} yet: use `driftline score --text`")
     if not text.strip():
         raise UserError("--text is empty: give a text to explain")
     found = _explainer(section).explain(text)
@@ -161,7 +172,7 @@ def main() -> None:
     """Run the stage on the repository's paths."""
     section = params.load(Params, "explain")
     with threadpool_limits(section.threads):
-        metrics = explain_all(section, params.general().seed)
+        metrics = explain_all(section, params.general().seed, cells())
     write_metrics(metrics, paths.metrics("explain"))
     print(f"{metrics['mistakes']} mistakes explained, {metrics['suspects']} suspected label errors: {EXPLAINED}")
 

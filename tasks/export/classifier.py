@@ -14,7 +14,7 @@ import torch
 from tasks.core import paths, recorded
 from tasks.core.errors import UserError
 from tasks.core.extras import require_extra
-from tasks.core.files import replacing_folder, write_json
+from tasks.core.files import read_json, replacing_folder, write_json
 from tasks.core.tables import read_table
 from tasks.dataset import layout
 from tasks.export import EXPORT_REPORT, SAME_LABELS, Options
@@ -22,7 +22,8 @@ from tasks.export.compare import Measured, agreement, batch_of, measure, with_on
 from tasks.export.graph import PACKAGES, require_onnx, to_int8, to_onnx
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.checkpoints.head import needs_equal_lengths
-from tasks.modelling.checkpoints.inspection import WEIGHTS
+from tasks.modelling.checkpoints.inspection import CONFIG, WEIGHTS
+from tasks.modelling.targets import registry
 
 GRAPH, INT8 = "model.onnx", "model.int8.onnx"
 
@@ -116,6 +117,10 @@ def export_classifier(folder: Path, options: Options) -> dict[str, Any]:
     recorded.require_output(paths.CLASSIFIER)
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} is for images: only text models can be exported")
+    if (target := registry.of_config(read_json(paths.CLASSIFIER / CONFIG))).task != "single_label":
+        raise UserError(
+            f"a model of task: {target.task} is not exported yet: load {paths.CLASSIFIER} with transformers"
+        )
     rows = read_table(layout.split("test"), ["text", "label"])
     if not len(rows):
         raise UserError(f"{layout.split('test')} has no rows to compare the export on")

@@ -26,7 +26,8 @@ class Rows(Dataset[dict[str, Any]]):
     key: str  # the model's argument: input_ids or inputs_embeds
     values: npt.NDArray[Any]
     starts: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[Any]
+    """The truth of each row, as the target reads it: int64 [rows], or float32 [rows, labels]."""
     ids: Sequence[str] | None = None
     """Row ids, for messages."""
     unit: ClassVar[str] = "tokens"

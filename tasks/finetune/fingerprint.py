@@ -11,10 +11,11 @@ from tasks.core import chip
 from tasks.finetune import Params
 from tasks.modelling import pixels
 from tasks.modelling.checkpoints import checkpoint, families, versions
+from tasks.modelling.targets import registry
 from tasks.modelling.training import checkpoint_store
 from tasks.modelling.training.checkpoint_store import file_digests
 
-MODULES = (checkpoint, families, checkpoint_store)  # whose folders decide, beside this one
+MODULES = (checkpoint, families, registry, checkpoint_store)  # whose folders decide, beside this one
 CODE = (Path(__file__).parent, *(Path(str(module.__file__)).parent for module in MODULES))
 
 

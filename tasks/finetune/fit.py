@@ -11,7 +11,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import PreTrainedModel
 
@@ -22,7 +21,8 @@ from tasks.finetune.kept_pass import kept_passes
 from tasks.finetune.preflight import Settled, settle
 from tasks.finetune.probe import init_last_layer
 from tasks.finetune.training import TrainResult, train
-from tasks.modelling.decision import Thresholds, choose_thresholds, softmax
+from tasks.modelling.targets import registry
+from tasks.modelling.targets.target import Calibration, Decision, Target
 from tasks.modelling.training.checkpoint_store import CheckpointStore
 from tasks.modelling.training.trainer import print_resumed
 
@@ -87,10 +87,11 @@ def fit(
             done = train(model, part.rows, part.validation, section, seed, device, store, resumed)
         timer.lap("train")
     torch.nn.Module.to(model, "cpu").train(False)
-    fitted = temperature.fit(done.logits, done.labels)
+    target = registry.of_model(model)
+    fitted = temperature.fit(target, done.logits, done.labels, settled.scaled)
     temperature.fold(settled.scaled, fitted)
-    decision = _decide(model, done, fitted, section)
-    metrics = _metrics(model, done, fitted) | {
+    decision = _decide(model, done, fitted, section, target)
+    metrics = _metrics(model, done, fitted, target) | {
         "trainable_parameters": trainable,
         "frozen_layers": section.frozen_layers,
         "cls_only_last_layer": part.cls_only,
@@ -152,28 +153,31 @@ def _announce(device: Device, section: Params, parameters: int, cls_only: bool) 
     )
 
 
-def _decide(model: PreTrainedModel, done: TrainResult, fitted: float, section: Params) -> Thresholds | None:
+def _decide(
+    model: PreTrainedModel, done: TrainResult, fitted: Calibration, section: Params, target: Target
+) -> Decision | None:
     """The decision thresholds, written to the model's config too."""
-    probability = softmax(done.logits / fitted)
-    thresholds = choose_thresholds(probability, done.labels, list(model.config.label2id or {}), section.decision)
+    probability = target.probabilities(fitted.apply(done.logits))
+    thresholds = target.choose(probability, done.labels, list(model.config.label2id or {}), section.decision)
     vars(model.config).pop("decision", None)  # of the earlier classifier, after a warm start
     if thresholds is not None:
         model.config.decision = thresholds
     return thresholds
 
 
-def _metrics(model: PreTrainedModel, done: TrainResult, fitted: float) -> Metrics:
+def _metrics(model: PreTrainedModel, done: TrainResult, fitted: Calibration, target: Target) -> Metrics:
     (train_loss,) = [row["train_loss"] for row in record.curves(done.log) if row["step"] == done.selected_step]
+    labels = list(model.config.label2id or {})
     return {
-        "labels": list(model.config.label2id or {}),
+        "labels": labels,
         "steps": done.steps,
         "selected_step": done.selected_step,
-        "temperature": round(fitted, 6),
-        "validation_loss_at_temperature": round(temperature.cross_entropy(done.logits / fitted, done.labels), 6),
+        **fitted.figures(labels),
+        "validation_loss_at_temperature": round(target.loss(fitted.apply(done.logits), done.labels), 6),
         "parameters": model.num_parameters(),
         "train_loss": train_loss,
-        "validation_loss": round(temperature.cross_entropy(done.logits, done.labels), 6),
-        "validation_accuracy": round(float(np.mean(done.logits.argmax(1) == done.labels)), 6),
+        "validation_loss": round(target.loss(done.logits, done.labels), 6),
+        "validation_accuracy": round(target.accuracy(done.logits, done.labels), 6),
     }
 
 

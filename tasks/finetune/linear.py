@@ -14,10 +14,11 @@ from tasks.core.params import General
 from tasks.core.tables import read_table
 from tasks.finetune import Params, record
 from tasks.modelling.checkpoints.families import parse_settings
-from tasks.modelling.decision import choose_thresholds, softmax
 from tasks.modelling.linear import folder
 from tasks.modelling.linear.fitting import Labelled, Linear, fit
-from tasks.modelling.temperature import cross_entropy
+from tasks.modelling.targets.registry import TARGETS
+from tasks.modelling.targets.single_label import SINGLE_LABEL
+from tasks.modelling.targets.target import Target
 
 FAMILY = "linear"
 READ = {"class_weights", "decision"}
@@ -35,14 +36,19 @@ def refuse_unfit(section: Params) -> None:
         print(f"not read for a linear model: {', '.join(f'finetune.{name}' for name in unread)}", flush=True)
 
 
-def read_rows(tokens: Path, name: str) -> Labelled:
-    """The texts of a split and the numbers of their labels."""
+def read_rows(tokens: Path, name: str, labels: int, target: Target) -> Labelled:
+    """The texts of a split and their truth."""
     table = read_table(tokens / f"{name}.parquet", ["text", "label"])
-    return Labelled(table["text"].to_pylist(), table["label"].to_numpy())
+    return Labelled(table["text"].to_pylist(), target.read(table["label"], labels))
 
 
 def train(
-    tokens: Path, settings: Mapping[str, Any], section: Params, seed: int, classifier: Path
+    tokens: Path,
+    settings: Mapping[str, Any],
+    section: Params,
+    seed: int,
+    classifier: Path,
+    target: Target = SINGLE_LABEL,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fit to the texts in ``tokens`` and write the folder ``classifier``; the metrics and the cost."""
     refuse_unfit(section)
@@ -52,23 +58,25 @@ def train(
         perf_counter(),
     )
     section.decision.refuse_unknown(labels)
-    rows, validation = (read_rows(tokens, name) for name in ("train", "validation"))
-    fitted = fit(rows, validation, labels, choices, seed, axes=choices.axes, balanced=section.class_weights)
+    rows, validation = (read_rows(tokens, name, len(labels), target) for name in ("train", "validation"))
+    fitted = fit(
+        rows, validation, labels, choices, seed, axes=choices.axes, balanced=section.class_weights, target=target
+    )
     held_out, seen = fitted.logits(validation.texts), fitted.logits(rows.texts)
-    decision = choose_thresholds(softmax(held_out), validation.labels, labels, section.decision)
+    decision = target.choose(target.probabilities(held_out), validation.labels, labels, section.decision)
     with replacing_folder(classifier) as part:
         folder.write(fitted, part, {"decision": decision} if decision else None)
     losses = {
-        "train_loss": cross_entropy(seen, rows.labels),
-        "validation_loss": cross_entropy(held_out, validation.labels),
+        "train_loss": target.loss(seen, rows.labels),
+        "validation_loss": target.loss(held_out, validation.labels),
     }
     metrics = {
         "labels": labels,
         "steps": 0,
-        "temperature": round(fitted.temperature, 6),
+        **fitted.calibration.figures(labels),
         "parameters": _parameters(fitted),
         **{name: round(value, 6) for name, value in losses.items()},
-        "validation_accuracy": round(float((held_out.argmax(1) == validation.labels).mean()), 6),
+        "validation_accuracy": round(target.accuracy(held_out, validation.labels), 6),
         "chosen": fitted.chosen,
         "tried": fitted.tried,
         **({"decision": decision} if decision else {}),
@@ -83,7 +91,8 @@ def _parameters(fitted: Linear) -> int:
 
 def run(section: Params, general: General) -> None:
     """The stage for this family, on the repository's paths."""
-    metrics, cost = train(paths.TOKENS, general.model.config or {}, section, general.seed, paths.CLASSIFIER)
+    target = TARGETS[general.task]
+    metrics, cost = train(paths.TOKENS, general.model.config or {}, section, general.seed, paths.CLASSIFIER, target)
     record.write_curves([], paths.CURVES)
     write_json(cost, paths.FINETUNE_COST)
     write_metrics(metrics, paths.metrics("finetune"))

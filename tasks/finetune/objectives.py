@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from torch import optim
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
 
+from tasks.core.task import Task
 from tasks.finetune import Params
 
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None, Params], torch.Tensor]
@@ -44,7 +45,15 @@ def _focal(logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | No
     return _mean(-(_targets(logits, labels, section) * hardness * logs).sum(1), labels, weight)
 
 
-LOSSES: dict[str, Loss] = {"cross_entropy": _cross_entropy, "mse": _mse, "focal": _focal}
+def _binary(logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, section: Params) -> torch.Tensor:
+    """Cross-entropy of each label's yes or no, ``labels`` [rows, labels] of 0 and 1: the mean over rows and labels."""
+    return binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+
+
+LOSSES: dict[Task, dict[str, Loss]] = {
+    "single_label": {"cross_entropy": _cross_entropy, "mse": _mse, "focal": _focal},
+    "multi_label": {"cross_entropy": _binary},
+}
 
 
 def optimizer(section: Params) -> tuple[type[optim.Optimizer], dict[str, Any]] | None:
@@ -59,6 +68,12 @@ def optimizer(section: Params) -> tuple[type[optim.Optimizer], dict[str, Any]] |
     return None
 
 
-def loss(logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, section: Params) -> torch.Tensor:
+def loss(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    weight: torch.Tensor | None,
+    section: Params,
+    task: Task = "single_label",
+) -> torch.Tensor:
     """``finetune.loss`` of a batch: the mean over its rows, weighted by ``weight`` [labels]."""
-    return LOSSES[section.loss](logits.float(), labels, weight, section)
+    return LOSSES[task][section.loss](logits.float(), labels, weight, section)

@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,11 +21,13 @@ from transformers import PreTrainedModel
 
 from tasks.core.errors import UserError
 from tasks.core.faults import is_machines
+from tasks.core.task import Task
 from tasks.finetune import Params, frozen, lora, objectives, temperature
 from tasks.finetune.batching import Rows, min_rows, model_inputs, passes
 from tasks.modelling.checkpoints.checkpoint import last_layer
 from tasks.modelling.checkpoints.head import EQUAL_LENGTHS, watching_last_layer
 from tasks.modelling.checkpoints.loader import first_line
+from tasks.modelling.targets import registry
 
 TOLERANCE = 1e-5  # of a probability, and of an embedding as a share of the largest
 EMBEDDING_TOLERANCE = 1e-4
@@ -92,7 +95,7 @@ def _with_row_of(length: int, rows: Rows) -> Rows:
         rows,
         values=np.concatenate([rows.values, made]),
         starts=np.r_[rows.starts, len(rows.values) + len(made)],
-        labels=np.r_[rows.labels, rows.labels[i]],
+        labels=np.concatenate([rows.labels, rows.labels[i : i + 1]]),
         ids=None,
     )
 
@@ -141,7 +144,7 @@ def _refuse_batch_dependent(model: PreTrainedModel, rows: Rows) -> torch.Tensor:
             alone.append(_run(model, rows, [i]))
     if not all(bool(logits.isfinite().all()) for logits, _ in alone):
         raise UserError(f"model.name: {type(model).__name__} gives logits that are no numbers: name another model")
-    if (gap := _gap(alone[:1], _run(model, rows, [0]))) is not None:
+    if (gap := _gap(registry.of_model(model).task, alone[:1], _run(model, rows, [0]))) is not None:
         raise UserError(
             f"model.name: {type(model).__name__} gives a row another answer each time (by {gap:.1g}): "
             "name another model"
@@ -184,15 +187,16 @@ def _same_in_batches(
             if is_machines(error):
                 raise
             return first_line(error)
-        if (gap := _gap([alone[i] for i in batch], found)) is not None:
+        if (gap := _gap(registry.of_model(model).task, [alone[i] for i in batch], found)) is not None:
             return f"by {gap:.1g}"
     return None
 
 
-def _gap(expected: list[Answer], found: Answer) -> float | None:
+def _gap(task: Task, expected: list[Answer], found: Answer) -> float | None:
     """The largest difference of a probability, or of an embedding, above its tolerance."""
     logits, embeddings = (torch.cat(parts) for parts in zip(*expected, strict=True))
-    gap = float((logits.softmax(1) - found[0].softmax(1)).abs().max())
+    share = partial(torch.softmax, dim=1) if task == "single_label" else torch.sigmoid
+    gap = float((share(logits) - share(found[0])).abs().max())
     if not gap <= TOLERANCE:
         return gap
     gap = float((embeddings - found[1]).abs().max() / embeddings.abs().max().clamp(min=1e-12))
@@ -214,7 +218,7 @@ def _refuse_untrainable(model: PreTrainedModel, rows: Rows, section: Params) -> 
         labels = torch.from_numpy(rows.labels[batch])
         with _explained(model, f"be trained on {_row(rows, batch)}", "name another model"):
             logits = model.train()(**model_inputs(model, rows, batch)).logits
-            loss = objectives.loss(logits, labels, None, section)
+            loss = objectives.loss(logits, labels, None, section, registry.of_model(model).task)
             if model.num_parameters() <= LARGE:
                 loss.backward()  # type: ignore[no-untyped-call]
 

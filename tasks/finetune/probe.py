@@ -6,7 +6,9 @@ the layers below; with a fitted one they do not.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,9 @@ from tasks.finetune.batching import Rows, model_inputs, passes
 from tasks.finetune.micro_batches import halved_on_oom
 from tasks.modelling.checkpoints.checkpoint import last_layer
 from tasks.modelling.checkpoints.head import watching_last_layer
+from tasks.modelling.targets import registry
+from tasks.modelling.targets.single_label import SINGLE_LABEL
+from tasks.modelling.targets.target import Target
 from tasks.modelling.training.checkpoint_store import build_once
 
 Array = npt.NDArray[np.float64]
@@ -42,19 +47,19 @@ def embeddings(model: PreTrainedModel, rows: Rows, batch_size: int) -> npt.NDArr
 
 
 def logistic_regression(
-    features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], bias: bool = True
-) -> tuple[Array, Array]:
-    """Weights [labels, hidden] and biases [labels] of a logistic regression with scikit-learn's own L2 penalty, for the
-    labels that occur; without ``bias`` they are 0."""
+    features: npt.NDArray[np.float32],
+    truth: npt.NDArray[Any],
+    bias: bool = True,
+    target: Target = SINGLE_LABEL,
+) -> tuple[Array, Array, npt.NDArray[np.int64]]:
+    """Weights [fitted, hidden] and biases [fitted] of a logistic regression with scikit-learn's own L2 penalty, and the
+    numbers of the labels that were fitted; without ``bias`` the biases are 0."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # otherwise the last digits depend on the number of cores
-        regression = LogisticRegression(max_iter=1000, fit_intercept=bias).fit(features.astype(np.float64), labels)
-    weights, biases = regression.coef_, np.broadcast_to(regression.intercept_, len(regression.coef_))
-    if len(weights) == 1:  # two labels: scikit-learn gives the difference of their logits
-        return np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
-    return weights, biases
+        make = partial(LogisticRegression, max_iter=1000, fit_intercept=bias)
+        return target.linear(make, features.astype(np.float64), truth, truth.shape[-1])
 
 
 @torch.no_grad()
@@ -66,11 +71,12 @@ def init_last_layer(model: PreTrainedModel, rows: Rows, batch_size: int, folder:
 
     def write(folder: Path) -> None:
         features = embeddings(model, rows, batch_size)
-        weights, biases = logistic_regression(features, rows.labels, layer.bias is not None)
-        np.savez(folder / FILE, weights=weights, biases=biases)
+        target = registry.of_model(model)
+        weights, biases, fitted = logistic_regression(features, rows.labels, layer.bias is not None, target)
+        np.savez(folder / FILE, weights=weights, biases=biases, fitted=fitted)
 
-    layer, occurring = last_layer(model), np.unique(rows.labels)
+    layer = last_layer(model)
     with np.load(build_once(folder, write) / FILE) as found:
         for own, its in ((layer.weight, found["weights"]), (layer.bias, found["biases"])):
             if own is not None:
-                own[occurring] = torch.from_numpy(its).to(own)
+                own[found["fitted"]] = torch.from_numpy(its).to(own)

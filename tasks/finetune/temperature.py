@@ -1,25 +1,37 @@
-"""The temperature of ``tasks/modelling/temperature.py``, folded into the weights of a model."""
+"""The calibration of a target (``tasks/modelling/targets``), folded into the weights of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
 from tasks.modelling.checkpoints.checkpoint import last_layer
-from tasks.modelling.temperature import cross_entropy
-from tasks.modelling.temperature import fit_temperature as fit
+from tasks.modelling.targets.target import Array, Calibration, Target
 
-__all__ = ["cross_entropy", "fit", "fold", "scaled_by"]
+__all__ = ["fit", "fold", "scaled_by"]
+
+
+def fit(target: Target, logits: Array, labels: Array, layers: Sequence[nn.Linear]) -> Calibration:
+    """From held-out rows; what the layers have no biases for is left out."""
+    return target.calibrate(logits, labels, shift=all(layer.bias is not None for layer in layers))
 
 
 @torch.no_grad()
-def fold(layers: Sequence[nn.Linear], temperature: float) -> None:
-    """Divide the logits by the temperature, in the weights of the layers that ``scaled_by`` found."""
-    for weight in _weights(layers):
-        weight.div_(temperature)
+def fold(layers: Sequence[nn.Linear], calibration: Calibration) -> None:
+    """Calibrate the logits, in the weights of the layers that ``scaled_by`` found."""
+    divisor, shift = calibration.divisor, calibration.shift
+    for layer in layers:
+        for weight in (layer.weight, layer.bias):
+            if weight is not None and isinstance(divisor, np.ndarray):
+                weight.div_(torch.from_numpy(divisor).to(weight).reshape(-1, *[1] * (weight.ndim - 1)))
+            elif weight is not None:
+                weight.div_(divisor)
+        if shift is not None and layer.bias is not None:
+            layer.bias.add_(torch.from_numpy(shift).to(layer.bias))
 
 
 @torch.no_grad()
@@ -31,13 +43,9 @@ def scaled_by(model: PreTrainedModel, logits: Callable[[], torch.Tensor]) -> lis
         one for one in model.modules() if isinstance(one, nn.Linear) and one.out_features == last.out_features
     ]
     for layers in ([last], over_labels):
-        fold(layers, 2.0)
+        fold(layers, Calibration(2.0))
         halved = logits()
-        fold(layers, 0.5)  # exact
+        fold(layers, Calibration(0.5))  # exact
         if torch.allclose(halved * 2, before, rtol=1e-4, atol=1e-6):
             return layers
     return []
-
-
-def _weights(layers: Sequence[nn.Linear]) -> list[torch.Tensor]:
-    return [weight for layer in layers for weight in (layer.weight, layer.bias) if weight is not None]

@@ -13,13 +13,14 @@ from tqdm import tqdm
 from transformers import EvalPrediction, PreTrainedModel
 
 from tasks.core.errors import UserError
-from tasks.finetune import Params, objectives, temperature
+from tasks.finetune import Params, objectives
 from tasks.finetune.attention import attention_kernel
 from tasks.finetune.batching import LengthGroupedSampler, Rows, min_rows, pad_token_id
 from tasks.finetune.early_stopping import EarlyStopping
 from tasks.finetune.eval_schedule import EvalSchedule
 from tasks.finetune.micro_batches import Accumulation, Tensors, out_of_memory, split_batch
 from tasks.modelling.checkpoints.head import needs_equal_lengths
+from tasks.modelling.targets import registry
 from tasks.modelling.training.divergence import Divergence
 from tasks.modelling.training.progress import Progress
 from tasks.modelling.training.trainer import ResumableTrainer, Run
@@ -42,6 +43,7 @@ class ClassifierTrainer(ResumableTrainer):
         self.section, self.seed = section, seed
         self.latest: EvalPrediction | None = None  # of the last evaluation
         self.labels = len(model.config.id2label or {})
+        self.target = registry.of_model(model)
         self.pass_cost = None if rest["args"].device.type == "cuda" else PASS_COST
         if needs_equal_lengths(model):
             self.pass_cost = 0
@@ -53,7 +55,7 @@ class ClassifierTrainer(ResumableTrainer):
             model,
             run,
             progress or Progress("finetune"),
-            self.labels,
+            self.labels if self.rows.labels.ndim == 1 else 2,
             [EvalSchedule(section.evals_per_epoch)],
             data_collator=self.rows.collator(pad_token_id(model)),
             compute_metrics=self.eval_metrics,
@@ -108,7 +110,7 @@ class ClassifierTrainer(ResumableTrainer):
         """Mean loss of the batch."""
         with self._attention(inputs):
             outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
-        loss = objectives.loss(outputs.logits, inputs["labels"], self.weight, self.section)
+        loss = objectives.loss(outputs.logits, inputs["labels"], self.weight, self.section, self.target.task)
         return (loss, {"logits": outputs.logits}) if return_outputs else loss
 
     def _attention(self, inputs: Tensors) -> AbstractContextManager[None]:
@@ -198,6 +200,6 @@ class ClassifierTrainer(ResumableTrainer):
         self.latest = predicted
         logits, labels = np.asarray(predicted.predictions), np.asarray(predicted.label_ids)
         return {
-            "loss_mean": temperature.cross_entropy(logits, labels),
-            "accuracy": float(np.mean(logits.argmax(1) == labels)),
+            "loss_mean": self.target.loss(logits, labels),
+            "accuracy": self.target.accuracy(logits, labels),
         }

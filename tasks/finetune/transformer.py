@@ -23,22 +23,25 @@ from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.fit import FitResult, fit
 from tasks.modelling.checkpoints import checkpoint, versions, watched
 from tasks.modelling.pixels import LAYOUT_FILE
+from tasks.modelling.targets.registry import TARGETS
+from tasks.modelling.targets.single_label import SINGLE_LABEL
+from tasks.modelling.targets.target import Target
 from tasks.modelling.training.checkpoint_store import exclusive
 
 
-def read_rows(file: Path, modality: Modality = "text") -> Rows:
-    """One split of ``data/tokens``."""
-    found = image_batches.read_image_rows(file) if modality == "image" else _token_rows(file)
+def read_rows(file: Path, modality: Modality = "text", labels: int = 0, target: Target = SINGLE_LABEL) -> Rows:
+    """One split of ``data/tokens``, whose rows have some of so many labels."""
+    found = image_batches.read_image_rows(file) if modality == "image" else _token_rows(file, labels, target)
     if not len(found):
         raise UserError(f"{file} has no rows: widen windows.reference, or change the shares of the split")
     return found
 
 
-def _token_rows(file: Path) -> Rows:
+def _token_rows(file: Path, labels: int, target: Target) -> Rows:
     table = read_table(file, ["id", "input_ids", "label"])
     ids = table["input_ids"].combine_chunks()
     starts = ids.offsets.to_numpy().astype(np.int64)
-    return Rows("input_ids", ids.values.to_numpy(), starts, table["label"].to_numpy(), table["id"])
+    return Rows("input_ids", ids.values.to_numpy(), starts, target.read(table["label"], labels), table["id"])
 
 
 def _modality(tokens: Path, section: Params) -> Modality:
@@ -52,13 +55,20 @@ def _modality(tokens: Path, section: Params) -> Modality:
 
 
 def finetune(
-    tokens: Path, source: checkpoint.Checkpoint, section: Params, seed: int, folder: Path | None = None
+    tokens: Path,
+    source: checkpoint.Checkpoint,
+    section: Params,
+    seed: int,
+    folder: Path | None = None,
+    target: Target = SINGLE_LABEL,
 ) -> tuple[PreTrainedModel, FitResult]:
     """The classifier trained on the rows in ``tokens``, with its metrics; ``folder`` is ``fit``'s."""
     labels: list[str] = read_json(tokens / "labels.json")["labels"]
     section.decision.refuse_unknown(labels)
     modality = _modality(tokens, section)
-    rows, validation = (read_rows(tokens / f"{name}.parquet", modality) for name in ("train", "validation"))
+    files = (tokens / f"{name}.parquet" for name in ("train", "validation"))
+    rows, validation = (read_rows(file, modality, len(labels), target) for file in files)
+    target.refuse_unlearnable(rows.labels)
     torch.set_num_threads(threads(section))
     set_seeds = enable_full_determinism if section.deterministic and torch.cuda.is_available() else set_seed
     set_seeds(seed)  # before the model: weights that the checkpoint lacks are random
@@ -70,9 +80,10 @@ def finetune(
             dropout=section.dropout,
             activation=section.activation,
             modality=modality,
+            problem_type=target.problem_type,
         )
     else:
-        model, has_last_layer = warm_start.load(section.warm_start, labels, section, tokens / "tokenizer")
+        model, has_last_layer = warm_start.load(section.warm_start, labels, section, tokens / "tokenizer", target)
         section = section.model_copy(update={"probe": section.probe and not has_last_layer})
     _set_attention(model, section)
     if source.family is not None and section.frozen_layers == "auto":  # random layers are to be trained
@@ -111,7 +122,9 @@ def run(section: Params, general: General) -> None:
         if not locked:
             print(f"{folder} is in use by another training: starting without checkpoints", flush=True)
         with energy_meter() as energy:
-            model, done = finetune(paths.TOKENS, source, section, general.seed, folder if locked else None)
+            model, done = finetune(
+                paths.TOKENS, source, section, general.seed, folder if locked else None, TARGETS[general.task]
+            )
         write_classifier(model, paths.TOKENS / "tokenizer", paths.CLASSIFIER)
         record.write_curves(done.curves, paths.CURVES)
         write_json(done.cost | ({"energy_kwh": energy} if energy else {}), paths.FINETUNE_COST)

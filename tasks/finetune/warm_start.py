@@ -11,20 +11,25 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from tasks.core.errors import UserError
-from tasks.core.files import sha256_of
+from tasks.core.files import read_json, sha256_of
 from tasks.core.params import Model
 from tasks.finetune import Params, WarmStart
 from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.targets import registry
+from tasks.modelling.targets.single_label import SINGLE_LABEL
+from tasks.modelling.targets.target import Target
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
-def load(start: WarmStart, labels: list[str], section: Params, tokenizer: Path) -> tuple[PreTrainedModel, bool]:
-    """The earlier classifier, and whether its last layer is used: for the same labels in the same order; otherwise the
-    last layer is initialised at random."""
+def load(
+    start: WarmStart, labels: list[str], section: Params, tokenizer: Path, target: Target = SINGLE_LABEL
+) -> tuple[PreTrainedModel, bool]:
+    """The earlier classifier, and whether its last layer is used: for the same task, and the same labels in the same
+    order; otherwise the last layer is initialised at random."""
     folder = Path(start.folder)
     _refuse_mismatch(folder, start.sha256, tokenizer)
-    known = checkpoint.labels_of(folder)
+    same = checkpoint.labels_of(folder) == labels and registry.of_config(read_json(folder / CONFIG)) is target
     source = checkpoint.resolve(Model(name=str(folder)))
     model = checkpoint.classifier(
         source,
@@ -33,12 +38,13 @@ def load(start: WarmStart, labels: list[str], section: Params, tokenizer: Path) 
         dropout=section.dropout,
         activation=section.activation,
         modality=checkpoint.modality_of(folder),
+        problem_type=target.problem_type,
     )
-    if known != labels:
+    if not same:
         last = checkpoint.last_layer(model)
         last.weight.data.normal_(0.0, float(getattr(model.config, "initializer_range", None) or 0.02))
         last.bias.data.zero_()
-    return model, known == labels
+    return model, same
 
 
 def _refuse_mismatch(folder: Path, sha256: str, tokenizer: Path) -> None:

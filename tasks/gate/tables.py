@@ -135,6 +135,7 @@ def _extra_column(rows: dict[str, Table], column: str) -> list[str | None] | Non
 def predictions_of(table: Table, name: str, ids: list[str]) -> Predictions:
     """A model's predictions, with probabilities where the table has them."""
     predicted = _texts(table, "prediction", name)
+    _refuse_sets(predicted, name)
     probability = {
         column.removeprefix(PROBABILITY): _shares(table, column, name, ids)
         for column in table
@@ -151,6 +152,15 @@ def predictions_of(table: Table, name: str, ids: list[str]) -> Predictions:
         confidence = np.array([probability.get(label, zero)[i] for i, label in enumerate(predicted)])
         return Predictions(predicted, confidence, probability)
     return Predictions(predicted, _shares(table, "confidence", name, ids) if "confidence" in table else None, {})
+
+
+def _refuse_sets(predicted: list[str], name: str) -> None:
+    """UserError for sets of labels, which would be compared as if each were a label of its own."""
+    if all(value.startswith("[") and value.endswith("]") for value in predicted):
+        raise UserError(
+            f"{name}: its predictions are lists of labels, which the gate does not compare with task: multi_label yet: "
+            "compare the runs' metrics/evaluate.json, and promote without a comparison"
+        )
 
 
 def _shares(table: Table, column: str, name: str, ids: list[str]) -> Floats:

@@ -42,6 +42,9 @@ class Params(Section):
     """File or folder in the repository, tracked by git or DVC; null only if each window names its own."""
     columns: Columns = Columns(text="text", label="label")
     """Which column of the source plays which part; a window may name its own."""
+    label_separator: str | None = Field(default=None, min_length=1)
+    """With ``task: multi_label``: what stands between the labels of a text column, such as ";"; null: the column holds
+    lists."""
     encoding: Annotated[str | None, AfterValidator(known_encoding)] = None
     """Encoding of csv, tsv and jsonl files that begin with no byte order mark, such as cp1252; null: UTF-8."""
     dialect: DialectKeys = DialectKeys()

@@ -16,6 +16,7 @@ from tasks.core.cli import WindowOption, run
 from tasks.core.files import write_metrics
 from tasks.core.tables import write_table
 from tasks.dataset import layout
+from tasks.dataset.labels import cells
 from tasks.dataset.windows import Columns
 from tasks.dataset.windows import load as load_windows
 from tasks.ingest import fields, ids, images, late_labels, left_out, repeated, sources, statements, summary, windows
@@ -38,7 +39,7 @@ def read_window(plan: windows.Plan, reading: Reading | None = None) -> tuple[pa.
     joined = None
     if plan.labels:
         rows, joined = late_labels.join_labels(
-            rows, late_labels.read_labels(plan.labels, f"windows.{plan.window}.labels", opening)
+            rows, late_labels.read_labels(plan.labels, f"windows.{plan.window}.labels", opening, plan.syntax)
         )
     figures = _figures(rows, reading) | ({"late_labels": joined} if joined else {})
     figures |= statements.figures(opening, figures["files"])
@@ -52,7 +53,7 @@ def _rows_by_part(reading: Reading, opening: Opening) -> list[pa.Table]:
     kept, plan = [], reading.plan
     for part in map(reading.selection.mark, _checked_parts(plan, opening, reading.selection)):
         reading.compare(part)
-        every = fields.rows(part, plan.columns, reading.clock)
+        every = fields.rows(part, plan.columns, reading.clock, plan.syntax)
         every = reading.selection.leave_out(every, part, plan, reading.counts)
         rows = windows.select_rows(every, plan, reading.counts)
         if len(rows) < len(every) and plan.columns.id and repeated.landing_of(part.file):
@@ -132,7 +133,7 @@ def main(window: WindowOption) -> None:
     gc.freeze()  # records are values without cycles: walking them again and again finds nothing to free
     gc.set_threshold(100_000)
     section = params.load(ingest.Params, "ingest")
-    plan = windows.plan(window, load_windows(), section)
+    plan = windows.plan(window, load_windows(), section, cells())
     reading = Reading(plan)
     rows, figures = read_window(plan, reading)
     pa.default_memory_pool().release_unused()  # reading is done, and writing takes as much memory again

@@ -12,7 +12,7 @@ from tasks.core.rows import IMAGE
 from tasks.dataset.schema import BASE, IMAGE_PROPERTIES, RAW, REASONS
 from tasks.dataset.windows import Columns
 from tasks.ingest.column_names import refuse_missing
-from tasks.ingest.names import NONE, Names, read_names
+from tasks.ingest.names import NONE, ONE_LABEL, LabelSyntax, Names, read_names
 from tasks.ingest.parts import HEADER_REPEATED, UNPARSEABLE, Part
 from tasks.ingest.times import TimeReader
 
@@ -26,23 +26,23 @@ VALUE_UNDECODABLE = "value_undecodable"
 ID_MISSING = "id_missing"
 
 
-def rows(part: Part, columns: Columns, clock: TimeReader) -> pa.Table:
+def rows(part: Part, columns: Columns, clock: TimeReader, syntax: LabelSyntax = ONE_LABEL) -> pa.Table:
     """One row for each record of the part, in its order: the columns of ``RAW``, then the source's others untouched.
 
     An id is null where the source has none: ``ids.fill_ids`` makes one when all rows of the window are together.
     ``problem`` names the first fault of a record, in the order of the codes above. An empty label, time
     or id is none, and so is a number that is none (NaN).
     """
-    keys, labels = names(part, columns.id), names(part, columns.label)
+    keys, found = names(part, columns.id), labels(part, columns.label, syntax)
     moments = pa.nulls(part.records, RAW.field("timestamp").type)
     absent: pa.ChunkedArray | None = None
     if columns.timestamp:
         moments, absent = clock.read(column(part, columns.timestamp), part.file, part.first)
-    problems, lost = _problems(part, columns, labels, keys, moments, absent)
+    problems, lost = _problems(part, columns, found, keys, moments, absent)
     values = [
         keys.values,
         _images(part, columns) if columns.image else _texts(part, columns),
-        labels.values,
+        found.values,
         moments,
         pa.repeat(pa.scalar(part.file), part.records),
         pa.array(range(part.first, part.first + part.records)),
@@ -89,9 +89,15 @@ def column(part: Part, name: str | None) -> pa.ChunkedArray:
 
 
 def names(part: Part, name: str | None) -> Names:
-    """Labels or ids: one name each, null where there is none."""
+    """Ids: one name each, null where there is none."""
     not_strings = part.not_strings.get(name or "", frozenset())
     return read_names(column(part, name), not_strings, f"{part.file}: column {name!r}")
+
+
+def labels(part: Part, name: str | None, syntax: LabelSyntax) -> Names:
+    """The label of each record, or the cell of its labels; null where there is none."""
+    not_strings = part.not_strings.get(name or "", frozenset())
+    return syntax.read(column(part, name), not_strings, f"{part.file}: column {name!r}")
 
 
 def _texts(part: Part, columns: Columns) -> pa.ChunkedArray:

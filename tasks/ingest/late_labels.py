@@ -11,13 +11,15 @@ from tasks.core.errors import UserError
 from tasks.dataset.windows import LateLabels
 from tasks.ingest import fields, sources
 from tasks.ingest.decoding import Opening
+from tasks.ingest.names import ONE_LABEL, LabelSyntax
 from tasks.ingest.parts import Part
 
 MAX_SHOWN = 200  # characters of a record in a message
 
 
-def read_labels(late: LateLabels, key: str, opening: Opening) -> dict[str, str]:
-    """The label of each id; ``key`` is where ``params.yaml`` names the table. UserError: two labels for one id."""
+def read_labels(late: LateLabels, key: str, opening: Opening, syntax: LabelSyntax = ONE_LABEL) -> dict[str, str]:
+    """The label of each id, or the cell of its labels; ``key`` is where ``params.yaml`` names the table. UserError: two
+    labels for one id."""
     found: dict[str, str] = {}
     opening = replace(opening, names=(late.id, late.label), label=late.label, format=None)
     for file in sources.list_files(late.source, f"{key}.source"):
@@ -26,12 +28,12 @@ def read_labels(late: LateLabels, key: str, opening: Opening) -> dict[str, str]:
                 if name not in part.table.column_names:
                     has = ", ".join(map(repr, part.table.column_names))
                     raise UserError(f"{key}: {file} has no column {name!r}; it has {has}: name one of them")
-            _add(part, late, found, key)
+            _add(part, late, found, key, syntax)
     return found
 
 
-def _add(part: Part, late: LateLabels, found: dict[str, str], key: str) -> None:
-    ids, labels = fields.names(part, late.id), fields.names(part, late.label)
+def _add(part: Part, late: LateLabels, found: dict[str, str], key: str, syntax: LabelSyntax) -> None:
+    ids, labels = fields.names(part, late.id), fields.labels(part, late.label, syntax)
     odd = ids.several | ids.others | labels.several | labels.others
     if odd:
         shown = part.record(min(odd)).decode(errors="backslashreplace")[:MAX_SHOWN]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
+from tasks.dataset.labels import MULTI, SINGLE, Cells
 
 NOT_A_NAME = r"^([\[{]|NaN$|-?Infinity$)"
 """How JSON begins that is no name: a list, an object, a number that is none."""
@@ -42,6 +43,65 @@ def read_names(found: pa.ChunkedArray, not_strings: frozenset[int], where: str) 
     odd = _odd(values, not_strings) if not_strings else []
     values = pc.if_else(pc.equal(values, ""), NONE, values)
     return _decided(values, odd, lambda place: _decode(values[place].as_py())) if odd else Names(values)
+
+
+@dataclass(frozen=True)
+class LabelSyntax:
+    """How a source writes labels."""
+
+    cells: Cells = SINGLE
+    """How they are written from here on."""
+    separator: str | None = None
+    """Between the labels of a text; None: the source has lists."""
+
+    def read(self, found: pa.ChunkedArray, not_strings: frozenset[int], where: str) -> Names:
+        """The labels of a column: of one label each, or the cells of any number of them."""
+        if not self.cells.several:
+            return read_names(found, not_strings, where)
+        return _label_sets(found, self.separator, where)
+
+
+ONE_LABEL = LabelSyntax()
+
+
+def _label_sets(found: pa.ChunkedArray, separator: str | None, where: str) -> Names:
+    """The cells of a column of lists, of JSON lists as text, or of texts with a separator.
+
+    Null and an empty text say that a row is not labelled, an empty list that it has no label.
+    """
+    cells: list[str | None] = []
+    others = set()
+    for place, value in enumerate(found.to_pylist()):
+        labels = _labels_of(value, separator, where)
+        if labels is None and value not in (None, ""):
+            others.add(place)
+        cells.append(None if labels is None else MULTI.cell(labels))
+    return Names(pa.chunked_array([pa.array(cells, pa.string())]), others=frozenset(others))
+
+
+def _labels_of(value: Any, separator: str | None, where: str) -> list[str] | None:
+    """The labels of one value; None where it has none, or is something else."""
+    if isinstance(value, str) and (decoded := _json_list(value)) is not None:
+        value = decoded
+    if isinstance(value, list):
+        return _members(value)
+    if value in (None, ""):
+        return None
+    if isinstance(value, str) and separator is None:
+        raise UserError(f"{where} is text, not lists of labels: set ingest.label_separator")
+    if not isinstance(value, str):
+        raise UserError(f"{where} holds {value!r}, where task: multi_label needs a list of labels, or text")
+    return list(dict.fromkeys(part for one in value.split(separator) if (part := one.strip())))
+
+
+def _json_list(text: str) -> list[Any] | None:
+    if not text.startswith("["):
+        return None
+    try:
+        decoded = _decode(text)
+    except ValueError:
+        return None
+    return decoded if isinstance(decoded, list) else None
 
 
 def _of_floats(found: pa.ChunkedArray) -> pa.ChunkedArray:

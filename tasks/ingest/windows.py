@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
 from tasks.core.paths import WindowName
+from tasks.dataset.labels import SINGLE, Cells
 from tasks.dataset.windows import Columns, LateLabels, WindowRange, Windows
 from tasks.ingest import Params
 from tasks.ingest.decoding import Opening
+from tasks.ingest.names import LabelSyntax
 from tasks.ingest.parts import HEADER_REPEATED, UNPARSEABLE
 from tasks.ingest.streams import Budget
 from tasks.ingest.time_formats import formats_of
@@ -42,6 +44,8 @@ class Plan:
     other: WindowRange | None
     """The other window's range, where both read the same source."""
     section: Params
+    cells: Cells = SINGLE
+    """How labels are written in the rows."""
     reference: Plan | None = None
     """Of the current window with a source of its own: the reference's, whose columns its own are compared with."""
 
@@ -60,6 +64,11 @@ class Plan:
             sheet=section.sheet,
             format=section.format,
         )
+
+    @property
+    def syntax(self) -> LabelSyntax:
+        """How the source writes labels."""
+        return LabelSyntax(self.cells, self.section.label_separator)
 
     def clock(self) -> TimeReader:
         """How the source's times are read."""
@@ -90,8 +99,8 @@ class Plan:
         return self.dated or self.window == "reference" or self.other is None
 
 
-def plan(window: WindowName, windows: Windows, section: Params) -> Plan:
-    """Resolve the keys of the window and those that it takes from ``ingest``."""
+def plan(window: WindowName, windows: Windows, section: Params, cells: Cells = SINGLE) -> Plan:
+    """Resolve the keys of the window and those that it takes from ``ingest``; ``cells``: how labels are written."""
     own = getattr(windows, window)
     other = windows.current if window == "reference" else windows.reference
     source = own.source or section.source
@@ -102,8 +111,8 @@ def plan(window: WindowName, windows: Windows, section: Params) -> Plan:
     shared = (other.source or section.source) == source
     columns = own.columns or section.columns
     compared = window == "current" and not shared and (other.source or section.source)
-    reference = plan("reference", windows, section) if compared else None
-    return Plan(window, own, source, columns, own.labels, other if shared else None, section, reference)
+    reference = plan("reference", windows, section, cells) if compared else None
+    return Plan(window, own, source, columns, own.labels, other if shared else None, section, cells, reference)
 
 
 def refuse_undated_range(plan: Plan) -> None:

@@ -35,7 +35,7 @@ def correction_notes(parts: Parts, before: int) -> list[str]:
 def _rows(parts: Parts, plan: Plan) -> pa.Table:
     opening, clock, names = plan.opening(), plan.clock(), fields.base(plan.columns).names
     read = (part for file in without_retired(parts.files) for part in sources.read_parts(file, opening))
-    return pa.concat_tables([fields.rows(part, plan.columns, clock).select(names) for part in read])
+    return pa.concat_tables([fields.rows(part, plan.columns, clock, plan.syntax).select(names) for part in read])
 
 
 def _notes(rows: pa.Table, added: Collection[str]) -> list[str]:

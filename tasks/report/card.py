@@ -15,7 +15,7 @@ from tasks.dataset import layout
 from tasks.html.templates import environment
 from tasks.report import Card, phrases
 from tasks.report.inputs import Inputs
-from tasks.report.render import MEASURES, PAGE, measure_titles
+from tasks.report.render import PAGE, measure_titles
 
 NAMES = {"macro_f1": "f1", "accuracy": "accuracy", "roc_auc": "roc_auc"}  # what the hub calls them
 
@@ -37,7 +37,7 @@ def model_card(inputs: Inputs, section: Card) -> str:
         rows=inputs.split["rows"],
         weights={file.name: sha256_of(file) for file in sorted(paths.CLASSIFIER.glob("*.safetensors"))},
         origin=phrases.origin(inputs.general.model),
-        kind=phrases.of(inputs.reads, inputs.is_linear),
+        kind=phrases.of(inputs.reads, inputs.is_linear, inputs.general.task),
         seed=inputs.general.seed,
         tokenize=inputs.tokenize,
         finetune=inputs.finetune,
@@ -69,7 +69,7 @@ def _header(inputs: Inputs, section: Card) -> str:
             dataset_type="test-split",
             dataset_name=f"the test split, {inputs.evaluate['rows']} rows",
             metric_type=kind,
-            metric_name=MEASURES[name],
+            metric_name=measure_titles(inputs.evaluate)[name],
             metric_value=round(inputs.evaluate[name], 4),
         )
         for name, kind in NAMES.items()

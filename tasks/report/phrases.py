@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from tasks.core.params import Model
 from tasks.core.rows import Modality
+from tasks.core.task import Task
 from tasks.dataset.windows import WindowRange
 
 MINUS = "\N{MINUS SIGN}"
@@ -42,9 +43,12 @@ OF: dict[Modality, dict[str, str]] = {
 IMPORTED = "import tasks.modelling.checkpoints.families.linear  # registers it"
 
 
-def of(reads: Modality, linear: bool) -> dict[str, str]:
+def of(reads: Modality, linear: bool, task: Task = "single_label") -> dict[str, str]:
     """What the page calls things; ``linear``: the model has to be registered before it is loaded."""
-    return OF[reads] | {"register": IMPORTED if linear else ""}
+    found = OF[reads] | {"register": IMPORTED if linear else ""}
+    if task == "multi_label":  # else the pipeline says the likeliest label alone
+        found["call"] = found["call"].replace("truncation=True", "truncation=True, top_k=None")
+    return found
 
 
 def count(value: int) -> str:

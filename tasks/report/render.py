@@ -19,7 +19,9 @@ PAGE = Path(__file__).parent / "page"
 
 MEASURES = {
     "macro_f1": "Macro-F1",
+    "micro_f1": "Micro-F1",
     "accuracy": "Accuracy",
+    "mean_average_precision": "Mean average precision",
     "roc_auc": "ROC-AUC",
     "pr_auc": "PR-AUC",
     "log_loss": "Log loss",
@@ -40,7 +42,8 @@ FILTERS = (
 def measure_titles(evaluate: Record) -> dict[str, str]:
     """The measures that were evaluated, with their titles; your own ones last."""
     own = {key: phrases.name(key).capitalize() for key in evaluate["differences"] if key not in MEASURES}
-    return {key: title for key, title in (MEASURES | own).items() if key in evaluate}
+    several = {"accuracy": "Subset accuracy"} if evaluate.get("task") == "multi_label" else {}
+    return {key: title for key, title in (MEASURES | own | several).items() if key in evaluate}
 
 
 def render(inputs: Inputs, section: Params) -> str:
@@ -52,7 +55,7 @@ def render(inputs: Inputs, section: Params) -> str:
             policy=POLICY,
             section=section,
             windows=WINDOWS,
-            kind=phrases.of(inputs.reads, inputs.is_linear),
+            kind=phrases.of(inputs.reads, inputs.is_linear, inputs.general.task),
             **_verdict(inputs, section),
             **_model(inputs, section),
             **_answers(inputs),
@@ -104,6 +107,7 @@ def _model(inputs: Inputs, section: Params) -> dict[str, Any]:
         "curves": charts.curves(inputs.curves),
         "tokenize": inputs.tokenize,
         "temperature": inputs.finetune["temperature"],
+        "calibration": inputs.finetune.get("calibration"),
         "tried": inputs.finetune.get("tried", ()),
         "decision": inputs.finetune.get("decision"),
     }

@@ -27,8 +27,10 @@ class Pair:
     """Of the rows with that label."""
 
 
-def confused(confusion: Record) -> list[Pair]:
-    """All pairs of labels that were confused, the most frequent first."""
+def confused(confusion: Record | None) -> list[Pair]:
+    """All pairs of labels that were confused, the most frequent first; none where a row may have several labels."""
+    if confusion is None:
+        return []
     labels: list[str] = confusion["labels"]
     pairs = [
         Pair(truth, predicted, rows, rows / sum(line))
@@ -73,7 +75,7 @@ def labels(inputs: Inputs, listed: int) -> list[Label]:
     if rest:
         others = {window: sum(counts[window][name] for name in rest) for window in WINDOWS}
         rows.append((f"{len(rest)} other labels", others))
-    total = {window: max(1, counts[window].total()) for window in WINDOWS}
+    total = {window: max(1, inputs.validate[window].get("labelled", counts[window].total())) for window in WINDOWS}
     return [Label(name, its, {window: its[window] / total[window] for window in WINDOWS}) for name, its in rows]
 
 

@@ -18,6 +18,7 @@ from tasks.core.files import replacing, write_metrics
 from tasks.core.rows import modality
 from tasks.core.tables import columns_of, read_table, write_table
 from tasks.dataset import layout
+from tasks.dataset.labels import Cells
 from tasks.dataset.schema import scored
 from tasks.modelling.checkpoints import checkpoint, versions
 from tasks.score import Params, any_table
@@ -42,15 +43,14 @@ def rows_of(window: paths.WindowName) -> pa.Table:
 
 def metrics(predicted: Predicted) -> dict[str, object]:
     """The metrics of a window's scores."""
-    best = predicted.probabilities.argmax(axis=1)
-    counts = np.bincount(best, minlength=len(predicted.labels)).tolist()
-    rows = len(best)
+    cells, rows = Cells(predicted.target.task), len(predicted.probabilities)
+    counts = cells.count(predicted.answers)
     return {
         "rows": rows,
         "truncated_share": round(predicted.truncated / rows, 6) if rows else None,
-        "predictions": dict(zip(predicted.labels, counts, strict=True)),
+        "predictions": {label: counts[label] for label in predicted.labels},
         "abstained": sum(decision is None for decision in predicted.decisions),
-        "mean_confidence": round(float(predicted.probabilities.max(axis=1).mean()), 6) if rows else None,
+        "mean_confidence": round(float(predicted.confidence.mean()), 6) if rows else None,
     }
 
 
@@ -93,6 +93,9 @@ def beside_fp32(values: list[Any], predicted: Predicted, section: Params) -> dic
 def _behaviour(window: paths.WindowName, section: Params, texts: list[str], predicted: Predicted) -> pa.Table:
     """The behaviour tests run on the test rows' texts: for the reference window only."""
     written = read_behaviour_tests(BEHAVIOUR) if window == "reference" and texts else ()
+    if written and predicted.target.task != "single_label":
+        print(f"{BEHAVIOUR}: its tests are not run with task: {predicted.target.task}")
+        written = ()
     tests = [test for test in written if test.applies_to(predicted.labels)]
     test_rows = slice(len(read_table(layout.split("validation"), ["id"])) if tests else 0, None)
     shares = predicted.probabilities[test_rows] if texts else ()
@@ -114,10 +117,10 @@ def score_image(file: Path, section: Params) -> None:
 
 def _print(predicted: Predicted) -> None:
     shares = dict(zip(predicted.labels, predicted.probabilities[0].tolist(), strict=True))
-    print(max(shares, key=lambda label: shares[label]))
+    print(predicted.answers[0])
     for label, share in sorted(shares.items(), key=lambda item: -item[1]):
         print(f"  {label}\t{share:.4f}")
-    if predicted.thresholds:
+    if predicted.thresholds and predicted.target.task == "single_label":
         print(f"decision: {predicted.decisions[0] or 'abstain'}")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.core.errors import UserError
+from tasks.core.task import Task
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.decision import Floats
 from tasks.score import Params, Precision
@@ -72,8 +73,10 @@ def in_fp32(section: Params) -> Params:
     return section.model_copy(update={"precision": "fp32"})
 
 
-def refuse_unfit(precision: Precision, model_type: str | None) -> None:
-    """UserError for bf16 of a model that has no such pass."""
+def refuse_unfit(precision: Precision, model_type: str | None, task: Task) -> None:
+    """UserError for bf16 of a model that has no such pass, or whose answers are not compared with fp32's."""
+    if precision == "bf16" and task != "single_label":
+        raise UserError(f"score.precision: bf16 is not for task: {task}: set it to fp32")
     if precision == "bf16" and model_type == "linear":
         raise UserError("score.precision: bf16 is not for model.family: linear: set it to fp32")
 

@@ -19,7 +19,9 @@ from tasks.core.rows import Modality
 from tasks.dataset.schema import scored
 from tasks.modelling import decision, pixels
 from tasks.modelling.checkpoints import checkpoint, head
-from tasks.modelling.decision import Thresholds, decide
+from tasks.modelling.targets import registry
+from tasks.modelling.targets.single_label import SINGLE_LABEL
+from tasks.modelling.targets.target import Decision, Target
 from tasks.score import Params, Precision
 from tasks.score.passes import cls_only_last_layer, most_tokens, passes, trial
 from tasks.score.precision import forward_pass, refuse_unfit
@@ -38,12 +40,13 @@ class Predicted:
 
     labels: list[str]
     probabilities: npt.NDArray[np.float64]
-    """[rows, labels], each row summing to 1."""
+    """[rows, labels]; with ``task: single_label`` each row sums to 1."""
     embeddings: npt.NDArray[np.float32]
     """[rows, hidden]: the input of the last layer."""
     truncated: int
     """Texts that were truncated."""
-    thresholds: Thresholds | None = None
+    thresholds: Decision | None = None
+    target: Target = SINGLE_LABEL
 
     @classmethod
     def of_probabilities(cls, labels: list[str], probabilities: npt.NDArray[np.float64]) -> Predicted:
@@ -51,15 +54,23 @@ class Predicted:
         return cls(labels, probabilities, np.empty((len(probabilities), 0), np.float32), 0)
 
     @property
+    def answers(self) -> list[str]:
+        """The predictions, as schema.scored has them."""
+        return self.target.answers(self.probabilities, self.labels, self.thresholds)
+
+    @property
+    def confidence(self) -> npt.NDArray[np.float64]:
+        """How probable each is, [rows]."""
+        return self.target.confidence(self.probabilities, self.labels, self.thresholds)
+
+    @property
     def decisions(self) -> list[str | None]:
-        """The label to act on, or None: abstain."""
-        return decide(self.probabilities, self.labels, self.thresholds)
+        """The prediction to act on, or None: abstain."""
+        return self.target.decisions(self.probabilities, self.labels, self.thresholds)
 
     def table(self, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
         """The rows as schema.scored."""
-        best = self.probabilities.argmax(axis=1)
-        predictions = pa.array([self.labels[i] for i in best], pa.string())
-        columns = [ids, predictions, self.probabilities.max(axis=1), *self.probabilities.T]
+        columns = [ids, pa.array(self.answers, pa.string()), self.confidence, *self.probabilities.T]
         columns.append(pa.array(self.decisions, pa.string()))
         return pa.table([_contiguous(column) for column in columns], schema=scored(self.labels))
 
@@ -120,10 +131,11 @@ def predict(rows: Sequence[str] | Sequence[bytes], model_folder: Path, section: 
     """
     labels = checkpoint.labels_of(model_folder)
     config = read_json(model_folder / "config.json")
-    refuse_unfit(section.precision, config.get("model_type"))
+    target = registry.of_config(config)
+    refuse_unfit(section.precision, config.get("model_type"), target.task)
     if not len(rows):
         width = checkpoint.embedding_width(model_folder)
-        return Predicted(labels, np.empty((0, len(labels))), np.empty((0, width), np.float32), 0)
+        return Predicted(labels, np.empty((0, len(labels))), np.empty((0, width), np.float32), 0, None, target)
     thresholds = decision.thresholds_in(config)
     import torch
 
@@ -138,7 +150,7 @@ def predict(rows: Sequence[str] | Sequence[bytes], model_folder: Path, section: 
             f"{model_folder}/model.safetensors gives {count} scores or embeddings that are no numbers: run "
             f"`dvc repro {stage}` to train it anew"
         )
-    return Predicted(labels, decision.softmax(logits), embeddings, inputs.truncated, thresholds)
+    return Predicted(labels, target.probabilities(logits), embeddings, inputs.truncated, thresholds, target)
 
 
 def _run(

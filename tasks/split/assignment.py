@@ -9,18 +9,23 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.core.errors import UserError
+from tasks.dataset.labels import SINGLE, Cells
 from tasks.split import NAMES, Name, Params
 from tasks.split.balance import Balance
 
 
-def own_splits(rows: pa.Table, params: Params, seed: int) -> list[Name] | Balance:
-    """The split each row would have by itself, or what places the rows one after the other."""
+def own_splits(rows: pa.Table, params: Params, seed: int, cells: Cells = SINGLE) -> list[Name] | Balance:
+    """The split each row would have by itself, or what places the rows one after the other.
+
+    With ``stratify`` a row of several labels goes where they are furthest below in sum (as Sechidis et al. 2011, but in
+    order of arrival), and rows without any label are balanced as if that were one.
+    """
     if params.by == "given":
         return _given(rows, params)
     if params.by == "time":
         return _by_time(rows, params)
     if params.group or params.stratify:
-        labels = rows["label"].to_pylist() if params.stratify else None
+        labels = [cells.labels(cell) or (None,) for cell in rows["label"].to_pylist()] if params.stratify else None
         return Balance(params.shares(), labels, empty_first=params.group is not None)
     return [_by_share(_uniform(f"{seed}\0{key}"), params) for key in rows["id"].to_pylist()]
 

@@ -23,9 +23,13 @@ class Balance:
     """The rows of each split so far, in all and of each label."""
 
     def __init__(
-        self, shares: Mapping[Name, float], labels: Sequence[object] | None = None, empty_first: bool = False
+        self,
+        shares: Mapping[Name, float],
+        labels: Sequence[Sequence[object]] | None = None,
+        empty_first: bool = False,
     ) -> None:
-        """``labels`` [rows]: keep the shares within each label too. ``empty_first``: fill an empty split first."""
+        """``labels`` [rows]: those of each row; keep the shares within each label too. ``empty_first``: fill an empty
+        split first."""
         self.shares, self.labels, self.empty_first = shares, labels, empty_first
         self.rows: Rows = dict.fromkeys(NAMES, 0)
         self.of_label: defaultdict[object, Rows] = defaultdict(lambda: dict.fromkeys(NAMES, 0))
@@ -34,9 +38,9 @@ class Balance:
         """The split that is furthest below its share if this row comes; of equal ones the first of ``NAMES``."""
         short = self._short(self.rows)
         if self.labels is not None:
-            overall, short = short, self._short(self.of_label[self.labels[row]])
-            weight = self._overall_weight(self.labels[row])
-            short = {name: short[name] + weight * overall[name] for name in NAMES}
+            overall, lacks = short, [self._short(self.of_label[label]) for label in self.labels[row]]
+            weight = min(map(self._overall_weight, self.labels[row]))
+            short = {name: sum(lack[name] for lack in lacks) + weight * overall[name] for name in NAMES}
         empty = [name for name in NAMES if not self.rows[name]] if self.empty_first else []
         return max(empty or NAMES, key=lambda name: short[name])
 
@@ -52,5 +56,5 @@ class Balance:
     def add(self, row: int, name: Name) -> None:
         """Count a row that went to this split."""
         self.rows[name] += 1
-        if self.labels is not None:
-            self.of_label[self.labels[row]][name] += 1
+        for label in () if self.labels is None else self.labels[row]:
+            self.of_label[label][name] += 1

@@ -16,6 +16,8 @@ from tasks.core.paths import WindowName
 from tasks.core.rows import modality
 from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
+from tasks.dataset.labels import SINGLE, Cells
+from tasks.dataset.labels import cells as labels_written
 from tasks.dataset.layout import WindowPaths
 from tasks.validate import RELEASED, Params, decoded_twice, image_checks, labels, personal, releases
 from tasks.validate.corrections import write_corrections
@@ -26,16 +28,22 @@ from tasks.validate.window import broken_rules
 
 
 def validate(
-    raw: pa.Table, section: Params, window: WindowName, where: WindowPaths, released: Released = frozenset()
+    raw: pa.Table,
+    section: Params,
+    window: WindowName,
+    where: WindowPaths,
+    released: Released = frozenset(),
+    cells: Cells = SINGLE,
 ) -> dict[str, object]:
     """Validate the rows, write both tables and Data Docs, and return the figures.
 
-    ``released`` are the rows that may pass though they break a rule. Raises ``UserError`` when a table rule fails; then
-    the quarantine and Data Docs are there to look at, and no validated table is.
+    ``released`` are the rows that may pass though they break a rule; ``cells``: how labels are written. Raises
+    ``UserError`` when a table rule fails; then the quarantine and Data Docs are there to look at, and no validated
+    table is.
     """
     where.validated.unlink(missing_ok=True)
-    raw, merged = labels.merge_labels(raw, section.merge_labels)
-    look_alikes = labels.find_look_alikes(Counter(raw["label"].drop_null().to_pylist()), merged)
+    raw, merged = labels.merge_labels(raw, section.merge_labels, cells)
+    look_alikes = labels.find_look_alikes(cells.count(raw["label"].to_pylist()), merged)
     kind = modality(raw.column_names)
     twice = decoded_twice.decoded_twice(raw["text"]) if kind == "text" else []
     findings = [*look_alikes.sentences(), *decoded_twice.sentences(raw, twice)]
@@ -47,13 +55,13 @@ def validate(
         rows = _redacted(raw, found) if section.privacy == "redact" else raw
     with rule_checker(raw["timestamp"]) as checker:
         pa.default_memory_pool().release_unused()  # what reading took; its threads are done with it only by now
-        reasons = row_reasons(raw, rows, section, window, checker, personal.kinds(found), released)
+        reasons = row_reasons(raw, rows, section, window, checker, personal.kinds(found), released, cells)
         passed, quarantined = passing(rows, reasons), failing(raw, reasons)
-        figures = _figures(raw, passed, quarantined) | {
+        figures = _figures(raw, passed, quarantined, cells) | {
             "released": _count_released(passed, released),
             "personal_data": _counted(kind for spans in found.values() for kind in {span.kind for span in spans}),
         }
-        broken = broken_rules(figures, passed, quarantined, section, window, checker) if len(raw) else []
+        broken = broken_rules(figures, passed, quarantined, section, window, checker, cells) if len(raw) else []
         checker.write_docs(where.data_docs, quarantined, findings)
         write_corrections(raw, where.data_docs)
     del raw, rows  # writing takes four times a long text
@@ -73,14 +81,15 @@ def _redacted(raw: pa.Table, found: Mapping[int, list[personal.Span]]) -> pa.Tab
     return raw.set_column(place, raw.schema.field("text"), personal.masked(raw["text"], found))
 
 
-def _figures(raw: pa.Table, passed: pa.Table, quarantined: pa.Table) -> dict[str, object]:
+def _figures(raw: pa.Table, passed: pa.Table, quarantined: pa.Table, cells: Cells) -> dict[str, object]:
     return {
         "rows": len(raw),
         "validated": len(passed),
         "quarantined": len(quarantined),
         "share_quarantined": round(len(quarantined) / len(raw), 6) if len(raw) else 0.0,
         "reasons": _counted(reason for reasons in quarantined["reasons"].to_pylist() for reason in reasons),
-        "labels": _counted(label for label in passed["label"].to_pylist() if label is not None),
+        **({"labelled": len(passed) - passed["label"].null_count} if cells.several else {}),
+        "labels": dict(sorted(cells.count(passed["label"].to_pylist()).items())),
     }
 
 
@@ -99,7 +108,9 @@ def main(window: WindowOption) -> None:
     where = layout.window(window)
     private_folder(paths.REPORTS)  # Data Docs show texts
     released = releases.released_reasons(releases.read_releases(RELEASED))
-    figures = validate(read_table(where.raw), params.load(Params, "validate"), window, where, released)
+    figures = validate(
+        read_table(where.raw), params.load(Params, "validate"), window, where, released, labels_written()
+    )
     write_metrics(figures, paths.metrics("validate", window))
     for sentence in figures.get("findings", ()):  # type: ignore[attr-defined]
         print(sentence)

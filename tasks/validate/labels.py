@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.dataset.labels import SINGLE, Cells
 from tasks.validate.label_looks import look
 
 MISSING_WORDS = frozenset({"null", "none", "nan", "nat", "n/a", "#n/a", "na", "nil", "-", "?", "undefined", "<na>"})
@@ -55,16 +55,28 @@ class LabelFindings:
         return said
 
 
-def merge_labels(rows: pa.Table, rule: Mapping[str, str | None]) -> tuple[pa.Table, dict[str, int]]:
-    """The rows with the labels that the rule puts in the place of others, and how many had each."""
+def merge_labels(
+    rows: pa.Table, rule: Mapping[str, str | None], cells: Cells = SINGLE
+) -> tuple[pa.Table, dict[str, int]]:
+    """The rows with the labels that the rule puts in the place of others, and how many had each.
+
+    Of a row with several labels each is replaced by itself, and one that becomes none is left out.
+    """
     if not rule:
         return rows, {}
     labels = rows["label"]
-    counts = Counter(label for label in labels.to_pylist() if label in rule)
-    for old, new in rule.items():
+    counts = {name: rows_with for name, rows_with in cells.count(labels.to_pylist()).items() if name in rule}
+    if cells.several:
+        merged = [None if cell is None else _merged(cell, rule, cells) for cell in labels.to_pylist()]
+        labels = pa.chunked_array([pa.array(merged, pa.string())])
+    for old, new in () if cells.several else rule.items():
         labels = pc.if_else(pc.equal(labels, old), pa.scalar(new, pa.string()), labels)
     place = rows.column_names.index("label")
     return rows.set_column(place, rows.schema.field("label"), labels), dict(sorted(counts.items()))
+
+
+def _merged(cell: str, rule: Mapping[str, str | None], cells: Cells) -> str:
+    return cells.cell(new for label in cells.labels(cell) if (new := rule.get(label, label)) is not None)
 
 
 def find_look_alikes(counts: Mapping[str, int], merged: Mapping[str, int] | None = None) -> LabelFindings:

@@ -19,7 +19,7 @@ SETTLED_BY = {
     "text_undecodable": "name the file's encoding (ingest.encoding)",
     "value_undecodable": "name the file's encoding (ingest.encoding)",
     "text_not_a_string": "name the column that holds the text (ingest.columns.text)",
-    "label_multiple": "keep one label for each row: a classifier learns one",
+    "label_multiple": "keep one label for each row, or set task: multi_label",
     "label_not_a_string": "name the column that holds the label's name (ingest.columns.label)",
     "id_not_a_string": "name the column that holds the id (ingest.columns.id), or set it to null",
     "id_missing": "fill it in, or set ingest.columns.id to null",

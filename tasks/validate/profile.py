@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
 from tasks.core.rows import modality
+from tasks.dataset.labels import SINGLE, Cells
 from tasks.dataset.schema import BASE, IMAGE_PROPERTIES
 from tasks.validate import Characters, Kind, Params
 
@@ -34,7 +35,7 @@ ARROW_TYPES: dict[Kind, Callable[[pa.DataType], bool]] = {
 }
 
 
-def observe(raw: pa.Table, section: Params, personal: Mapping[int, str]) -> pd.DataFrame:
+def observe(raw: pa.Table, section: Params, personal: Mapping[int, str], cells: Cells = SINGLE) -> pd.DataFrame:
     """One row for each raw row, with its id and the columns that the row rules of the section check.
 
     ``personal`` names the kinds of personal data by position. Raises ``UserError`` where a further column that the
@@ -55,7 +56,18 @@ def observe(raw: pa.Table, section: Params, personal: Mapping[int, str]) -> pd.D
         ),
         "personal_data": pa.array(_values(personal, len(raw)), pa.string()),
     }
+    if cells.several and section.labels is not None:
+        columns["labels_not_allowed"] = _others(raw["label"], section.labels, cells)
     return pd.DataFrame({name: values.to_pandas() for name, values in columns.items()})
+
+
+def _others(column: pa.ChunkedArray, allowed: Collection[str], cells: Cells) -> pa.Array:
+    """The labels of each row that are not allowed; null where all are."""
+    found = [
+        None if cell is None else ", ".join(label for label in cells.labels(cell) if label not in allowed) or None
+        for cell in column.to_pylist()
+    ]
+    return pa.array(found, pa.string())
 
 
 def _of_text(texts: pa.ChunkedArray, section: Params) -> dict[str, pa.ChunkedArray]:

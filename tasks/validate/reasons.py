@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from tasks.core.errors import UserError
 from tasks.core.paths import WindowName
 from tasks.core.rows import modality
+from tasks.dataset.labels import SINGLE, Cells
 from tasks.dataset.schema import REASONS
 from tasks.validate import Params, own_rules
 from tasks.validate.duplicates import find_copies, is_repeated
@@ -33,6 +34,7 @@ def row_reasons(
     checker: RuleChecker,
     personal: Mapping[int, str],
     released: Released,
+    cells: Cells = SINGLE,
 ) -> Reasons:
     """The reasons by id, without those that the row was released from.
 
@@ -43,8 +45,8 @@ def row_reasons(
     kind = modality(rows.column_names)
     unreadable = rows.filter(pc.is_valid(rows["problem"]))
     problems = dict(zip(unreadable["id"].to_pylist(), unreadable["problem"].to_pylist(), strict=True))
-    rules = _with_own(row_rules(section, window, kind))
-    failures = checker.failures(f"{window}_rows", _observed(raw, rows, section, personal), rules)
+    rules = _with_own(row_rules(section, window, kind, cells))
+    failures = checker.failures(f"{window}_rows", _observed(raw, rows, section, personal, cells), rules)
     for key in failures.pop("unreadable", []):
         if (key, problems[key]) not in released:
             reasons[key].append(problems[key])
@@ -57,10 +59,12 @@ def row_reasons(
     return reasons
 
 
-def _observed(raw: pa.Table, rows: pa.Table, section: Params, personal: Mapping[int, str]) -> pd.DataFrame:
+def _observed(
+    raw: pa.Table, rows: pa.Table, section: Params, personal: Mapping[int, str], cells: Cells
+) -> pd.DataFrame:
     """The columns that the row rules check: of texts as they came, of images their properties."""
     table = rows if modality(rows.column_names) == "image" else raw
-    observed = observe(table, section, personal)
+    observed = observe(table, section, personal, cells)
     for rule in own_rules.RULES:
         if rule.column not in observed:
             if rule.column not in table.column_names:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tasks.core.paths import WindowName
 from tasks.core.rows import Modality
+from tasks.dataset.labels import SINGLE, Cells
 from tasks.validate import Params
 from tasks.validate.image_checks import rules as image_rules
 
@@ -26,7 +27,7 @@ class Rule:
     limits: Mapping[str, Any] = field(default_factory=dict)
 
 
-def row_rules(params: Params, window: WindowName, kind: Modality = "text") -> list[Rule]:
+def row_rules(params: Params, window: WindowName, kind: Modality = "text", cells: Cells = SINGLE) -> list[Rule]:
     """What each row must meet by itself."""
     rules = [
         Rule("unreadable", "ExpectColumnValuesToBeNull", "problem"),  # its value is the reason
@@ -38,7 +39,9 @@ def row_rules(params: Params, window: WindowName, kind: Modality = "text") -> li
     rules += [Rule(reason, "ExpectColumnValuesToBeNull", column) for reason, column in _optional_rules(params)]
     if params.max_characters is not None:
         rules.append(_between("text_too_long", "characters", None, params.max_characters))
-    if params.labels is not None:
+    if params.labels is not None and cells.several:
+        rules.append(Rule("label_not_allowed", "ExpectColumnValuesToBeNull", "labels_not_allowed"))
+    elif params.labels is not None:
         rules.append(Rule("label_not_allowed", "ExpectColumnValuesToBeInSet", "label", {"value_set": params.labels}))
     return rules
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tasks.core.paths import WindowName
+from tasks.dataset.labels import SINGLE, Cells
 from tasks.validate import Params
 from tasks.validate.corrections import UNCOUNTED
 from tasks.validate.expectations import RuleChecker
@@ -26,9 +26,11 @@ def broken_rules(
     section: Params,
     window: WindowName,
     checker: RuleChecker,
+    cells: Cells = SINGLE,
 ) -> list[str]:
     """A message for each table rule that the window breaks; where too much is quarantined, the reasons of most rows."""
-    counts = Counter(label for label in passed["label"].to_pylist() if label is not None)
+    counts = cells.count(passed["label"].to_pylist())
+    labelled = len(passed) - passed["label"].null_count
     summary = pd.DataFrame(
         {
             "id": ["window"],
@@ -37,7 +39,7 @@ def broken_rules(
             "classes": [len(counts)],
         }
     )
-    shares = pd.DataFrame({"id": list(counts), "share_of_class": [n / counts.total() for n in counts.values()]})
+    shares = pd.DataFrame({"id": list(counts), "share_of_class": [n / labelled for n in counts.values()]})
     broken = []
     for name, table, rules in (
         ("table", summary, table_rules(section, window)),

@@ -218,18 +218,20 @@ def classifier(
     dropout: float | None = None,
     activation: str | None = None,
     modality: Modality = "text",
+    problem_type: str = "single_label_classification",
 ) -> PreTrainedModel:
     """The checkpoint as a classifier over ``labels``, in float32; with ``layers`` only its lowest ones.
+    ``problem_type`` is transformers' own.
 
     The last layer, unless the checkpoint has one for as many labels, or with a family all, is random: seed torch first.
     """
     if checkpoint.family is not None:
         tokens = tokenizer(checkpoint) if modality == "text" else None
         config = families.config(checkpoint.family, checkpoint.config, tokens)
-        _adapt(config, labels, layers, dropout, activation)
+        _adapt(config, labels, layers, dropout, activation, problem_type)
         return loader.untrained(CLASSIFIERS[modality], config)
     config = loader.config(checkpoint.folder)
-    _adapt(config, labels, layers, dropout, activation)
+    _adapt(config, labels, layers, dropout, activation, problem_type)
     model: PreTrainedModel
     model, _ = loader.model(CLASSIFIERS[modality], checkpoint.folder, "new", config)
     return model
@@ -254,10 +256,11 @@ def _adapt(
     layers: int | None,
     dropout: float | None,
     activation: str | None,
+    problem_type: str,
 ) -> None:
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: i for i, label in enumerate(labels)}
-    config.problem_type = "single_label_classification"
+    config.problem_type = problem_type  # type: ignore[assignment]
     if layers is not None:
         _cut(config, layers)
     for name in [name for name in config.to_dict() if name.endswith(("dropout", "dropout_prob"))]:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, hstack
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from tasks.core.errors import UserError
 from tasks.modelling.linear import tfidf
 from tasks.modelling.linear.choices import Choices, Estimator, Features
 from tasks.modelling.linear.ngrams import Reader
-from tasks.modelling.temperature import Counts, Floats, cross_entropy, fit_temperature
+from tasks.modelling.targets.single_label import SINGLE_LABEL
+from tasks.modelling.targets.target import Array, Calibration, Floats, Target
 
 Tried = dict[str, Any]
 DIGITS = 6
@@ -36,16 +36,17 @@ class Linear:
     idf: Floats
     """[terms]"""
     weights: Floats
-    """[labels, terms], the temperature within."""
+    """[labels, terms], the calibration within."""
     biases: Floats
-    """[labels], the temperature within."""
+    """[labels], the calibration within."""
     axes: Floats
     """[axes, terms]: the principal axes of the training rows, for embeddings."""
-    temperature: float
+    calibration: Calibration
     chosen: Tried
     """Features, estimator and penalty."""
     tried: list[Tried]
     """The candidates with what they reached on validation."""
+    target: Target = SINGLE_LABEL
 
     @property
     def word_ngrams(self) -> int:
@@ -67,10 +68,10 @@ class Linear:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Texts and their label's number."""
+    """Texts and their truth, as the target reads it."""
 
     texts: Sequence[str]
-    labels: Counts
+    labels: Array
 
     def take(self, rows: npt.NDArray[np.int64]) -> Labelled:
         """Some of the rows."""
@@ -79,7 +80,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class _Data:
-    """The features of the training and validation rows, and the numbers of their labels."""
+    """The features of the training and validation rows."""
 
     terms: list[str]
     sizes: tuple[int, int]
@@ -87,10 +88,22 @@ class _Data:
     train: csr_array
     validation: csr_array
 
-    def linear(self, labels: list[str], weights: Floats, biases: Floats, temperature: float, chosen: Tried) -> Linear:
+    def linear(
+        self,
+        labels: list[str],
+        weights: Floats,
+        biases: Floats,
+        calibration: Calibration,
+        chosen: Tried,
+        target: Target,
+    ) -> Linear:
         """The classifier of these features."""
-        no_axes = np.empty((0, len(self.terms)))
-        return Linear(labels, self.terms, self.sizes, self.idf, weights, biases, no_axes, temperature, chosen, [])
+        no_axes, divisor = np.empty((0, len(self.terms))), calibration.divisor
+        weights = weights / (divisor[:, None] if isinstance(divisor, np.ndarray) else divisor)
+        biases = calibration.apply(biases)
+        return Linear(
+            labels, self.terms, self.sizes, self.idf, weights, biases, no_axes, calibration, chosen, [], target
+        )
 
 
 def fit(
@@ -102,20 +115,20 @@ def fit(
     *,
     axes: int = 0,
     balanced: bool = False,
+    target: Target = SINGLE_LABEL,
 ) -> Linear:
     """The candidate with the highest macro-F1 on ``validation``, the one with the lower log loss of several.
 
     ``axes``: principal axes that are kept. ``balanced``: labels weigh the same. UserError for a single label.
     """
-    if len(np.unique(train.labels)) < 2:
-        raise UserError("the training rows have one label: a classifier needs two")
+    target.refuse_unlearnable(train.labels)
     if len(train.texts) > choices.max_rows:
         drawn = np.random.default_rng(seed).choice(len(train.texts), choices.max_rows, replace=False)
         train = train.take(np.sort(drawn))
     with threadpool_limits(1):  # else the last digits depend on how many cores there are
         tried: list[Tried] = []
         for found, values in _candidates(
-            train, validation if len(validation.texts) else train, labels, choices, seed, balanced
+            train, validation if len(validation.texts) else train, labels, choices, seed, balanced, target
         ):
             if not tried or _rank(found.chosen) > max(map(_rank, tried)):
                 best, of_best = found, values
@@ -128,25 +141,29 @@ def _rank(chosen: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _candidates(
-    train: Labelled, validation: Labelled, labels: Sequence[str], choices: Choices, seed: int, balanced: bool
+    train: Labelled,
+    validation: Labelled,
+    labels: Sequence[str],
+    choices: Choices,
+    seed: int,
+    balanced: bool,
+    target: Target,
 ) -> Iterator[tuple[Linear, csr_array]]:
     for features, data in _features(train, validation, choices):
         for estimator, penalty in choices.tried_estimators():
-            model = _estimator(estimator, penalty, seed, balanced).fit(data.train, train.labels)
-            weights, biases = _by_label(model, len(labels), len(data.terms))
+            make = partial(_estimator, estimator, penalty, seed, balanced)
+            fitted = target.linear(make, data.train, train.labels, len(labels))
+            weights, biases = _by_label(*fitted, len(labels), len(data.terms))
             logits = data.validation @ weights.T + biases
-            temperature = fit_temperature(logits, validation.labels)
+            calibration = target.calibrate(logits, validation.labels)
             chosen = {
                 "features": features,
                 "estimator": estimator,
                 "penalty": penalty,
-                "macro_f1": round(float(f1_score(validation.labels, logits.argmax(1), average="macro")), DIGITS),
-                "log_loss": round(cross_entropy(logits / temperature, validation.labels), DIGITS),
+                "macro_f1": round(target.macro_f1(logits, validation.labels, calibration), DIGITS),
+                "log_loss": round(target.loss(calibration.apply(logits), validation.labels), DIGITS),
             }
-            yield (
-                data.linear(list(labels), weights / temperature, biases / temperature, temperature, chosen),
-                data.train,
-            )
+            yield data.linear(list(labels), weights, biases, calibration, chosen, target), data.train
 
 
 def _features(train: Labelled, validation: Labelled, choices: Choices) -> Iterator[tuple[Features, _Data]]:
@@ -173,13 +190,12 @@ def _estimator(name: Estimator, penalty: float, seed: int, balanced: bool) -> An
     return LogisticRegression(C=penalty, max_iter=1000, random_state=seed, class_weight=weight)
 
 
-def _by_label(model: Any, labels: int, terms: int) -> tuple[Floats, Floats]:
-    """Weights [labels, terms] and biases [labels]; of two labels scikit-learn gives the difference alone."""
-    weights, biases = model.coef_, np.broadcast_to(model.intercept_, len(model.coef_))
-    if len(weights) == 1:
-        weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
+def _by_label(
+    weights: Floats, biases: Floats, fitted: npt.NDArray[np.int64], labels: int, terms: int
+) -> tuple[Floats, Floats]:
+    """Weights [labels, terms] and biases [labels] of all labels; one that was not fitted is never said."""
     whole, offsets = np.zeros((labels, terms)), np.full(labels, biases.min() - 1e3)
-    whole[model.classes_], offsets[model.classes_] = weights, biases
+    whole[fitted], offsets[fitted] = weights, biases
     return whole, offsets
 
 

@@ -61,7 +61,7 @@ def _config(linear: Linear) -> dict[str, Any]:
         "label2id": {label: i for i, label in enumerate(linear.labels)},
         "model_type": MODEL_TYPE,
         "pad_token_id": len(linear.terms),
-        "problem_type": "single_label_classification",
+        "problem_type": linear.target.problem_type,
         "vocab_size": len(linear.terms) + 1,
     }
 

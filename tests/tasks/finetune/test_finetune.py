@@ -29,6 +29,8 @@ from tasks.finetune.training import arguments, train
 from tasks.finetune.transformer import finetune, read_rows, write_classifier
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.decision import Rule, decide, thresholds_in
+from tasks.modelling.targets.target import Calibration
+from tasks.modelling.temperature import cross_entropy, fit_temperature
 from tasks.modelling.training.shutdown import ShutdownRequest
 from tasks.modelling.training.trainer import Run
 from tasks.score import Params as ScoreParams
@@ -219,9 +221,9 @@ def test_the_temperature_is_the_best_of_a_fine_grid():
     honest = random.normal(size=(500, 3))
     labels = np.array([random.choice(3, p=np.exp(row) / np.exp(row).sum()) for row in honest])
     overconfident = 3 * honest
-    found = temperature.fit(overconfident, labels)
+    found = fit_temperature(overconfident, labels)
     grid = np.exp(np.linspace(-1, 2, 301))
-    losses = [temperature.cross_entropy(overconfident / t, labels) for t in grid]
+    losses = [cross_entropy(overconfident / t, labels) for t in grid]
     assert abs(math.log(found / grid[int(np.argmin(losses))])) < 0.02
     assert 2.5 < found < 3.6
 
@@ -232,25 +234,25 @@ def test_logits_tripled_are_recovered_and_other_rows_gain_by_it():
     honest = random.normal(size=(4000, 2)) * 2
     labels = np.array([random.choice(2, p=np.exp(row) / np.exp(row).sum()) for row in honest])
     validation, test = slice(0, 2000), slice(2000, 4000)
-    before = temperature.fit(honest[validation], labels[validation])
-    found = temperature.fit(3 * honest[validation], labels[validation])
+    before = fit_temperature(honest[validation], labels[validation])
+    found = fit_temperature(3 * honest[validation], labels[validation])
     assert abs(found / 3 - 1) < 0.1
     assert found == pytest.approx(3 * before, rel=0.01), "whatever it was, it is three times that"
-    raw, divided = (temperature.cross_entropy(3 * honest[test] / t, labels[test]) for t in (1.0, found))
+    raw, divided = (cross_entropy(3 * honest[test] / t, labels[test]) for t in (1.0, found))
     assert divided <= raw
-    unscaled = temperature.cross_entropy(honest[test], labels[test])
+    unscaled = cross_entropy(honest[test], labels[test])
     assert divided == pytest.approx(unscaled, abs=0.005)
 
 
 def test_rows_that_are_all_right_do_not_ask_for_certainty():
-    assert temperature.fit(np.array([[4.0, -4.0]] * 30), np.zeros(30, dtype=int)) > 0.1
+    assert fit_temperature(np.array([[4.0, -4.0]] * 30), np.zeros(30, dtype=int)) > 0.1
 
 
 def test_folding_divides_the_logits(bert):
     rows = ragged(4)
     with torch.inference_mode():
         before = bert.train(False)(**model_inputs(bert, rows, range(4))).logits
-        temperature.fold([bert.classifier], 2.5)
+        temperature.fold([bert.classifier], Calibration(2.5))
         assert torch.allclose(bert(**model_inputs(bert, rows, range(4))).logits, before / 2.5, atol=1e-6)
 
 

@@ -88,7 +88,7 @@ def test_probabilities_are_those_of_scikit_learns_pipeline(features, tmp_path):
     reference.fit(rows.texts, rows.labels)
     random = np.random.default_rng(3)
     texts = [*held_out.texts, *ODD, *(" ".join(random.choice(["free", "meeting", "xyz"], 5)) for _ in range(20))]
-    raw = found.logits(texts) * found.temperature
+    raw = found.logits(texts) * found.calibration.divisor
     np.testing.assert_allclose(softmax(raw), reference.predict_proba(texts), atol=1e-6)
     folder.write(found, tmp_path)
     scored = predict(texts, tmp_path, Score()).probabilities

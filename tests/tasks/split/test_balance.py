@@ -25,7 +25,7 @@ def places(balance, rows, earlier=None, groups=None):
 
 def by_label(labels, shares=SHARES):
     """Rows of each split, and the labels of each."""
-    found = places(Balance(shares, labels), len(labels))
+    found = places(Balance(shares, [[label] for label in labels]), len(labels))
     of = {name: [label for label, place in zip(labels, found, strict=True) if place == name] for name in NAMES}
     return {name: len(of[name]) for name in NAMES}, of
 
@@ -110,10 +110,11 @@ def test_a_rare_label_among_common_ones_is_trained_on(seed):
 def test_appended_rows_move_none_whatever_the_labels_and_groups(seed, cut):
     random = Random(seed)
     labels = [random.choice(["a", "b", f"rare{i}", None]) for i in range(60)]
+    alone = [[label] for label in labels]
     teams = [random.choice(["x", "y", "z", f"t{i}", None]) for i in range(60)]
     earlier = {i: random.sample(range(i), 1) for i in range(1, 60) if random.random() < 0.3}
-    whole = places(Balance(SHARES, labels, empty_first=True), 60, earlier, teams)
-    part = places(Balance(SHARES, labels, empty_first=True), cut, {k: v for k, v in earlier.items() if k < cut}, teams)
+    whole = places(Balance(SHARES, alone, empty_first=True), 60, earlier, teams)
+    part = places(Balance(SHARES, alone, empty_first=True), cut, {k: v for k, v in earlier.items() if k < cut}, teams)
     assert whole[:cut] == part
 
 

@@ -1,0 +1,75 @@
+"""How the labels of a row stand in the column ``label``.
+
+With ``task: single_label`` a cell is the label. With ``task: multi_label`` it is a JSON list of labels, each once and
+in alphabetical order, so that equal sets are equal cells and the column stays one of text; ``[]`` says that a row has
+no label. A null says that nobody labelled the row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tasks.core import params
+from tasks.core.task import Task
+
+
+@dataclass(frozen=True)
+class Cells:
+    """How a task writes labels."""
+
+    task: Task
+
+    @property
+    def several(self) -> bool:
+        """Whether a row may have any number of labels."""
+        return self.task == "multi_label"
+
+    def labels(self, cell: str) -> tuple[str, ...]:
+        """The labels of a cell."""
+        return tuple(json.loads(cell)) if self.several else (cell,)
+
+    def cell(self, labels: Iterable[str]) -> str:
+        """The cell of these labels; with ``single_label`` of exactly one."""
+        if self.several:
+            return json.dumps(sorted(set(labels)), ensure_ascii=False)
+        (label,) = labels
+        return label
+
+    def count(self, cells: Iterable[str | None]) -> Counter[str]:
+        """How many rows have each label."""
+        return Counter(label for cell in cells if cell is not None for label in self.labels(cell))
+
+    def numbers_type(self) -> pa.DataType:
+        """Of the column of numbers that ``tokenize`` writes."""
+        return pa.list_(pa.int64()) if self.several else pa.int64()
+
+    def numbers(self, cells: Sequence[str], labels: Sequence[str]) -> list[int] | list[list[int]]:
+        """The positions among ``labels`` of each row's label, or labels; of several, others are left out."""
+        place = {label: i for i, label in enumerate(labels)}
+        if self.several:
+            return [[place[label] for label in self.labels(cell) if label in place] for cell in cells]
+        return [place[cell] for cell in cells]
+
+    def holds(self, cells: Sequence[str | None], labels: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether each row has each label, [rows, labels]; no row without a cell has any."""
+        place, found = {label: i for i, label in enumerate(labels)}, np.zeros((len(cells), len(labels)), bool)
+        for i, cell in enumerate(cells):
+            for label in () if cell is None else self.labels(cell):
+                if label in place:
+                    found[i, place[label]] = True
+        return found
+
+
+SINGLE, MULTI = Cells("single_label"), Cells("multi_label")
+
+
+def cells() -> Cells:
+    """How ``params.yaml``'s task writes labels."""
+    return Cells(params.general().task)

@@ -1,0 +1,185 @@
+"""Rows with none, one and two labels, from validation to the verdict on drift: a linear model and a transformer."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.core.errors import UserError
+from tasks.dataset.labels import MULTI
+from tasks.modelling.targets.multi_label import MULTI_LABEL
+from tests.support.topics import WORDS, splits, topics
+
+LABELS = sorted(WORDS)
+
+
+def test_labels_are_allowed_merged_and_counted_one_by_one():
+    from tasks.validate import Params
+    from tasks.validate.labels import merge_labels
+    from tasks.validate.profile import observe
+    from tasks.validate.rules import row_rules
+
+    cells = [MULTI.cell(labels) for labels in (["Food", "sport"], ["money"], [], ["food", "Food"])]
+    rows = pa.table({"label": pa.array([*cells, None], pa.string())})
+    merged, counts = merge_labels(rows, {"Food": "food", "money": None}, MULTI)
+    assert merged["label"].to_pylist() == ['["food", "sport"]', "[]", "[]", '["food"]', None]
+    assert counts == {"Food": 2, "money": 1}
+    raw = topics(5).append_column("problem", pa.nulls(5, pa.string()))
+    section = Params(labels=["food"])
+    observed = observe(raw, section, {}, MULTI)["labels_not_allowed"]
+    for cell, others in zip(raw["label"].to_pylist(), observed, strict=True):
+        assert ("" if others != others else others or "") == ", ".join(
+            label for label in json.loads(cell) if label != "food"
+        )
+    assert "labels_not_allowed" in [rule.column for rule in row_rules(section, "reference", cells=MULTI)]
+
+
+def test_copies_of_a_text_conflict_where_their_sets_differ():
+    from tasks.validate.duplicates import find_copies
+
+    cells = [MULTI.cell(labels) for labels in (["a", "b"], ["b", "a"], ["a"])]
+    found = find_copies(["1", "2"], ["same", "Same"], cells[:2])
+    assert found["conflicts_with"].isna().all() and found["copy_of"].isna().tolist() == [True, False]
+    assert find_copies(["1", "2"], ["same", "Same"], cells[1:])["conflicts_with"].tolist() == ["2", "1"]
+
+
+def test_stratified_splits_keep_the_share_of_each_label_and_of_none():
+    from tasks.split import Params
+    from tasks.split.__main__ import split
+
+    tables, figures = split(topics(400), Params(stratify=True, similarity=None), 7, MULTI)
+    whole = MULTI.count(topics(400)["label"].to_pylist())
+    assert sum(sum(figures["labels"][name].values()) for name in figures["labels"]) == whole.total()
+    for label, rows in whole.items():
+        assert figures["labels"]["test"][label] == pytest.approx(0.2 * rows, abs=5)
+    bare = sum(cell == "[]" for cell in tables["test"]["label"].to_pylist())
+    assert bare == pytest.approx(0.2 * topics(400)["label"].to_pylist().count("[]"), abs=4)
+
+
+@pytest.fixture(scope="module")
+def linear(tmp_path_factory):
+    """The folder of a linear model, and its metrics."""
+    from tasks.finetune import Params
+    from tasks.finetune.linear import train
+    from tasks.tokenize import as_texts
+
+    folder = tmp_path_factory.mktemp("linear")
+    as_texts(splits(), "text", folder / "tokens", MULTI)
+    settings = {"estimator": "logistic_regression", "features": "words"}
+    metrics, _ = train(folder / "tokens", settings, Params(), 7, folder / "classifier", MULTI_LABEL)
+    return folder / "classifier", metrics
+
+
+@pytest.fixture(scope="module")
+def transformer(tiny_checkpoint, tmp_path_factory):
+    """The folder of a tiny transformer, and its metrics."""
+    from tasks.finetune import Params
+    from tasks.finetune.transformer import finetune, write_classifier
+    from tasks.modelling.checkpoints.checkpoint import Checkpoint
+    from tasks.tokenize import Params as Tokenize
+    from tasks.tokenize import prepared, tokenize
+    from tests.support.models import QUICK
+
+    folder = tmp_path_factory.mktemp("transformer")
+    source = Checkpoint(str(tiny_checkpoint))
+    tokenize(splits(), prepared(source, Tokenize(max_length=32)), folder / "tokens", MULTI)
+    assert json.loads((folder / "tokens/labels.json").read_text()) == {"labels": LABELS, "task": "multi_label"}
+    numbers = pq.read_table(folder / "tokens/train.parquet")["label"]
+    assert [[LABELS[i] for i in row] for row in numbers.to_pylist()] == [
+        json.loads(cell) for cell in splits()["train"]["label"].to_pylist()
+    ]
+    model, done = finetune(folder / "tokens", source, Params(epochs=2, **QUICK), 7, target=MULTI_LABEL)
+    write_classifier(model, folder / "tokens/tokenizer", folder / "classifier")
+    return folder / "classifier", done.metrics
+
+
+@pytest.mark.parametrize("kind", ["linear", "transformer"])
+def test_a_model_answers_as_transformers_pipeline_does_and_gives_the_labels_above_its_thresholds(kind, request):
+    from transformers import pipeline
+
+    import tasks.modelling.checkpoints.families.linear  # noqa: F401  registers it
+    from tasks.score import Params
+    from tasks.score.predict import predict
+
+    folder, metrics = request.getfixturevalue(kind)
+    test = splits()["test"]
+    found = predict(test["text"].to_pylist(), folder, Params())
+    classify = pipeline("text-classification", str(folder), truncation=True, top_k=None)
+    for row, said in zip(found.probabilities, classify(test["text"].to_pylist()), strict=True):
+        assert {one["label"]: one["score"] for one in said} == pytest.approx(
+            dict(zip(LABELS, row.tolist(), strict=True)), abs=1e-5
+        )
+    cuts = metrics["decision"]["thresholds"]
+    assert json.loads((folder / "config.json").read_text())["decision"] == metrics["decision"]
+    for row, cell in zip(found.probabilities, found.table(test["id"])["prediction"].to_pylist(), strict=True):
+        assert json.loads(cell) == [label for label, share in zip(LABELS, row, strict=True) if share >= cuts[label]]
+    assert set(metrics["calibration"]) == set(LABELS) and metrics["temperature"] is None
+
+
+def test_a_linear_model_learns_the_topics(linear):
+    from tasks.score import Params
+    from tasks.score.predict import predict
+
+    test = splits()["test"]
+    said = predict(test["text"].to_pylist(), linear[0], Params()).answers
+    right = MULTI.holds(said, LABELS) == MULTI.holds(test["label"].to_pylist(), LABELS)
+    assert right.mean() > 0.9
+    assert "[]" in said
+
+
+def test_the_baseline_is_the_linear_model_of_the_same_choices(linear, tmp_path, monkeypatch):
+    from tasks.baseline import Params
+    from tasks.baseline.__main__ import fit_baseline
+    from tasks.score import Params as Score
+    from tasks.score.predict import predict
+
+    monkeypatch.chdir(tmp_path)
+    rows = splits()
+    section = Params(estimator="logistic_regression", features="words")
+    fit_baseline(rows["train"], rows["validation"], section, 7, MULTI)
+    texts = rows["test"]["text"].to_pylist()
+    own, others = (predict(texts, folder, Score()) for folder in (linear[0], tmp_path / "models/baseline"))
+    assert own.answers == others.answers
+    assert own.probabilities == pytest.approx(others.probabilities, abs=1e-6)
+
+
+def scored(count, seed, predicted):
+    table = topics(count, seed)
+    return table.append_column("prediction", pa.array(predicted)).append_column("confidence", pa.array([0.7] * count))
+
+
+def test_drift_compares_the_shares_of_labels_and_takes_a_set_as_right_or_wrong():
+    from tasks.drift import SmallestEffects
+    from tasks.drift.beside_baseline import beside_baseline
+    from tasks.drift.quality import quality
+    from tasks.drift.rows import rows_from_table
+    from tasks.drift.signals import populations
+
+    truth = topics(60, 3)["label"].to_pylist()
+    reference = rows_from_table(scored(60, 3, truth), None, None, "a", MULTI)
+    shifted = [MULTI.cell([*MULTI.labels(cell), "food"]) for cell in truth]
+    current = rows_from_table(scored(60, 3, shifted), None, None, "b", MULTI)
+    signals = {one.name: one for each in populations(reference, current, SmallestEffects(), 7) for one in each.signals}
+    (held,) = signals["predictions"].indicators
+    names = [held.name(i) for i in range(held.values.shape[1])]
+    assert names == [*(f"prediction holds {label}" for label in LABELS), "no prediction"]
+    shares = np.asarray(held.values[60:].mean(axis=0)).ravel()
+    assert shares[0] == pytest.approx(1) and shares[-1] == 0
+    found = beside_baseline(current, truth, 7)
+    assert found["baseline"] == {"accuracy": 1, "macro_f1": 1}
+    assert found["accuracy"] == pytest.approx(np.mean([a == b for a, b in zip(truth, shifted, strict=True)]), abs=1e-6)
+    assert quality(reference, current, None)["unseen_labels"] == {}
+    with pytest.raises(UserError, match="no JSON list"):
+        rows_from_table(scored(60, 3, ["food"] * 60), None, None, "c", MULTI)
+
+
+def test_the_gate_refuses_sets_of_labels():
+    from tasks.gate.tables import pair
+
+    rows = {"id": ["1", "2"], "prediction": ['["a"]', "[]"], "label": ['["a"]', '["b"]']}
+    with pytest.raises(UserError, match="task: multi_label"):
+        pair(rows, rows, None, [])
