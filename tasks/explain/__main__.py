@@ -151,8 +151,8 @@ def explain_text(text: str, section: Params) -> None:
     recorded.require_output(paths.CLASSIFIER)
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} is for images, whose predictions are not explained")
-    if (task := params.general().task) != "single_label":
-        raise UserError(f"predictions are not explained with task: {task} yet: use `driftline score --text`")
+    if read_json(paths.CLASSIFIER / "config.json").get("problem_type") == "multi_label_classification":
+        raise UserError("predictions are not explained with task: multi_label yet: use `driftline score --text`")
     if not text.strip():
         raise UserError("--text is empty: give a text to explain")
     found = _explainer(section).explain(text)

@@ -160,9 +160,9 @@ def test_drift_compares_the_shares_of_labels_and_takes_a_set_as_right_or_wrong()
     from tasks.drift.signals import populations
 
     truth = topics(60, 3)["label"].to_pylist()
-    reference = rows_from_table(scored(60, 3, truth), None, None, "a", MULTI)
+    reference = rows_from_table(scored(60, 3, truth), None, None, "a", cells=MULTI)
     shifted = [MULTI.cell([*MULTI.labels(cell), "food"]) for cell in truth]
-    current = rows_from_table(scored(60, 3, shifted), None, None, "b", MULTI)
+    current = rows_from_table(scored(60, 3, shifted), None, None, "b", cells=MULTI)
     signals = {one.name: one for each in populations(reference, current, SmallestEffects(), 7) for one in each.signals}
     (held,) = signals["predictions"].indicators
     names = [held.name(i) for i in range(held.values.shape[1])]
@@ -174,7 +174,7 @@ def test_drift_compares_the_shares_of_labels_and_takes_a_set_as_right_or_wrong()
     assert found["accuracy"] == pytest.approx(np.mean([a == b for a, b in zip(truth, shifted, strict=True)]), abs=1e-6)
     assert quality(reference, current, None)["unseen_labels"] == {}
     with pytest.raises(UserError, match="no JSON list"):
-        rows_from_table(scored(60, 3, ["food"] * 60), None, None, "c", MULTI)
+        rows_from_table(scored(60, 3, ["food"] * 60), None, None, "c", cells=MULTI)
 
 
 def test_the_gate_refuses_sets_of_labels():
