@@ -48,6 +48,7 @@ def test_a_run_that_was_ended_goes_on_with_what_is_missing(kept, monkeypatch):
     assert len(again.rounds("score", 20, "ours")) == 3
 
 
+@pytest.mark.proof
 def test_texts_are_near_the_length_asked_for_and_counted_in_full():
     found = sample(130)
     tokens = checkpoint.tokenizer(source())

@@ -97,6 +97,7 @@ def transformer(tiny_checkpoint, tmp_path_factory):
     return folder / "classifier", done.metrics
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kind", ["linear", "transformer"])
 def test_a_model_answers_as_transformers_pipeline_does_and_gives_the_labels_above_its_thresholds(kind, request):
     from transformers import pipeline

@@ -63,6 +63,7 @@ def go(folder, place, trials, space=SPACE):
     return list(search.go()), Tried.of(opened(folder, "k", space), space)
 
 
+@pytest.mark.proof
 def test_an_interrupted_study_draws_what_an_uninterrupted_one_does(tmp_path):
     (tmp_path / "whole").mkdir()
     (tmp_path / "halved").mkdir()
@@ -80,6 +81,7 @@ def test_an_interrupted_study_draws_what_an_uninterrupted_one_does(tmp_path):
     assert len({one.values["finetune.learning_rate"] for one in whole.trials}) == 14
 
 
+@pytest.mark.proof
 def test_trials_of_earlier_calls_count(tmp_path):
     go(tmp_path, Made(), 3)
     place = Made()
@@ -87,6 +89,7 @@ def test_trials_of_earlier_calls_count(tmp_path):
     assert len(place.trained) == 2 and len(tried.trials) == 5
 
 
+@pytest.mark.proof
 def test_a_hopeless_trial_is_ended_early_and_saved_nowhere(tmp_path):
     go(tmp_path, Made(curve=lambda value: [value, value]), 6)
     place = Made(curve=lambda value: [9.0, value])  # its first evaluation is far above the median
@@ -97,6 +100,7 @@ def test_a_hopeless_trial_is_ended_early_and_saved_nowhere(tmp_path):
     assert len(again.trials) == 7
 
 
+@pytest.mark.proof
 def test_a_trial_that_fails_is_told_and_the_search_goes_on(tmp_path):
     go(tmp_path, Made(), 1)
     place = Made(failure=StageFailed("finetune: the loss diverges at step 3"))
@@ -114,6 +118,7 @@ def test_what_the_machine_refuses_is_no_failed_trial(tmp_path):
     assert len(go(tmp_path, Made(), 2)[1].trials) == 2
 
 
+@pytest.mark.proof
 def test_the_best_is_named_as_a_block_and_a_command(tmp_path):
     _, tried = go(tmp_path, Made(), 12)
     cost = optimism({"one": Made.score(type("", (), {"value": 0.5})(), "")}, "log_loss", 7)

@@ -106,6 +106,7 @@ def test_rare_values_are_one_segment_and_a_slice_that_the_rows_do_not_have_is_re
         rows_from_table(table, None, None, "here", ("mall",))
 
 
+@pytest.mark.proof
 def test_the_interval_of_a_segments_loss_holds_the_true_loss_as_often_as_it_says():
     held, wide, rng = [], [], np.random.default_rng(5)
     for draw in range(60):

@@ -21,6 +21,7 @@ def inside(found):
     return np.mean([low <= its["accuracy"] <= high for its in found["bins"] for low, high in [its["expected"]]])
 
 
+@pytest.mark.proof
 def test_an_honest_model_lies_within_the_spread_as_often_as_stated():
     found = [reliability(*drawn(400, seed), 10, 1, 400) for seed in range(40)]
     assert 0.92 <= np.mean([inside(its) for its in found]) <= 0.99

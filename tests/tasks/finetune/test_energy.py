@@ -14,6 +14,7 @@ def tracker():
     return pytest.importorskip("codecarbon").OfflineEmissionsTracker
 
 
+@pytest.mark.proof
 def test_a_metered_block_has_its_energy_by_part_and_leaves_no_trace(tracker, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     with energy_meter() as used:

@@ -17,6 +17,7 @@ def train(tokens, tiny_checkpoint, folder):
     return finetune(tokens, checkpoint.Checkpoint(str(tiny_checkpoint)), SECTION, 7, folder)
 
 
+@pytest.mark.proof
 def test_each_evaluation_is_there_when_it_is_over(tokens, tiny_checkpoint, tmp_path, monkeypatch):
     write, seen = record.write_curves, []
 
@@ -35,6 +36,7 @@ def test_each_evaluation_is_there_when_it_is_over(tokens, tiny_checkpoint, tmp_p
     assert (tmp_path / "kept" / "curves.csv").is_file()
 
 
+@pytest.mark.proof
 def test_a_full_disk_ends_no_training(tokens, tiny_checkpoint, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -44,6 +46,7 @@ def test_a_full_disk_ends_no_training(tokens, tiny_checkpoint, tmp_path, monkeyp
     assert len(train(tokens, tiny_checkpoint, tmp_path / "kept")[1].curves) == 4
 
 
+@pytest.mark.proof
 def test_no_test_row_is_read(tokens, tiny_checkpoint, tmp_path):
     """A search trains many times: what it never opens, it cannot have chosen by."""
     without = tmp_path / "tokens"

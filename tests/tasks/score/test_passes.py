@@ -88,6 +88,7 @@ def test_the_last_layer_runs_for_the_cls_token_alone_where_no_other_is_read(name
     assert (model(**batch).logits == expected).all(), "the model is as it was"
 
 
+@pytest.mark.proof
 def test_rows_are_scored_in_short_passes_and_answered_as_by_the_whole_model(classifier, monkeypatch):
     given, last, load = [], [], checkpoint.load_trained
 
@@ -98,7 +99,7 @@ def test_rows_are_scored_in_short_passes_and_answered_as_by_the_whole_model(clas
         return processor, model
 
     monkeypatch.setattr(checkpoint, "load_trained", loaded)
-    texts = [*ODD, *[LONG] * 300]
+    texts = [*ODD, *[LONG] * 80]
     section = Params(threads=1, batch_size=512)
     found = predict(texts, classifier, section)
     assert max(rows * tokens for rows, tokens in given) <= TOKENS
