@@ -35,6 +35,16 @@ class Cells:
         """The labels of a cell."""
         return tuple(json.loads(cell)) if self.several else (cell,)
 
+    def is_cell(self, value: str) -> bool:
+        """Whether the task could have written it."""
+        if not self.several:
+            return True
+        try:
+            labels = json.loads(value)
+        except ValueError:
+            return False
+        return isinstance(labels, list) and all(isinstance(each, str) for each in labels) and value == self.cell(labels)
+
     def cell(self, labels: Iterable[str]) -> str:
         """The cell of these labels; with ``single_label`` of exactly one."""
         if self.several:

@@ -142,13 +142,8 @@ def _category(table: pa.Table, name: str, place: str | Path, cells: Cells) -> ND
 def _refuse_no_lists(column: pa.Array, name: str, place: str | Path) -> None:
     """UserError for a prediction or label that is not written as ``MULTI`` writes it."""
     for value in pc.unique(column).to_pylist():
-        if value is None and name == "label":
+        if name == "label" if value is None else MULTI.is_cell(value):
             continue
-        try:
-            if value is not None and MULTI.cell(MULTI.labels(value)) == value:
-                continue
-        except (ValueError, TypeError):
-            pass
         raise UserError(f"{place}: {name} {value!r} is no JSON list of labels in order, as task: multi_label has them")
 
 

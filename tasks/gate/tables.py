@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tasks.core.errors import UserError
+from tasks.dataset.labels import MULTI, SINGLE, Cells
 from tasks.statistics.measures import Floats
 from tasks.tables.any_table import empty_as_missing, read_any_table
 
@@ -41,6 +42,8 @@ class Pair:
     challenger: Predictions
     columns: dict[str, list[str | None]]
     """The extra columns that a table has, as text."""
+    written: Cells = SINGLE
+    """Whether a row has one label, or a list of them."""
 
 
 def read_predictions(path: Path) -> Table:
@@ -62,12 +65,14 @@ def pair(champion: Table, challenger: Table, truth: Table | None, columns: Itera
         name: {key: [values[places[name][i]] for i in ids] for key, values in table.items()}
         for name, table in tables.items()
     }
+    models = ("champion", "challenger")
+    written = _written({name: _texts(rows[name], "prediction", name) for name in models})
     return Pair(
         ids,
         _truth(rows, ids),
-        predictions_of(rows["champion"], "champion", ids),
-        predictions_of(rows["challenger"], "challenger", ids),
+        *(_predictions(rows[name], name, ids, written) for name in models),
         {name: found for name in columns if (found := _extra_column(rows, name)) is not None},
+        written,
     )
 
 
@@ -132,16 +137,15 @@ def _extra_column(rows: dict[str, Table], column: str) -> list[str | None] | Non
     return None
 
 
-def predictions_of(table: Table, name: str, ids: list[str]) -> Predictions:
+def _predictions(table: Table, name: str, ids: list[str], written: Cells) -> Predictions:
     """A model's predictions, with probabilities where the table has them."""
     predicted = _texts(table, "prediction", name)
-    _refuse_sets(predicted, name)
     probability = {
         column.removeprefix(PROBABILITY): _shares(table, column, name, ids)
         for column in table
         if column.startswith(PROBABILITY)
     }
-    if probability:
+    if probability and not written.several:
         total = np.sum(list(probability.values()), axis=0)
         apart = np.flatnonzero(abs(total - 1) > TOLERANCE)
         if len(apart):
@@ -151,16 +155,19 @@ def predictions_of(table: Table, name: str, ids: list[str]) -> Predictions:
         zero = np.zeros(len(ids))
         confidence = np.array([probability.get(label, zero)[i] for i, label in enumerate(predicted)])
         return Predictions(predicted, confidence, probability)
-    return Predictions(predicted, _shares(table, "confidence", name, ids) if "confidence" in table else None, {})
+    confidence = _shares(table, "confidence", name, ids) if "confidence" in table else None
+    return Predictions(predicted, confidence, probability)
 
 
-def _refuse_sets(predicted: list[str], name: str) -> None:
-    """UserError for sets of labels, which would be compared as if each were a label of its own."""
-    if all(value.startswith("[") and value.endswith("]") for value in predicted):
+def _written(answers: Mapping[str, list[str]]) -> Cells:
+    """Whether every model answers with lists of labels, or none does. UserError where only some do."""
+    lists = {name: all(map(MULTI.is_cell, values)) for name, values in answers.items()}
+    if len(set(lists.values())) > 1:
+        (several,) = (name for name, found in lists.items() if found)
         raise UserError(
-            f"{name}: its predictions are lists of labels, which the gate does not compare with task: multi_label yet: "
-            "compare the runs' metrics/evaluate.json, and promote without a comparison"
+            f"only the {several} answers with lists of labels, so the two are of different tasks: promote with --force"
         )
+    return MULTI if all(lists.values()) else SINGLE
 
 
 def _shares(table: Table, column: str, name: str, ids: list[str]) -> Floats:

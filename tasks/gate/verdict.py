@@ -32,11 +32,11 @@ def gate_verdict(pair: Pair, section: Params, seed: int, earlier: Iterable[Mappi
     The same rows, whatever their order, section and seed give the same verdict.
     """
     if len(set(pair.truth)) < 2:
-        raise UserError(f"all {len(pair.ids)} rows are labelled {pair.truth[0]!r}: macro-F1 needs rows of two labels")
+        raise UserError(f"all {len(pair.ids)} rows are labelled {pair.truth[0]}: macro-F1 needs rows of two labels")
     if section.group and section.group not in pair.columns:
         raise UserError(f"gate.group: no table has the column {section.group!r}: name one that they have")
     groups = pair.columns[section.group] if section.group else None
-    both = pair_cells(pair.truth, pair.champion.predicted, pair.challenger.predicted, groups)
+    both = pair_cells(pair.truth, pair.champion.predicted, pair.challenger.predicted, groups, pair.written)
     found = measure_difference(both, seed, section.resamples)
     by_slice, calibrated = slice_check(pair, section), calibration_check(pair, section, seed)
     checks = {

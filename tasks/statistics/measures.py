@@ -30,6 +30,8 @@ class Cells:
     counts: Counts
     """Rows in each, [cells]."""
     classes: int
+    holds: Floats | None = None
+    """With several labels to a row a number is of a set: which labels each holds, 0 or 1, [numbers, labels]."""
 
     def resampled(self, seed: int, times: int = RESAMPLES) -> Counts:
         """Bootstrap counts, [times, cells]."""
@@ -43,7 +45,8 @@ class Cells:
 
     def f1(self, model: int, counts: Counts) -> Floats:
         """F1 of each class under each row of ``counts`` [n, cells]: [n, classes]; NaN where it has no row at all."""
-        truth, predicted = np.eye(self.classes)[self.truth], np.eye(self.classes)[self.predictions[model]]
+        holds = np.eye(self.classes) if self.holds is None else self.holds
+        truth, predicted = holds[self.truth], holds[self.predictions[model]]
         together = counts @ truth + counts @ predicted
         scores: Floats = 2 * (counts @ (truth * predicted)) / np.where(together == 0, np.nan, together)
         return scores

@@ -178,9 +178,43 @@ def test_drift_compares_the_shares_of_labels_and_takes_a_set_as_right_or_wrong()
         rows_from_table(scored(60, 3, ["food"] * 60), None, None, "c", cells=MULTI)
 
 
-def test_the_gate_refuses_sets_of_labels():
-    from tasks.gate.tables import pair
+def test_the_gate_compares_sets_of_labels_by_the_macro_f1_and_log_loss_of_scikit_learn():
+    from sklearn.metrics import f1_score, log_loss
 
-    rows = {"id": ["1", "2"], "prediction": ['["a"]', "[]"], "label": ['["a"]', '["b"]']}
-    with pytest.raises(UserError, match="task: multi_label"):
-        pair(rows, rows, None, [])
+    from tasks.gate import Params
+    from tasks.gate.tables import pair
+    from tasks.gate.verdict import gate_verdict
+
+    draw = np.random.default_rng(4)
+    there = draw.random((400, 3)) < [0.5, 0.3, 0.1]
+    said = [there ^ (draw.random((400, 3)) < noise) for noise in (0.3, 0.02)]
+    chance = [np.where(each, 0.8, 0.1) for each in said]
+
+    def table(holds, chances):
+        cells = [[MULTI.cell(np.array(LABELS)[row]) for row in each] for each in (there, holds)]
+        columns = dict(zip((f"probability_{name}" for name in LABELS), chances.T.tolist(), strict=True))
+        return {"id": [f"{i:03}" for i in range(400)], "label": cells[0], "prediction": cells[1], **columns}
+
+    champion, challenger = (table(*each) for each in zip(said, chance, strict=True))
+    section = Params(max_log_loss=0.5)
+    found = gate_verdict(pair(champion, challenger, None, []), section, 7)
+    assert found["promote"] and found["differing"] == (said[0] != said[1]).any(axis=1).sum()
+    for name, holds, chances in zip(("champion", "challenger"), said, chance, strict=True):
+        assert found[name]["macro_f1"] == pytest.approx(f1_score(there, holds, average="macro"), abs=1e-6)
+        assert found[name]["accuracy"] == pytest.approx((there == holds).all(axis=1).mean(), abs=1e-6)
+        expected = np.mean([log_loss(there[:, k], chances[:, k]) for k in range(3)])
+        assert found["calibration"][name]["log_loss"] == pytest.approx(expected, abs=1e-6)
+    naive = np.array([f1_score(there[p], said[1][p], average="macro") - f1_score(there[p], said[0][p], average="macro")
+                      for p in draw.integers(0, 400, (400, 400))])  # fmt: skip
+    assert found["difference"]["interval"] == pytest.approx(np.quantile(naive, [0.025, 0.975]), abs=0.02)
+    back = gate_verdict(pair(challenger, champion, None, []), section, 7)
+    assert back["outcome"] == "do not promote" and back["difference"]["macro_f1"] == -found["difference"]["macro_f1"]
+    with pytest.raises(UserError, match="only the challenger answers with lists of labels"):
+        pair(champion | {"prediction": ["food"] * 400}, challenger, None, [])
+
+
+@pytest.mark.parametrize(
+    "value", ["[]", '["a", "b"]', '["b", "a"]', '["a", "a"]', '["a",1]', "[1]", "{}", "a", '"a"', ""]
+)
+def test_a_cell_is_what_is_written_for_a_set(value):
+    assert MULTI.is_cell(value) == (value in ("[]", '["a", "b"]'))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tasks.evaluate.probabilities import probability_measures
 from tasks.evaluate.reliability import reliability

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import shutil
 
+import pytest
+
 from tasks.finetune import Params, record
 from tasks.finetune.transformer import finetune
 from tasks.modelling.checkpoints import checkpoint
