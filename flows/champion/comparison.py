@@ -35,7 +35,7 @@ from tasks.core.errors import UserError
 from tasks.core.tables import read_table
 from tasks.dataset import layout
 from tasks.gate import CANNOT_TELL, KEEP, Params, Rule
-from tasks.gate.tables import Table, pair, read_predictions
+from tasks.gate.tables import DifferentTasks, Table, pair, read_predictions
 from tasks.gate.verdict import extra_columns, gate_verdict
 from tasks.score import Precision
 
@@ -99,7 +99,11 @@ def compare(
         reason = f"{left_out} The {len(unseen)} others have fewer than two labels: label rows of the newest window."
         return Verdict(promote=False, reason=reason, judged=judged, figures={"outcome": CANNOT_TELL, "seen_rows": seen})
     ours = _own_predictions(challenger_clone, unseen, common)
-    rows = pair(in_order_of(theirs, unseen), ours, None, extra_columns(section))
+    try:
+        rows = pair(in_order_of(theirs, unseen), ours, None, extra_columns(section))
+    except DifferentTasks as found:
+        figures = {"outcome": CANNOT_TELL, "seen_rows": seen}
+        return Verdict(promote=False, reason=str(found), judged=judged, figures=figures)
     found = gate_verdict(rows, section, seed_of(challenger_clone / paths.PARAMS), [one.figures for one in before])
     found = found | {"seen_rows": seen, "precision": common}
     found["reason"] = " ".join(filter(None, [left_out, found["reason"], _rescored(challenger_clone, champion_clone)]))

@@ -21,6 +21,10 @@ PROBABILITY = "probability_"
 TOLERANCE = 1e-3  # of a row's sum of probabilities, which may be rounded
 
 
+class DifferentTasks(UserError):
+    """One model gives a row a label, the other a list of them."""
+
+
 @dataclass(frozen=True)
 class Predictions:
     """What one model predicts for the rows."""
@@ -160,12 +164,13 @@ def _predictions(table: Table, name: str, ids: list[str], written: Cells) -> Pre
 
 
 def _written(answers: Mapping[str, list[str]]) -> Cells:
-    """Whether every model answers with lists of labels, or none does. UserError where only some do."""
+    """Whether every model answers with lists of labels, or none does. DifferentTasks where only some do."""
     lists = {name: all(map(MULTI.is_cell, values)) for name, values in answers.items()}
     if len(set(lists.values())) > 1:
         (several,) = (name for name, found in lists.items() if found)
-        raise UserError(
-            f"only the {several} answers with lists of labels, so the two are of different tasks: promote with --force"
+        raise DifferentTasks(
+            f"Only the {several} answers with lists of labels, so the two cannot be compared: `driftline promote --force` "
+            "promotes it all the same."
         )
     return MULTI if all(lists.values()) else SINGLE
 

@@ -209,7 +209,7 @@ def test_the_gate_compares_sets_of_labels_by_the_macro_f1_and_log_loss_of_scikit
     assert found["difference"]["interval"] == pytest.approx(np.quantile(naive, [0.025, 0.975]), abs=0.02)
     back = gate_verdict(pair(challenger, champion, None, []), section, 7)
     assert back["outcome"] == "do not promote" and back["difference"]["macro_f1"] == -found["difference"]["macro_f1"]
-    with pytest.raises(UserError, match="only the challenger answers with lists of labels"):
+    with pytest.raises(UserError, match="Only the challenger answers with lists of labels"):
         pair(champion | {"prediction": ["food"] * 400}, challenger, None, [])
 
 
