@@ -101,9 +101,8 @@ def compare(
     ours = _own_predictions(challenger_clone, unseen, common)
     try:
         rows = pair(in_order_of(theirs, unseen), ours, None, extra_columns(section))
-    except DifferentTasks as found:
-        figures = {"outcome": CANNOT_TELL, "seen_rows": seen}
-        return Verdict(promote=False, reason=str(found), judged=judged, figures=figures)
+    except DifferentTasks as why:
+        return Verdict(promote=False, reason=str(why), judged=judged, figures={"outcome": CANNOT_TELL})
     found = gate_verdict(rows, section, seed_of(challenger_clone / paths.PARAMS), [one.figures for one in before])
     found = found | {"seen_rows": seen, "precision": common}
     found["reason"] = " ".join(filter(None, [left_out, found["reason"], _rescored(challenger_clone, champion_clone)]))

@@ -18,6 +18,7 @@ from tasks.core.errors import UserError
 from tasks.core.rows import modality
 from tasks.core.tables import in_order_of, read_table
 from tasks.dataset import layout
+from tasks.dataset.labels import Cells
 from tasks.evaluate import Params, Slices
 from tasks.evaluate.__main__ import evaluate, labels_of
 from tasks.images import thumbnail
@@ -89,6 +90,9 @@ def paired(one: Run, other: Run) -> Paired:
             f"their test splits share {len(common)} of {len(tests[0])} and {len(tests[1])} rows; "
             f"a comparison needs {MIN_ROWS} that neither was trained on"
         )
+    cells = Cells(one.params.get("task", "single_label"))
+    if other.params.get("task", "single_label") != cells.task:
+        raise UserError("one gives a row a label, the other a list of them")
     said = _of_rows(answers, common)
     labels = common["label"].to_pylist()
     if len(set(labels)) < 2:
@@ -96,7 +100,7 @@ def paired(one: Run, other: Run) -> Paired:
     splits = {"train": common.slice(0, 0), "validation": common.slice(0, 0), "test": common}
     section = section_of(Params, "evaluate", one.params).model_copy(update={"slices": NO_SLICES, "measures": ()})
     with threadpool_limits(1):  # as the stage does, for the same digits
-        figures = evaluate(splits, said[0], said[1], section, int(one.params.get("seed", 7)))
+        figures = evaluate(splits, said[0], said[1], section, int(one.params.get("seed", 7)), cells=cells)
     predictions = [table["prediction"].to_pylist() for table in said]
     return Paired(
         len(common),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,10 +129,12 @@ def shares(reference: Rows, current: Rows) -> Iterator[dict[str, Any]]:
         sides = [side.categories.get(kind) for side in (reference, current)]
         if sides[0] is None or sides[1] is None:
             continue
-        counts = [Counter(value for value in side if value is not None) for side in sides if side is not None]
-        if not all(one.total() for one in counts):
+        given = [[value for value in side if value is not None] for side in sides if side is not None]
+        if not all(given):
             continue
-        before, now = ({name: one[name] / one.total() for name in {**counts[0], **counts[1]}} for one in counts)
+        counts = [reference.cells.count(side) for side in given]
+        known = {**counts[0], **counts[1]}
+        before, now = ({name: one[name] / len(side) for name in known} for one, side in zip(counts, given, strict=True))
         names = sorted(before, key=lambda name: (-abs(now[name] - before[name]), name))[:MAX_LABELS]
         lines = [{"name": name, "reference": before[name], "current": now[name]} for name in names]
         yield {"kind": f"{kind}s", "lines": lines, "left_out": len(before) - len(names)}

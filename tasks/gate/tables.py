@@ -69,12 +69,12 @@ def pair(champion: Table, challenger: Table, truth: Table | None, columns: Itera
         name: {key: [values[places[name][i]] for i in ids] for key, values in table.items()}
         for name, table in tables.items()
     }
-    models = ("champion", "challenger")
-    written = _written({name: _texts(rows[name], "prediction", name) for name in models})
+    written = _written({name: _texts(rows[name], "prediction", name) for name in ("champion", "challenger")})
     return Pair(
         ids,
         _truth(rows, ids),
-        *(_predictions(rows[name], name, ids, written) for name in models),
+        _predictions(rows["champion"], "champion", ids, written),
+        _predictions(rows["challenger"], "challenger", ids, written),
         {name: found for name in columns if (found := _extra_column(rows, name)) is not None},
         written,
     )
@@ -157,8 +157,8 @@ def _predictions(table: Table, name: str, ids: list[str], written: Cells) -> Pre
                 f"{name}: the probabilities of row {ids[apart[0]]!r} sum to {total[apart[0]]:.6g}, not to 1"
             )
         zero = np.zeros(len(ids))
-        confidence = np.array([probability.get(label, zero)[i] for i, label in enumerate(predicted)])
-        return Predictions(predicted, confidence, probability)
+        chosen = np.array([probability.get(label, zero)[i] for i, label in enumerate(predicted)])
+        return Predictions(predicted, chosen, probability)
     confidence = _shares(table, "confidence", name, ids) if "confidence" in table else None
     return Predictions(predicted, confidence, probability)
 
@@ -169,8 +169,8 @@ def _written(answers: Mapping[str, list[str]]) -> Cells:
     if len(set(lists.values())) > 1:
         (several,) = (name for name, found in lists.items() if found)
         raise DifferentTasks(
-            f"Only the {several} answers with lists of labels, so the two cannot be compared: `driftline promote --force` "
-            "promotes it all the same."
+            f"Only the {several} answers with lists of labels, so the two cannot be compared: "
+            "`driftline promote --force` promotes it all the same."
         )
     return MULTI if all(lists.values()) else SINGLE
 

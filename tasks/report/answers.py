@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.core.rows import modality
+from tasks.dataset.labels import SINGLE, Cells
 from tasks.images import thumbnail
 from tasks.redaction import excerpt
 
@@ -86,17 +87,16 @@ class Curve:
     """Of the rows that have the label: the precision of chance."""
 
 
-def curves(answers: pa.Table, f1: Mapping[str, float]) -> list[Curve]:
-    """Of two labels the rarer one, else those of the lowest F1; a label without rows, or with all, has none."""
-    truth = np.array(answers["label"].to_pylist(), object)
-    found = [
-        label for label in f1 if f"probability_{label}" in answers.column_names and 0 < (truth == label).mean() < 1
-    ]
-    if len(f1) == 2:
-        chosen = sorted(found, key=lambda label: ((truth == label).mean(), label))[:1]
+def curves(answers: pa.Table, f1: Mapping[str, float], cells: Cells = SINGLE) -> list[Curve]:
+    """Of two labels that exclude each other the rarer one, else those of the lowest F1; a label without rows, or with
+    all, has none."""
+    holds = dict(zip(f1, cells.holds(answers["label"].to_pylist(), list(f1)).T, strict=True))
+    found = [label for label in f1 if f"probability_{label}" in answers.column_names and 0 < holds[label].mean() < 1]
+    if len(f1) == 2 and not cells.several:
+        chosen = sorted(found, key=lambda label: (holds[label].mean(), label))[:1]
     else:
         chosen = sorted(found, key=lambda label: (f1[label], label))[:MAX_CURVES]
-    return [_curve(label, truth == label, answers[f"probability_{label}"].to_numpy()) for label in chosen]
+    return [_curve(label, holds[label], answers[f"probability_{label}"].to_numpy()) for label in chosen]
 
 
 def _curve(label: str, positive: npt.NDArray[np.bool_], score: Floats) -> Curve:

@@ -17,6 +17,7 @@ from tasks.core.paths import WINDOWS, WindowName
 from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout, windows
+from tasks.dataset.labels import Cells
 from tasks.dataset.windows import Windows
 
 Record = Mapping[str, Any]
@@ -46,6 +47,11 @@ class Inputs:
     """The test rows with what the model says of them; None where only metrics are read."""
     dated: pa.Table | None = None
     """Label and timestamp of every row of the splits; None likewise."""
+
+    @property
+    def cells(self) -> Cells:
+        """How labels are written."""
+        return Cells(self.general.task)
 
     @property
     def is_linear(self) -> bool:

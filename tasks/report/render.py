@@ -120,7 +120,7 @@ def _answers(inputs: Inputs) -> dict[str, Any]:
     return {
         "mistaken": answers.mistaken(inputs.answers),
         "trade_off": answers.trade_off(inputs.answers),
-        "label_curves": answers.curves(inputs.answers, f1),
+        "label_curves": answers.curves(inputs.answers, f1, inputs.cells),
     }
 
 

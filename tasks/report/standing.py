@@ -24,8 +24,10 @@ class Majority:
     share: float
 
 
-def majority(evaluate: Record) -> Majority:
-    """Of the test rows."""
+def majority(evaluate: Record) -> Majority | None:
+    """Of the test rows; none where a row may have several labels."""
+    if evaluate["confusion"] is None:
+        return None
     rows = [sum(line) for line in evaluate["confusion"]["counts"]]
     place = rows.index(max(rows))
     return Majority(evaluate["confusion"]["labels"][place], rows[place] / max(1, sum(rows)))
@@ -43,7 +45,10 @@ class Collapse:
 
 
 def collapse(evaluate: Record) -> Collapse | None:
-    """The label that the model gives to nearly all rows though far fewer have it; None: there is no such label."""
+    """The label that the model gives to nearly all rows though far fewer have it; None: there is no such label,
+    or a row may have several."""
+    if evaluate["confusion"] is None:
+        return None
     counts, labels = evaluate["confusion"]["counts"], evaluate["confusion"]["labels"]
     total = max(1, sum(map(sum, counts)))
     columns = [sum(line[i] for line in counts) for i in range(len(labels))]
@@ -78,8 +83,9 @@ def listed(names: tuple[str, ...]) -> str:
 
 
 def sentences(evaluate: Record) -> Iterator[str]:
-    """What stands below the figures of the model: the majority rate always, the rest where it is so."""
-    most = majority(evaluate)
+    """What stands below the figures of the model: the majority rate where there is one, the rest where it is so."""
+    if (most := majority(evaluate)) is None:
+        return
     if found := collapse(evaluate):
         yield (
             f"It says “{found.label}” to {percent(found.predicted)} of the rows, of which {percent(found.true)} have "
@@ -93,7 +99,8 @@ def sentences(evaluate: Record) -> Iterator[str]:
 def no_better_than_majority(evaluate: Record) -> bool:
     """Whether the accuracy is not shown to be above the majority rate."""
     span = evaluate["intervals"].get("accuracy")  # records of the first releases had none
-    return bool(span and span[0] <= majority(evaluate).share)
+    most = majority(evaluate)
+    return bool(span and most and span[0] <= most.share)
 
 
 def by_others(evaluate: Record) -> str:

@@ -106,6 +106,7 @@ class Shares:
 
     when: str
     rows: int
+    """Those that somebody labelled."""
     shares: list[tuple[float, float, float]]
     """Of each label: share and its 95 % interval."""
 
@@ -116,22 +117,26 @@ def label_shares(inputs: Inputs) -> tuple[list[str], list[Shares]]:
     if inputs.dated is None or not windows:
         return [], []
     counts = [
-        (f"{its['from'][:10]} to {its['until'][:10]}", _counted(inputs.dated, its["from"], its["until"]))
+        (f"{its['from'][:10]} to {its['until'][:10]}", *_counted(inputs, its["from"], its["until"]))
         for its in sorted(windows, key=lambda one: str(one["from"]))
     ]
-    counts.append(("the current window", Counter(inputs.validate["current"]["labels"])))
-    total: Counter[str] = sum((its for _, its in counts), Counter())
+    now = inputs.validate["current"]
+    labelled = now.get("labelled", sum(now["labels"].values()))  # stated where a row may have several
+    counts.append(("the current window", labelled, Counter(now["labels"])))
+    total: Counter[str] = sum((its for *_, its in counts), Counter())
     labels = [label for label, _ in sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))][:MAX_LABELS]
     return labels, [
-        Shares(when, its.total(), [(its[one] / its.total(), *wilson(its[one], its.total())) for one in labels])
-        for when, its in counts
-        if its.total()
+        Shares(when, rows, [(its[one] / rows, *wilson(its[one], rows)) for one in labels])
+        for when, rows, its in counts
+        if rows
     ]
 
 
-def _counted(rows: pa.Table, since: str, until: str) -> Counter[str]:
-    """The labels of the reference rows of a half-open range."""
+def _counted(inputs: Inputs, since: str, until: str) -> tuple[int, Counter[str]]:
+    """The reference rows of a half-open range, and how many have each label."""
+    assert inputs.dated is not None
+    rows = inputs.dated
     ends = [pa.scalar(datetime.fromisoformat(end), rows["timestamp"].type) for end in (since, until)]
     inside = pc.and_(pc.greater_equal(rows["timestamp"], ends[0]), pc.less(rows["timestamp"], ends[1]))
     labels: list[str] = rows["label"].filter(inside).to_pylist()
-    return Counter(labels)
+    return len(labels), inputs.cells.count(labels)

@@ -104,10 +104,9 @@ def _overruled(evaluate: Record) -> tuple[Tone, str, str] | None:
     if found := standing.collapse(evaluate):
         share = percent(found.predicted, 0)
         return "bad", "Collapsed", f"The model has collapsed: it says “{found.label}” to {share} of the rows"
-    if standing.no_better_than_majority(evaluate):
-        label = standing.majority(evaluate).label
-        said = f"The model is not shown to be better than always answering “{label}”"
-        return "bad", f"Not shown to beat always answering “{label}”", said
+    if (most := standing.majority(evaluate)) and standing.no_better_than_majority(evaluate):
+        said = f"The model is not shown to be better than always answering “{most.label}”"
+        return "bad", f"Not shown to beat always answering “{most.label}”", said
     return None
 
 

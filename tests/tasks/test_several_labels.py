@@ -218,3 +218,22 @@ def test_the_gate_compares_sets_of_labels_by_the_macro_f1_and_log_loss_of_scikit
 )
 def test_a_cell_is_what_is_written_for_a_set(value):
     assert MULTI.is_cell(value) == (value in ("[]", '["a", "b"]'))
+
+
+def test_the_report_counts_labels_and_names_no_majority():
+    from tasks.drift.page import shares
+    from tasks.drift.rows import rows_from_table
+    from tasks.report import answers, standing
+
+    figures = {"confusion": None, "accuracy": 0.5, "intervals": {"accuracy": [0.4, 0.6]}}
+    assert standing.majority(figures) is standing.collapse(figures) is None
+    assert not standing.no_better_than_majority(figures) and list(standing.sentences(figures)) == []
+    rows = topics(80, 4)
+    there = MULTI.holds(rows["label"].to_pylist(), LABELS)
+    for k, label in enumerate(LABELS):
+        rows = rows.append_column(f"probability_{label}", pa.array(there[:, k] * 0.5 + 0.25))
+    found = answers.curves(rows, dict.fromkeys(LABELS, 0.5), MULTI)
+    assert {one.label: one.share for one in found} == dict(zip(LABELS, there.mean(axis=0).tolist(), strict=True))
+    side = rows_from_table(rows.select(["label"]), None, None, "here", cells=MULTI)
+    (of_labels,) = shares(side, side)
+    assert {its["name"]: its["current"] for its in of_labels["lines"]} == {one.label: one.share for one in found}
