@@ -89,6 +89,7 @@ def test_the_command_is_the_module_of_the_stage(name):
     assert stages()[name].cmd == expected
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", sorted(stages()))
 def test_every_module_a_stage_imports_is_a_dep(name):
     deps = deps_of(stages()[name])

@@ -20,6 +20,7 @@ def loaded_by(statement):
     return set(result.stdout.split())
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_parameters_of_a_stage_are_light_to_import(stage):
     assert loaded_by(f"from tasks.{stage} import Params; Params()") == set()

@@ -53,6 +53,7 @@ def load(name):
     checkpoint.classifier(source, ["ham", "spam"])
 
 
+@pytest.mark.proof
 def test_the_checkpoint_itself_is_taken(model):
     load("model")
     (model / "model.safetensors").rename(model / "model-00001-of-00001.safetensors")

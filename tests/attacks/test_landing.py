@@ -369,6 +369,7 @@ def bombs():
     yield "parquet", parquet.getvalue()
 
 
+@pytest.mark.proof
 def test_what_unpacks_to_far_more_than_it_is_does_not_land(drops):
     for number, (kind, content) in enumerate(bombs()):
         folder = drops.parent / f"bombs-{number}"

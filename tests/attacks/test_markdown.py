@@ -111,6 +111,7 @@ def test_no_line_of_a_block_ends_it(text):
     assert tokens[0].content.rstrip("\n") == visible(text).rstrip("\n")
 
 
+@pytest.mark.proof
 @given(st.lists(st.one_of(st.sampled_from(FORGED), st.text(max_size=20)), min_size=1, max_size=4).map("\n".join))
 def test_lines_of_a_list_are_items_of_text_and_nothing_else(text):
     kinds, said = drawn(markdown.listed(text))

@@ -230,6 +230,7 @@ def test_the_owners_own_password_takes_its_place(prefect_home):
     assert driftline_login.kept(PORT).auth == "who:what"
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_our_server_proves_itself_and_is_logged_in_to_by_the_address_that_answered(prefect_home, host):
     login = Login.new()
@@ -249,6 +250,7 @@ def record(port, login):
     (folder / "login").write_text(login.auth), (folder / "proof").write_bytes(login.key)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("lie", ["", "0" * 64, "true", '"3.8.8"', "é" * 64, "x" * 100_000])
 def test_a_squatter_proves_nothing(prefect_home, lie):
     with Squatter(proof=lambda nonce: lie) as squatter:
@@ -258,6 +260,7 @@ def test_a_squatter_proves_nothing(prefect_home, lie):
     assert_nothing_was_given_away(squatter, login)
 
 
+@pytest.mark.proof
 def test_a_squatter_that_repeats_an_earlier_answer_proves_nothing(prefect_home):
     login, nonces = Login.new(), [secrets.token_hex(32)]
     with Squatter(proof=lambda nonce: login.proof(nonces[0], f"127.0.0.1 {squatter.port}")) as squatter:
@@ -267,6 +270,7 @@ def test_a_squatter_that_repeats_an_earlier_answer_proves_nothing(prefect_home):
     assert_nothing_was_given_away(squatter, login)
 
 
+@pytest.mark.proof
 def test_a_squatter_that_has_our_server_answer_on_another_port_proves_nothing(prefect_home):
     login = Login.new()
     with proving(login) as port, Squatter(proof=relay(port)) as squatter:
@@ -276,6 +280,7 @@ def test_a_squatter_that_has_our_server_answer_on_another_port_proves_nothing(pr
     assert_nothing_was_given_away(squatter, login)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("way", ["silent", "closing"])
 def test_a_squatter_that_does_not_answer_proves_nothing(prefect_home, way, monkeypatch):
     monkeypatch.setattr(driftline_login, "ANSWER_SECONDS", 0.5)
@@ -325,6 +330,7 @@ def test_serve_does_not_use_a_strangers_server_unless_its_address_was_given(pref
     assert "authorization" not in "".join(squatter.heard).lower()
 
 
+@pytest.mark.proof
 def test_a_flow_by_hand_does_not_use_a_squatter(prefect_home, monkeypatch):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 

@@ -99,6 +99,7 @@ def test_a_footer_that_lies_about_its_size_is_refused(size):
         ingest("data.parquet")
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("seed", range(4))
 def test_changed_bytes_of_a_parquet_file_are_read_or_refused_but_never_a_traceback(seed):
     draw = random.Random(seed)

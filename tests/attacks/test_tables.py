@@ -99,6 +99,7 @@ def test_the_guard_is_undone_whatever_the_text(cell):
     assert unguarded(guarded(guarded(cell))) == guarded(cell)
 
 
+@pytest.mark.proof
 @settings(quick, max_examples=50)
 @given(rows=st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=4))
 def test_ids_labels_and_texts_come_back_and_none_is_run(tmp_path, rows):

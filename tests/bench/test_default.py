@@ -72,6 +72,7 @@ def test_the_verdict_is_the_intervals(low, high, said):
     assert Difference(0.9, 0.9, low, high).verdict == said
 
 
+@pytest.mark.proof
 def test_the_mean_is_a_stock_layer(tmp_path):
     set_seed(0)
     model = mean_layer.classifier(1).eval()

@@ -66,6 +66,7 @@ def test_times_are_utc_plausible_and_in_order(rows):
     assert datetime(2001, 6, 1, tzinfo=UTC) < dated[0] < dated[-1] < datetime(2003, 1, 1, tzinfo=UTC)
 
 
+@pytest.mark.proof
 def test_nothing_a_filter_left_is_in_the_texts(rows):
     told = re.compile(r"(?m)^X-Spam-Status: Yes|^SPAM: -+ Start|^\*{5}SPAM|DeathToSpam|^Spamassassin-Sightings mailing")
     assert [

@@ -44,6 +44,7 @@ def committed(larger):
     git(larger, "commit", "-q", "--allow-empty", "-m", "x")
 
 
+@pytest.mark.proof
 def test_each_has_its_home_its_records_and_its_versions(larger):
     committed(larger)
     mails, chats = (Home.of(larger / "teams" / team) for team in ("mails", "chats"))

@@ -21,6 +21,7 @@ from tests.support.two_runs import StandIn
 from tests.tasks.report.test_report import Parsed
 
 
+@pytest.mark.proof
 def test_on_the_same_rows_the_better_one_is_named_and_the_texts_are_those_it_alone_has_right(tmp_path):
     good, bad = StandIn("good", tmp_path / "a", right=1.0), StandIn("worse", tmp_path / "b", right=0.5)
     found = held_out.paired(good, bad)

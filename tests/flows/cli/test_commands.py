@@ -44,6 +44,7 @@ def test_the_list_is_complete():
     assert list(root().commands) == COMMANDS
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_explains_itself(name, capsys):
     words = {"quarantine": ["quarantine", "release"], "schedule": ["schedule", "pull"]}.get(name, [name])

@@ -26,6 +26,7 @@ def test_an_old_name_answers_with_the_new_one(old):
     assert done.stderr == f"error: `python -m {old}` is now `driftline {NOW[old]}`\n"
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("command", "refused"),
     [
@@ -77,6 +78,7 @@ def test_it_runs_the_code_of_the_repository_one_stands_in(tmp_path):
     assert done.stdout == f"its own {tmp_path / 'tasks'}\n"
 
 
+@pytest.mark.proof
 def test_help_is_there_soon():
     code = (
         "import sys; sys.argv = ['driftline', '--help']\nimport driftline\n"
@@ -97,6 +99,7 @@ def test_a_relative_file_counts_from_where_one_stands(tmp_path):
     assert done.returncode == 2 and "confidence must hold numbers" in done.stderr
 
 
+@pytest.mark.proof
 def test_a_reader_that_stops_is_no_error():
     command = f"{sys.executable} -m driftline --help | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=TOP, capture_output=True, text=True)

@@ -181,6 +181,7 @@ def _id(path):
     return Home.of(path).checkout.id
 
 
+@pytest.mark.proof
 def test_processes_that_ask_at_once_get_one_id(origin):
     with get_context("fork").Pool(8) as pool:
         assert len(set(pool.map(_id, [origin] * 32))) == 1

@@ -116,6 +116,7 @@ def test_a_program_that_is_named_for_it_answers(repository, private, monkeypatch
     assert private[1][-1].startswith("Basic ")
 
 
+@pytest.mark.proof
 def test_a_remote_that_is_silent_is_given_up_and_nothing_is_left(repository):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         there = f"http://127.0.0.1:{silent.getsockname()[1]}/x"

@@ -45,6 +45,7 @@ def test_nobody_has_named_one(nothing_named):
         assert found() == local() and found().api == "http://127.0.0.1:4200/api"
 
 
+@pytest.mark.proof
 def test_an_option_comes_before_the_variable_and_that_before_the_profile(nothing_named, monkeypatch):
     with profile("team", TEAM):
         assert named() == Address(TEAM, "Prefect's profile team")
@@ -56,6 +57,7 @@ def test_an_option_comes_before_the_variable_and_that_before_the_profile(nothing
         assert str(named()) == "https://third.test/x/api (from --server)"
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("typed", ["http://h.test:4300", "http://h.test:4300/", "http://h.test:4300/api/"])
 def test_an_address_may_be_that_of_the_page(nothing_named, monkeypatch, typed):
     monkeypatch.setenv(API, OTHER)
@@ -70,6 +72,7 @@ def test_what_is_no_address_is_refused(nothing_named, typed):
         use(typed)
 
 
+@pytest.mark.proof
 def test_a_port_is_of_a_server_of_ours(nothing_named, monkeypatch):
     with profile("empty"):
         assert (to_serve(None), to_serve(4300)) == (local(), local(4300))
@@ -138,6 +141,7 @@ def answering(kind):
         one.server_close()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("kind", "path", "said"),
     [

@@ -45,6 +45,7 @@ def watched(day, champion, **more):
     )
 
 
+@pytest.mark.proof
 def test_windows_of_the_same_champion_count_once_and_this_one_does_not(repository, monkeypatch):
     days = iter(range(1, 10))
 

@@ -82,6 +82,7 @@ def test_what_is_damaged_in_the_cache_is_fetched_again(clone):
     assert "meeting" in bring(clone)
 
 
+@pytest.mark.proof
 def test_what_is_damaged_at_the_remote_is_refused_with_its_place(clone):
     shutil.rmtree(clone / ".dvc" / "cache")
     file = damage(store(clone))

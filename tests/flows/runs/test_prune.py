@@ -103,6 +103,7 @@ def save(home, name, days, outcome="completed", flow="scheduled-training"):
         return record.save(home.origin, run)
 
 
+@pytest.mark.proof
 def test_old_records_go_but_none_that_a_version_or_the_next_run_needs(deployed):
     save(deployed, "promoted", 300)
     git(deployed.origin, "tag", "-am", "x", "classifier@v0.0.1", records(deployed.origin)[0].commit)

@@ -29,6 +29,7 @@ HEAVY = ("torch", "transformers", "prefect", "pandas", "dvc", "gto", "sklearn", 
 NAME = "training-mails-20260101-020000-aaaa"
 
 
+@pytest.mark.proof
 def test_the_import_loads_no_framework():
     code = f"import sys; from flows.runs import Run; print(*[name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TOP)

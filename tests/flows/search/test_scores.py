@@ -35,6 +35,7 @@ def test_one_trial_costs_nothing(measure):
     assert found.interval[0] < found.expected < found.interval[1]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("measure", MEASURES)
 def test_the_lead_of_the_luckiest_guess_is_taken_back(measure):
     leads, left = [], []

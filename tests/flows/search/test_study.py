@@ -112,6 +112,7 @@ def test_a_trial_that_fails_is_told_and_the_search_goes_on(tmp_path):
     assert lines[1].startswith("trial 5 of 5")
 
 
+@pytest.mark.proof
 def test_what_the_machine_refuses_is_no_failed_trial(tmp_path):
     with pytest.raises(GitFailed):
         go(tmp_path, Made(failure=GitFailed("no space")), 2)
@@ -131,6 +132,7 @@ def test_the_best_is_named_as_a_block_and_a_command(tmp_path):
     assert list(closing.lines(tried, cost, applies=False))[-1] == "to run it: write that, then driftline run"
 
 
+@pytest.mark.proof
 def test_where_none_is_better_than_as_it_stands_nothing_is_proposed(tmp_path):
     _, tried = go(tmp_path, Made(), 2)
     tried = Tried(tried.space, tried.trials, as_it_stands=0.0)

@@ -56,6 +56,7 @@ def champion(deployed):
     return registry.set_champion(deployed.origin, git(deployed.origin, "rev-parse", "HEAD"), "first")[0]
 
 
+@pytest.mark.proof
 def test_a_dead_server_and_no_runner_are_problems_and_all_else_is_still_shown(deployed, champion, dead, capsys):
     found = status(deployed, NOW)
     assert (found.server.problem is None, found.runner.alive, found.runs) == (False, False, None)
@@ -69,6 +70,7 @@ def test_a_dead_server_and_no_runner_are_problems_and_all_else_is_still_shown(de
         assert status(deployed, NOW).runner.about == "driftline serve, process 7"
 
 
+@pytest.mark.proof
 def test_windows_that_have_closed_are_counted_from_the_last_that_was_watched(deployed, champion, dead, monkeypatch):
     found = status(deployed, NOW).windows
     assert (found.watched_until, str(found.next), found.waiting) == (None, "2026-02-01 to 2026-02-08", 5)
@@ -94,6 +96,7 @@ def left(home, name, flow, outcome, ended):
     return record.save_without_clone(home.origin, described)
 
 
+@pytest.mark.proof
 def test_a_collector_reads_what_a_person_reads(deployed, champion, dead, monkeypatch):
     ended = datetime(2026, 3, 9, tzinfo=UTC)
     left(deployed, "t-1", SCHEDULED_TRAINING, "completed", ended)

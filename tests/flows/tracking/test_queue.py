@@ -104,6 +104,7 @@ def test_without_the_key_nothing_is_kept(deployed, server):
     assert not queue.waiting(deployed) and not server.runs
 
 
+@pytest.mark.proof
 def test_a_server_that_is_away_costs_a_line_and_gets_all_at_the_next_run(deployed, server, caplog):
     server.away = True
     with caplog.at_level(logging.WARNING, "flows"):
@@ -192,6 +193,7 @@ def test_a_password_in_the_address_is_refused(deployed, monkeypatch):
     assert flows.tracking.require_mlflow() is None
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("outcome", "sent"), [("completed", ["run-1"]), ("failed: no", [])])
 def test_whoever_publishes_a_record_of_a_run_that_ended_well_exports_it(deployed, monkeypatch, outcome, sent):
     found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ def time_windows(draw):
     return TimeRange(since, since + draw(lengths))
 
 
+@pytest.mark.proof
 @given(time_windows(), st.integers(1, 30))
 def test_consecutive_windows_leave_no_gap_and_do_not_overlap(first, count):
     windows, last = windows_of({"until": as_text(first.since)}, first), first
@@ -48,12 +50,14 @@ def test_consecutive_windows_leave_no_gap_and_do_not_overlap(first, count):
         assert months == first.months * (count + 1), "whole months never drift against the calendar"
 
 
+@pytest.mark.proof
 @given(time_windows(), st.floats(0.5, 90))
 def test_windows_of_so_many_days_leave_no_gap(first, days):
     following = next_window(windows_of({"until": as_text(first.since)}, first), first.until, days)
     assert following == TimeRange(first.until, first.until + timedelta(days=days))
 
 
+@pytest.mark.proof
 @given(time_windows(), moments)
 def test_the_next_window_never_reaches_into_the_reference(current, until):
     assume(until <= current.since)
@@ -62,6 +66,7 @@ def test_the_next_window_never_reaches_into_the_reference(current, until):
     assert next_window(windows, until - timedelta(days=3)).since == until
 
 
+@pytest.mark.proof
 @given(time_windows(), st.one_of(st.none(), lengths))
 def test_a_refit_moves_the_reference_to_the_end_of_what_was_seen_and_current_behind_it(seen, length):
     begin = None if length is None else seen.since - length

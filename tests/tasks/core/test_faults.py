@@ -112,6 +112,7 @@ def gone(process: int) -> bool:
         return True
 
 
+@pytest.mark.proof
 def test_a_termination_signal_ends_what_a_stage_has_started_and_removes_what_is_half_written(tmp_path):
     (tmp_path / "stage.py").write_text(STAGE)
     running = subprocess.Popen(

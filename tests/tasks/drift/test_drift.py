@@ -150,6 +150,7 @@ def test_false_alarms_come_at_the_stated_level(groups):
     assert low <= alarms <= high
 
 
+@pytest.mark.proof
 def test_what_moved_is_found_and_named_and_what_did_not_is_not():
     verdict = drift_verdict(side(1, 400), side(2, 300, spam=0.6), Params(), seed=7)
     assert verdict["drifted"] is True and verdict["significant"] is True
@@ -176,6 +177,7 @@ def test_every_kind_of_shift_has_a_signal_that_sees_it(change, signal):
     assert verdict["signals"][signal]["alarm"]
 
 
+@pytest.mark.proof
 def test_the_word_that_moved_is_named_but_never_from_a_mail_address():
     rng = np.random.default_rng(0)
     reference, current = table(rng, 200), table(rng, 200)
@@ -188,12 +190,14 @@ def test_the_word_that_moved_is_named_but_never_from_a_mail_address():
     assert "jane" not in json.dumps(found) and "secret" not in json.dumps(found)
 
 
+@pytest.mark.proof
 def test_a_cluster_of_new_rows_is_seen_in_the_embeddings():
     reference, current = side(1, 500), side(2, 500)
     current.embeddings[:40] = np.random.default_rng(0).normal(3, 0.1, size=(40, 24))
     assert drift_verdict(reference, current, Params(), seed=7)["signals"]["embeddings: centres"]["alarm"]
 
 
+@pytest.mark.proof
 def test_a_change_too_small_to_matter_is_significant_but_no_drift():
     params = Params.model_validate({"smallest_effect": {"predictions": 0.6, "labels": 0.6}})
     verdict = drift_verdict(side(1, 400), side(2, 400, spam=0.6), params, seed=7)
@@ -243,6 +247,7 @@ def test_labels_that_came_for_some_rows_are_compared_among_those():
     assert "labels" not in drift_verdict(reference, current, Params(), seed=7)["signals"]
 
 
+@pytest.mark.proof
 def test_quarantine_is_compared_over_all_rows_that_came_in_and_artefacts_are_left_out():
     calm = {"rows": 1000, "reasons": {"text_empty": 10, "timestamp_unreadable": 0}}
     noisy = {"rows": 500, "reasons": {"text_empty": 60, "timestamp_unreadable": 100}}

@@ -89,6 +89,7 @@ def test_a_change_of_concept_is_one_that_neither_inputs_nor_labels_explain(befor
     assert kind_of_change(before, after, {}, 7)["concept"] is concept
 
 
+@pytest.mark.proof
 def test_a_change_of_the_labels_shares_is_no_surprise_to_the_recalls():
     before, after = by_class(1, 3000, 0.2), by_class(2, 1500, 0.6)
     accuracy = correct(after).mean()
@@ -98,6 +99,7 @@ def test_a_change_of_the_labels_shares_is_no_surprise_to_the_recalls():
     assert accuracy_under_label_shift(before, after, 7) is None
 
 
+@pytest.mark.proof
 def test_the_gate_watches_accuracy_and_says_which_kind_of_change_it_saw():
     params = Params(permutations=199)
     verdict = drift_verdict(side(1, 800), side(2, 600, relabelled=0.2), params, 7)

@@ -145,6 +145,7 @@ def test_each_label_says_how_many_train_rows_it_rests_on(figures):
     }
 
 
+@pytest.mark.proof
 def test_calibration_error_is_none_for_a_calibrated_model_and_the_gap_for_a_boastful_one():
     random = np.random.default_rng(3)
     confidence = random.uniform(0.5, 1, 200_000)

@@ -28,6 +28,7 @@ def predictions(rows, classes, seed, digits=6):
     return Predictions(truth, probability.argmax(axis=1), probability)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("classes", "digits"), [(2, 6), (2, 1), (5, 6), (5, 1)])
 def test_measures_equal_those_of_scikit_learn_with_sample_weight(classes, digits):
     given = predictions(160, classes, 1, digits)
@@ -84,6 +85,7 @@ def test_every_resample_draws_as_many_groups_as_there_are_and_takes_them_whole()
     assert (drawn[:, 0] == drawn[:, 2]).all() and (drawn[:, 4] == drawn[:, 5]).all()
 
 
+@pytest.mark.proof
 def test_rows_that_repeat_each_other_widen_the_interval_only_when_drawn_as_groups():
     once = predictions(100, 2, 4)
     tenfold = Predictions(*(np.repeat(part, 10, axis=0) for part in (once.truth, once.predicted, once.probability)))

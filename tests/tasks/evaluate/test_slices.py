@@ -39,6 +39,7 @@ def test_a_planted_weakness_is_found_as_a_declared_slice_and_by_the_search():
     assert one["interval"][0] < one["accuracy"] < one["interval"][1]
 
 
+@pytest.mark.proof
 def test_a_weakness_where_two_things_meet_or_a_word_stands_is_found_by_the_search_alone():
     table, random = rows(1500), np.random.default_rng(3)
     both = np.array(

@@ -55,6 +55,7 @@ def test_the_pieces_are_the_text_and_what_is_not_read_is_named(explainer):
     assert again == its
 
 
+@pytest.mark.proof
 def test_more_steps_are_taken_until_the_sum_is_complete_and_giving_up_is_said(classifier):
     hasty = Explainer(classifier, Params(threads=1, steps=4, max_steps=4, tolerance=1e-9)).explain(TEXT)
     assert (hasty.steps, hasty.complete) == (4, False)

@@ -138,6 +138,7 @@ def test_a_model_that_is_not_the_sum_of_its_parts_is_not_split(bert):
     assert frozen.can_use_cls_only(bert, 1, rows, wrong) is None
 
 
+@pytest.mark.proof
 def test_a_model_without_a_list_of_layers_is_trained_whole_or_not_at_all():
     config = AlbertConfig(**SMALL, **BERT_LIKE, embedding_size=8)
     done = fit(AlbertForSequenceClassification(config), ragged(16), ragged(8), Params(epochs=1, **QUICK), 1)
@@ -342,6 +343,7 @@ def test_the_losses_of_the_curves_are_means_over_the_epoch_and_over_the_rows(ber
     )
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("count", [7, 20, 33])
 def test_a_check_counts_every_row_however_its_batches_are_cut(bert, count):
     rows, section, seen = ragged(count), Params(epochs=1, **QUICK), []
@@ -361,6 +363,7 @@ def test_a_loss_that_is_no_number_ends_in_words(tokens, tiny_checkpoint):
         finetune(tokens, source, Params(epochs=3, **QUICK | {"learning_rate": 1e30}), 7)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("section", "words"),
     [

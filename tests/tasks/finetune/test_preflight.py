@@ -38,6 +38,7 @@ def gpt2(**more):
     return GPT2ForSequenceClassification(config)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_model_is_left_as_it_was(family):
     model, rows = FAMILIES[family](), ragged(20)
@@ -98,6 +99,7 @@ def test_a_decoders_embedding_is_that_of_the_token_it_answers_at():
         assert embeddings.shape == (9, 16) and torch.allclose(model.score(embeddings), logits, atol=1e-5)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("section", [{}, {"frozen_layers": 2}, {"lora": Lora(rank=2)}, {"frozen_layers": "auto"}])
 def test_a_decoder_trains(section):
     model, rows = gpt2(), ragged(30)
@@ -111,6 +113,7 @@ def test_a_decoder_trains(section):
     )
 
 
+@pytest.mark.proof
 def test_weights_that_frozen_layers_share_with_those_above_are_not_trained(bert):
     """As MPNet's and DeBERTa's relative positions: trained, they would make the stored activations another model's."""
     table = bert.bert.encoder.shared = nn.Parameter(torch.ones(16))

@@ -234,6 +234,7 @@ def test_what_needs_no_gradient_is_computed_in_pieces_too(bert, tmp_path, monkey
 # LoRA, the vocabulary, a warm start
 
 
+@pytest.mark.proof
 def test_lora_trains_its_adapters_and_the_head_and_leaves_a_plain_model(bert):
     rows, before = ragged(16), {name: value.clone() for name, value in bert.state_dict().items()}
     done = fit(bert, rows, rows, Params(epochs=1, lora=Lora(rank=2), **QUICK), 1)
@@ -282,6 +283,7 @@ def test_the_vocabulary_that_occurs_gives_the_logits_of_the_whole(family):
     assert model.num_parameters() == count
 
 
+@pytest.mark.proof
 def test_tokens_that_never_occur_keep_the_checkpoints_vectors(bert):
     before = bert.get_input_embeddings().weight.detach().clone()
     fit(bert, ragged(16, vocabulary=30), ragged(8, vocabulary=30), Params(epochs=1, **QUICK), 1)
@@ -373,6 +375,7 @@ def test_a_training_stopped_early_ends_in_the_best_weights(tokens, tiny_checkpoi
     assert done.curves.index(lowest) == len(done.curves) - 3
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("scheduler", ["linear", "cosine", "constant_with_warmup"])
 def test_the_learning_rate_warms_up_and_decays(bert, tmp_path, monkeypatch, scheduler):
     rates, step = [], ClassifierTrainer.training_step
@@ -418,6 +421,7 @@ def test_a_label_without_a_row_has_no_infinite_weight(tmp_path):
     assert torch.isfinite(trainer.weight).all()
 
 
+@pytest.mark.proof
 def test_checks_look_at_the_same_few_rows_and_the_end_at_all(bert, monkeypatch):
     counts, figures = [], ClassifierTrainer.eval_metrics
     monkeypatch.setattr(

@@ -294,6 +294,7 @@ def seen_rows(count, brightness=128, seed=0):
     return table.append_column("prediction", pa.array(random.choice(["a", "b"], count).tolist()))
 
 
+@pytest.mark.proof
 def test_drift_is_told_by_the_properties_of_images_and_by_their_embeddings():
     from tasks.drift import Params as Drift
     from tasks.drift.rows import rows_from_table

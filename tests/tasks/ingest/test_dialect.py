@@ -74,6 +74,7 @@ def test_what_a_file_leaves_open_is_a_doubt_with_its_key():
     assert "`header: 2`" in unsure.refusal
 
 
+@pytest.mark.proof
 def test_a_proposal_needs_no_model_library():
     said = "import sys, tasks.ingest.dialect; print({'torch', 'great_expectations', 'transformers'} & set(sys.modules))"
     done = subprocess.run(
@@ -167,6 +168,7 @@ def test_the_encoding_is_among_the_three_that_are_proposed(encoding, text):
     assert all(0 < one.confidence <= 1 for one in found)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("shift", range(8))
 def test_a_long_text_at_the_end_of_the_lines_that_are_looked_at_changes_no_header(shift):
     text = "\n".join('""Watch"" the webcams' if number % 90 == 9 else "High-tech jobs" for number in range(900))

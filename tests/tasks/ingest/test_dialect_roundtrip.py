@@ -87,6 +87,7 @@ def read(path, opening):
     return [tuple(row.values()) for part in parts for row in part.table.to_pylist()]
 
 
+@pytest.mark.proof
 @given(way=WAYS | UNQUOTED, records=RECORDS)
 def test_what_is_written_in_a_dialect_that_is_set_is_read_back(tmp_path_factory, way, records):
     path = tmp_path_factory.mktemp("set") / "rows.csv"

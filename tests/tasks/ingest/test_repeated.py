@@ -179,6 +179,7 @@ def test_the_last_part_that_names_an_id_decides_its_label(parts):
     assert len({key for key, _, _ in counts}) == len(counts)
 
 
+@pytest.mark.proof
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.lists(st.tuples(st.sampled_from("kjnm"), st.sampled_from("ab")), max_size=4), min_size=2, max_size=5)

@@ -45,6 +45,7 @@ def read(values, kind=None, **options):
     return [moment and moment.replace(tzinfo=None) for moment in moments.to_pylist()]
 
 
+@pytest.mark.proof
 @settings(deadline=None, max_examples=60)
 @given(moments=st.lists(MOMENTS, min_size=1, max_size=6), form=st.sampled_from(STRPTIME))
 def test_what_a_format_writes_is_read_back_without_naming_it(moments, form):

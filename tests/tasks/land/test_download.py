@@ -30,6 +30,7 @@ def content(name="mail"):
     return [file.read_bytes() for file in sorted(Path("data/landing", name).iterdir())]
 
 
+@pytest.mark.proof
 def test_an_answer_lands_once_and_what_it_grew_by_after_it(web):
     server, url = web
     server.body = BODY
@@ -42,6 +43,7 @@ def test_an_answer_lands_once_and_what_it_grew_by_after_it(web):
     assert content() == [BODY, b"text,label\nnew,spam\n"]
 
 
+@pytest.mark.proof
 def test_a_download_that_breaks_off_goes_on_where_it_stopped(web):
     server, url = web
     server.body, server.cuts, server.cut_after = BODY, 2, 600_000
@@ -52,6 +54,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(web):
     assert list(Path("data/landing/.partial").glob("mail.*")) == [Path("data/landing/.partial/mail.lock")]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("etag", ['W/"weak"', ""])
 def test_without_a_strong_etag_it_begins_anew(web, etag):
     server, url = web

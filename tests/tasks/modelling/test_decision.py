@@ -49,6 +49,7 @@ def test_on_new_rows_the_cost_is_near_the_best_that_a_calibrated_model_allows():
     assert cost(probability, truth, chosen, rule) <= 1.05 * cost(probability, truth, best, rule)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("floor", [0.9, 0.97])
 def test_a_precision_floor_is_reached_on_new_rows_as_often_as_stated(floor):
     """And the threshold is the lowest whose bound holds on the rows it was chosen on."""

@@ -81,6 +81,7 @@ def test_what_is_published_passes_at_once(model, refuse):
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 1
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("case", [pytest.param(case, marks=[pytest.mark.slow] * (case in SECOND)) for case in HOSTILE])
 def test_what_takes_time_or_memory_without_bound_is_refused(case, refuse, monkeypatch):
     monkeypatch.setattr(patterns, "SECONDS", 1)

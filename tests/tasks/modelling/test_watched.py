@@ -27,6 +27,7 @@ def here(tmp_path, monkeypatch):
         Path(name).mkdir(parents=True)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_pipeline_has_the_folder_of_checkpoints_as_a_dep(stage):
     (found,) = [one for one in Repo(str(TOP)).index.stages if one.addressing == stage]

@@ -24,6 +24,7 @@ def test_redaction_is_idempotent(text):
     assert redact(redact(text)) == redact(text)
 
 
+@pytest.mark.proof
 @settings(max_examples=200)
 @given(texts, st.integers(1, 60))
 def test_an_excerpt_is_one_line_of_what_is_redacted(text, length):

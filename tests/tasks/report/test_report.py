@@ -94,6 +94,7 @@ def test_the_page_stands_alone_and_is_well_formed(ordinary):
     assert "url(" not in page and "@import" not in page and "http" not in page.replace("http-equiv", "")
 
 
+@pytest.mark.proof
 def test_nothing_from_the_data_becomes_part_of_the_page():
     labels = [HOSTILE, "spam"]
     row = {"text": HOSTILE, "label": HOSTILE, "reasons": [HOSTILE], "source_file": HOSTILE}
@@ -134,6 +135,7 @@ def test_examples_are_masked_and_cut():
     assert len(example.text) == tables.EXAMPLE + 1
 
 
+@pytest.mark.proof
 def test_rows_let_out_and_personal_data_are_told(ordinary):
     told = {**ordinary.validate["current"], "released": 2, "personal_data": {"mail": 7, "phone": 1}}
     said = Parsed(render(inputs(validate={**ordinary.validate, "current": told}), Params())).text
@@ -407,6 +409,7 @@ def test_what_is_missing_is_refused_by_its_name(ordinary, tmp_path, monkeypatch,
     assert not INDEX.exists()
 
 
+@pytest.mark.proof
 def test_the_reliability_diagram_holds_every_bin_and_its_band():
     bins = inputs().evaluate["reliability"]["bins"]
     found = charts.reliability(bins)
@@ -418,6 +421,7 @@ def test_the_reliability_diagram_holds_every_bin_and_its_band():
     assert 'class="chance"' in render(inputs(), Params())
 
 
+@pytest.mark.proof
 def test_an_own_measure_is_a_row_of_the_table():
     evaluate = evaluated(["ham", "spam"])
     for part in (evaluate, evaluate["baseline"], evaluate["differences"]):

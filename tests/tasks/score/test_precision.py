@@ -48,6 +48,7 @@ def made(monkeypatch):
     return seen
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("family", ["bert", "rnn"])
 def test_the_encoder_computes_in_bf16_and_the_last_layer_in_fp32(classifier, recurrent, made, family):
     folder = classifier if family == "bert" else recurrent[0]
@@ -68,6 +69,7 @@ def test_the_default_is_fp32_and_writes_no_word_of_it(repository, made):
     assert not {"precision", "beside_fp32"} & set(read_json(paths.metrics("score", "reference")))
 
 
+@pytest.mark.proof
 def test_the_stage_states_what_bf16_changed_and_leaves_the_baseline_as_it_is(repository, capsys):
     files = layout.window("reference")
     score_window("reference", FP32)

@@ -116,6 +116,7 @@ def outputs(window):
     return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 
+@pytest.mark.proof
 def test_a_window_is_scored_row_for_row_and_the_same_bytes_twice(repository):
     score_window("reference", SECTION)
     table = read_table(layout.window("reference").scored)
@@ -200,6 +201,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("target", FORMATS)
 @pytest.mark.parametrize("source", FORMATS)
 def test_a_table_comes_back_with_its_own_columns_and_ours(repository, source, target):

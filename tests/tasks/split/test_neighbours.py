@@ -56,6 +56,7 @@ def find_similar_rows(texts, row):
     return find_similar(texts[row], texts[:row], 0.5)
 
 
+@pytest.mark.proof
 def test_rows_of_a_template_cost_pairs_in_proportion_to_their_number():
     dice = Random(3)
     words = [f"w{i}" for i in range(30)]

@@ -68,6 +68,7 @@ def test_numbers_are_not_guarded(tmp_path):
     assert (tmp_path / "a.csv").read_text() == 'n\n-1.5\n""\n'
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("ending", sorted(FORMATS))
 def test_long_cells_and_line_ends_are_kept(tmp_path, ending):
     """CRLF inside quotes at every distance from the block boundaries that pyarrow.csv cuts at, and one long cell."""
