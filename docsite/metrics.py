@@ -155,7 +155,7 @@ FIGURES: dict[str, tuple[str, dict[str, str]]] = {
             "segments.[].measured_accuracy": "of those that have a label, from 30 on",
             "segments.[].estimated_loss": "its part in the window's estimated loss of accuracy; those of the clusters, "
             "and those of a column's values, add up to it",
-            "segments.[].estimated_loss_interval.[]": "95 %, of the sampling and the chance of the rows",
+            "segments.[].estimated_loss_interval": "95 %, of the sampling and the chance of the rows",
             "performance.estimated_accuracy": "accuracy of the current rows without their labels (CBPE)",
             "performance.error": "half of the next",
             "performance.interval": "its interval, of sampling alone",

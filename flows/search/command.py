@@ -30,7 +30,10 @@ def search(home: Home, trials: int | None = None) -> Iterator[str]:
     """
     require_extra("optuna", "search")
     asked, source = space.load(home.origin)
-    commit, seed = _clean_commit(home), params.general(home.origin / PARAMS).seed
+    commit, general = _clean_commit(home), params.general(home.origin / PARAMS)
+    seed = general.seed
+    if general.task != "single_label":
+        raise UserError(f"trials of task: {general.task} are not compared yet: set what you want to try in params.yaml")
     key, wanted = asked.key(commit), trials or asked.trials
     home.make()
     folder = private_folder(home.searches / key)
