@@ -25,6 +25,7 @@ def test_systemd_takes_the_units(tmp_path):
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+@pytest.mark.proof
 def test_prefect_takes_the_work_pool():
     from prefect.server.schemas.actions import WorkPoolCreate
 

@@ -59,6 +59,7 @@ def allowed(file):
     return before(file) or set()  # new, in no folder of before: nothing, unless staleness.json says what it came from
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("file", FILES)
 def test_no_file_makes_more_stale_than_what_it_came_from(file):
     assert {CUT_OFF.get(stage, stage) for stage in stale(file)} <= allowed(file)

@@ -102,6 +102,7 @@ def test_our_own_figures_in_a_cell_stay_as_they_are(figure):
     assert markdown.cell(figure) == figure
 
 
+@pytest.mark.proof
 @given(st.lists(st.sampled_from(["```", "`" * 7, "~~~", "# x", "text", "\n", " "]), max_size=12).map("\n".join))
 def test_no_line_of_a_block_ends_it(text):
     from markdown_it import MarkdownIt
@@ -220,6 +221,7 @@ def test_a_line_end_in_a_value_forges_no_line_of_a_log():
     assert logged(f"label {forged}").splitlines()[1].startswith("  ")
 
 
+@pytest.mark.proof
 def test_a_message_of_a_command_is_visible_and_its_lines_are_set_in():
     code = (
         "from tasks.core.cli import run\nfrom tasks.core.errors import UserError\n"

@@ -90,6 +90,7 @@ def test_no_text_is_a_formula_in_any_cell(tmp_path, text):
     assert [tuple(row.values()) for row in back.to_pylist()] == rows
 
 
+@pytest.mark.proof
 @settings(quick, max_examples=250)
 @given(cell=CELLS)
 @example(cell="'\n=1")

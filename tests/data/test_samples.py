@@ -113,6 +113,7 @@ def test_a_mail_becomes_its_subject_and_what_can_be_read_of_it(build):
 DIGITS = FOLDER / "digits.parquet"
 
 
+@pytest.mark.proof
 def test_the_digits_are_what_the_readme_says():
     rows = pq.read_table(DIGITS)
     assert hashlib.sha256(DIGITS.read_bytes()).hexdigest() in README

@@ -17,6 +17,7 @@ from tests.docsite.blocks import TOP
 AGAIN = "write it anew: python -m docsite"
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("page", [commands, prefect_yaml, metrics], ids=lambda page: page.__name__)
 def test_the_page_is_as_the_code_has_it(page):
     name = page.__name__.rpartition(".")[2].replace("_", "-")

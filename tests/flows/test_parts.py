@@ -290,6 +290,7 @@ with liveness.liveness_lock(Home.of({str(deployed.origin)!r})):
     process.wait()
 
 
+@pytest.mark.proof
 def test_whoever_is_to_be_told_is_told_once_that_a_run_was_killed(deployed, monkeypatch, caplog):
     told, reachable = [], [False]
 

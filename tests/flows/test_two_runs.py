@@ -112,6 +112,7 @@ def test_what_differs_is_what_was_changed(two):
     assert differences.of_params(now, now) == differences.of_code(now, now) == []
 
 
+@pytest.mark.proof
 def test_the_page_says_why_there_is_no_paired_difference_and_escapes_what_it_shows(two):
     _, then, now = two
     parsed = Parsed(page(Side("A", then, "../x/"), Side("B", now, None)))
@@ -134,6 +135,7 @@ def test_two_names_of_one_run_and_a_champion_that_is_not_there_are_refused(two):
     assert show.find(home, ".") == Run.load(home.origin)
 
 
+@pytest.mark.proof
 def test_without_a_run_on_record_the_page_lies_in_this_folder(two, capsys):
     home, _, _ = two
     commit = git(home.origin, "rev-parse", "HEAD")

@@ -132,6 +132,7 @@ def test_a_linear_model_learns_the_topics(linear):
     assert "[]" in said
 
 
+@pytest.mark.proof
 def test_the_baseline_is_the_linear_model_of_the_same_choices(linear, tmp_path, monkeypatch):
     from tasks.baseline import Params
     from tasks.baseline.__main__ import fit_baseline

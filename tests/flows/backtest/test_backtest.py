@@ -212,6 +212,7 @@ def probes(rows, embeddings, labels="late"):
     return Probes(History(rows, Windows()), settings, embeddings, labels)
 
 
+@pytest.mark.proof
 def test_a_probe_sees_nothing_of_what_comes_later():
     rows, embeddings = table()
     later = np.flatnonzero(rows["timestamp"].cast(pa.timestamp("us")).to_numpy() >= np.datetime64("2026-01-15"))

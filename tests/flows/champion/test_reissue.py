@@ -21,6 +21,7 @@ def change(repository, name, text):
     return git(repository, "rev-parse", "HEAD")
 
 
+@pytest.mark.proof
 def test_code_and_parameters_count_windows_rows_and_flows_do_not(repository):
     home, first = Home.of(repository), git(repository, "rev-parse", "HEAD")
     for name, text in (

@@ -80,6 +80,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.proof
 def test_at_a_terminal_nobody_is_asked_for_a_password(repository, private):
     git(repository, "remote", "add", "up", private[0])
     said = at_a_terminal(PUSH, {})
@@ -87,6 +88,7 @@ def test_at_a_terminal_nobody_is_asked_for_a_password(repository, private):
     assert "set up a key or a credential helper" in said
 
 
+@pytest.mark.proof
 def test_ssh_finds_no_terminal_to_ask_on(repository, tmp_path_factory):
     text = "(read answer < /dev/tty) && echo it was answered >&2; exit 9"
     asks = program(tmp_path_factory.mktemp("bin"), "ssh", text)

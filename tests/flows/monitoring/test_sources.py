@@ -65,6 +65,7 @@ def test_rows_are_the_branchs_and_code_is_the_champions(origin):
     assert git(folder, "rev-parse", "HEAD") == first
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("source", ["rows/new.csv", "rows"])
 def test_a_source_anywhere_that_dvc_tracks(origin, source):
     first = commit(origin, rows_dot_dvc="old", data__mine_dot_csv="1")

@@ -55,6 +55,7 @@ def test_drift_says_which_window_how_bad_and_what_to_type(deployed, monkeypatch)
     assert any(line.endswith("--since 2026-01-03 --until 2026-01-04") for line in lines)
 
 
+@pytest.mark.proof
 def test_how_late_it_was_is_said_of_the_run_and_of_its_window(deployed):
     due, window = as_utc("2026-01-04T03:00"), watched(3, CHAMPION)  # which closed on the fourth
 

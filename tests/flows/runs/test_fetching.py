@@ -77,6 +77,7 @@ def test_another_project_where_one_stands_is_let_alone(clone, tmp_path_factory, 
     assert bring(home / "clone") == "id,text\n1,meeting\n"
 
 
+@pytest.mark.proof
 def test_what_is_damaged_in_the_cache_is_fetched_again(clone):
     damage(clone / ".dvc" / "cache")
     assert "meeting" in bring(clone)

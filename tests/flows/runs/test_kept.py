@@ -93,6 +93,7 @@ def test_what_is_damaged_does_not_come_back(home, cache, caplog):
     assert "is damaged" in caplog.text
 
 
+@pytest.mark.proof
 def test_only_what_no_version_and_no_record_needs_is_forgotten(home, cache):
     from flows.champion import registry
 

@@ -46,6 +46,7 @@ def write(home, text, *message):
         git(home.origin, "commit", "-qm", *message)
 
 
+@pytest.mark.proof
 def test_of_the_cache_only_what_nothing_names_is_deleted(deployed):
     write(deployed, lock(stored(deployed, "a")), "an older commit")
     git(deployed.origin, "checkout", "-qb", "another")

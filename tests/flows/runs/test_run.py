@@ -74,6 +74,7 @@ def test_it_is_found_from_below_and_cannot_be_changed(run_here):
         run.metrics["evaluate"] = {}
 
 
+@pytest.mark.proof
 def test_a_record_keeps_its_figures_when_the_working_tree_moves_on(run_here):
     saved = recorded(run_here)
     then = Run.load(run_here).summary
@@ -150,6 +151,7 @@ def test_reports_are_those_that_lie_here(run_here):
     }
 
 
+@pytest.mark.proof
 def test_of_a_watched_window_the_verdict_is_its_word_and_the_newest_look_counts(run_here, monkeypatch):
     for second, (name, day) in enumerate([("late", 2), ("early", 1), ("again", 2)]):
         monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-03-01T00:00:{second:02}+00:00")

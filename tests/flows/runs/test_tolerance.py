@@ -33,6 +33,7 @@ def test_a_kind_is_the_processor_its_instructions_and_the_gpus(other, same):
     assert HERE.same_kind(other) == same == other.same_kind(HERE)
 
 
+@pytest.mark.proof
 @given(st.sampled_from(sorted(TOLERANCES)), st.integers(1, 10_000), st.floats(0, 0.99), st.sampled_from([-1, 1]))
 def test_a_figure_is_near_up_to_the_stated_difference_and_not_beyond(name, rows, share, sign):
     then = {"rows": rows, "drifted": False, name: 0.5}

@@ -72,6 +72,7 @@ def test_what_is_misspelt_is_refused_by_name(served, rest, said):
     assert "prefect.yaml" in str(refused.value) and refused.value.exit_code == 2
 
 
+@pytest.mark.proof
 def test_what_is_there_is_taken(served, deployed):
     git(deployed.origin, "tag", "v1")
     (one,) = served(
@@ -95,6 +96,7 @@ def commit(home, name, text):
     git(home.origin, "commit", "--quiet", "-m", name)
 
 
+@pytest.mark.proof
 def test_packages_of_other_versions_are_refused_unless_allowed(served, deployed):
     commit(deployed, "environment.json", json.dumps({"torch": "9.9.9", "no-such-package": "1"}))
     with pytest.raises(
@@ -104,6 +106,7 @@ def test_packages_of_other_versions_are_refused_unless_allowed(served, deployed)
     assert served("parameters: {limits: {other_versions: [torch, no-such-package]}}")
 
 
+@pytest.mark.proof
 def test_files_in_git_lfs_need_git_lfs(served, deployed, monkeypatch, tmp_path_factory):
     config = tmp_path_factory.mktemp("user") / "gitconfig"
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))

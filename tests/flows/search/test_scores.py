@@ -79,6 +79,7 @@ def test_predictions_come_back_as_they_were_written(tmp_path):
     assert (back.probability == one.probability).all() and (back.truth == one.truth).all()
 
 
+@pytest.mark.proof
 def test_the_validation_rows_are_all_that_is_read(tiny_checkpoint, tokens, tmp_path, monkeypatch):
     """In a folder where no other table lies."""
     monkeypatch.chdir(tmp_path)

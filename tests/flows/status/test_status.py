@@ -125,6 +125,7 @@ def test_a_collector_reads_what_a_person_reads(deployed, champion, dead, monkeyp
     assert known["driftline_last_run_timestamp_seconds", MONITORING, "cancelled"] == ended.timestamp()
 
 
+@pytest.mark.proof
 def test_the_exit_code_is_1_in_every_form(deployed, dead, capsys):
     import typer
 

@@ -119,6 +119,7 @@ def test_a_server_that_is_away_costs_a_line_and_gets_all_at_the_next_run(deploye
     assert list(server.runs) == ["run-1", "run-2", "run-3"] and not queue.waiting(deployed)
 
 
+@pytest.mark.proof
 def test_a_run_whose_record_is_gone_holds_no_other_up(deployed, server, caplog):
     server.away = True
     saved = a_run(deployed, "run-1")
@@ -130,6 +131,7 @@ def test_a_run_whose_record_is_gone_holds_no_other_up(deployed, server, caplog):
     assert list(server.runs) == ["run-2"] and "run-1 is not sent to MLflow" in caplog.text
 
 
+@pytest.mark.proof
 def test_a_run_whose_figures_cannot_be_read_holds_no_other_up(deployed, server, caplog):
     (deployed.origin / paths.METRICS).mkdir()
     (deployed.origin / paths.METRICS / "last.json").write_text("no JSON")

@@ -117,7 +117,7 @@ def test_what_does_not_go_together_is_refused(given):
         upgrade(**given)
 
 
-@pytest.mark.proof
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_new_packages_are_tried_told_and_taken(home, capfd):
     head, champion = git(home.origin, "rev-parse", "HEAD"), registry.champion(home.origin)

@@ -208,7 +208,7 @@ def test_the_budget_holds_over_weekly_schedules(draw):
     assert sum(found) <= 6 * 1.0 + 3 * 6**0.5  # six years at one alarm a year, and three standard errors
 
 
-@pytest.mark.proof
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("draw", [alike, varying])
 def test_the_budget_holds_over_ten_years_of_nights_and_of_weeks(draw):

@@ -69,6 +69,7 @@ def naive(population, current):
     return statistics
 
 
+@pytest.mark.proof
 def test_the_product_gives_what_a_loop_over_permutations_gives():
     population = tiny(np.random.default_rng(3))
     found = permutation_test(population, 300, seed=5).statistics

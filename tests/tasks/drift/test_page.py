@@ -166,7 +166,7 @@ def test_without_a_verdict_the_page_is_small_and_says_why(tmp_path, count, reaso
 def test_columns_that_are_not_text_are_enough_for_a_page(tmp_path):
     numbers = {"confidence": np.linspace(0, 1, 50)}
     page = page_of(tmp_path, Rows(50, numbers=numbers), Rows(50, numbers=numbers))
-    assert "As before" in Parsed(page.read_text()).words
+    assert "The data are as before" in Parsed(page.read_text()).words
 
 
 def test_what_is_personal_is_masked():

@@ -76,6 +76,7 @@ def test_without_embeddings_a_segment_is_a_predicted_class_and_without_anything_
     assert segments(Rows(4), Rows(4), 7) == ()
 
 
+@pytest.mark.proof
 def test_each_value_of_a_slice_is_a_segment_beside_the_clusters_and_its_losses_add_up_too():
     reference, current = (
         side(seed, counts, 1, ("shop", "price")) for seed, counts in ((1, [300, 100, 300]), (2, [100, 300, 100]))

@@ -186,6 +186,7 @@ def test_rows_of_a_group_are_drawn_together_and_an_unknown_column_is_refused(fig
         evaluate(splits(test), scored, baseline(test), Params(group="thread"), 7)
 
 
+@pytest.mark.proof
 def test_an_own_measure_stands_beside_the_others(figures):
     test, scored, found = figures
     measures = {"errors": lambda truth, predicted, *_: float((truth != predicted).sum())}

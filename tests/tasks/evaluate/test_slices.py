@@ -25,6 +25,7 @@ def rows(n=600, seed=1):
 SECTION = Slices(columns=("sender",), permutations=200)
 
 
+@pytest.mark.proof
 def test_a_planted_weakness_is_found_as_a_declared_slice_and_by_the_search():
     table, random = rows(), np.random.default_rng(2)
     weak = np.array([s == "c" for s in table["sender"].to_pylist()])
@@ -75,6 +76,7 @@ def test_slices_with_few_rows_are_counted_and_a_model_without_mistakes_has_no_wo
     assert slices(table, np.zeros(100, bool), np.zeros(100, bool), SECTION, 7)["worst"] == []
 
 
+@pytest.mark.proof
 def test_a_column_that_the_rows_do_not_have_is_a_finding():
     right = np.zeros(100, bool)
     found = slices(rows(100), right, right, Slices(columns=("x", "sender")), 7)

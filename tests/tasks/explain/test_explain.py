@@ -207,6 +207,7 @@ def repository(tmp_path, monkeypatch, classifier):
     return tmp_path
 
 
+@pytest.mark.proof
 def test_the_stage_explains_the_most_confident_mistakes_and_gives_the_same_bytes_twice(repository):
     section = SECTION.model_copy(update={"mistakes": 2, "folds": 2, "suspects": 0.2})
     figures = explain_all(section, 7)

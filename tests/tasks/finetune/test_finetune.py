@@ -321,6 +321,7 @@ def test_thresholds_are_chosen_on_validation_and_left_with_the_weights(tokens, t
         run(tokens, tiny_checkpoint, tmp_path / "other", decision=Rule(costs={"eggs": 1.0}))
 
 
+@pytest.mark.proof
 def test_the_losses_of_the_curves_are_means_over_the_epoch_and_over_the_rows(bert):
     rows, section, steps = ragged(20), Params(epochs=1, dropout=0.0, **QUICK), []
     compute = ClassifierTrainer.compute_loss

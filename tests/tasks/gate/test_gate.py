@@ -370,6 +370,7 @@ def test_the_command_writes_the_verdict(truth, tmp_path, monkeypatch, capsys):
     assert "unknown key gate.slice" in capsys.readouterr().err
 
 
+@pytest.mark.proof
 def test_the_step_is_half_of_what_swapping_one_row_changes(truth):
     truth = truth[:60]
     champion = [LABELS[(LABELS.index(label) + (i % 5 == 0)) % len(LABELS)] for i, label in enumerate(truth)]

@@ -75,6 +75,7 @@ def test_a_file_that_is_another_one_by_then_is_not_patched_together(web, monkeyp
     assert content() == [server.body]
 
 
+@pytest.mark.proof
 def test_a_download_that_was_whole_when_it_was_killed_is_not_fetched_again(web):
     server, url = web
     server.body = BODY

@@ -54,6 +54,7 @@ def saved(both, tmp_path_factory):
     return made
 
 
+@pytest.mark.proof
 @given(st.lists(TEXT, min_size=2, max_size=12))
 @settings(max_examples=150, deadline=None)
 def test_terms_are_scikit_learns(texts):
@@ -181,6 +182,7 @@ def test_keys_of_other_models_are_refused_and_those_of_gradients_named(capsys):
     assert checkpoint.resolve(Model(name=None, family="linear")).source == "family:linear"
 
 
+@pytest.mark.proof
 def test_finetune_writes_the_same_folder_twice_with_its_thresholds(tmp_path):
     import pyarrow as pa
 

@@ -70,6 +70,7 @@ def test_calibration_of_nothing_changes_nothing_and_never_turns_the_order_round(
     assert (MULTI_LABEL.calibrate(logits, 1 - truth).divisor > 0).all()
 
 
+@pytest.mark.proof
 def test_a_threshold_has_the_largest_f1_of_all():
     probability, truth = sigmoid(drawn(60)[0][:, 0]), drawn(60)[1][:, 0] > 0
     reached = f1_score(truth, probability >= threshold(probability, truth))

@@ -69,6 +69,7 @@ def material(tiny_checkpoint):
     return tokenizer, texts.blocks(mails(120), tokenizer, LENGTH), masking
 
 
+@pytest.mark.proof
 def test_without_epochs_there_is_a_marker_and_no_library_is_loaded(tmp_path):
     (tmp_path / "params.yaml").write_text("model: {name: tiny}\npretrain: {epochs: 0}\n")
     code = (

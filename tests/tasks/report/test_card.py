@@ -95,6 +95,7 @@ def test_without_codecarbon_the_page_says_so(monkeypatch):
     )
 
 
+@pytest.mark.proof
 def test_energy_stands_on_the_page_and_its_co2_where_the_country_is_known(found):
     used = {"all": 0.002, "cpu": 0.0015, "gpu": 0.0, "memory": 0.0005}
     cost = {"seconds": {"train": 1.0}, "energy_kwh": used}

@@ -56,6 +56,7 @@ def past(ordinary, windows):
     return replace(ordinary, drift=drift)
 
 
+@pytest.mark.proof
 def test_accuracy_over_windows_is_in_order_of_time_and_within_the_drawing(ordinary):
     found = past(ordinary, [{"labelled": 50, "right": right} for right in (50, 45, 40)] + [{"labelled": 0, "right": 0}])
     strip = timeline.accuracy_strip(found)
@@ -86,6 +87,7 @@ def test_label_shares_are_of_the_rows_of_each_window(ordinary):
     assert [its.rows for its in shares] == [2, 2, 2, 450]
 
 
+@pytest.mark.proof
 def test_every_wrong_cell_leads_to_texts_of_it(ordinary):
     page = render(ordinary, Params())
     linked, there = re.findall(r'href="#(confused-\d+-\d+)"', page), re.findall(r'id="(confused-\d+-\d+)"', page)

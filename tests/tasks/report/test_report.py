@@ -117,6 +117,7 @@ def test_nothing_from_the_data_becomes_part_of_the_page():
     assert " 49" not in parsed.text.replace("{{", "")
 
 
+@pytest.mark.proof
 def test_examples_are_masked_and_cut():
     long = (
         "Call +49 170 5551234 or write to jane.doe@example.org, see https://example.org/private?x=1 "
@@ -220,6 +221,7 @@ def test_a_linear_model_is_the_baseline_itself(ordinary):
     assert "Fitted in one go" in said and "9 texts to train on" in said
 
 
+@pytest.mark.proof
 def test_the_gap_on_the_current_rows_is_shown_where_they_have_labels(ordinary):
     beside = {"rows": 40, "accuracy": 0.8, "macro_f1": 0.7, "baseline": {"accuracy": 0.9, "macro_f1": 0.85}}
     beside |= {
@@ -233,6 +235,7 @@ def test_the_gap_on_the_current_rows_is_shown_where_they_have_labels(ordinary):
     assert "Model and baseline on the current rows" not in Parsed(render(ordinary, Params())).text
 
 
+@pytest.mark.proof
 def test_what_validate_found_about_labels_and_texts_is_shown(ordinary):
     found = ["labels that look alike: 'spam' 30, '<Spam>' 2: if they are one, say validate.merge_labels: {}"]
     current = ordinary.validate["current"]
@@ -242,6 +245,7 @@ def test_what_validate_found_about_labels_and_texts_is_shown(ordinary):
     assert "look alike" not in render(ordinary, Params())
 
 
+@pytest.mark.proof
 def test_thresholds_and_what_is_acted_on_are_shown(ordinary):
     assert "Every prediction is a decision: no costs" in render(ordinary, Params())
     chosen = {"costs": {"ham": 1.0, "spam": 5.0}, "thresholds": {"ham": 0.6, "spam": None}}
@@ -271,6 +275,7 @@ def test_where_all_is_well_there_is_nothing_to_do(ordinary):
     assert "Nothing here is a reason not to use this model" in step.text
 
 
+@pytest.mark.proof
 def test_a_current_window_without_rows_and_a_quarantine_without_any_are_shown():
     silent = drift_verdict(
         rows_from_table(pa.table({"prediction": ["ham"] * 90}), None, None, "here"),
@@ -297,6 +302,7 @@ def test_a_current_window_without_rows_and_a_quarantine_without_any_are_shown():
     assert "does not add up" not in said
 
 
+@pytest.mark.proof
 def test_a_row_that_went_missing_is_pointed_out(ordinary):
     lost = replace(ordinary, ingest={"reference": {"rows": 1004}, "current": {"rows": 510}})
     assert [balance.even for balance in tables.balances(lost)] == [False, True, True]
@@ -322,6 +328,7 @@ def test_of_many_labels_the_confused_pairs_are_listed_and_the_matrix_is_not():
     assert [its["f1"] for _, its in weakest] == sorted(its["f1"] for _, its in weakest)
 
 
+@pytest.mark.proof
 def test_one_epoch_makes_no_curve_but_is_listed(ordinary):
     once = replace(ordinary, curves=ordinary.curves[:1])
     page = render(once, Params())

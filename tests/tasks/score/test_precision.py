@@ -62,6 +62,7 @@ def test_the_encoder_computes_in_bf16_and_the_last_layer_in_fp32(classifier, rec
     assert np.allclose(found.embeddings, exact.embeddings, atol=0.05)
 
 
+@pytest.mark.proof
 def test_the_default_is_fp32_and_writes_no_word_of_it(repository, made):
     assert Params().precision == "fp32"
     score_window("reference", FP32)

@@ -91,6 +91,7 @@ def test_a_row_is_scored_alike_whatever_stands_beside_it(classifier, alone, orde
         assert np.allclose(together.embeddings[place], alone[i].embeddings[0], atol=1e-5)
 
 
+@pytest.mark.proof
 def test_the_embeddings_are_what_the_last_layer_is_given(classifier):
     made = predict(ODD, classifier, SECTION)
     _, model = checkpoint.load_trained(classifier)
@@ -137,6 +138,7 @@ def test_a_window_is_scored_row_for_row_and_the_same_bytes_twice(repository):
     assert outputs("reference") == first
 
 
+@pytest.mark.proof
 def test_scores_embeddings_and_behaviour_take_one_pass_of_each_text(repository, monkeypatch):
     ran, load = [], checkpoint.load_trained
 
@@ -155,6 +157,7 @@ def test_scores_embeddings_and_behaviour_take_one_pass_of_each_text(repository, 
     assert changed and sum(ran) == len(held_out) + len(changed)
 
 
+@pytest.mark.proof
 def test_a_text_below_its_threshold_is_left_to_a_person(repository, classifier, monkeypatch, capsys):
     never = {"costs": {"ham": 1.0, "spam": 1.0}, "thresholds": {"ham": 0.0, "spam": None}}
     paths.CLASSIFIER.unlink()

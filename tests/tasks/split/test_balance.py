@@ -94,6 +94,7 @@ def test_labels_of_one_row_each_fill_all_three_splits(rows):
         assert counts[name]
 
 
+@pytest.mark.proof
 @given(st.integers(0, 10_000))
 @settings(max_examples=30, deadline=None)
 def test_a_rare_label_among_common_ones_is_trained_on(seed):

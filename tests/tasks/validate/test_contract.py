@@ -96,6 +96,7 @@ def test_the_range_of_time_is_half_open():
     assert list(seen.notna()) == [True, False, False, True, False]
 
 
+@pytest.mark.proof
 @given(st.lists(st.sampled_from([None, "", "x", "y", "z"])))
 def test_the_first_of_equal_values_keeps_its_place_and_missing_ones_are_not_equal(values):
     found = list(is_repeated(pa.array(values, pa.string()).to_pandas()))
