@@ -29,6 +29,7 @@ from flows.runs import dvc_remote, kept, record, tolerance, workspace
 from flows.runs.figures import recomputed
 from flows.runs.record import LOCK, Experiment, LockedStage, Surroundings, locked
 from flows.runs.run_record import Device, RunRecord
+from flows.windows.verdict import RULES
 from tasks.core.errors import UserError
 from tasks.core.files import read_json
 from tasks.core.paths import FINETUNE_COST, METRICS, REPORTS
@@ -63,6 +64,8 @@ class Comparison:
     """What is otherwise than when it ran: versions and device."""
     verdict: str | None = None
     """On a window, as recomputed."""
+    earlier_rules: bool = False
+    """The verdict is by an earlier release's rules, which are gone."""
     other_kind: bool = False
     """Bytes differ, and the run was made on another kind of processor."""
 
@@ -73,6 +76,9 @@ class Comparison:
     def __str__(self) -> str:
         if self.same:
             verdict = f"; the same verdict: {self.verdict}" if self.verdict else ""
+            verdict = (
+                "; its verdict is by an earlier release's rules: not recomputed" if self.earlier_rules else verdict
+            )
             how = f"within {tolerance.STATED}, on another kind of processor" if self.other_kind else "same bytes"
             notes = [f"note: {note}" for note in self.notes if self.other_kind]
             return "\n".join([f"{self.run}: {how} ({self.compared} outputs){verdict}", *notes])
@@ -108,7 +114,8 @@ def rebuild(home: Home, past: Experiment, keep: bool = False, other_versions: Co
             with chdir(folder):
                 differing = list(beyond(differing, made, home.origin, past))
         word = verdict.rebuilt if verdict else None
-        return Comparison(past.name, len(found), differing, list(_changed(run, around)), word, other_kind)
+        notes = list(_changed(run, around))
+        return Comparison(past.name, len(found), differing, notes, word, _by_earlier_rules(run), other_kind)
     finally:
         if not keep:
             shutil.rmtree(place)
@@ -163,12 +170,17 @@ def beyond(
 
 def _verdict(home: Home, past: Experiment, run: RunRecord) -> Difference | None:
     """The verdict on a window, on record and recomputed; None where there is none. UserError: a record is gone."""
-    if run.watched is None or run.watched.no_rows or not run.watched.verdict.computed:
+    if run.watched is None or run.watched.no_rows or not run.watched.verdict.computed or _by_earlier_rules(run):
         return None
     then, now = run.watched.verdict, recomputed(home.origin, past, run.watched)
     if then == now:
         return Difference("monitoring", "the verdict", then.word, now.word)
     return Difference("monitoring", "the verdict", then.model_dump_json(), now.model_dump_json())
+
+
+def _by_earlier_rules(run: RunRecord) -> bool:
+    """Of a window whose verdict an earlier release computed; before that there were none."""
+    return run.watched is not None and run.watched.verdict.computed and run.watched.verdict.rules != RULES
 
 
 def _bring_inputs(folder: Path, cache: Path) -> None:

@@ -38,6 +38,9 @@ HALF_WIDTHS = 2 * Z  # standard errors in a 95 % interval
 
 By = Literal["rank", "prediction interval", "rows alone"]
 Kind = Literal["measured", "predicted"]
+RULES = 2
+"""Of these verdicts. By the first a loss harmed whose lower end lay above what is tolerated, and no prediction was
+corrected: most harm was not told (bench/RESULTS.md, Alarms worth waking for)."""
 UNSEEN = {
     "measured": "over the rows that have a label",
     "predicted": "from the confidences: a label that changed for the same input cannot be seen",
@@ -69,6 +72,11 @@ class Loss(Frozen):
         low = value - math.hypot(p - p_low, q_high - q)
         high = value + math.hypot(p_high - p, q - q_low)
         return cls(value=round(value, 6), low=round(low, 6), high=round(high, 6))
+
+    @property
+    def error(self) -> float:
+        """Its standard error."""
+        return (self.high - self.low) / HALF_WIDTHS
 
 
 class Figures(Frozen):
@@ -128,9 +136,11 @@ class Harm(Frozen):
     """Whether accuracy fell by more than is tolerated."""
 
     holds: bool | None
-    """The lower end of the interval lies above ``tolerated_loss``; None: no accuracy is known."""
+    """The loss is ``tolerated_loss`` or more, and a measured one is more than chance; None: no accuracy is known."""
     loss: Loss | None = None
     by: Kind | None = None
+    corrected_by: int = 0
+    """Earlier windows with labels by which a predicted loss is corrected."""
     tail: Tail | None = None
     """Whether past windows did not lose as much: what harms as it always has is no alarm."""
 
@@ -146,6 +156,8 @@ class Harm(Frozen):
         said = "yes" if self.holds else "not shown"
         lost = f"{self.by} loss of accuracy {self.loss.value:+.3f} [{self.loss.low:+.3f}, {self.loss.high:+.3f}]"
         words = f"harmful: {said}: {lost}, {tolerated:g} tolerated; {UNSEEN[self.by]}"
+        if self.corrected_by:
+            words += f", corrected by what it missed in {_windows(self.corrected_by)}"
         return f"{words}; {self.tail.in_words()}" if self.holds and self.tail else words
 
 
@@ -164,6 +176,8 @@ class WindowVerdict(Frozen):
     """That watched the past windows this rests on."""
     reference_windows: int
     """The past windows of the reference this rests on, from this window's own ``metrics/drift.json``."""
+    rules: int = 1
+    """By which of RULES it was made."""
     computed: bool = True
     """False: a release without verdicts wrote the record, whose alarm was drift."""
     overlaps: tuple[str, ...] = ()
@@ -212,6 +226,7 @@ def judge(
         windows_a_year=a_year,
         runs=tuple(one.run for one in known if one.run),
         reference_windows=sum(one.run is None for one in known),
+        rules=RULES,
         overlaps=_overlapping(window, every),
     )
     return found.model_copy(update={"alarm": _alarm(policy, found)})
@@ -362,23 +377,48 @@ def _harm(now: Figures, past: Sequence[PastWindow], shares: Mapping[str, float],
 
     A prediction is not asked where the labels show that no more was lost than is tolerated, or less than it says.
     """
-    found = [_harm_by("measured", now.measured, past, shares["measured"], tolerated)] if now.measured else []
-    if now.predicted and not (now.measured and now.measured.high <= max(tolerated, now.predicted.low)):
-        found.append(_harm_by("predicted", now.predicted, past, shares["predicted"], tolerated))
+    found = []
+    if now.measured:
+        beyond = _tail("measured", now.measured, now.measured, past, shares["measured"], tolerated)
+        holds = now.measured.value >= tolerated and now.measured.low > 0
+        found.append(Harm(holds=holds, loss=now.measured, by="measured", tail=beyond))
+    if now.predicted:
+        loss, by = corrected(now.predicted, past)
+        if not (now.measured and now.measured.high <= max(tolerated, loss.low)):
+            beyond = _tail("predicted", now.predicted, loss, past, shares["predicted"], tolerated)
+            holds = loss.value >= tolerated
+            found.append(Harm(holds=holds, loss=loss, by="predicted", corrected_by=by, tail=beyond))
     return max(found, key=lambda one: (one.alarm, bool(one.holds)), default=Harm(holds=None))
 
 
-def _harm_by(kind: Kind, loss: Loss, past: Sequence[PastWindow], level: float, tolerated: float) -> Harm:
+def corrected(predicted: Loss, past: Sequence[PastWindow]) -> tuple[Loss, int]:
+    """A prediction plus what predictions missed, on average, in the watched windows that have labels; and how many.
+
+    Its interval holds how much that varies: by the chance of the rows at least.
+    """
+    known = [one.figures for one in past if one.run and one.figures.measured and one.figures.predicted]
+    pairs = [(each.measured, each.predicted) for each in known if each.measured and each.predicted]
+    count = len(pairs)
+    if not count:
+        return predicted, 0
+    missed = [now.value - then.value for now, then in pairs]
+    mean = math.fsum(missed) / count
+    between = math.fsum((one - mean) ** 2 for one in missed) / (count - 1) if count > 1 else 0.0
+    of_rows = math.fsum(now.error**2 for now, _ in pairs) / count
+    half = Z * math.sqrt(predicted.error**2 + max(between, of_rows) * (1 + 1 / count))
+    value = predicted.value + mean
+    return Loss(value=round(value, 6), low=round(value - half, 6), high=round(value + half, 6)), count
+
+
+def _tail(kind: Kind, own: Loss, said: Loss, past: Sequence[PastWindow], level: float, tolerated: float) -> Tail:
+    """Of the loss as it is found in every window, uncorrected: only so are the windows exchangeable."""
     losses = [(one, value.value) for one in past if (value := getattr(one.figures, kind))]
     watched = [value for one, value in losses if one.run]
     compared = watched if len(watched) >= windows_for_rank(level) else [value for _, value in losses]
-    error = (loss.high - loss.low) / HALF_WIDTHS
-    found = tail(loss.value, compared, level, error)
-    if found.by is None:
-        found = _rows_alone(loss, error, tolerated, found)
-    return Harm(holds=loss.low > tolerated, loss=loss, by=kind, tail=found)
+    found = tail(own.value, compared, level, own.error)
+    return found if found.by else _rows_alone(said, tolerated, found)
 
 
-def _rows_alone(loss: Loss, error: float, tolerated: float, found: Tail) -> Tail:
-    p = 0.5 * math.erfc((loss.value - tolerated) / (max(error, 1e-9) * math.sqrt(2)))
+def _rows_alone(loss: Loss, tolerated: float, found: Tail) -> Tail:
+    p = 0.5 * math.erfc((loss.value - tolerated) / (max(loss.error, 1e-9) * math.sqrt(2)))
     return found.model_copy(update={"beyond": p <= found.level, "p": round(p, 9), "by": "rows alone"})

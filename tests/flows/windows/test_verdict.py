@@ -139,8 +139,9 @@ def test_harm_is_a_fall_beyond_what_is_tolerated_and_an_alarm_where_the_past_has
         return judge(Figures(measured=measured, predicted=predicted), False, week(30), before, Policy(**policy))
 
     assert (verdict(lost(0.1)).word, verdict(lost(0.1)).alarm) == ("harmful", True)
-    assert verdict(lost(0.025)).word == "as before"  # the interval begins below what is tolerated
-    assert verdict(lost(0.025), tolerated_loss=0.01).word == "harmful"
+    assert verdict(lost(0.015)).word == "as before" and verdict(lost(0.025)).word == "harmful"
+    assert verdict(lost(0.025, half=0.03)).word == "as before"  # chance alone explains it
+    assert verdict(lost(0.015), tolerated_loss=0.01).word == "harmful"
     assert verdict(None, lost(0.1)).harm.by == "predicted"
     assert verdict(lost(0.0), lost(0.1)).word == "as before"  # labels say otherwise
     assert verdict(lost(0.1, half=0.09), lost(0.1)).harm.by == "predicted"  # few labels leave it open
@@ -153,6 +154,25 @@ def test_harm_is_a_fall_beyond_what_is_tolerated_and_an_alarm_where_the_past_has
     assert (usual.word, usual.alarm) == ("harmful", False)
     alone = verdict(lost(0.1), before=[])
     assert (alone.word, alone.alarm, alone.harm.tail.by) == ("harmful", True, "rows alone")
+
+
+def test_a_prediction_is_corrected_by_what_predictions_missed_in_watched_windows_with_labels():
+    def past(missed, run="run"):
+        return [
+            PastWindow(week(i), Figures(measured=lost(0.01 + by), predicted=lost(0.01)), run and f"{run}-{i:04}")
+            for i, by in enumerate(missed)
+        ]
+
+    def harm(before, predicted=0.01):
+        return judge(Figures(predicted=lost(predicted)), False, week(30), before, Policy()).harm
+
+    assert harm([]).loss == harm(past([0.03] * 3, run=None)).loss == lost(0.01)  # of the reference: it was fitted there
+    found = harm(past([0.02, 0.03, 0.04]))
+    assert found.holds and found.corrected_by == 3 and found.loss.value == pytest.approx(0.04)
+    spread = np.sqrt((0.01 / 1.959964) ** 2 + np.var([0.02, 0.03, 0.04], ddof=1) * 4 / 3)
+    assert found.loss.high - found.loss.value == pytest.approx(1.959964 * spread, abs=1e-5)
+    assert "corrected by what it missed in 3 past windows" in found.in_words(0.02)
+    assert not harm(past([-0.02] * 3), predicted=0.03).holds and harm([], predicted=0.03).holds
 
 
 def test_the_policy_says_what_raises_an_alarm():
