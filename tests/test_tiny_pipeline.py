@@ -41,6 +41,7 @@ def test_the_stages_are_the_real_ones_and_need_each_other_as_they_do(tiny):
     assert set(needs.edges) == pairs
 
 
+@pytest.mark.proof
 def test_a_stage_makes_no_path_that_the_real_one_does_not_make(tiny):
     stages, real = graph(tiny)[1], graph(TOP)[1]
     for name, stage in stages.items():

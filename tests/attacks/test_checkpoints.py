@@ -112,6 +112,7 @@ def test_a_name_that_leads_out_of_its_package_is_refused(name, model):
         load(name)
 
 
+@pytest.mark.proof
 def test_a_hubs_checkpoint_is_a_folder_of_its_cache_and_looked_at_as_any(model, canary, tmp_path, monkeypatch):
     """The hub's cache: files are links from a snapshot to blobs beside it."""
     cache, commit = tmp_path / "hub", "0" * 40

@@ -195,6 +195,7 @@ REDIRECTS = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("case", REDIRECTS)
 def test_a_redirect_out_of_the_web_is_not_followed(case):
     to, words = REDIRECTS[case]
@@ -265,6 +266,7 @@ def test_how_near_an_address_is(address, near):
     assert redirects.nearness(address) == near
 
 
+@pytest.mark.proof
 def test_what_breaks_off_stays_to_be_resumed_and_what_is_refused_does_not():
     def cut(handler):
         handler.send_response(200)

@@ -79,6 +79,7 @@ def test_a_value_in_markdown_is_text_and_nothing_else(text):
     assert drawn(markdown.escaped_lines(text))[0] <= HARMLESS
 
 
+@pytest.mark.proof
 @given(texts)
 def test_whatever_the_value_it_is_text(text):
     kinds, seen = drawn(f"of {markdown.escaped(text)} x")

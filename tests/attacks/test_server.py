@@ -316,6 +316,7 @@ def test_a_server_that_is_not_ours_is_neither_asked_nor_sent_anything(prefect_ho
     assert driftline_login.look(api) == driftline_login.Found("elsewhere", {})
 
 
+@pytest.mark.proof
 def test_serve_does_not_use_a_strangers_server_unless_its_address_was_given(prefect_home, monkeypatch):
     with Squatter() as squatter:
         default, named = Address(squatter.api, "the default", True), Address(squatter.api, "PREFECT_API_URL")

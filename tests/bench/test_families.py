@@ -60,6 +60,7 @@ def test_a_preset_of_texts_gets_the_mails_and_one_of_images_keeps_its_own_data(t
     assert "ingest" not in pictures and "split" not in pictures and pictures["score"] == {"threads": 2}
 
 
+@pytest.mark.proof
 def test_the_mails_are_so_many_of_before_september_and_the_same_each_time():
     drawn = family_runs.drawn(50, seed=3)
     assert len(drawn) == len(set(drawn["id"].to_pylist())) == 50

@@ -104,6 +104,7 @@ def test_each_marked_block_is_run_by_name():
     assert sorted(marked) == sorted(RUN)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.mark], ids=lambda block: block.mark)
 def test_marked_blocks_run(block: Block, tmp_path):
     RUN[block.mark](block.text, tmp_path)

@@ -224,6 +224,7 @@ def flow_run(home, kind, age, deployment=None, tags=()):
     )
 
 
+@pytest.mark.proof
 def test_the_dead_are_buried_and_only_the_newest_missed_run_is_made_up_for(deployed, monkeypatch):
     monkeypatch.setattr(notifications, "notify", lambda *_: None)
     dead, living, young = (flow_run(deployed, "RUNNING", timedelta(minutes=m)) for m in (9, 9, 1))
@@ -249,6 +250,7 @@ def test_runs_are_known_by_the_tag_of_their_checkout_wherever_it_lay_and_among_a
     assert server.states == {ours.id: "CRASHED"}
 
 
+@pytest.mark.proof
 def test_a_run_that_takes_long_to_start_is_not_dead(deployed, monkeypatch):
     monkeypatch.setattr(notifications, "notify", lambda *_: None)
     slow, gone, other_machine = (flow_run(deployed, "PENDING", timedelta(minutes=30)) for _ in range(3))

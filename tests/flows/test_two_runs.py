@@ -71,6 +71,7 @@ def measure(title, better):
     return Measure(title, (0.5, 0.6), ([0.4, 0.6], [0.5, 0.7]), 0.1, [-0.1, 0.2], better)
 
 
+@pytest.mark.proof
 def test_measures_that_disagree_are_named(tmp_path):
     one, other = StandIn("same", tmp_path / "a", right=1.0), StandIn("other", tmp_path / "b")
     found = held_out.paired(one, other)

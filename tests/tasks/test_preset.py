@@ -27,6 +27,7 @@ def lines(path):
     return path.read_text().splitlines()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.stem)
 def test_every_stage_still_reads_its_section(shipped, file):
     before = params.read(file)

@@ -52,6 +52,7 @@ def test_the_tables_hold_what_the_saved_tokenizer_makes_of_the_texts(tokenizer, 
     ]  # fmt: skip
 
 
+@pytest.mark.proof
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(max_size=80), min_size=1, max_size=5))
 def test_the_share_cut_is_the_share_of_texts_that_are_longer_uncut(tokenizer, texts):

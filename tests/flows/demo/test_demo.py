@@ -27,6 +27,7 @@ from tests.support.processes import IDENTITY
 TOP = Path(__file__).parents[3]
 
 
+@pytest.mark.proof
 def test_mails_are_dealt_once_within_the_weeks_and_only_the_lists_first_week_is_mislabelled():
     sample = read(TOP).to_pylist()
     stream, known = deal(sample), {mail["id"]: mail for mail in sample}

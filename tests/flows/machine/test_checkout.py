@@ -94,6 +94,7 @@ def test_a_copy_takes_the_place_of_the_other(origin, tmp_path):
     assert Home.of(copy).checkout.id == first.checkout.id
 
 
+@pytest.mark.proof
 def test_only_what_keeps_nothing_here_gets_a_new_id(origin, tmp_path):
     words = ["identity", "--new", "--repository", str(origin)]
     first = Home.of(origin).checkout  # as it came from another machine, where it is still served
@@ -187,6 +188,7 @@ def test_processes_that_ask_at_once_get_one_id(origin):
         assert len(set(pool.map(_id, [origin] * 32))) == 1
 
 
+@pytest.mark.proof
 def test_nothing_takes_over_from_a_checkout_at_work(origin, tmp_path, monkeypatch):
     home = Home.of(origin)
     home.make()

@@ -171,6 +171,7 @@ def test_a_dead_server_is_told_with_who_named_it_and_the_proxy_that_was_asked(no
         require_prefect(Address(TEAM, API))
 
 
+@pytest.mark.proof
 def test_a_flow_by_hand_is_refused_where_the_server_that_was_named_is_dead(nothing_named):
     dead = f"http://127.0.0.1:{free_port()}/api"
     with profile("team", dead), pytest.raises(UserError, match="no Prefect server answers"), some_server():

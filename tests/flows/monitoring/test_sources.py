@@ -75,6 +75,7 @@ def test_a_source_anywhere_that_dvc_tracks(origin, source):
     assert text(folder, "rows.dvc") == "new"
 
 
+@pytest.mark.proof
 def test_rows_that_moved_from_git_to_dvc_and_back(origin):
     first = commit(origin, data__mine_dot_csv="1")
     pointed = commit(

@@ -121,6 +121,7 @@ def test_scores_are_a_frame_or_the_command_that_makes_them(run_here):
     assert isinstance(found, pd.DataFrame) and list(found.columns) == ["id", "prediction"] and len(found) == 10
 
 
+@pytest.mark.proof
 def test_the_difference_to_another_run_is_paired_where_both_scored_the_same_rows(run_here):
     recorded(run_here)
     now, then = Run.load(run_here), Run.load(run_here, NAME)

@@ -119,6 +119,7 @@ def test_files_in_git_lfs_need_git_lfs(served, deployed, monkeypatch, tmp_path_f
     assert served("tags: []")
 
 
+@pytest.mark.proof
 def test_a_dvc_remote_that_is_not_declared_is_refused(deployed):
     require_data_remote(deployed)
     text = "[core]\n    remote = storr\n['remote \"store\"']\n    url = /srv/store\n"

@@ -65,6 +65,7 @@ def test_the_file_of_this_repository_declares_every_deployment_with_all_its_sett
     ]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("written", "schedule"),
     [
@@ -85,6 +86,7 @@ def test_schedules_are_prefects(home, written, schedule):
     assert found.schedule.model_dump(exclude=same) == expected.model_dump(exclude=same)
 
 
+@pytest.mark.proof
 def test_anchors_variables_and_limits_are_read(home, monkeypatch):
     monkeypatch.setenv("HOOK", "team")
     write(

@@ -168,6 +168,7 @@ def test_edits_of_a_file_that_moved_are_merged_or_marked():
     assert not clean and "<<<<<<< release\ntheirs\n=======\nmine\n>>>>>>> yours" in text
 
 
+@pytest.mark.proof
 def test_a_folder_of_the_teams_own_becomes_a_dep_once():
     text = (TOP / "dvc.yaml").read_text()
     made = pipeline.watch(text, "model.name", ("tokenize", "pretrain", "finetune"))

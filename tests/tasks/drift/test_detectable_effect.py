@@ -56,6 +56,7 @@ def test_a_quantity_in_which_all_rows_are_alike_sees_nothing():
     assert after["min_contaminated_share"] == pytest.approx(before["min_contaminated_share"], rel=0.3)
 
 
+@pytest.mark.proof
 def test_more_rows_see_less_contamination():
     rng = np.random.default_rng(0)
     few, many = (drift_verdict(rows(rng, n), rows(rng, n), Params(), 7)["detectable_effect"] for n in (100, 2000))

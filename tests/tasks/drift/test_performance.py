@@ -66,6 +66,7 @@ def test_measured_accuracy_is_the_share_with_wilsons_interval():
     assert (wide.low, wide.high) == pytest.approx((ten.low, ten.high))
 
 
+@pytest.mark.proof
 def test_groups_widen_the_estimates_interval():
     once, now = side(1, 200), side(2, 100)
     copies = once.take(np.repeat(np.arange(200), 5))
@@ -75,6 +76,7 @@ def test_groups_widen_the_estimates_interval():
     assert errors[1] > errors[0]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("before", "after", "concept"),
     [

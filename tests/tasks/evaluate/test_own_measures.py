@@ -39,6 +39,7 @@ def test_the_committed_example_is_what_it_says():
     assert found == balanced_accuracy_score(truth, predicted) == pytest.approx((2 / 3 + 1) / 2)
 
 
+@pytest.mark.proof
 def test_an_own_measure_has_the_figure_and_interval_of_the_same_measure_built_in(predictions):
     own = OwnMeasures({"mine": accuracy, "cost": cost}, predictions, LABELS)
     groups = np.arange(200) // 2

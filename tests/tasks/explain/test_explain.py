@@ -34,6 +34,7 @@ def explainer(classifier):
     return Explainer(classifier, SECTION)
 
 
+@pytest.mark.proof
 def test_attributions_add_up_to_the_difference_of_the_logits_that_scoring_sees(explainer, classifier):
     its = explainer.explain(TEXT)
     assert its.complete and its.error <= SECTION.tolerance

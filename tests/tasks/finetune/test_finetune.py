@@ -70,6 +70,7 @@ def test_padding_hides_what_is_not_there():
     assert made["labels"].tolist() == [0, 1]
 
 
+@pytest.mark.proof
 def test_the_trainer_takes_each_epoch_in_its_own_order(bert, tmp_path):
     rows, section = ragged(40), Params(epochs=2, **QUICK)
     fed = []
@@ -186,6 +187,7 @@ def test_the_loss_is_torchs_own_with_its_weights_and_smoothing(bert, tmp_path):
     assert torch.allclose(trainer.compute_loss(bert, inputs), expected)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("labels", [2, 3])
 def test_the_last_layer_begins_at_a_logistic_regression(labels, tmp_path):
     torch.manual_seed(1)

@@ -125,6 +125,7 @@ def test_weights_that_frozen_layers_share_with_those_above_are_not_trained(bert)
     assert torch.equal(table, torch.ones(16)) and table.requires_grad
 
 
+@pytest.mark.proof
 def test_a_number_of_frozen_layers_that_cannot_hold_is_refused_and_auto_steps_aside(capsys):
     model, rows = gpt2(), ragged(12)
     model.config.n_layer = 4  # no list of so many

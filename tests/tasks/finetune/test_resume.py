@@ -356,6 +356,7 @@ def test_only_one_at_a_time_keeps_things(tmp_path):
         assert again
 
 
+@pytest.mark.proof
 def test_whatever_decides_the_result_decides_the_fingerprint(tokens, tiny_checkpoint, tmp_path):
     def copied(folder, name):
         subprocess.run(["cp", "-r", folder, tmp_path / name], check=True)

@@ -63,6 +63,7 @@ def test_batches_by_tokens_hold_every_row_once_within_the_budget(budget):
     assert batches.of_epoch(1) == LengthGroupedSampler(lengths, 8, 1, budget).of_epoch(1) != batches.of_epoch(2)
 
 
+@pytest.mark.proof
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=9), st.integers(1, 9), st.integers(0, 60))
 def test_rows_are_cut_where_it_costs_least(lengths, most, begin):

@@ -204,6 +204,7 @@ def probable(truth, wrong, confidence):
     return said
 
 
+@pytest.mark.proof
 def test_calibration_within_limits_or_skipped_with_words(truth):
     bad = table(truth, range(60))
     unknown = verdict(bad, table(truth, range(10)))

@@ -60,6 +60,7 @@ lines_of_any_kind = st.lists(
 )
 
 
+@pytest.mark.proof
 @given(content=lines_of_any_kind, pieces=pieces)
 def test_what_is_no_record_stays_where_it_is_under_any_chunking(tmp_path_factory, content, pieces):
     path = tmp_path_factory.mktemp("lines") / "rows.jsonl"

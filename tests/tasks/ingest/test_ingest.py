@@ -425,6 +425,7 @@ stages:
 """
 
 
+@pytest.mark.proof
 def test_a_quote_that_is_never_closed_costs_its_line_and_no_other():
     lines = ["text,label\n", *(f"row {i},a\n" for i in range(50)), 'k,"open\n']
     lines += [*(f"more {i},b\n" for i in range(30_000)), '"quoted\nover lines",c\n', "last,d\n"]

@@ -53,12 +53,14 @@ def test_what_a_format_writes_is_read_back_without_naming_it(moments, form):
     assert read([moment.strftime(form) for moment in moments]) == moments
 
 
+@pytest.mark.proof
 @settings(deadline=None, max_examples=40)
 @given(moments=st.lists(MOMENTS, min_size=1, max_size=6), form=st.sampled_from(STRPTIME[:8]))
 def test_what_a_format_writes_is_read_back_when_it_is_named(moments, form):
     assert read([moment.strftime(form) for moment in moments], format=form) == moments
 
 
+@pytest.mark.proof
 @settings(deadline=None, max_examples=40)
 @given(
     moments=st.lists(MOMENTS, min_size=1, max_size=6),
@@ -71,6 +73,7 @@ def test_a_count_since_1970_is_read_in_its_unit(moments, unit, kind):
     assert read(list(map(written, counts)), kind) == moments
 
 
+@pytest.mark.proof
 @settings(deadline=None, max_examples=40)
 @given(moments=st.lists(MOMENTS, min_size=1, max_size=6), hours=st.integers(-12, 14))
 def test_mail_headers_are_read(moments, hours):

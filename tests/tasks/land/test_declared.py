@@ -114,6 +114,7 @@ def test_a_secret_that_is_no_fitting_address_is_refused_without_it(wrong):
     assert wrong not in str(refusal.value)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("entry", "secret"),
     [
@@ -142,6 +143,7 @@ def test_no_failure_shows_the_secret(monkeypatch, capfd, caplog, entry, secret):
     assert not any(part in shown for part in ("hunter2", SECRET, "w@rd", "w%40rd"))
 
 
+@pytest.mark.proof
 def test_no_secret_in_anything_that_is_written(monkeypatch, tmp_path):
     hidden = tmp_path / "hunter2.db"
     monkeypatch.setenv("DRIFTLINE_SECRET_DATABASE", database(hidden, [(1, "a", "b")]))

@@ -23,6 +23,7 @@ def hub(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.proof
 def test_a_split_lands_once_with_labels_by_name(hub):
     landed(source=f"hf://{hub}@abc123:train")
     assert rows_of("mail") == [("a\0b", "ham", 1), ("NA", "spam", 2), ("e\u0301", None, 3), ("a\0b", "ham", 1)]

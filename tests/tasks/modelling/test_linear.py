@@ -78,6 +78,7 @@ def test_a_part_is_read_at_its_places():
         assert terms[number].removeprefix("#").strip() in found if terms[number][0] == "#" else found == terms[number]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("features", ["words", "words_and_characters"])
 def test_probabilities_are_those_of_scikit_learns_pipeline(features, tmp_path):
     rows, held_out = labelled(80, 1), labelled(40, 2)
@@ -148,6 +149,7 @@ def test_an_attribution_is_exactly_weight_times_value(tmp_path):
     assert only.predicted == "spam" and only.pieces == [("money", pytest.approx(exact, abs=1e-4))]
 
 
+@pytest.mark.proof
 def test_few_features_rows_and_labels_are_kept_by_the_seed():
     rows = labelled(80, 1)
     small = fit(rows, labelled(40, 2), ["ham", "spam"], Choices(max_features=5, max_rows=30), 7)

@@ -99,6 +99,7 @@ def test_without_patterns_nothing_is_started(refuse, monkeypatch, tiny_checkpoin
         refuse(split("a"))
 
 
+@pytest.mark.proof
 def test_what_cannot_be_read_is_left_to_who_loads_it(refuse):
     refuse(split("(")), refuse({"normalizer": {"type": "Replace"}}), refuse(all_of(replace("a", None)))
 
@@ -120,6 +121,7 @@ def test_a_text_on_which_a_pattern_gives_up_is_one_sentence(waiting):
         checkpoint.token_ids(waiting, [TEXT])
 
 
+@pytest.mark.proof
 def test_so_it_is_wherever_else_a_library_in_rust_gives_up(waiting, capsys):
     def main() -> None:
         waiting.backend_tokenizer.encode(TEXT)

@@ -109,6 +109,7 @@ def published(folder, architecture, config, spell):
     return model
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("architecture", "name", "values", "spell", "drawn", "unused"),
     PUBLISHED,
@@ -134,6 +135,7 @@ def bert(tmp_path):
     return Checkpoint(str(tmp_path / "model"))
 
 
+@pytest.mark.proof
 def test_a_head_for_other_labels_is_drawn_and_one_for_as_many_is_kept(bert, tmp_path, capsys):
     first = checkpoint.classifier(bert, ["a", "b"])
     first.save_pretrained(tmp_path / "two")
@@ -160,6 +162,7 @@ def test_every_part_of_an_encoder_is_needed(bert, tmp_path):
                 load(bert)
 
 
+@pytest.mark.proof
 def test_of_a_trained_classifier_the_head_is_needed_too(classifier, tmp_path):
     import shutil
 

@@ -34,6 +34,7 @@ def test_a_target_is_met_by_the_interval_and_not_by_the_figure(ordinary, least, 
     assert target.on_target(figures, least).title == title
 
 
+@pytest.mark.proof
 def test_a_missed_test_is_a_missed_target_and_no_target_says_which_key_states_one(ordinary):
     found = target.on_target(ordinary.evaluate, None)
     assert "`report.target_macro_f1`" in found.text and "1 of 2 behavioural tests" in found.text

@@ -61,6 +61,7 @@ class Parsed(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
+@pytest.mark.proof
 def test_the_page_says_how_good_the_model_is_whether_there_is_drift_and_what_to_do(ordinary):
     said = Parsed(render(ordinary, Params())).text
     figures = ordinary.evaluate
@@ -72,6 +73,7 @@ def test_the_page_says_how_good_the_model_is_whether_there_is_drift_and_what_to_
     assert "What to do next" in said and "refit" in said
 
 
+@pytest.mark.proof
 def test_the_page_stands_alone_and_is_well_formed(ordinary):
     page = render(ordinary, Params())
     parsed = Parsed(page)
@@ -261,6 +263,7 @@ def test_a_behaviour_test_below_what_is_asked_is_pointed_out_and_shown(ordinary)
     assert "<b>Case</b>" not in page
 
 
+@pytest.mark.proof
 def test_where_all_is_well_there_is_nothing_to_do(ordinary):
     figures = ordinary.evaluate | {"calibration_error": 0.01, "behaviour": []}
     figures["intervals"] = figures["intervals"] | {"difference": [0.01, 0.02]}

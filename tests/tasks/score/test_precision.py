@@ -127,6 +127,7 @@ def test_flips_are_refused_by_their_number_and_by_the_margin_of_fp32(rows, flips
         found.refuse()
 
 
+@pytest.mark.proof
 def test_the_stage_ends_at_too_many_flips_and_writes_nothing(repository, monkeypatch):
     def turned(rows, folder, section):
         found = predict(rows, folder, section)

@@ -87,6 +87,7 @@ def test_a_group_never_stands_in_two_splits_though_its_first_row_is_quarantined(
     assert set(map(tuple, tables["quarantine"]["reasons"].to_pylist())) == {("bridges_splits",)}
 
 
+@pytest.mark.proof
 def test_shares_are_kept_and_exact_to_a_row_when_stratified():
     random = Random(2)
     own = [" ".join(random.choices(VOCABULARY, k=12)) for _ in range(3000)]

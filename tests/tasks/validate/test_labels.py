@@ -36,6 +36,7 @@ DISGUISES = [
 ]
 
 
+@pytest.mark.proof
 @given(label=WORDS, disguise=st.sampled_from(DISGUISES))
 def test_a_label_in_disguise_looks_like_itself(label, disguise):
     assert look(disguise(label)) == look(label)
@@ -47,6 +48,7 @@ def test_a_number_looks_the_same_however_it_is_written(number, zeros):
     assert look(f"{sign}{'0' * zeros}{digits}.{'0' * zeros}0") == look(str(number))
 
 
+@pytest.mark.proof
 @given(one=st.integers(0, 10**6), two=st.integers(0, 10**6))
 def test_different_numbers_look_different(one, two):
     assert (look(str(one)) == look(f"{two}.0")) == (one == two)
