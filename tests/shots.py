@@ -82,18 +82,23 @@ def take(page: Page, scene: Scene, runs: dict[str, str]) -> None:
     keep("notification", page.locator("#note").screenshot())
 
 
+def first_screen(file: Path, name: str, height: int) -> None:
+    """What one sees of a page without scrolling."""
+    with sync_playwright() as playwright:
+        browser = browsing.launch(playwright)
+        page = browser.new_page(viewport={"width": 1100, "height": height})
+        page.goto(file.as_uri())
+        keep(name, page.screenshot())
+        browser.close()
+
+
 def report() -> None:
     """The first screen of the shipped run's report, for the README: `make run` has to have been."""
     file = TOP / "reports" / "index.html"
     if not file.exists():
         print(f"{file.relative_to(TOP)} does not exist, and its picture stays: run `make run` first", flush=True)
         return
-    with sync_playwright() as playwright:
-        browser = browsing.launch(playwright)
-        page = browser.new_page(viewport={"width": 1100, "height": 700})
-        page.goto(file.as_uri())
-        keep("report", page.screenshot())
-        browser.close()
+    first_screen(file, "report", 700)
 
 
 def two_runs(folder: Path) -> None:
@@ -101,12 +106,7 @@ def two_runs(folder: Path) -> None:
     one, other = (StandIn(name, folder / name, right=right) for name, right in (("before", 0.9), ("after", 0.97)))
     file = folder / "two.html"
     file.write_text(page_of_two(Side("A", one, None), Side("B", other, None)), encoding="utf-8")
-    with sync_playwright() as playwright:
-        browser = browsing.launch(playwright)
-        page = browser.new_page(viewport={"width": 1100, "height": 1000})
-        page.goto(file.as_uri())
-        keep("two-runs", page.screenshot())
-        browser.close()
+    first_screen(file, "two-runs", 1000)
 
 
 def main() -> None:

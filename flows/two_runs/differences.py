@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pyarrow.compute as pc
 
@@ -21,16 +21,19 @@ DEFAULT = "default"
 NOT_CODE = ("metrics", "reports", "data", "models", "dvc.lock", "params.yaml", "environment.json", "requirements.lock")
 
 
+Value = TypeVar("Value")
+
+
 @dataclass(frozen=True)
-class Difference:
+class Difference(Generic[Value]):
     """A thing that is one in the first run and another in the second."""
 
     what: str
-    one: str
-    other: str
+    one: Value
+    other: Value
 
 
-def of_params(one: Run, other: Run) -> list[Difference]:
+def of_params(one: Run, other: Run) -> list[Difference[str]]:
     """The keys of ``params.yaml`` with two values; one that is left out has its default, where a section has one."""
     values = [dict(_flat(run.params)) for run in (one, other)]
     keys = sorted({key for each in values for key in each})
@@ -45,19 +48,10 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, st
             yield f"{before}{key}", value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-@dataclass(frozen=True)
-class Rows:
-    """How many rows of a kind each run had."""
-
-    what: str
-    one: int
-    other: int
-
-
-def of_rows(one: Run, other: Run) -> list[Rows]:
-    """Every kind of row, whether or not the runs differ in it."""
+def of_rows(one: Run, other: Run) -> list[Difference[int]]:
+    """How many rows of every kind each run had, whether or not they differ in it."""
     found = [dict(_counts(run)) for run in (one, other)]
-    return [Rows(what, found[0].get(what, 0), found[1].get(what, 0)) for what in {**found[0], **found[1]}]
+    return [Difference(what, found[0].get(what, 0), found[1].get(what, 0)) for what in {**found[0], **found[1]}]
 
 
 def _counts(run: Run) -> Iterator[tuple[str, int]]:
@@ -69,7 +63,7 @@ def _counts(run: Run) -> Iterator[tuple[str, int]]:
     yield from ((f"{split} rows", int(splits.get(split, 0))) for split in ("train", "validation", "test"))
 
 
-def of_data(one: Run, other: Run) -> list[Difference]:
+def of_data(one: Run, other: Run) -> list[Difference[str]]:
     """The ranges of the windows, and the files that no stage made, where they differ."""
     ranges = [{window: window_range(getattr(run.windows, window)) for window in paths.WINDOWS} for run in (one, other)]
     files = [_files(run) for run in (one, other)]
@@ -115,7 +109,7 @@ def shared_train_rows(one: Run, other: Run) -> Shared | None:
     return Shared(both, len(ids[0]) - both, len(ids[1]) - both)
 
 
-def of_packages(one: Run, other: Run) -> list[Difference]:
+def of_packages(one: Run, other: Run) -> list[Difference[str]]:
     """The packages whose versions both runs know, and the release of Driftline, where they differ."""
     found = [_versions(run) for run in (one, other)]
     known = [key for key in found[0] if key in found[1]]
