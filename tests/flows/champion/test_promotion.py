@@ -216,6 +216,7 @@ def test_a_challenger_in_another_precision_is_scored_anew_with_its_model(home):
     assert "Both were scored in fp32, since their score.precision differs." in found.words
 
 
+@pytest.mark.long
 def test_too_few_rows_cannot_tell_and_promote_nothing(home):
     propose(home)
     train(home, 58)

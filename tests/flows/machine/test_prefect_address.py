@@ -241,7 +241,7 @@ def test_every_command_finds_the_server_of_the_profile_and_says_so(team, command
     assert "http://127.0.0.1:1" in said and "from --server" in said
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_bad_port_is_refused(team):
     for words in (("serve", "--port", "99999"), ("server", "--port", "0"), ("drift-pages", "--port", "-1")):
         done = team(*words)

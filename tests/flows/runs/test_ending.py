@@ -39,6 +39,7 @@ def run(home):
     return state, read_record(home.origin, records(home.origin)[0])
 
 
+@pytest.mark.long
 def test_a_remote_that_does_not_answer_is_recorded_and_told_once(api, deployed, told):
     (deployed.origin / "rows.csv.dvc").write_text(POINTER)
     add = ["dvc", "remote", "add", "--quiet", "--default", "far", "/nowhere/at/all"]

@@ -143,7 +143,7 @@ def test_that_nobody_is_notified_is_said(deployed, caplog):
     assert "nobody is notified" in caplog.text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("block", ["team", "slack-webhook/team/x", "/team"])
 def test_what_is_no_name_of_a_block_is_refused(deployed, block, api):
     declare(deployed, f"parameters: {{publish: {{notify: {block}}}}}")

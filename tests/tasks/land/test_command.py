@@ -43,7 +43,7 @@ def commit():
     run("git", "commit", "-qm", "landed")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_landed_is_tracked_and_a_clone_goes_on_from_it(mails, tmp_path, monkeypatch):
     out = run("land").stdout
     assert "mail: landed 5 rows in 000001.parquet\n" in out

@@ -125,6 +125,7 @@ def test_one_object_that_has_grown_lands_what_was_appended(server, bucket):
     assert parts() == [ONE, b"text,label\nmore,spam\n"]
 
 
+@pytest.mark.long
 def test_what_is_not_there_or_cannot_be_reached_is_one_sentence(server, bucket, monkeypatch):
     with pytest.raises(UserError, match="no object matches s3://mails/none/"):
         landed(source="s3://mails/none/", endpoint=server)
