@@ -34,10 +34,10 @@ SPLITS = ("train", "validation", "test")
 ANSI = {"for": "\x1b[44;97m", "against": "\x1b[43;30m", "": ""}
 
 
-def mistakes(test: pa.Table, scored: pa.Table, section: Params) -> list[Mistake]:
+def mistakes(test: pa.Table, scored: pa.Table, section: Params, written: Cells = SINGLE) -> list[Mistake]:
     """The most confident mistakes on the test rows, explained."""
     own, places = _worst(test, scored, section)
-    return list(_explained(test, own["confidence"].to_numpy(), places, section))
+    return list(_explained(test, own, places, section, written))
 
 
 def _worst(test: pa.Table, scored: pa.Table, section: Params) -> tuple[pa.Table, list[int]]:
@@ -49,15 +49,20 @@ def _worst(test: pa.Table, scored: pa.Table, section: Params) -> tuple[pa.Table,
     return own, places[: section.mistakes]
 
 
-def _explained(test: pa.Table, confidence: Any, places: list[int], section: Params) -> Iterator[Mistake]:
+def _explained(test: pa.Table, own: pa.Table, places: list[int], section: Params, written: Cells) -> Iterator[Mistake]:
     if not places:
         return
     from tqdm import tqdm
 
     explainer = _explainer(section)
-    for row, i in zip(tqdm(test.take(places).to_pylist(), desc="explain", unit=" mistakes"), places, strict=True):
+    rows = tqdm(test.take(places).to_pylist(), desc="explain", unit=" mistakes")
+    for row, said in zip(rows, own.take(places).to_pylist(), strict=True):
         place = f"{row['source_file']}, row {row['source_row']}"
-        yield Mistake(row["id"], place, float(confidence[i]), explainer.explain(row["text"], other=row["label"]))
+        wrong = sorted({*written.labels(said["prediction"])} ^ {*written.labels(row["label"])})
+        about = next((label for label in wrong if label in explainer.labels), None)  # of several labels
+        found = explainer.explain(row["text"], other=row["label"], label=about)
+        answers = (found.predicted, found.other) if found.other else (said["prediction"], row["label"])
+        yield Mistake(row["id"], place, said["confidence"], answers, found)
 
 
 def _explainer(section: Params) -> Explainer | LinearExplainer:
@@ -69,17 +74,18 @@ def _explainer(section: Params) -> Explainer | LinearExplainer:
     return (LinearExplainer if linear else Explainer)(paths.CLASSIFIER, section)
 
 
-def label_errors(splits: pa.Table, section: Params, seed: int) -> list[dict[str, Any]]:
+def label_errors(splits: pa.Table, section: Params, seed: int, written: Cells = SINGLE) -> list[dict[str, Any]]:
     """Suspected label errors with their source file and row; of more than ``max_rows`` rows, a sample is searched."""
     if not section.suspects:
         return []
-    from tasks.explain.suspects import suspects
+    from tasks.explain.suspects import suspects, suspects_of_several
 
     rows = splits
     if len(splits) > section.max_rows:
         rows = splits.take(np.sort(np.random.default_rng(seed).choice(len(splits), section.max_rows, replace=False)))
     texts, limit = rows["text"].to_pylist(), int(section.suspects * len(rows))
-    found = suspects(texts, rows["label"].to_pylist(), limit, section.folds, seed)
+    search = suspects_of_several if written.several else suspects
+    found = search(texts, rows["label"].to_pylist(), limit, section.folds, seed)
     where = ("id", "source_file", "source_row")
     return [
         {name: rows[name][suspect.row].as_py() for name in where}
@@ -90,21 +96,17 @@ def label_errors(splits: pa.Table, section: Params, seed: int) -> list[dict[str,
 
 
 def explain_all(section: Params, seed: int, cells: Cells = SINGLE) -> dict[str, Any]:
-    """Write the page and the csv, and return the metrics. Mistakes on images are shown, not explained; of rows that may
-    have several labels nothing is."""
-    if cells.several:
-        print(f"nothing is explained with task: {cells.task} yet")
-        return _write([], [], None, several=True)
+    """Write the page and the csv, and return the metrics. Mistakes on images are shown, not explained."""
     test = read_table(layout.split("test"))
     if modality(test.column_names) == "image":
         return _write([], [], None, image_mistakes(test, read_table(layout.window("reference").scored), section))
     columns = ["id", "text", "label", "source_file", "source_row"]
     rows = pa.concat_tables([read_table(layout.SPLITS / f"{name}.parquet", columns) for name in SPLITS])
-    found = label_errors(rows, section, seed)
+    found = label_errors(rows, section, seed, cells)
     from tasks.explain.attribution import Unexplained
 
     try:
-        explained = mistakes(test, read_table(layout.window("reference").scored), section)
+        explained = mistakes(test, read_table(layout.window("reference").scored), section, cells)
     except Unexplained as error:
         print(f"no mistake is explained: {error}", flush=True)
         explained = []
@@ -127,12 +129,11 @@ def _write(
     found: list[dict[str, Any]],
     rows: int | None,
     images: Sequence[dict[str, Any]] = (),
-    several: bool = False,
 ) -> dict[str, Any]:
     """``rows``: the labels searched; None for images."""
     private_folder(paths.REPORTS)
     with replacing(EXPLAINED) as part:
-        part.write_text(page(explained, found[:SHOWN], rows, images, several), encoding="utf-8")
+        part.write_text(page(explained, found[:SHOWN], rows, images), encoding="utf-8")
     names = ("id", "label", "suggested", "quality", "source_file", "source_row", "begins")
     kinds = {"quality": pa.float64(), "source_row": pa.int64()}
     table = pa.table({name: pa.array([its[name] for its in found], kinds.get(name, pa.string())) for name in names})
@@ -151,15 +152,12 @@ def explain_text(text: str, section: Params) -> None:
     recorded.require_output(paths.CLASSIFIER)
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} is for images, whose predictions are not explained")
-    if read_json(paths.CLASSIFIER / "config.json").get("problem_type") == "multi_label_classification":
-        raise UserError("predictions are not explained with task: multi_label yet: use `driftline score --text`")
     if not text.strip():
         raise UserError("--text is empty: give a text to explain")
     found = _explainer(section).explain(text)
     print("".join(f"{ANSI[tone]}{piece}{chr(27)}[0m" if tone else piece for piece, tone, _ in coloured(found.pieces)))
-    print(
-        f"\n{found.predicted} over {found.other}: logit margin {found.margin:+.2f}, {found.masked_margin:+.2f} masked"
-    )
+    over, margins = found.other or "its absence", f"{found.margin:+.2f}, {found.masked_margin:+.2f} masked"
+    print(f"\n{found.predicted} over {over}: logit margin {margins}")
     for piece, value in sorted(found.pieces, key=lambda pair: -abs(pair[1]))[:10]:
         print(f"  {value:+.3f}  {piece}")
     print(

@@ -26,8 +26,8 @@ class Explained:
     pieces: list[tuple[str, float]]
     """The text in order, cut into its tokens and what is between them, with their attributions; between: 0."""
     predicted: str
-    other: str
-    """The label that ``predicted`` is compared with."""
+    other: str | None
+    """The label that ``predicted`` is compared with; None, where a row may have several: that it is not there."""
     margin: float
     """Logit of ``predicted`` minus that of ``other``."""
     masked_margin: float
@@ -39,6 +39,24 @@ class Explained:
     """Whether the error is within the tolerance."""
     unread: str
     """The end of the text that was truncated."""
+
+
+Contrast = tuple[int, int | None]
+"""The numbers of the label that is explained and of the one that it is compared with."""
+
+
+def contrast(logits: torch.Tensor, model: Any, labels: list[str], label: str | None, other: str | None) -> Contrast:
+    """Of a text's logits [labels]: the answer, or ``label`` where a row may have several, against ``other``."""
+    likeliest = int(logits.argmax())
+    if model.config.problem_type == "multi_label_classification":
+        return labels.index(label) if label in labels else likeliest, None
+    return likeliest, labels.index(other) if other in labels else int(logits.topk(2).indices[1])
+
+
+def margin_of(logits: torch.Tensor, of: Contrast) -> torch.Tensor:
+    """Of logits [..., labels]: the label's, less the other's if there is one."""
+    label, other = of
+    return logits[..., label] if other is None else logits[..., label] - logits[..., other]
 
 
 class Explainer:
@@ -53,14 +71,12 @@ class Explainer:
         self._tables = [table for table in _tables(self.model) if table.weight is self._embedding.weight]
         self.labels = checkpoint.labels_of(folder)
 
-    def _margin(self, ids: torch.Tensor, mask: torch.Tensor, labels: tuple[int, int]) -> torch.Tensor:
-        logits = self.model(input_ids=ids, attention_mask=mask).logits
-        margins: torch.Tensor = logits[:, labels[0]] - logits[:, labels[1]]
-        return margins
+    def _margin(self, ids: torch.Tensor, mask: torch.Tensor, labels: Contrast) -> torch.Tensor:
+        return margin_of(self.model(input_ids=ids, attention_mask=mask).logits, labels)
 
-    def explain(self, text: str, other: str | None = None) -> Explained:
+    def explain(self, text: str, other: str | None = None, label: str | None = None) -> Explained:
         """The prediction for a text, compared with another label: by default, and for one that the model does not know,
-        the second most likely.
+        the second most likely. Of a model that gives several, ``label``, by default the likeliest, against its absence.
 
         Tokens are masked by the tokenizer's mask token (its padding token if it has none); special ones stay.
         """
@@ -71,18 +87,15 @@ class Explainer:
         masked = torch.where(special, ids, self.mask_token())
         with torch.inference_mode():
             logits = self.model(input_ids=ids, attention_mask=mask).logits[0]
-            labels = (
-                int(logits.argmax()),
-                self.labels.index(other) if other in self.labels else int(logits.topk(2).indices[1]),
-            )
-            margin = float(logits[labels[0]] - logits[labels[1]])
+            labels = contrast(logits, self.model, self.labels, label, other)
+            margin = float(margin_of(logits, labels))
             masked_margin = float(self._margin(masked, mask, labels)[0])
         values, steps, error = self._attributed(ids, masked, mask, labels, margin - masked_margin)
         end = max((end for _, end in offsets), default=0)
         return Explained(
             _pieces(text, offsets, values),
             self.labels[labels[0]],
-            self.labels[labels[1]],
+            None if labels[1] is None else self.labels[labels[1]],
             round(margin, 6),
             round(masked_margin, 6),
             round(error, 6),
@@ -96,7 +109,7 @@ class Explainer:
         return int(tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.pad_token_id)
 
     def _attributed(
-        self, ids: torch.Tensor, masked: torch.Tensor, mask: torch.Tensor, labels: tuple[int, int], difference: float
+        self, ids: torch.Tensor, masked: torch.Tensor, mask: torch.Tensor, labels: Contrast, difference: float
     ) -> tuple[list[float], int, float]:
         """Attribution of each token, the steps taken until they were complete, and how far they are from it."""
         steps = self._section.steps
@@ -108,9 +121,9 @@ class Explainer:
             steps *= 2
 
     def integrated_gradients(
-        self, ids: torch.Tensor, masked: torch.Tensor, mask: torch.Tensor, labels: tuple[int, int], steps: int
+        self, ids: torch.Tensor, masked: torch.Tensor, mask: torch.Tensor, labels: Contrast, steps: int
     ) -> torch.Tensor:
-        """Attribution [tokens] of the margin between two labels, from ``masked`` to ``ids``, both [1, tokens].
+        """Attribution [tokens] of the margin, from ``masked`` to ``ids``, both [1, tokens].
 
         The path integral of the gradient is taken by Gauss-Legendre quadrature with ``steps`` points.
         """
@@ -124,9 +137,7 @@ class Explainer:
         attributions: torch.Tensor = (total * (end - start)).sum(dim=-1)[0].double()
         return attributions
 
-    def _gradients(
-        self, points: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, labels: tuple[int, int]
-    ) -> torch.Tensor:
+    def _gradients(self, points: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, labels: Contrast) -> torch.Tensor:
         """Gradient of the margin at each of ``points`` [points, tokens, hidden] in place of the embeddings."""
         points.requires_grad_(True)
         ids = ids.expand(len(points), -1)

@@ -23,6 +23,8 @@ class Mistake:
     id: str
     place: str
     confidence: float
+    answers: tuple[str, str]
+    """Predicted, and labelled."""
     explained: Explained
 
 
@@ -71,15 +73,12 @@ def page(
     suspects: Sequence[dict[str, object]],
     rows: int | None,
     images: Sequence[dict[str, object]] = (),
-    several: bool = False,
 ) -> str:
-    """The whole page; ``rows`` None: mistakes on images, not explained. ``several``: rows may have several labels, and
-    nothing is explained."""
+    """The whole page; ``rows`` None: mistakes on images, not explained."""
     template = environment(Path(__file__).parent / "page").get_template("explained.html")
     return template.render(
         mistakes=[(each, coloured(shown(each.explained.pieces))) for each in mistakes],
         suspects=suspects,
         rows=rows,
         images=images,
-        several=several,
     )

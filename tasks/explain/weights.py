@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from tasks.explain import Params
-from tasks.explain.attribution import Explained
+from tasks.explain.attribution import Explained, contrast, margin_of
 from tasks.modelling.checkpoints import checkpoint
 
 
@@ -23,26 +23,26 @@ class LinearExplainer:
         self.labels = checkpoint.labels_of(folder)
 
     @torch.inference_mode()
-    def explain(self, text: str, other: str | None = None) -> Explained:
+    def explain(self, text: str, other: str | None = None, label: str | None = None) -> Explained:
         """The prediction for a text, compared with another label: by default, and for one that the model does not
-        know, the second most likely. The addends of an n-gram are divided equally among its words, or its characters.
+        know, the second most likely. Of a model that gives several, ``label``, by default the likeliest, against its
+        absence. The addends of an n-gram are divided equally among its words, or its characters.
 
         They add up to the margin over that of a text without any known n-gram, which has the biases alone.
         """
         encoded = self.tokenizer(text, truncation=True, return_tensors="pt")
         ids, model = encoded["input_ids"], self.model
         logits, biases = model(**encoded).logits[0], model.classifier.bias
-        label = int(logits.argmax())
-        beside = self.labels.index(other) if other in self.labels else int(logits.topk(2).indices[1])
-        margin, without = (float(values[label] - values[beside]) for values in (logits, biases))
-        direction = model.classifier.weight[label] - model.classifier.weight[beside]
+        answer, beside = of = contrast(logits, model, self.labels, label, other)
+        margin, without = (float(margin_of(values, of)) for values in (logits, biases))
+        direction = margin_of(model.classifier.weight.T, of)
         added = (model.token_weights(ids, encoded["attention_mask"])[0] * (model.axes(ids[0]) @ direction)).tolist()
         values = _by_character(text, self.tokenizer.reader, added)
         error = abs(sum(values) - (margin - without)) / max(abs(margin - without), 1e-9)
         return Explained(
             _pieces(text, values),
-            self.labels[label],
-            self.labels[beside],
+            self.labels[answer],
+            None if beside is None else self.labels[beside],
             round(margin, 6),
             round(without, 6),
             round(error, 6),

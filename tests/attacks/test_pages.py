@@ -114,7 +114,10 @@ def cost(payload, folder):
 def explained(payload, folder):
     its = Explained([(payload, 2.0), (" call", -1.0), ("x", 0.001)], "spam", payload, 1.0, 0.0, 0.5, 8, False, payload)
     suspect = dict.fromkeys(("id", "label", "suggested", "begins"), payload) | {"quality": 0.1}
-    return written(folder / "explained.html", explained_page([Mistake(payload, payload, 0.9, its)], [suspect], 3))
+    return written(
+        folder / "explained.html",
+        explained_page([Mistake(payload, payload, 0.9, (payload, payload), its)], [suspect], 3),
+    )
 
 
 def data_docs(payload, folder):

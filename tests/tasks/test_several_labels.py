@@ -238,3 +238,68 @@ def test_the_report_counts_labels_and_names_no_majority():
     side = rows_from_table(rows.select(["label"]), None, None, "here", cells=MULTI)
     (of_labels,) = shares(side, side)
     assert {its["name"]: its["current"] for its in of_labels["lines"]} == {one.label: one.share for one in found}
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("kind", ["linear", "transformer"])
+def test_a_label_is_explained_against_its_absence(kind, request):
+    import torch
+
+    from tasks.explain import Params
+    from tasks.explain.attribution import Explainer
+    from tasks.explain.weights import LinearExplainer
+
+    folder, _ = request.getfixturevalue(kind)
+    explainer = (LinearExplainer if kind == "linear" else Explainer)(folder, Params())
+    text = splits()["test"]["text"][0].as_py()
+    for k, label in enumerate(LABELS):
+        found = explainer.explain(text, label=label)
+        with torch.inference_mode():
+            logits = explainer.model(**explainer.tokenizer(text, return_tensors="pt")).logits[0]
+        assert (found.predicted, found.other) == (label, None)
+        assert found.margin == pytest.approx(float(logits[k]), abs=1e-4)
+        added = sum(value for _, value in found.pieces)
+        assert added == pytest.approx(found.margin - found.masked_margin, rel=0.06, abs=1e-3)
+    assert explainer.explain(text).predicted == LABELS[int(logits.argmax())]
+
+
+@pytest.mark.proof
+def test_planted_mislabels_are_suspected_and_the_true_set_is_suggested():
+    from tasks.explain.suspects import suspects_of_several
+
+    rows = topics(400, 9)
+    texts, truth = rows["text"].to_pylist(), rows["label"].to_pylist()
+    planted = {i: MULTI.cell({*MULTI.labels(truth[i])} ^ {LABELS[i % 3]}) for i in range(5, 400, 33)}
+    cells = [planted.get(i, cell) for i, cell in enumerate(truth)]
+    found = suspects_of_several(texts, cells, 30, 5, 7)
+    hit = [one for one in found if one.row in planted]
+    assert len(hit) >= 0.75 * len(planted) and all(one.label == cells[one.row] for one in found)
+    assert sum(one.suggested == truth[one.row] for one in hit) >= 0.75 * len(hit)
+    assert [one.quality for one in found] == sorted(one.quality for one in found)
+    assert suspects_of_several(texts, cells, 0, 5, 7) == []
+
+
+def test_the_stage_explains_mistakes_and_lists_suspects(linear, tmp_path, monkeypatch):
+    from tasks.core import paths
+    from tasks.core.tables import write_table
+    from tasks.dataset import layout
+    from tasks.explain import EXPLAINED, SUSPECTS, Params
+    from tasks.explain.__main__ import explain_all, explain_text
+    from tasks.score import Params as Score
+    from tasks.score.predict import predict
+
+    monkeypatch.chdir(tmp_path)
+    paths.CLASSIFIER.parent.mkdir(parents=True)
+    paths.CLASSIFIER.symlink_to(linear[0])
+    for name, table in splits(held_out=120).items():
+        of = pa.array(["tickets.csv"] * len(table)), pa.array(range(len(table)))
+        write_table(table.append_column("source_file", of[0]).append_column("source_row", of[1]), layout.split(name))
+        if name == "test":
+            said = predict(table["text"].to_pylist(), paths.CLASSIFIER, Score()).table(table["id"])
+            write_table(said, layout.window("reference").scored)
+    found = explain_all(Params(mistakes=3, folds=3), 7, MULTI)
+    assert found["mistakes"] == 3 == found["complete"] and found["suspects"] > 0
+    page = EXPLAINED.read_text()
+    assert "gives wrongly, or misses" in page and "against it" in page and "labelled [" in page
+    assert SUSPECTS.read_text().count("[") >= 2 * found["suspects"]
+    explain_text("the soup and the bread", Params())

@@ -119,7 +119,7 @@ def test_nothing_from_a_text_becomes_part_of_the_page_and_digits_are_masked():
     evil = "<script>alert(1)</script>"
     its = Explained([(evil, 2.0), (" call 555", -1.0), ("x", 0.001)], "spam", evil, 1.0, 0.0, 0.5, 8, False, evil)
     html = page(
-        [Mistake(evil, evil, 0.9, its)],
+        [Mistake(evil, evil, 0.9, (evil, evil), its)],
         [dict.fromkeys(("id", "label", "suggested", "begins"), evil) | {"quality": 0.1}],
         3,
     )
