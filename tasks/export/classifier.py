@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import platform
 import shutil
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 
@@ -17,13 +19,16 @@ from tasks.core.extras import require_extra
 from tasks.core.files import read_json, replacing_folder, write_json
 from tasks.core.tables import read_table
 from tasks.dataset import layout
+from tasks.dataset.labels import Cells
 from tasks.export import EXPORT_REPORT, SAME_LABELS, Options
-from tasks.export.compare import Measured, agreement, batch_of, measure, with_onnx, with_torch
+from tasks.export.compare import Measured, batch_of, measure, with_onnx, with_torch
 from tasks.export.graph import PACKAGES, require_onnx, to_int8, to_onnx
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.checkpoints.head import needs_equal_lengths
 from tasks.modelling.checkpoints.inspection import CONFIG, WEIGHTS
+from tasks.modelling.decision import thresholds_in
 from tasks.modelling.targets import registry
+from tasks.statistics.measures import Floats
 
 GRAPH, INT8 = "model.onnx", "model.int8.onnx"
 
@@ -35,7 +40,8 @@ def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> 
     tokenizer, model = checkpoint.load_trained(classifier)
     texts = rows["text"].to_pylist()
     labels = checkpoint.labels_of(classifier)
-    truth = [labels.index(label) for label in rows["label"].to_pylist()]
+    config = read_json(classifier / CONFIG)
+    target, thresholds = registry.of_config(config), thresholds_in(config)
 
     with replacing_folder(folder) as part:
         example = batch_of(tokenizer, [texts[0], f"{texts[0]} {texts[-1]}"])
@@ -48,7 +54,13 @@ def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> 
         batch_size = 1 if needs_equal_lengths(model) else options.batch_size
         forms = measure(runs, tokenizer, texts, batch_size, options.repeat)
         sizes = {name: file.stat().st_size for name, file in {"torch": classifier / WEIGHTS, **files}.items()}
-        metrics = {name: _metrics(form, forms["torch"], truth, sizes[name]) for name, form in forms.items()}
+        shares = {name: target.probabilities(form.logits) for name, form in forms.items()}
+        said = {name: Said(its, target.answers(its, labels, thresholds)) for name, its in shares.items()}
+        truth, written = rows["label"].to_pylist(), Cells(target.task)
+        metrics = {
+            name: _speed(form, sizes[name]) | said[name].metrics(said["torch"], truth, written)
+            for name, form in forms.items()
+        }
         _refuse_other_labels(metrics["onnx"])
         kept, why = (False, unfit) if unfit else keep_int8(metrics["onnx"], metrics["onnx int8"])
         if not kept:
@@ -59,24 +71,41 @@ def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> 
     return {"rows": len(texts), "forms": metrics, "int8": {"kept": kept, "why": why}, "machine": _machine(options)}
 
 
-def _metrics(form: Measured, reference: Measured, truth: list[int], size: int) -> dict[str, float]:
-    from sklearn.metrics import accuracy_score, f1_score
+@dataclass(frozen=True)
+class Said:
+    """What one form says of the test rows."""
 
-    found = form.logits.argmax(1)
+    probability: Floats
+    """[rows, labels]"""
+    answers: list[str]
+    """As the column ``prediction`` has them, [rows]."""
+
+    def metrics(self, trained: Said, truth: list[str], written: Cells) -> dict[str, float]:
+        """How far it agrees with the trained model, and with the labels; a set of labels is right as a whole."""
+        from sklearn.metrics import accuracy_score, f1_score
+
+        labels = sorted(written.count([*truth, *self.answers]))
+        both = [written.holds(cells, labels) if written.several else cells for cells in (truth, self.answers)]
+        return {
+            "same_labels": float(accuracy_score(trained.answers, self.answers)),
+            "largest_difference": float(np.abs(self.probability - trained.probability).max()),
+            "accuracy": float(accuracy_score(truth, self.answers)),
+            "macro_f1": float(f1_score(*both, average="macro")),
+        }
+
+
+def _speed(form: Measured, size: int) -> dict[str, float]:
     return {
         "megabytes": round(size / 1e6, 2),
         "milliseconds": round(form.milliseconds, 2),
         "rows_per_second": round(form.rows_per_second, 1),
-        **agreement(form.logits, reference.logits),
-        "accuracy": float(accuracy_score(truth, found)),
-        "macro_f1": float(f1_score(truth, found, average="macro")),
     }
 
 
 def _refuse_other_labels(metrics: dict[str, float]) -> None:
     if metrics["same_labels"] < SAME_LABELS:
         raise UserError(
-            f"the exported graph predicts the trained model's label on {metrics['same_labels']:.2%} of the test rows, "
+            f"the exported graph predicts the trained model's answer on {metrics['same_labels']:.2%} of the test rows, "
             f"less than {SAME_LABELS:.1%}: nothing was written"
         )
 
@@ -117,10 +146,6 @@ def export_classifier(folder: Path, options: Options) -> dict[str, Any]:
     recorded.require_output(paths.CLASSIFIER)
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} is for images: only text models can be exported")
-    if (target := registry.of_config(read_json(paths.CLASSIFIER / CONFIG))).task != "single_label":
-        raise UserError(
-            f"a model of task: {target.task} is not exported yet: load {paths.CLASSIFIER} with transformers"
-        )
     rows = read_table(layout.split("test"), ["text", "label"])
     if not len(rows):
         raise UserError(f"{layout.split('test')} has no rows to compare the export on")

@@ -15,7 +15,6 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from tasks.export.graph import INPUTS, require_onnx
-from tasks.modelling.decision import softmax
 
 Logits = npt.NDArray[np.float64]
 Batch = dict[str, npt.NDArray[np.int64]]
@@ -103,11 +102,3 @@ def _alternating(
             logits[name].append(run(batch))
             seconds[name].append(perf_counter() - start)
     return {name: np.concatenate(parts).astype(np.float64) for name, parts in logits.items()}, seconds
-
-
-def agreement(found: Logits, expected: Logits) -> dict[str, float]:
-    """Share of rows with the same label, and the largest difference of a probability."""
-    return {
-        "same_labels": float(np.mean(found.argmax(1) == expected.argmax(1))),
-        "largest_difference": float(np.abs(softmax(found) - softmax(expected)).max()),
-    }

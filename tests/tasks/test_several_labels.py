@@ -303,3 +303,27 @@ def test_the_stage_explains_mistakes_and_lists_suspects(linear, tmp_path, monkey
     assert "gives wrongly, or misses" in page and "against it" in page and "labelled [" in page
     assert SUSPECTS.read_text().count("[") >= 2 * found["suspects"]
     explain_text("the soup and the bread", Params())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["linear", "transformer"])
+def test_a_graph_answers_as_the_model_does(kind, request, tmp_path):
+    from sklearn.metrics import f1_score
+
+    from tasks.export import Options
+    from tasks.export.classifier import export
+    from tasks.score import Params as Score
+    from tasks.score.predict import predict
+
+    pytest.importorskip("onnxscript")
+    folder, test = request.getfixturevalue(kind)[0], splits()["test"]
+    found = export(folder, test, tmp_path / "onnx", Options(repeat=2, threads=1))["forms"]
+    said = predict(test["text"].to_pylist(), folder, Score()).answers
+    truth = test["label"].to_pylist()
+    for form in ("torch", "onnx"):
+        assert found[form]["same_labels"] >= 0.995 and found[form]["largest_difference"] < 1e-4
+        assert found[form]["accuracy"] == pytest.approx(
+            np.mean([a == b for a, b in zip(truth, said, strict=True)]), abs=0.02
+        )
+    expected = f1_score(*(MULTI.holds(cells, LABELS) for cells in (truth, said)), average="macro")
+    assert found["torch"]["macro_f1"] == pytest.approx(expected, abs=1e-6)

@@ -14,7 +14,7 @@ from tasks.core.params import Model
 from tasks.export import SAME_LABELS, Options, compare
 from tasks.export import classifier as exporting
 from tasks.export.classifier import export, table
-from tasks.export.compare import agreement, batch_of, measure
+from tasks.export.compare import batch_of, measure
 from tasks.export.graph import require_onnx
 from tasks.finetune import Params
 from tasks.finetune.transformer import finetune, write_classifier
@@ -89,7 +89,7 @@ def test_a_graph_with_other_labels_is_not_written_and_the_last_one_stays(exporte
     before = {file.name: file.read_bytes() for file in target.iterdir()}
     honest = compare.with_onnx
     monkeypatch.setattr(exporting, "with_onnx", lambda file, threads: lambda batch: -honest(file, threads)(batch))
-    with pytest.raises(UserError, match=r"label on \d+\.\d+% of the test rows, less than 99.5%: nothing was written"):
+    with pytest.raises(UserError, match=r"answer on \d+\.\d+% of the test rows, less than 99.5%: nothing was written"):
         export(classifier, mails(24, 2), target, FEW)
     assert {file.name: file.read_bytes() for file in target.iterdir()} == before
 
@@ -120,4 +120,3 @@ def test_rows_come_back_in_their_order(exported):
     found = measure({"torch": compare.with_torch(model)}, tokenizer, texts, 4, 2)["torch"].logits
     expected = [compare.with_torch(model)(batch_of(tokenizer, [text]))[0] for text in texts]
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert agreement(found, found) == {"same_labels": 1.0, "largest_difference": 0.0}
