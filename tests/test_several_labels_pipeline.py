@@ -40,7 +40,7 @@ def test_it_is_trained_promoted_succeeded_and_reported(tmp_path, tiny_checkpoint
     assert first["accuracy"] > 0.7 and first["confusion"] is None
     page = (folder / "reports/index.html").read_text()
     assert "Subset accuracy" in page and "“food”" in page
-    assert '<th scope="row">food</th>' in (folder / "reports/drift.html").read_text(), "shares are of labels, not of sets"
+    assert '<th scope="row">food</th>' in (folder / "reports/drift.html").read_text(), "shares of labels, not of sets"
     commit(folder)
     assert "promoted" in run(folder, "driftline", "promote").stdout
     windows(folder, "2024-01-18")

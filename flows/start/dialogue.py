@@ -25,7 +25,7 @@ def show(found: Proposal) -> None:
 def agreed(found: Proposal, yes: bool) -> bool:
     """Whether to write the proposal. UserError where it takes a person to settle something, and nobody can be asked."""
     if yes and found.roles.unsettled:
-        raise UserError(f"nothing is written: {found.roles.unsettled[0]}")
+        raise UserError(f"params.yaml is not written: {found.roles.unsettled[0]}")
     if yes:
         return True
     if not sys.stdin.isatty():

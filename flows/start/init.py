@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -89,14 +90,25 @@ def bring(files: Sequence[Path]) -> Path:
 
 
 def _copy(files: Sequence[Path], source: Path) -> None:
+    """Unless an earlier call has, which may have ended in a question. UserError: something else is there."""
+    targets = {file: source / file.name if len(files) > 1 else source for file in files}
     if source.exists():
-        raise UserError(f"{source} exists already: name it, or move it away")
+        if all(_same(file, target) for file, target in targets.items()):
+            return
+        raise UserError(f"{source} exists already, with other content: name it, or move it away")
     if len(files) > 1:
         source.mkdir(parents=True)
-    for file in files:
-        target = source / file.name if len(files) > 1 else source
+    for file, target in targets.items():
         (shutil.copytree if file.is_dir() else shutil.copy2)(file, target)
     print(f"copied to {source}")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files have the same content, or two folders the same files."""
+    if one.is_file():
+        return other.is_file() and filecmp.cmp(one, other, shallow=False)
+    names = [{path.relative_to(top) for path in top.rglob("*") if path.is_file()} for top in (one, other)]
+    return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
 
 
 def _track(source: Path) -> None:

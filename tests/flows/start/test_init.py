@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from flows.start import init
 from flows.start.trial import ROWS, spread
 from tasks.core import params
+from tasks.core.errors import UserError
 from tasks.dataset.windows import load as load_windows
 from tasks.ingest.windows import within
 from tests.support.real_pipeline import make, run
@@ -85,3 +86,25 @@ def test_windows_meet_and_hold_every_dated_row(days):
     reference, current = (within(times, window).to_pylist() for window in (windows.reference, windows.current))
     assert [a + b for a, b in zip(reference, current, strict=True)] == [1] * 100
     assert 15 <= sum(current) <= 40
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_copy_that_an_earlier_call_made_is_taken_and_other_content_is_not_overwritten(tmp_path, monkeypatch, several):
+    repository = tmp_path / "mails"
+    (repository / "data").mkdir(parents=True)
+    (tmp_path / "given").mkdir()
+    files = [tmp_path / "given" / name for name in (("a.csv", "b.csv") if several else ("a.csv",))]
+    for file in files:
+        file.write_text("text,label\nhello,ham\n")
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(init, "_track", lambda _: None)
+    source = init.bring(files)
+    assert init.bring(files) == source  # asked again, with --label
+    files[-1].write_text("text,label\nhello,spam\n")
+    with pytest.raises(UserError, match="exists already, with other content"):
+        init.bring(files)
+    held = [
+        path.read_text()
+        for path in ([repository / source / file.name for file in files] if several else [repository / source])
+    ]
+    assert held == ["text,label\nhello,ham\n"] * len(files)
