@@ -31,7 +31,7 @@ def origin(tmp_path, monkeypatch):
 
 def made(folder):
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
-    git(folder, "commit", "-q", "--allow-empty", "-m", "x")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "x", environment=IDENTITY)
     return folder
 
 
