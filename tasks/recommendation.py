@@ -93,5 +93,4 @@ def recommendation(drift: Record) -> str:
         "estimated held": "accuracy held by the estimate: label a few rows to be sure",
         "unknown": "",
     }[found.answer]
-    joint = ", but" if "held" in found.answer else " and"
-    return f"{what}{joint} {then}" if then else what
+    return f"{what} and {then}" if then else what

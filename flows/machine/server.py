@@ -162,7 +162,15 @@ def some_server() -> Iterator[None]:
         listening = stack.enter_context(socket.create_server((LOOPBACK, 0)))
         here = f"http://{LOOPBACK}:{listening.getsockname()[1]}/api"
         stack.enter_context(_running(listening, here, Login.new(), EMBEDDED))
+        stack.callback(_send_logs)
         yield
+
+
+def _send_logs() -> None:
+    """While the server is there: what is left is tried again and again when the process ends, and then said to fail."""
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=5)
 
 
 @contextmanager

@@ -128,8 +128,10 @@ class Tail(Frozen):
             return f"cannot be told with {_windows(self.past)}: {MIN_PAST} are needed"
         if self.by == "rows alone":
             return f"held against the chance of its rows alone: {_windows(self.past)}, {MIN_PAST} are needed for more"
-        how = "by rank" if self.by == "rank" else f"by a prediction interval; by rank from {self.rank_needs} on"
-        return f"beside {_windows(self.past)}, {how}: p {self.p:.2g}, alarm from {self.level:.2g}"
+        how = (
+            "by rank" if self.by == "rank" else f"by a prediction interval (by rank from {self.rank_needs} windows on)"
+        )
+        return f"beside {_windows(self.past)}, {how}: p {self.p:.2g}, an alarm at {self.level:.2g} or less"
 
 
 class Harm(Frozen):
@@ -153,7 +155,7 @@ class Harm(Frozen):
         """In a line."""
         if self.loss is None or self.by is None:
             return "harmful: cannot be told: accuracy is neither measured nor predicted"
-        said = "yes" if self.holds else "not shown"
+        said = "yes" if self.holds else "no" if self.loss.high < tolerated else "not shown"
         lost = f"{self.by} loss of accuracy {self.loss.value:+.3f} [{self.loss.low:+.3f}, {self.loss.high:+.3f}]"
         words = f"harmful: {said}: {lost}, {tolerated:g} tolerated; {UNSEEN[self.by]}"
         if self.corrected_by:

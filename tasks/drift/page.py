@@ -96,7 +96,9 @@ def _page(
         title=recommendation(verdict) if verdict["signals"] else title,
         word=title,
         linked=linked,
-        tone="alarm" if accuracy(verdict).answer == "lost" else tone,
+        tone={"lost": "alarm", "held": "notice"}.get(accuracy(verdict).answer, tone)
+        if verdict["significant"]
+        else tone,
         accuracy=accuracy(verdict).text,
         dates={"reference": dates(sides[0]), "current": dates(sides[1])},
         shares=list(shares(*sides)),

@@ -108,3 +108,10 @@ def test_a_copy_that_an_earlier_call_made_is_taken_and_other_content_is_not_over
         for path in ([repository / source / file.name for file in files] if several else [repository / source])
     ]
     assert held == ["text,label\nhello,ham\n"] * len(files)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"), [("good phone", 32), ("评论" * 60, 256), ("word " * 40, 64), ("これは良い" * 10, 128)]
+)
+def test_texts_without_spaces_are_as_long_as_their_signs(text, length):
+    assert init._length(pa.chunked_array([[text] * 20])) == length
