@@ -31,7 +31,7 @@ from tasks.core.params import Section
 from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, read_table, write_table
 from tasks.dataset import layout
-from tasks.dataset.labels import SINGLE, Cells, cells
+from tasks.dataset.labels import SINGLE, LabelFormat, label_format
 from tasks.dataset.schema import PIXELS, TEXTS, TOKENS
 from tasks.modelling import pixels
 from tasks.modelling.checkpoints import checkpoint, families, versions, watched
@@ -71,7 +71,7 @@ def prepared(source: checkpoint.Checkpoint, section: Params) -> PreTrainedTokeni
     return tokenizer
 
 
-def label_ids(splits: dict[str, pa.Table], cells: Cells = SINGLE) -> dict[str, int]:
+def label_ids(splits: dict[str, pa.Table], cells: LabelFormat = SINGLE) -> dict[str, int]:
     """The id of each label of train, in alphabetical order."""
     labels = sorted(cells.count(splits["train"]["label"].to_pylist()))
     if len(labels) < (1 if cells.several else 2):
@@ -83,7 +83,7 @@ def label_ids(splits: dict[str, pa.Table], cells: Cells = SINGLE) -> dict[str, i
     return {label: i for i, label in enumerate(labels)}
 
 
-def learnable(splits: dict[str, pa.Table], labels: Collection[str], cells: Cells = SINGLE) -> dict[str, pa.Table]:
+def learnable(splits: dict[str, pa.Table], labels: Collection[str], cells: LabelFormat = SINGLE) -> dict[str, pa.Table]:
     """The rows of each split whose label train has: the model cannot answer any other, and ``evaluate`` counts them as
     wrong. Where no validation row is left, train rows take their place, so that there is a loss to follow. Rows of
     several labels all stay; a label that train lacks is left out of theirs."""
@@ -103,7 +103,7 @@ def learnable(splits: dict[str, pa.Table], labels: Collection[str], cells: Cells
     return known
 
 
-def _say_lacking(splits: dict[str, pa.Table], labels: Collection[str], cells: Cells) -> None:
+def _say_lacking(splits: dict[str, pa.Table], labels: Collection[str], cells: LabelFormat) -> None:
     """Print how many rows have a label that is left out."""
     for name, table in splits.items():
         rows = sum(not set(cells.labels(cell)) <= set(labels) for cell in table["label"].to_pylist())
@@ -111,14 +111,16 @@ def _say_lacking(splits: dict[str, pa.Table], labels: Collection[str], cells: Ce
             print(f"{name}: {rows} of {len(table)} rows have labels that train lacks, which are left out")
 
 
-def with_numbers(table: pa.Table, columns: Sequence[Any], ids: dict[str, int], schema: pa.Schema, cells: Cells) -> Any:
+def with_numbers(
+    table: pa.Table, columns: Sequence[Any], ids: dict[str, int], schema: pa.Schema, cells: LabelFormat
+) -> Any:
     """The table of ids, ``columns`` and the numbers of the labels."""
     place, kind = schema.get_field_index("label"), cells.numbers_type()
     schema = schema.set(place, schema.field(place).with_type(kind))
     return pa.table([table["id"], *columns, cells.numbers(table["label"].to_pylist(), list(ids))], schema=schema)
 
 
-def write_labels(ids: dict[str, int], folder: Path, cells: Cells) -> None:
+def write_labels(ids: dict[str, int], folder: Path, cells: LabelFormat) -> None:
     """``labels.json``: the labels in order, and the task where a row may have several."""
     write_json({"labels": list(ids)} | ({"task": cells.task} if cells.several else {}), folder / "labels.json")
 
@@ -128,7 +130,7 @@ def tokens(
     name: str,
     tokenizer: PreTrainedTokenizerFast,
     ids: dict[str, int],
-    cells: Cells = SINGLE,
+    cells: LabelFormat = SINGLE,
 ) -> tuple[pa.Table, int]:
     """The rows of one split as schema.TOKENS, in order, and how many were truncated."""
     rows: list[list[int]] = []
@@ -163,7 +165,7 @@ def metrics(table: pa.Table, truncated: int, tokenizer: PreTrainedTokenizerFast)
 
 
 def tokenize(
-    splits: dict[str, pa.Table], tokenizer: PreTrainedTokenizerFast, folder: Path, cells: Cells = SINGLE
+    splits: dict[str, pa.Table], tokenizer: PreTrainedTokenizerFast, folder: Path, cells: LabelFormat = SINGLE
 ) -> dict[str, object]:
     """Write ``folder`` and return its metrics by split; ``cells``: how labels are written."""
     ids = label_ids(splits, cells)
@@ -179,7 +181,9 @@ def tokenize(
     return found
 
 
-def as_texts(splits: dict[str, pa.Table], kind: Modality, folder: Path, cells: Cells = SINGLE) -> dict[str, object]:
+def as_texts(
+    splits: dict[str, pa.Table], kind: Modality, folder: Path, cells: LabelFormat = SINGLE
+) -> dict[str, object]:
     """The same for a family that finds its own tokens, as the whole texts."""
     if kind == "image":
         raise UserError(
@@ -236,7 +240,7 @@ def print_shares(name: str, shares: dict[str, int | float]) -> None:
 
 def main() -> None:
     """Run the stage on the repository's paths."""
-    section, model, written = params.load(Params, "tokenize"), params.general().model, cells()
+    section, model, written = params.load(Params, "tokenize"), params.general().model, label_format()
     watched.refuse_unwatched("model.name", model.name, "tokenize")
     versions.print_differing()
     kind = modality(columns_of(layout.split("train")))

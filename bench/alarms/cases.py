@@ -18,7 +18,7 @@ from flows.runs.figures import figures, verdict_on
 from flows.runs.metrics import DriftVerdict
 from flows.runs.run_record import Measured
 from flows.windows.ranges import TimeRange
-from flows.windows.verdict import HALF_WIDTHS, Loss, PastWindow, WindowVerdict, Z
+from flows.windows.verdict import Loss, PastWindow, WindowVerdict, corrected
 
 HARM = 0.02
 """The loss of accuracy that harms, as ``tolerated_loss`` by default."""
@@ -70,10 +70,9 @@ def cases(stream: Stream) -> list[Case]:
     """Of all watches of a stream that are known."""
     watches = kept_watches(stream)
     others = Others(evidently_said(), nanny_alerts())
-    residuals: list[tuple[str, float]] = []  # of first windows, by the end of the window
     found = []
     for kept in watches:
-        found += list(_watch(stream, kept, watches, others, residuals))
+        found += list(_watch(stream, kept, watches, others))
     return found
 
 
@@ -82,10 +81,9 @@ def _watch(
     kept: dict[str, Any],
     watches: Sequence[dict[str, Any]],
     others: Others,
-    residuals: list[tuple[str, float]],
 ) -> Iterator[Case]:
     past: list[PastWindow] = []
-    before: list[tuple[Loss, float]] = []  # measured and predicted, of this watch's windows so far
+    last: float | None = None  # measured loss
     name = f"{stream.file}/{kept['watch']}"
     for step, one in enumerate(kept["windows"]):
         drift = DriftVerdict.of(one["drift"], "kept")
@@ -95,11 +93,11 @@ def _watch(
         measured = Measured(accuracy=now, interval=(low, high), rows=one["rows"], of=one["rows"], over="all rows")
         known = figures(drift, measured)
         assert known.measured and known.predicted
-        dated = [] if window is None else [r for ended, r in residuals if ended <= window.since.isoformat()]
+        settled, _ = corrected(known.predicted, past)
         estimates = {
             "CBPE": known.predicted.value,
-            "last measured": before[-1][0].value if before else None,
-            "corrected": known.predicted.value + _residual(before, dated),
+            "last measured": last,
+            "corrected": settled.value,
             "newer model": _newer(kept, one, watches) if step else None,
         }
         yield Case(
@@ -112,42 +110,18 @@ def _watch(
             estimates,
             {
                 **_rings(verdict, drift, others.of(name, one["name"]), estimates),
-                "CBPE ≥ 2 points, above 0": _surely(known.predicted.value, _error(known.predicted)),
-                "corrected ≥ 2 points, above 0": _surely(
-                    estimates["corrected"] or 0.0, math.hypot(_error(known.predicted), _spread(before))
-                ),
+                "CBPE ≥ 2 points, above 0": _surely(known.predicted),
+                "corrected ≥ 2 points, above 0": _surely(settled),
             },
         )
-        before.append((known.measured, known.predicted.value))
+        last = known.measured.value
         if window:
             past.append(PastWindow(window, known, f"{kept['watch']}-{step}"))
-            if step == 0:
-                residuals.append((window.until.isoformat(), known.measured.value - known.predicted.value))
 
 
-def _residual(before: Sequence[tuple[Loss, float]], first: Sequence[float]) -> float:
-    """How much more was lost than predicted: the mean over this watch's windows, else over earlier models' first."""
-    own = [loss.value - predicted for loss, predicted in before]
-    return float(np.mean(own or first or [0.0]))
-
-
-def _spread(before: Sequence[tuple[Loss, float]]) -> float:
-    """The standard error of the next residual about the mean of those so far: chance of their rows at least."""
-    if not before:
-        return 0.0
-    own = [loss.value - predicted for loss, predicted in before]
-    rows = np.mean([_error(loss) ** 2 for loss, _ in before])
-    between = np.var(own, ddof=1) if len(own) > 1 else 0.0
-    return math.sqrt(max(rows, between) * (1 + 1 / len(own)))
-
-
-def _error(loss: Loss) -> float:
-    return (loss.high - loss.low) / HALF_WIDTHS
-
-
-def _surely(value: float, error: float) -> bool:
+def _surely(loss: Loss) -> bool:
     """The truth's own rule on a prediction: 2 points, and a 95 % interval above 0."""
-    return value >= HARM and value - Z * error > 0
+    return loss.value >= HARM and loss.low > 0
 
 
 def _newer(kept: dict[str, Any], one: dict[str, Any], watches: Sequence[dict[str, Any]]) -> float | None:

@@ -17,7 +17,7 @@ from flows.runs import workspace
 from flows.runs.old_params import section_today, windows_of
 from flows.windows.ranges import TimeRange
 from tasks.core import paths
-from tasks.dataset.labels import cells
+from tasks.dataset.labels import label_format
 from tasks.ingest import Params, windows
 from tasks.ingest.__main__ import read_window
 
@@ -49,7 +49,9 @@ def _with_rows(ranges: Sequence[TimeRange]) -> list[TimeRange]:
     own = asked.current
     asked = asked.model_copy(update={"current": own.model_copy(update=whole)})
     try:
-        rows, _ = read_window(windows.plan("current", asked, section_today(Params, "ingest", paths.PARAMS), cells()))
+        rows, _ = read_window(
+            windows.plan("current", asked, section_today(Params, "ingest", paths.PARAMS), label_format())
+        )
     except windows.EmptyWindow:
         return []
     limits = {one: own.model_copy(update={"from_": one.since, "until": one.until}) for one in ranges}

@@ -18,17 +18,15 @@ from tasks.core.errors import UserError
 from tasks.core.rows import modality
 from tasks.core.tables import in_order_of, read_table
 from tasks.dataset import layout
-from tasks.dataset.labels import Cells
+from tasks.dataset.labels import LabelFormat
 from tasks.evaluate import Params, Slices
 from tasks.evaluate.__main__ import evaluate, labels_of
-from tasks.images import thumbnail
-from tasks.redaction import excerpt
+from tasks.report.answers import shown
 
 MIN_ROWS = 30
 """Of both runs' test rows: fewer tell no difference that a person would act on."""
 NO_SLICES = Slices(text_length=False, time=False, script=False, image=False, words=False, worst=0)
 EXAMPLES = 3  # of each change
-CHARACTERS = 300
 SCORED = layout.window("reference").scored
 
 
@@ -90,7 +88,7 @@ def paired(one: Run, other: Run) -> Paired:
             f"their test splits share {len(common)} of {len(tests[0])} and {len(tests[1])} rows; "
             f"a comparison needs {MIN_ROWS} that neither was trained on"
         )
-    cells = Cells(one.params.get("task", "single_label"))
+    cells = LabelFormat(one.params.get("task", "single_label"))
     if other.params.get("task", "single_label") != cells.task:
         raise UserError("one gives a row a label, the other a list of them")
     said = _of_rows(answers, common)
@@ -153,11 +151,7 @@ def _changed(
     column = modality(rows.column_names)
     for (label, *answers), its in sorted(places.items(), key=lambda pair: (-len(pair[1]), pair[0])):
         surest = sorted(its, key=lambda i: (-max(sides[i] for sides in confidences), i))[:EXAMPLES]
-        examples = tuple(_example(rows[column][i].as_py(), (confidences[0][i], confidences[1][i])) for i in surest)
+        examples = tuple(
+            Example(*shown(rows[column][i].as_py()), (confidences[0][i], confidences[1][i])) for i in surest
+        )
         yield Changed(label, (answers[0], answers[1]), len(its), examples)
-
-
-def _example(content: str | bytes | None, confidences: tuple[float, float]) -> Example:
-    if isinstance(content, bytes):
-        return Example(f"an image of {len(content):,} bytes", thumbnail(content), confidences)
-    return Example(excerpt(content or "", CHARACTERS), None, confidences)

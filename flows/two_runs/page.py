@@ -16,6 +16,7 @@ from tasks.html.templates import environment
 from tasks.report import charts
 from tasks.report.phrases import count, figure, signed
 from tasks.report.render import FILTERS, MEASURES, PAGE, POLICY, measure_titles
+from tasks.report.standing import listed
 
 TEMPLATE = "page.html"
 LESS_IS_BETTER = frozenset({"log_loss", "calibration_error"})
@@ -132,7 +133,7 @@ def decision(found: list[Measure], paired: Paired | None, why: str) -> tuple[str
 
 
 def _listed(found: list[Measure]) -> str:
-    return " and ".join([", ".join(one.title for one in found[:-1])] * (len(found) > 1) + [found[-1].title])
+    return listed(tuple(one.title for one in found))
 
 
 def page(one: Side, other: Side) -> str:

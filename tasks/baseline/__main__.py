@@ -14,14 +14,14 @@ from tasks.core.files import replacing_folder, write_metrics
 from tasks.core.rows import modality
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
-from tasks.dataset.labels import SINGLE, Cells, cells
+from tasks.dataset.labels import SINGLE, LabelFormat, label_format
 from tasks.modelling.decision import Rule
 from tasks.modelling.linear import folder, pixels
 from tasks.modelling.linear.fitting import Labelled, fit
 from tasks.modelling.targets.registry import TARGETS
 
 
-def labelled(table: pa.Table, labels: list[str], cells: Cells = SINGLE) -> Labelled:
+def labelled(table: pa.Table, labels: list[str], cells: LabelFormat = SINGLE) -> Labelled:
     """The texts of the rows that can be learnt: of one label each, those that have one of these labels."""
     if not cells.several:
         table = table.filter(pc.is_in(table["label"], value_set=pa.array(labels, pa.string())))
@@ -30,7 +30,7 @@ def labelled(table: pa.Table, labels: list[str], cells: Cells = SINGLE) -> Label
 
 
 def fit_baseline(
-    train: pa.Table, validation: pa.Table, section: Params, seed: int, cells: Cells = SINGLE
+    train: pa.Table, validation: pa.Table, section: Params, seed: int, cells: LabelFormat = SINGLE
 ) -> dict[str, Any]:
     """Write ``models/baseline`` and return its metrics; ``cells``: how labels are written."""
     if modality(train.column_names) == "image":
@@ -57,7 +57,7 @@ def main() -> None:
     """Run the stage on the repository's paths."""
     kind = modality(columns_of(layout.split("train")))
     train, validation = (read_table(layout.split(name), [kind, "label"]) for name in ("train", "validation"))
-    metrics = fit_baseline(train, validation, params.load(Params, "baseline"), params.general().seed, cells())
+    metrics = fit_baseline(train, validation, params.load(Params, "baseline"), params.general().seed, label_format())
     write_metrics(metrics, paths.metrics("baseline"))
     if chosen := metrics.get("chosen"):
         print(

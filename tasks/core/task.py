@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 Task = Literal["single_label", "multi_label"]
-TASKS: tuple[Task, ...] = get_args(Task)
 
 NOT_TAKEN: Mapping[Task, Mapping[str, object]] = {
     "single_label": {"ingest.label_separator": None},

@@ -21,7 +21,7 @@ from tasks.core.task import Task
 
 
 @dataclass(frozen=True)
-class Cells:
+class LabelFormat:
     """How a task writes labels."""
 
     task: Task
@@ -76,10 +76,14 @@ class Cells:
                     found[i, place[label]] = True
         return found
 
+    def matrix(self, cells: Sequence[str]) -> NDArray[np.float64] | None:
+        """Which labels each of some cells holds, 0 or 1, [cells, labels]; None where a cell is a label."""
+        return self.holds(cells, sorted(self.count(cells))).astype(np.float64) if self.several else None
 
-SINGLE, MULTI = Cells("single_label"), Cells("multi_label")
+
+SINGLE, MULTI = LabelFormat("single_label"), LabelFormat("multi_label")
 
 
-def cells() -> Cells:
+def label_format() -> LabelFormat:
     """How ``params.yaml``'s task writes labels."""
-    return Cells(params.general().task)
+    return LabelFormat(params.general().task)

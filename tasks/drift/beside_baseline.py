@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tasks.dataset import labels
 from tasks.drift.estimates import labelled
 from tasks.drift.performance import MIN_LABELLED
 from tasks.drift.rows import Rows
-from tasks.statistics.measures import RESAMPLES, Cells, Counts, Floats, cells, interval
+from tasks.statistics.measures import cells, interval
 
 DIGITS = 6
 
@@ -24,11 +23,8 @@ def beside_baseline(current: Rows, baseline: Sequence[str], seed: int) -> dict[s
         return None
     truth, model = (current.categories[name][known].tolist() for name in ("label", "prediction"))
     beside = [baseline[i] for i in known.tolist()]
-    counted: Cells | Sets = (
-        Sets(current.cells, truth, model, beside)
-        if current.cells.several
-        else cells(sorted({*truth, *model, *beside}), truth, model, beside)
-    )
+    answers = sorted({*truth, *model, *beside})
+    counted = cells(answers, truth, model, beside, holds=current.cells.matrix(answers))
     whole, drawn = counted.counts[None], counted.resampled(seed)
     found: dict[str, Any] = {"rows": len(known), "baseline": {}, "difference": {}, "interval": {}}
     for name, measure, options in (
@@ -40,36 +36,3 @@ def beside_baseline(current: Rows, baseline: Sequence[str], seed: int) -> dict[s
         found[name], found["baseline"][name], found["difference"][name] = own, its, round(own - its, DIGITS)
         found["interval"][name] = [round(end, DIGITS) for end in ends]
     return found
-
-
-class Sets:
-    """The same of rows that may have several labels: accuracy of a row's whole set, and macro-F1 over the labels."""
-
-    def __init__(self, written: labels.Cells, truth: list[str], *predictions: list[str]) -> None:
-        names = sorted({*written.count(truth), *(label for each in predictions for label in written.count(each))})
-        self._truth, *self._given = (written.holds(each, names).astype(np.float64) for each in (truth, *predictions))
-        self.counts = np.ones(len(truth), np.int64)
-
-    def resampled(self, seed: int, times: int = RESAMPLES) -> Counts:
-        """Bootstrap counts, [times, rows]."""
-        rows = len(self.counts)
-        return np.random.default_rng(seed).multinomial(rows, self.counts / rows, size=times)
-
-    def accuracy(self, model: int, counts: Counts) -> Floats:
-        """Under each row of ``counts`` [n, rows]: [n]."""
-        right: Floats = counts @ (self._given[model] == self._truth).all(axis=1) / counts.sum(axis=-1)
-        return right
-
-    def macro_f1(self, model: int, counts: Counts, resample: bool = False) -> Floats:
-        """Mean over the labels that are true or given of some row, [n]; one that a ``resample`` lacks keeps its F1."""
-        scores = self._f1(model, counts)
-        if resample:
-            scores = np.where(np.isnan(scores), self._f1(model, self.counts[None]), scores)
-        mean: Floats = np.nanmean(scores, axis=-1)
-        return mean
-
-    def _f1(self, model: int, counts: Counts) -> Floats:
-        given, weights = self._given[model], counts.astype(np.float64)
-        together = weights @ self._truth + weights @ given
-        scores: Floats = 2 * (weights @ (self._truth * given)) / np.where(together == 0, np.nan, together)
-        return scores

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 
 from tasks.core.errors import UserError
 from tasks.core.rows import Modality
-from tasks.dataset.labels import MULTI, SINGLE, Cells
+from tasks.dataset.labels import MULTI, SINGLE, LabelFormat
 from tasks.drift.descriptors import describe, terms
 
 CATEGORIES = ("prediction", "label")
@@ -47,7 +47,7 @@ class Rows:
     slices: dict[str, NDArray[Any]] = field(default_factory=dict)
     modality: Modality = "text"
     """What the rows are; the numbers are properties of it, the confidence aside."""
-    cells: Cells = SINGLE
+    cells: LabelFormat = SINGLE
     """How predictions and labels are written. A set of several labels is right as a whole or wrong."""
 
     def take(self, index: NDArray[np.int64]) -> Rows:
@@ -73,7 +73,7 @@ def rows_from_table(
     group: str | None,
     place: str | Path,
     slices: Sequence[str] = (),
-    cells: Cells = SINGLE,
+    cells: LabelFormat = SINGLE,
 ) -> Rows:
     """Text, prediction, confidence and label, whichever the table has, and the columns of groups and slices if named.
 
@@ -130,7 +130,7 @@ def _strings(table: pa.Table, name: str) -> pa.Array:
         raise UserError(f"column {name!r} holds {column.type}, where text or plain values are needed") from None
 
 
-def _category(table: pa.Table, name: str, place: str | Path, cells: Cells) -> NDArray[np.object_]:
+def _category(table: pa.Table, name: str, place: str | Path, cells: LabelFormat) -> NDArray[np.object_]:
     column = _strings(table, name)
     if cells.several and name in CATEGORIES:
         _refuse_no_lists(column, name, place)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from tasks.core.errors import UserError
-from tasks.dataset.labels import Cells
+from tasks.dataset.labels import LabelFormat
 from tasks.drift import SmallestEffects
 from tasks.drift.descriptors import word_of
 from tasks.drift.embeddings import nearest_centres, principal_axes
@@ -61,7 +61,7 @@ def category(name: str, values: NDArray[np.object_]) -> Indicators:
     return Indicators(one_hot(codes, len(names)), lambda i: f"{name} = {names[i]}")
 
 
-def answers(name: str, values: NDArray[np.object_], cells: Cells) -> Indicators:
+def answers(name: str, values: NDArray[np.object_], cells: LabelFormat) -> Indicators:
     """Whether it is this label, or of several whether it is among them, for each of the labels."""
     if not cells.several:
         return category(name, values)

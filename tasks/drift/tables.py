@@ -12,7 +12,7 @@ from tasks.core.errors import UserError
 from tasks.core.files import reading
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
-from tasks.dataset.labels import cells
+from tasks.dataset.labels import label_format
 from tasks.drift import Params
 from tasks.drift.rows import MODE, OF_IMAGES, Rows, rows_from_table
 from tasks.tables.any_table import empty_as_missing, read_any_table
@@ -58,7 +58,7 @@ def _scored(table: pa.Table, window: layout.WindowPaths, params: Params) -> Rows
     for name in ("prediction", "confidence"):
         table = table.append_column(name, scored.column(name))
     embeddings = read_embeddings(window.embeddings)
-    return rows_from_table(table, embeddings, params.group, window.scored, params.slices, cells())
+    return rows_from_table(table, embeddings, params.group, window.scored, params.slices, label_format())
 
 
 def read_rows(path: Path, embeddings: Path | None, params: Params) -> Rows:
@@ -71,7 +71,7 @@ def read_rows(path: Path, embeddings: Path | None, params: Params) -> Rows:
     if not set(selected.column_names) & set(USED) and embeddings is None:
         raise UserError(f"{path} has none of the columns {', '.join(USED)}; it has {', '.join(table.column_names)}")
     values = None if embeddings is None else read_embeddings(embeddings)
-    return rows_from_table(selected, values, params.group, path, params.slices, cells())
+    return rows_from_table(selected, values, params.group, path, params.slices, label_format())
 
 
 def _select(table: pa.Table, names: tuple[str, ...], params: Params) -> pa.Table:

@@ -20,7 +20,7 @@ from tasks.core.files import private_folder, write_metrics
 from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout
-from tasks.dataset.labels import SINGLE, Cells, cells
+from tasks.dataset.labels import SINGLE, LabelFormat, label_format
 from tasks.evaluate import BEHAVIOUR_FAILED, SUMMARY, Params, bootstrap, multi_label
 from tasks.evaluate.behaviour_results import behaviour_results
 from tasks.evaluate.decisions import decision_results
@@ -42,7 +42,7 @@ def evaluate(
     section: Params,
     seed: int,
     measures: Mapping[str, Measure] | None = None,
-    cells: Cells = SINGLE,
+    cells: LabelFormat = SINGLE,
 ) -> dict[str, Any]:
     """Every figure of the test rows; ``scored`` and ``baseline``, what the model and the baseline say, hold them and
     the validation rows, in any order, and no others.
@@ -170,7 +170,7 @@ def _by_class(predictions: Predictions, labels: list[str]) -> dict[str, dict[str
     }
 
 
-def _behaviour(labels: list[str], kind: Modality, cells: Cells) -> list[dict[str, Any]]:
+def _behaviour(labels: list[str], kind: Modality, cells: LabelFormat) -> list[dict[str, Any]]:
     """The results of the behavioural tests, which are of texts of one label; the texts that failed are written."""
     tried = read_table(layout.window("reference").behaviour)
     tests = read_behaviour_tests(BEHAVIOUR) if kind == "text" and not cells.several else ()
@@ -198,7 +198,7 @@ def summary(figures: Mapping[str, Any]) -> dict[str, float | None]:
 
 def main() -> None:
     """Run the stage on the repository's paths."""
-    kind, written = modality(columns_of(layout.split("train"))), cells()
+    kind, written = modality(columns_of(layout.split("train"))), label_format()
     private_folder(paths.REPORTS)
     splits = {
         "train": read_table(layout.split("train"), ["label"]),

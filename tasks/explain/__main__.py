@@ -16,7 +16,7 @@ from tasks.core.files import private_folder, read_json, replacing, write_metrics
 from tasks.core.rows import modality
 from tasks.core.tables import in_order_of, read_table
 from tasks.dataset import layout
-from tasks.dataset.labels import SINGLE, Cells, cells
+from tasks.dataset.labels import SINGLE, LabelFormat, label_format
 from tasks.explain import EXPLAINED, SUSPECTS, Params
 from tasks.explain.page import Mistake, coloured, page
 from tasks.images import thumbnail
@@ -34,7 +34,7 @@ SPLITS = ("train", "validation", "test")
 ANSI = {"for": "\x1b[44;97m", "against": "\x1b[43;30m", "": ""}
 
 
-def mistakes(test: pa.Table, scored: pa.Table, section: Params, written: Cells = SINGLE) -> list[Mistake]:
+def mistakes(test: pa.Table, scored: pa.Table, section: Params, written: LabelFormat = SINGLE) -> list[Mistake]:
     """The most confident mistakes on the test rows, explained."""
     own, places = _worst(test, scored, section)
     return list(_explained(test, own, places, section, written))
@@ -49,7 +49,9 @@ def _worst(test: pa.Table, scored: pa.Table, section: Params) -> tuple[pa.Table,
     return own, places[: section.mistakes]
 
 
-def _explained(test: pa.Table, own: pa.Table, places: list[int], section: Params, written: Cells) -> Iterator[Mistake]:
+def _explained(
+    test: pa.Table, own: pa.Table, places: list[int], section: Params, written: LabelFormat
+) -> Iterator[Mistake]:
     if not places:
         return
     from tqdm import tqdm
@@ -74,7 +76,7 @@ def _explainer(section: Params) -> Explainer | LinearExplainer:
     return (LinearExplainer if linear else Explainer)(paths.CLASSIFIER, section)
 
 
-def label_errors(splits: pa.Table, section: Params, seed: int, written: Cells = SINGLE) -> list[dict[str, Any]]:
+def label_errors(splits: pa.Table, section: Params, seed: int, written: LabelFormat = SINGLE) -> list[dict[str, Any]]:
     """Suspected label errors with their source file and row; of more than ``max_rows`` rows, a sample is searched."""
     if not section.suspects:
         return []
@@ -95,7 +97,7 @@ def label_errors(splits: pa.Table, section: Params, seed: int, written: Cells = 
     ]
 
 
-def explain_all(section: Params, seed: int, cells: Cells = SINGLE) -> dict[str, Any]:
+def explain_all(section: Params, seed: int, cells: LabelFormat = SINGLE) -> dict[str, Any]:
     """Write the page and the csv, and return the metrics. Mistakes on images are shown, not explained."""
     test = read_table(layout.split("test"))
     if modality(test.column_names) == "image":
@@ -170,7 +172,7 @@ def main() -> None:
     """Run the stage on the repository's paths."""
     section = params.load(Params, "explain")
     with threadpool_limits(section.threads):
-        metrics = explain_all(section, params.general().seed, cells())
+        metrics = explain_all(section, params.general().seed, label_format())
     write_metrics(metrics, paths.metrics("explain"))
     print(f"{metrics['mistakes']} mistakes explained, {metrics['suspects']} suspected label errors: {EXPLAINED}")
 

@@ -19,7 +19,7 @@ from tasks.core.extras import require_extra
 from tasks.core.files import read_json, replacing_folder, write_json
 from tasks.core.tables import read_table
 from tasks.dataset import layout
-from tasks.dataset.labels import Cells
+from tasks.dataset.labels import LabelFormat
 from tasks.export import EXPORT_REPORT, SAME_LABELS, Options
 from tasks.export.compare import Measured, batch_of, measure, with_onnx, with_torch
 from tasks.export.graph import PACKAGES, require_onnx, to_int8, to_onnx
@@ -56,7 +56,7 @@ def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> 
         sizes = {name: file.stat().st_size for name, file in {"torch": classifier / WEIGHTS, **files}.items()}
         shares = {name: target.probabilities(form.logits) for name, form in forms.items()}
         said = {name: Said(its, target.answers(its, labels, thresholds)) for name, its in shares.items()}
-        truth, written = rows["label"].to_pylist(), Cells(target.task)
+        truth, written = rows["label"].to_pylist(), LabelFormat(target.task)
         metrics = {
             name: _speed(form, sizes[name]) | said[name].metrics(said["torch"], truth, written)
             for name, form in forms.items()
@@ -80,7 +80,7 @@ class Said:
     answers: list[str]
     """As the column ``prediction`` has them, [rows]."""
 
-    def metrics(self, trained: Said, truth: list[str], written: Cells) -> dict[str, float]:
+    def metrics(self, trained: Said, truth: list[str], written: LabelFormat) -> dict[str, float]:
         """How far it agrees with the trained model, and with the labels; a set of labels is right as a whole."""
         from sklearn.metrics import accuracy_score, f1_score
 

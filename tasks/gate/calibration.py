@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import log_loss
 
-from tasks.dataset.labels import Cells
+from tasks.dataset.labels import LabelFormat
 from tasks.gate import Params
 from tasks.gate.tables import Pair, Predictions
 from tasks.statistics.calibration import bin_numbers, calibration_error
@@ -63,7 +63,7 @@ def _figures(pair: Pair, model: Predictions, section: Params, seed: int) -> dict
     return {name: round(value, DIGITS) for name, value in figures.items()}
 
 
-def _log_loss(truth: list[str], probability: dict[str, Floats], written: Cells) -> float:
+def _log_loss(truth: list[str], probability: dict[str, Floats], written: LabelFormat) -> float:
     """In nats, with several labels to a row the mean over them; one that the model does not know has probability 0."""
     labels = sorted({*written.count(truth), *probability})
     shares = np.column_stack([probability.get(label, np.zeros(len(truth))) for label in labels])

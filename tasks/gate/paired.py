@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from tasks.dataset.labels import SINGLE
-from tasks.dataset.labels import Cells as Labels
+from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.statistics.measures import Cells, Counts, Floats
 
 CHAMPION, CHALLENGER = 0, 1
@@ -76,7 +75,7 @@ def pair_cells(
     champion: Sequence[str],
     challenger: Sequence[str],
     groups: Sequence[object] | None = None,
-    written: Labels = SINGLE,
+    written: LabelFormat = SINGLE,
 ) -> Paired:
     """Count the rows; rows of one group, where ``groups`` [rows] names them, form one unit. None: a row by itself."""
     rows = list(zip(truth, champion, challenger, strict=True))
@@ -85,9 +84,7 @@ def pair_cells(
     number = {label: i for i, label in enumerate(sorted({label for cell in found for label in cell}))}
     codes = np.array([[number[label] for label in cell] for cell in found], np.int64).T
     counts = np.bincount([position[row] for row in rows], minlength=len(found))
-    labels = sorted(written.count(number))
-    holds = written.holds(list(number), labels).astype(np.float64) if written.several else None
-    cells = Cells(codes[0], codes[1:], counts, len(labels), holds)
+    cells = Cells(codes[0], codes[1:], counts, len(number), written.matrix(list(number)))
     swapped = np.array([position[(t, b, a)] for t, a, b in found], np.int64)
     kinds = Counter(_units([position[row] for row in rows], groups))
     return Paired(cells, swapped, _matrix(list(kinds), len(found)), np.array(list(kinds.values()), np.int64))

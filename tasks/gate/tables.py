@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tasks.core.errors import UserError
-from tasks.dataset.labels import MULTI, SINGLE, Cells
+from tasks.dataset.labels import MULTI, SINGLE, LabelFormat
 from tasks.statistics.measures import Floats
 from tasks.tables.any_table import empty_as_missing, read_any_table
 
@@ -46,7 +46,7 @@ class Pair:
     challenger: Predictions
     columns: dict[str, list[str | None]]
     """The extra columns that a table has, as text."""
-    written: Cells = SINGLE
+    written: LabelFormat = SINGLE
     """Whether a row has one label, or a list of them."""
 
 
@@ -141,7 +141,7 @@ def _extra_column(rows: dict[str, Table], column: str) -> list[str | None] | Non
     return None
 
 
-def _predictions(table: Table, name: str, ids: list[str], written: Cells) -> Predictions:
+def _predictions(table: Table, name: str, ids: list[str], written: LabelFormat) -> Predictions:
     """A model's predictions, with probabilities where the table has them."""
     predicted = _texts(table, "prediction", name)
     probability = {
@@ -163,7 +163,7 @@ def _predictions(table: Table, name: str, ids: list[str], written: Cells) -> Pre
     return Predictions(predicted, confidence, probability)
 
 
-def _written(answers: Mapping[str, list[str]]) -> Cells:
+def _written(answers: Mapping[str, list[str]]) -> LabelFormat:
     """Whether every model answers with lists of labels, or none does. DifferentTasks where only some do."""
     lists = {name: all(map(MULTI.is_cell, values)) for name, values in answers.items()}
     if len(set(lists.values())) > 1:

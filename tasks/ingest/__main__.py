@@ -16,7 +16,7 @@ from tasks.core.cli import WindowOption, run
 from tasks.core.files import write_metrics
 from tasks.core.tables import write_table
 from tasks.dataset import layout
-from tasks.dataset.labels import cells
+from tasks.dataset.labels import label_format
 from tasks.dataset.windows import Columns
 from tasks.dataset.windows import load as load_windows
 from tasks.ingest import fields, ids, images, late_labels, left_out, repeated, sources, statements, summary, windows
@@ -133,7 +133,7 @@ def main(window: WindowOption) -> None:
     gc.freeze()  # records are values without cycles: walking them again and again finds nothing to free
     gc.set_threshold(100_000)
     section = params.load(ingest.Params, "ingest")
-    plan = windows.plan(window, load_windows(), section, cells())
+    plan = windows.plan(window, load_windows(), section, label_format())
     reading = Reading(plan)
     rows, figures = read_window(plan, reading)
     pa.default_memory_pool().release_unused()  # reading is done, and writing takes as much memory again

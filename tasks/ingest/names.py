@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
-from tasks.dataset.labels import MULTI, SINGLE, Cells
+from tasks.dataset.labels import MULTI, SINGLE, LabelFormat
 
 NOT_A_NAME = r"^([\[{]|NaN$|-?Infinity$)"
 """How JSON begins that is no name: a list, an object, a number that is none."""
@@ -49,7 +49,7 @@ def read_names(found: pa.ChunkedArray, not_strings: frozenset[int], where: str) 
 class LabelSyntax:
     """How a source writes labels."""
 
-    cells: Cells = SINGLE
+    cells: LabelFormat = SINGLE
     """How they are written from here on."""
     separator: str | None = None
     """Between the labels of a text; None: the source has lists."""

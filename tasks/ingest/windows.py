@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
 from tasks.core.paths import WindowName
-from tasks.dataset.labels import SINGLE, Cells
+from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.dataset.windows import Columns, LateLabels, WindowRange, Windows
 from tasks.ingest import Params
 from tasks.ingest.decoding import Opening
@@ -44,7 +44,7 @@ class Plan:
     other: WindowRange | None
     """The other window's range, where both read the same source."""
     section: Params
-    cells: Cells = SINGLE
+    cells: LabelFormat = SINGLE
     """How labels are written in the rows."""
     reference: Plan | None = None
     """Of the current window with a source of its own: the reference's, whose columns its own are compared with."""
@@ -99,7 +99,7 @@ class Plan:
         return self.dated or self.window == "reference" or self.other is None
 
 
-def plan(window: WindowName, windows: Windows, section: Params, cells: Cells = SINGLE) -> Plan:
+def plan(window: WindowName, windows: Windows, section: Params, cells: LabelFormat = SINGLE) -> Plan:
     """Resolve the keys of the window and those that it takes from ``ingest``; ``cells``: how labels are written."""
     own = getattr(windows, window)
     other = windows.current if window == "reference" else windows.reference

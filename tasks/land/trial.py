@@ -12,7 +12,7 @@ from typing import get_args
 from tasks.core.errors import UserError
 from tasks.core.params import load
 from tasks.core.paths import PARAMS, WindowName
-from tasks.dataset.labels import cells
+from tasks.dataset.labels import label_format
 from tasks.dataset.windows import load as load_windows
 from tasks.ingest import Params, fields, sources, windows
 from tasks.ingest.decoding import Opening
@@ -45,7 +45,7 @@ def plan_of(folder: Path) -> windows.Plan | None:
         return None
     with suppress(UserError):  # the stages say what is wrong with params.yaml; landing does not depend on it
         section, found = load(Params, "ingest"), load_windows()
-        plans = (windows.plan(window, found, section, cells()) for window in get_args(WindowName))
+        plans = (windows.plan(window, found, section, label_format()) for window in get_args(WindowName))
         return next((plan for plan in plans if Path(plan.source) == folder), None)
     return None
 

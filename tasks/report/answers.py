@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.core.rows import modality
-from tasks.dataset.labels import SINGLE, Cells
+from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.images import thumbnail
 from tasks.redaction import excerpt
 
@@ -40,14 +40,16 @@ def mistaken(answers: pa.Table) -> Mapping[tuple[str, str], list[Example]]:
     for i in sorted(range(len(pairs)), key=lambda row: (-confidences[row], row)):
         its = found.setdefault(pairs[i], []) if pairs[i][0] != pairs[i][1] else None
         if its is not None and len(its) < EXAMPLES:
-            its.append(_example(column[i].as_py(), confidences[i]))
+            text, picture = shown(column[i].as_py())
+            its.append(Example(text, confidences[i], picture))
     return found
 
 
-def _example(content: str | bytes | None, confidence: float) -> Example:
+def shown(content: str | bytes | None) -> tuple[str, str | None]:
+    """A text, masked and cut, or what is said of an image and its small copy."""
     if isinstance(content, bytes):
-        return Example(f"an image of {len(content):,} bytes", confidence, thumbnail(content))
-    return Example(excerpt(content or "", CHARACTERS), confidence)
+        return f"an image of {len(content):,} bytes", thumbnail(content)
+    return excerpt(content or "", CHARACTERS), None
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Curve:
     """Of the rows that have the label: the precision of chance."""
 
 
-def curves(answers: pa.Table, f1: Mapping[str, float], cells: Cells = SINGLE) -> list[Curve]:
+def curves(answers: pa.Table, f1: Mapping[str, float], cells: LabelFormat = SINGLE) -> list[Curve]:
     """Of two labels that exclude each other the rarer one, else those of the lowest F1; a label without rows, or with
     all, has none."""
     holds = dict(zip(f1, cells.holds(answers["label"].to_pylist(), list(f1)).T, strict=True))

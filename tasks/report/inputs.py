@@ -17,7 +17,7 @@ from tasks.core.paths import WINDOWS, WindowName
 from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout, windows
-from tasks.dataset.labels import Cells
+from tasks.dataset.labels import LabelFormat
 from tasks.dataset.windows import Windows
 
 Record = Mapping[str, Any]
@@ -49,9 +49,9 @@ class Inputs:
     """Label and timestamp of every row of the splits; None likewise."""
 
     @property
-    def cells(self) -> Cells:
+    def cells(self) -> LabelFormat:
         """How labels are written."""
-        return Cells(self.general.task)
+        return LabelFormat(self.general.task)
 
     @property
     def is_linear(self) -> bool:

@@ -18,7 +18,7 @@ from tasks.core.files import replacing, write_metrics
 from tasks.core.rows import modality
 from tasks.core.tables import columns_of, read_table, write_table
 from tasks.dataset import layout
-from tasks.dataset.labels import Cells
+from tasks.dataset.labels import LabelFormat
 from tasks.dataset.schema import scored
 from tasks.modelling.checkpoints import checkpoint, versions
 from tasks.score import Params, any_table
@@ -43,7 +43,7 @@ def rows_of(window: paths.WindowName) -> pa.Table:
 
 def metrics(predicted: Predicted) -> dict[str, object]:
     """The metrics of a window's scores."""
-    cells, rows = Cells(predicted.target.task), len(predicted.probabilities)
+    cells, rows = LabelFormat(predicted.target.task), len(predicted.probabilities)
     counts = cells.count(predicted.answers)
     return {
         "rows": rows,

@@ -13,7 +13,7 @@ from tasks.core.files import write_metrics
 from tasks.core.rows import modality
 from tasks.core.tables import read_table, write_table
 from tasks.dataset import labels, layout
-from tasks.dataset.labels import SINGLE, Cells
+from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.dataset.schema import REASONS
 from tasks.split import NAMES, Params
 from tasks.split.assignment import assign, column_of, own_splits
@@ -22,7 +22,7 @@ from tasks.split.neighbours import Pairs, earlier_by_row, near_duplicates
 
 
 def split(
-    rows: pa.Table, section: Params, seed: int, cells: Cells = SINGLE
+    rows: pa.Table, section: Params, seed: int, cells: LabelFormat = SINGLE
 ) -> tuple[dict[str, pa.Table], dict[str, object]]:
     """The tables train, validation, test and quarantine (with ``reasons``) in source order, and their figures.
 
@@ -46,7 +46,7 @@ def _near_duplicates(rows: pa.Table, section: Params) -> Pairs:
     return near_duplicates([text or "" for text in rows["text"].to_pylist()], section.similarity)
 
 
-def _figures(tables: dict[str, pa.Table], pairs: Pairs, cells: Cells) -> dict[str, object]:
+def _figures(tables: dict[str, pa.Table], pairs: Pairs, cells: LabelFormat) -> dict[str, object]:
     return {
         "rows": {name: len(table) for name, table in tables.items()},
         "labels": {name: _counts(tables[name]["label"], cells) for name in NAMES},
@@ -55,7 +55,7 @@ def _figures(tables: dict[str, pa.Table], pairs: Pairs, cells: Cells) -> dict[st
     }
 
 
-def _counts(column: pa.ChunkedArray, cells: Cells) -> dict[str, int]:
+def _counts(column: pa.ChunkedArray, cells: LabelFormat) -> dict[str, int]:
     if cells.several:
         return dict(sorted(cells.count(column.to_pylist()).items()))
     return {str(entry["values"]): entry["counts"] for entry in sorted(column.value_counts().to_pylist(), key=str)}
@@ -70,7 +70,7 @@ def write_splits(tables: dict[str, pa.Table], folder: Path) -> None:
 def main() -> None:
     """Run the stage on the repository's paths."""
     rows = read_table(layout.window("reference").validated)
-    tables, figures = split(rows, params.load(Params, "split"), params.general().seed, labels.cells())
+    tables, figures = split(rows, params.load(Params, "split"), params.general().seed, labels.label_format())
     write_splits(tables, layout.SPLITS)
     write_metrics(figures, paths.metrics("split"))
     print("  ".join(f"{name} {len(table)}" for name, table in tables.items()))

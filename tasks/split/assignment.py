@@ -9,12 +9,12 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.core.errors import UserError
-from tasks.dataset.labels import SINGLE, Cells
+from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.split import NAMES, Name, Params
 from tasks.split.balance import Balance
 
 
-def own_splits(rows: pa.Table, params: Params, seed: int, cells: Cells = SINGLE) -> list[Name] | Balance:
+def own_splits(rows: pa.Table, params: Params, seed: int, cells: LabelFormat = SINGLE) -> list[Name] | Balance:
     """The split each row would have by itself, or what places the rows one after the other.
 
     With ``stratify`` a row of several labels goes where they are furthest below in sum (as Sechidis et al. 2011, but in

@@ -63,12 +63,15 @@ class Cells:
         return mean
 
 
-def cells(labels: Sequence[str], truth: Sequence[str], *predictions: Sequence[str]) -> Cells:
-    """Count rows by truth and by what each model predicts; all of them out of ``labels``."""
+def cells(
+    labels: Sequence[str], truth: Sequence[str], *predictions: Sequence[str], holds: Floats | None = None
+) -> Cells:
+    """Count rows by truth and by what each model predicts; all of them out of ``labels``, or sets of which ``holds``
+    says what each has."""
     number = {label: i for i, label in enumerate(labels)}
     rows = np.array([[number[label] for label in column] for column in (truth, *predictions)], np.int64)
     distinct, counts = np.unique(rows, axis=1, return_counts=True)
-    return Cells(distinct[0], distinct[1:], counts, len(labels))
+    return Cells(distinct[0], distinct[1:], counts, len(labels), holds)
 
 
 def group_numbers(values: Sequence[object]) -> Counts:

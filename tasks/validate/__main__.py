@@ -16,8 +16,7 @@ from tasks.core.paths import WindowName
 from tasks.core.rows import modality
 from tasks.core.tables import read_table, write_table
 from tasks.dataset import layout
-from tasks.dataset.labels import SINGLE, Cells
-from tasks.dataset.labels import cells as labels_written
+from tasks.dataset.labels import SINGLE, LabelFormat, label_format
 from tasks.dataset.layout import WindowPaths
 from tasks.validate import RELEASED, Params, decoded_twice, image_checks, labels, personal, releases
 from tasks.validate.corrections import write_corrections
@@ -33,7 +32,7 @@ def validate(
     window: WindowName,
     where: WindowPaths,
     released: Released = frozenset(),
-    cells: Cells = SINGLE,
+    cells: LabelFormat = SINGLE,
 ) -> dict[str, object]:
     """Validate the rows, write both tables and Data Docs, and return the figures.
 
@@ -81,7 +80,7 @@ def _redacted(raw: pa.Table, found: Mapping[int, list[personal.Span]]) -> pa.Tab
     return raw.set_column(place, raw.schema.field("text"), personal.masked(raw["text"], found))
 
 
-def _figures(raw: pa.Table, passed: pa.Table, quarantined: pa.Table, cells: Cells) -> dict[str, object]:
+def _figures(raw: pa.Table, passed: pa.Table, quarantined: pa.Table, cells: LabelFormat) -> dict[str, object]:
     return {
         "rows": len(raw),
         "validated": len(passed),
@@ -108,9 +107,7 @@ def main(window: WindowOption) -> None:
     where = layout.window(window)
     private_folder(paths.REPORTS)  # Data Docs show texts
     released = releases.released_reasons(releases.read_releases(RELEASED))
-    figures = validate(
-        read_table(where.raw), params.load(Params, "validate"), window, where, released, labels_written()
-    )
+    figures = validate(read_table(where.raw), params.load(Params, "validate"), window, where, released, label_format())
     write_metrics(figures, paths.metrics("validate", window))
     for sentence in figures.get("findings", ()):  # type: ignore[attr-defined]
         print(sentence)

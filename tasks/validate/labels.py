@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.dataset.labels import SINGLE, Cells
+from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.validate.label_looks import look
 
 MISSING_WORDS = frozenset({"null", "none", "nan", "nat", "n/a", "#n/a", "na", "nil", "-", "?", "undefined", "<na>"})
@@ -56,7 +56,7 @@ class LabelFindings:
 
 
 def merge_labels(
-    rows: pa.Table, rule: Mapping[str, str | None], cells: Cells = SINGLE
+    rows: pa.Table, rule: Mapping[str, str | None], cells: LabelFormat = SINGLE
 ) -> tuple[pa.Table, dict[str, int]]:
     """The rows with the labels that the rule puts in the place of others, and how many had each.
 
@@ -75,7 +75,7 @@ def merge_labels(
     return rows.set_column(place, rows.schema.field("label"), labels), dict(sorted(counts.items()))
 
 
-def _merged(cell: str, rule: Mapping[str, str | None], cells: Cells) -> str:
+def _merged(cell: str, rule: Mapping[str, str | None], cells: LabelFormat) -> str:
     return cells.cell(new for label in cells.labels(cell) if (new := rule.get(label, label)) is not None)
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
 from tasks.core.rows import modality
-from tasks.dataset.labels import SINGLE, Cells
+from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.dataset.schema import BASE, IMAGE_PROPERTIES
 from tasks.validate import Characters, Kind, Params
 
@@ -35,7 +35,7 @@ ARROW_TYPES: dict[Kind, Callable[[pa.DataType], bool]] = {
 }
 
 
-def observe(raw: pa.Table, section: Params, personal: Mapping[int, str], cells: Cells = SINGLE) -> pd.DataFrame:
+def observe(raw: pa.Table, section: Params, personal: Mapping[int, str], cells: LabelFormat = SINGLE) -> pd.DataFrame:
     """One row for each raw row, with its id and the columns that the row rules of the section check.
 
     ``personal`` names the kinds of personal data by position. Raises ``UserError`` where a further column that the
@@ -61,7 +61,7 @@ def observe(raw: pa.Table, section: Params, personal: Mapping[int, str], cells: 
     return pd.DataFrame({name: values.to_pandas() for name, values in columns.items()})
 
 
-def _others(column: pa.ChunkedArray, allowed: Collection[str], cells: Cells) -> pa.Array:
+def _others(column: pa.ChunkedArray, allowed: Collection[str], cells: LabelFormat) -> pa.Array:
     """The labels of each row that are not allowed; null where all are."""
     found = [
         None if cell is None else ", ".join(label for label in cells.labels(cell) if label not in allowed) or None

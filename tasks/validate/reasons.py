@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from tasks.core.errors import UserError
 from tasks.core.paths import WindowName
 from tasks.core.rows import modality
-from tasks.dataset.labels import SINGLE, Cells
+from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.dataset.schema import REASONS
 from tasks.validate import Params, own_rules
 from tasks.validate.duplicates import find_copies, is_repeated
@@ -34,7 +34,7 @@ def row_reasons(
     checker: RuleChecker,
     personal: Mapping[int, str],
     released: Released,
-    cells: Cells = SINGLE,
+    cells: LabelFormat = SINGLE,
 ) -> Reasons:
     """The reasons by id, without those that the row was released from.
 
@@ -60,7 +60,7 @@ def row_reasons(
 
 
 def _observed(
-    raw: pa.Table, rows: pa.Table, section: Params, personal: Mapping[int, str], cells: Cells
+    raw: pa.Table, rows: pa.Table, section: Params, personal: Mapping[int, str], cells: LabelFormat
 ) -> pd.DataFrame:
     """The columns that the row rules check: of texts as they came, of images their properties."""
     table = rows if modality(rows.column_names) == "image" else raw

@@ -12,7 +12,7 @@ from typing import Any
 
 from tasks.core.paths import WindowName
 from tasks.core.rows import Modality
-from tasks.dataset.labels import SINGLE, Cells
+from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.validate import Params
 from tasks.validate.image_checks import rules as image_rules
 
@@ -27,7 +27,7 @@ class Rule:
     limits: Mapping[str, Any] = field(default_factory=dict)
 
 
-def row_rules(params: Params, window: WindowName, kind: Modality = "text", cells: Cells = SINGLE) -> list[Rule]:
+def row_rules(params: Params, window: WindowName, kind: Modality = "text", cells: LabelFormat = SINGLE) -> list[Rule]:
     """What each row must meet by itself."""
     rules = [
         Rule("unreadable", "ExpectColumnValuesToBeNull", "problem"),  # its value is the reason

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tasks.core.paths import WindowName
-from tasks.dataset.labels import SINGLE, Cells
+from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.validate import Params
 from tasks.validate.corrections import UNCOUNTED
 from tasks.validate.expectations import RuleChecker
@@ -26,7 +26,7 @@ def broken_rules(
     section: Params,
     window: WindowName,
     checker: RuleChecker,
-    cells: Cells = SINGLE,
+    cells: LabelFormat = SINGLE,
 ) -> list[str]:
     """A message for each table rule that the window breaks; where too much is quarantined, the reasons of most rows."""
     counts = cells.count(passed["label"].to_pylist())

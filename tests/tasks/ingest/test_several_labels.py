@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from tasks.core.errors import UserError
-from tasks.dataset.labels import MULTI, SINGLE, Cells
+from tasks.dataset.labels import MULTI, SINGLE, LabelFormat
 from tasks.ingest.names import LabelSyntax
 
 
@@ -53,4 +53,4 @@ def test_a_cell_holds_its_labels(written):
 
 def test_equal_sets_are_equal_cells():
     assert MULTI.cell(["b", "a"]) == MULTI.cell(["a", "b", "a"]) != MULTI.cell(["a"])
-    assert Cells("multi_label") == MULTI
+    assert LabelFormat("multi_label") == MULTI

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ import torch
 from sklearn.metrics import f1_score, log_loss
 
 from tasks.core.errors import UserError
-from tasks.core.task import TASKS
+from tasks.core.task import Task
 from tasks.finetune import Params
 from tasks.finetune.objectives import LOSSES, loss
 from tasks.modelling.decision import Rule
@@ -31,7 +32,7 @@ def drawn(rows=400, seed=0, slope=1.0, shift=0.0):
 
 
 def test_every_task_has_a_target_and_a_loss():
-    assert set(TARGETS) == set(LOSSES) == set(TASKS)
+    assert set(TARGETS) == set(LOSSES) == set(get_args(Task))
     for task, target in TARGETS.items():
         assert target.task == task
         assert of_config({"problem_type": target.problem_type}) is target
