@@ -49,7 +49,7 @@ class Strip:
 
 
 def wilson(right: int, rows: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927), by hand: statsmodels takes longer to import than this stage to run."""
+    """The 95 % interval of a share (Wilson 1927), by hand: statsmodels takes longer to import than this stage runs."""
     share, square = right / rows, Z * Z / rows
     middle = (share + square / 2) / (1 + square)
     half = Z * math.sqrt(share * (1 - share) / rows + square / (4 * rows)) / (1 + square)
