@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from statistics import fmean, variance
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -398,17 +399,16 @@ def corrected(predicted: Loss, past: Sequence[PastWindow]) -> tuple[Loss, int]:
 
     Its interval holds how much that varies: by the chance of the rows at least.
     """
-    known = [one.figures for one in past if one.run and one.figures.measured and one.figures.predicted]
-    pairs = [(each.measured, each.predicted) for each in known if each.measured and each.predicted]
+    both = [(one.figures.measured, one.figures.predicted) for one in past if one.run]
+    pairs = [(now, then) for now, then in both if now and then]
     count = len(pairs)
     if not count:
         return predicted, 0
     missed = [now.value - then.value for now, then in pairs]
-    mean = math.fsum(missed) / count
-    between = math.fsum((one - mean) ** 2 for one in missed) / (count - 1) if count > 1 else 0.0
-    of_rows = math.fsum(now.error**2 for now, _ in pairs) / count
+    between = variance(missed) if count > 1 else 0.0
+    of_rows = fmean(now.error**2 for now, _ in pairs)
     half = Z * math.sqrt(predicted.error**2 + max(between, of_rows) * (1 + 1 / count))
-    value = predicted.value + mean
+    value = predicted.value + fmean(missed)
     return Loss(value=round(value, 6), low=round(value - half, 6), high=round(value + half, 6)), count
 
 
