@@ -24,6 +24,7 @@ class Canary:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)  # a thread that waits in accept is not woken by close
         self._listening.close()
 
     def _listen(self) -> None:

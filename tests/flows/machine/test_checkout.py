@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-from multiprocessing import get_context
+import sys
 from pathlib import Path
 
 import pytest
@@ -178,14 +178,26 @@ def test_a_damaged_file_is_named(origin):
         _ = Home.of(origin).folder
 
 
-def _id(path):
-    return Home.of(path).checkout.id
+ASK = """
+import sys
+from pathlib import Path
+from flows.machine.home import Home
+print("ready", flush=True)
+for line in sys.stdin:
+    print(Home.of(Path(line.rstrip())).checkout.id, flush=True)
+"""
 
 
 @pytest.mark.proof
 def test_processes_that_ask_at_once_get_one_id(origin):
-    with get_context("fork").Pool(8) as pool:
-        assert len(set(pool.map(_id, [origin] * 32))) == 1
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    asking = [subprocess.Popen([sys.executable, "-c", ASK], cwd=TOP, **pipes) for _ in range(8)]
+    assert {process.stdout.readline() for process in asking} == {"ready\n"}
+    for process in asking:
+        process.stdin.write(f"{origin}\n" * 4)
+        process.stdin.flush()
+    ids = [process.communicate()[0].split() for process in asking]
+    assert len(sum(ids, [])) == 32 and len(set(sum(ids, []))) == 1
 
 
 @pytest.mark.proof
