@@ -7,7 +7,7 @@ depends on earlier windows and on the policy too, is decided in ``flows/windows/
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,6 +71,17 @@ def _loss(before: float, span: list[float], now: float, ends: list[float]) -> tu
 
 def _tolerated(drift: Record) -> float:
     return float((drift["signals"].get("accuracy") or {}).get("smallest_effect", TOLERATED))
+
+
+def most_lost(segments: Sequence[tuple[str | None, float, float | None]]) -> int | None:
+    """The place of the segment that lost most accuracy; None where none lost any.
+
+    ``segments``: of each the column whose value it is, its share of the rows and its part in the window's loss. What
+    counts is what exceeds its share of that loss, so that a slice of nearly all rows does not carry whatever happens.
+    """
+    whole = sum(loss or 0.0 for column, _, loss in segments if column == segments[0][0])
+    beyond = {i: loss - share * whole for i, (_, share, loss) in enumerate(segments) if loss and loss > 0}
+    return max(beyond, key=beyond.__getitem__, default=None)
 
 
 def recommendation(drift: Record) -> str:

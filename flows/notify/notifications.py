@@ -40,6 +40,8 @@ def describe(watched: Watched, drift: DriftVerdict) -> str:
         lines.append(f"label: {watched.to_label}, then driftline label FILE")
         if watched.labels_needed:
             lines.append(watched.labels_needed.in_words())
+    elif watched.rows and watched.facts.labelled == watched.rows:
+        lines.append("label: nothing, every row has one")
     return "\n".join(lines)
 
 

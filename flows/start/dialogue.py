@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 
 import typer
 
-from flows.start.init import Proposal, shown
+from flows.start.init import REFERENCE_SHARE, Proposal, shown
 from tasks.core.errors import UserError
 
 
@@ -37,7 +38,12 @@ def _windows(found: Proposal) -> str:
     reference, current = found.windows.reference, found.windows.current
     if not (current.from_ and current.until):
         return "windows: all rows are reference"
-    return f"windows: reference until {reference.until:%Y-%m-%d %H:%M}, current until {current.until:%Y-%m-%d %H:%M}"
+    length = (current.until - current.from_) / timedelta(days=1)
+    return (
+        f"windows: reference until {reference.until:%Y-%m-%d %H:%M}, {REFERENCE_SHARE:.0%} of the dated rows; "
+        f"current until {current.until:%Y-%m-%d %H:%M}: later windows are as long, {length:.3g} days, unless "
+        "windows.current in params.yaml is shortened"
+    )
 
 
 def _labels(found: Proposal) -> str:

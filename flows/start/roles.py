@@ -95,9 +95,8 @@ def propose(table: pa.Table, given: dict[Role, str | None]) -> Roles:
         evidence.append(f"{role}: {_why(role, best[0]) if best else 'no column looks like it'}")
         rivals = [column.name for column in best[1:] if _rank(role, column)[:2] == _rank(role, best[0])[:2]]
         if rivals and role in ("text", "label"):
-            unsettled.append(
-                f"the {role} may be {best[0].name!r} or {', '.join(map(repr, rivals[:3]))}: --{role} settles it"
-            )
+            *some, last = (repr(name) for name in (best[0].name, *rivals[:3]))
+            unsettled.append(f"the {role} may be {', '.join(some)} or {last}: --{role} settles it")
     if chosen["text"] is None:
         raise UserError(
             f"no column looks like text: name one with --text; there are {', '.join(map(repr, table.column_names))}"
@@ -169,8 +168,9 @@ def _why(role: Role, column: Column) -> str:
     if role == "label":
         return f"{column.name!r}, {column.distinct} classes in {column.filled} rows"
     if role == "timestamp":
-        assert column.times
-        return f"{column.name!r}, {column.times.format}: {column.times.read} of {column.times.values} values are times"
+        times = column.times
+        assert times
+        return f"{column.name!r}, {times.format}: {times.read} of {times.values} different values are times"
     return f"{column.name!r}, another value in each of {column.filled} rows"
 
 

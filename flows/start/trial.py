@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from flows.pipeline.graph import Dag
-from tasks import ingest
+from tasks import ingest, report
 from tasks.core import params, paths
 from tasks.core.cli import FINE, application, exit_code
 from tasks.core.errors import UserError
@@ -30,7 +30,6 @@ from tasks.dataset.windows import load as load_windows
 from tasks.ingest import windows
 from tasks.ingest.__main__ import read_window
 from tasks.preset import change
-from tasks.report import INDEX
 
 FOLDER = Path(".trial")
 ROWS = 200
@@ -66,7 +65,7 @@ def trial(rows: int = ROWS) -> Tried:
     shutil.rmtree(FOLDER, ignore_errors=True)
     private_folder(FOLDER)
     taken = _sample(rows)
-    _copy_inputs()
+    _copy_inputs(taken)
     done, skipped = [], []
     with chdir(FOLDER):
         for number, (stage, command) in enumerate(commands.items(), 1):
@@ -77,7 +76,7 @@ def trial(rows: int = ROWS) -> Tried:
             print(f"[{number}/{len(commands)}] {stage}", flush=True)
             _run(stage, words[2], words[3:])
             done.append(stage)
-    return Tried(taken, done, skipped, time.monotonic() - started, FOLDER / INDEX)
+    return Tried(taken, done, skipped, time.monotonic() - started, FOLDER / report.INDEX)
 
 
 def _commands() -> dict[str, str]:
@@ -115,10 +114,11 @@ def spread(labels: list[str | None], count: int) -> list[int]:
     return sorted(chosen[:count] if len(names) * MIN_OF_A_LABEL > count else chosen)
 
 
-def _copy_inputs() -> None:
+def _copy_inputs(rows: int) -> None:
     """What the stages read besides rows: params.yaml, made shorter, the files of one's own, a model's folder."""
+    card = params.load(report.Params, "report").card
     shutil.copy(paths.PARAMS, FOLDER / paths.PARAMS)
-    change(FOLDER / paths.PARAMS, SHORTER)
+    change(FOLDER / paths.PARAMS, SHORTER | {"report": {"card": {"name": f"{card.name}: a trial on {rows} rows"}}})
     model = params.general().model.name
     for name in (*READ_BY_STAGES, model or ""):
         source, target = Path(name), FOLDER / name

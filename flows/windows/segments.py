@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 from flows.parameters import Word
 from flows.windows.verdict import Frozen, Z
+from tasks.recommendation import most_lost
 
 HALF_WIDTHS = (0.1, 0.05, 0.02)
 """Of the interval of accuracy, for which the labels are counted."""
@@ -83,25 +84,17 @@ class Needed(Frozen):
 
 def carrier(word: Word, segments: Iterable[Found]) -> Found | None:
     """The segment that carries the verdict: of a harmful window the one that lost most, else the one that grew most.
-
-    Lost is what exceeds its share of the window's loss, so that a slice of nearly all rows does not carry whatever
-    happens. None where nothing changed, or no segment lost or grew.
+    None where nothing changed, or no segment lost or grew.
     """
     known = sorted(segments, key=lambda one: one.segment)
-    if word == "harmful" and (lost := _lost(known)):
-        return max(lost, key=lambda pair: pair[0])[1]
+    if word == "harmful":
+        lost = most_lost([(one.slice, one.share, one.estimated_loss) for one in known])
+        if lost is not None:
+            return known[lost]
     if word not in ("harmful", "unusual", "changed"):
         return None
     grown = [one for one in known if one.share > one.reference_share]
     return max(grown, key=lambda one: one.share - one.reference_share, default=None)
-
-
-def _lost(segments: Sequence[Found]) -> list[tuple[float, Found]]:
-    """The segments that lost accuracy, each with what it lost beyond its share of the window's loss."""
-    first = segments[0].slice if segments else None
-    whole = sum(one.estimated_loss or 0.0 for one in segments if one.slice == first)
-    lost = [(one.estimated_loss or 0.0, one) for one in segments]
-    return [(loss - one.share * whole, one) for loss, one in lost if loss > 0]
 
 
 def labels_for(half_width: float, accuracy: float) -> int:

@@ -15,7 +15,7 @@ from tasks.drift.examples import what_changed
 from tasks.drift.rows import CATEGORIES, Rows
 from tasks.drift.segments import Segments, example_texts
 from tasks.html.templates import environment
-from tasks.recommendation import accuracy, recommendation
+from tasks.recommendation import accuracy, most_lost, recommendation
 
 if TYPE_CHECKING:
     from tasks.drift.verdict import Verdict
@@ -53,8 +53,7 @@ def write_page(
     before, now = (_sample(rows, params.report_rows, rng) for rows in (reference, current))
     report = evidently_report(verdict, before, now)
     shown = [
-        (line, example_texts(found, current, reference.count, line["segment"], seed))
-        for line in most_telling(verdict["segments"])
+        (line, example_texts(found, current, reference.count, line["segment"], seed)) for line in most_telling(verdict)
     ]
     linked = snapshot is not None  # the pipeline's page lies beside the report
     texts = {path: _page(verdict, before, now, params, report.page, shown, (reference, current), linked)}
@@ -65,11 +64,13 @@ def write_page(
             part.write_text(text, encoding="utf-8")
 
 
-def most_telling(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """At most SEGMENTS of them: the one that lost most accuracy, if any, then those that grew most."""
-    lost = [one for one in lines if (one["estimated_loss"] or 0) > 0]
-    first = [max(lost, key=lambda one: one["estimated_loss"])] if lost else []
-    return [*first, *(one for one in lines if one not in first)][:SEGMENTS]
+def most_telling(verdict: Verdict) -> list[dict[str, Any]]:
+    """At most SEGMENTS of them: where accuracy fell the one that lost most, then those that grew most."""
+    lines: list[dict[str, Any]] = verdict["segments"]
+    lost = most_lost([(one["slice"], one["share"], one["estimated_loss"]) for one in lines])
+    if lost is None or accuracy(verdict).answer not in ("lost", "estimated lost"):
+        return lines[:SEGMENTS]
+    return [lines[lost], *lines[:lost], *lines[lost + 1 :]][:SEGMENTS]
 
 
 def _sample(rows: Rows, max_rows: int, rng: np.random.Generator) -> Rows:
@@ -113,6 +114,7 @@ def _page(
         words=words,
         examples=examples,
         segments=shown,
+        all_labelled=accuracy(verdict).all_labelled,
     )
     return _join(head.rstrip("\n"), distributions)
 
@@ -164,7 +166,7 @@ def _accuracies(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _kinds(change: dict[str, Any]) -> str:
     """Which kinds of change the data show."""
-    words = {True: "yes", False: "no", None: "not known"}
+    words = {True: "yes", False: "no more than chance explains", None: "not known"}
     kinds = (("inputs", "covariate"), ("labels", "label"), ("what a text's label is", "concept"))
     return "Changed: " + "; ".join(f"{name} – {words[change.get(key)]}" for name, key in kinds) + "."
 

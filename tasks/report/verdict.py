@@ -164,13 +164,13 @@ def on_data(validate: Mapping[WindowName, Record]) -> Finding:
     text = f"Quarantined: {' and '.join(parts)}. None was dropped or repaired."
     worst = max(window["share_quarantined"] for window in validate.values())
     tone: Tone = "notice" if worst > MAX_QUARANTINED else "good"
-    return Finding("Data", tone, f"{count(held)} rows quarantined", text, "")
+    return Finding("Data", tone, f"{count(held)} row{'s' * (held != 1)} quarantined", text, "")
 
 
 def steps(inputs: Inputs, model: Finding, drift: Finding, data: Finding) -> list[Step]:
     """What to do next, the most important first."""
     found = [
-        *_about_model(model),
+        *_about_model(model, inputs.is_linear),
         *_about_gap(inputs.drift),
         *_about_drift(drift),
         *_about_data(inputs, data),
@@ -185,18 +185,30 @@ def steps(inputs: Inputs, model: Finding, drift: Finding, data: Finding) -> list
     return found
 
 
-def _about_model(model: Finding) -> Iterator[Step]:
+def _about_model(model: Finding, linear: bool) -> Iterator[Step]:
     if model.tone == "bad" and "than the baseline" in model.title:
-        yield Step(
-            "Do not use this model: the baseline is significantly better, and costs next to nothing. Ship it, or train "
-            "longer, use more of each text (`finetune`, `tokenize.max_length`), or choose a larger checkpoint."
+        better = (
+            "Take `model.config` out of params.yaml, which then fits what the baseline is."
+            if linear
+            else "Ship it, or train longer, use more of each text (`finetune`, `tokenize.max_length`), or choose a "
+            "larger checkpoint."
         )
+        yield Step(f"Do not use this model: the baseline is significantly better, and costs next to nothing. {better}")
     elif model.tone == "bad":
-        yield Step(
-            "Do not use this model: it tells the labels apart no better than a constant answer. Look at the labels "
-            "first, then at `finetune.learning_rate` and `finetune.epochs`."
+        then = (
+            "whether the texts say what they ask for; more labelled rows may settle it"
+            if linear
+            else "`finetune.learning_rate` and `finetune.epochs`"
         )
-    if model.tone == "notice":
+        yield Step(
+            "Do not use this model: it is not shown to tell the labels apart better than a constant answer. Look at "
+            f"the labels first, then at {then}."
+        )
+    if model.tone == "notice" and linear:
+        yield Step(
+            "Decide whether `model.config` is worth keeping: chance alone explains its difference to the baseline."
+        )
+    elif model.tone == "notice":
         yield Step(
             "Decide whether the model is worth its cost: chance alone explains its difference to the baseline. More "
             "test rows would detect a smaller difference; a larger checkpoint or more of each text may do better."

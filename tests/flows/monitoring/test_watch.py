@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from flows.errors import FlowError
 from flows.machine.home import Home
 from flows.monitoring import watch
+from flows.notify.notifications import describe
 from flows.parameters import Policy
 from flows.runs import record
 from flows.runs.figures import recomputed, verdict_on
@@ -43,6 +45,13 @@ def watched(day, champion, **more):
         tried_at=None,
         **more,
     )
+
+
+def test_that_no_row_is_left_to_label_is_said():
+    found = watched(1, CHAMPION)
+    told = [found.model_copy(update={"facts": replace(found.facts, labelled=known)}) for known in (0, 1)]
+    drift = DriftVerdict(drifted=False, reason="no signal moved")
+    assert ["label: nothing" in describe(one, drift) for one in told] == [False, True]
 
 
 @pytest.mark.proof

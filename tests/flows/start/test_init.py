@@ -63,7 +63,7 @@ def test_a_file_nobody_prepared_is_read_proposed_written_and_tried(tmp_path, tin
     assert windows.reference.until == windows.current.from_
     before = run(folder, "git", "status", "--porcelain").stdout
     tried = run(folder, "driftline", "trial")
-    assert (folder / ".trial/reports/index.html").exists()
+    assert f"a trial on {ROWS} rows" in (folder / ".trial/reports/index.html").read_text()
     assert f"the pipeline runs on {ROWS} rows" in tried.stdout
     assert run(folder, "git", "status", "--porcelain").stdout == before
 

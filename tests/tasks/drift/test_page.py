@@ -13,7 +13,7 @@ import pytest
 from tasks.drift import Params
 from tasks.drift.distributions import evidently_frame
 from tasks.drift.examples import what_changed
-from tasks.drift.page import dates, shares, write_page
+from tasks.drift.page import dates, most_telling, shares, write_page
 from tasks.drift.rows import Rows, rows_from_table
 from tasks.drift.verdict import drift_verdict
 from tasks.redaction import redact
@@ -129,6 +129,19 @@ def test_the_page_says_what_moved_and_why(tmp_path):
     assert any(said in text for text in words for said in decisions), "the title is what to do"
     assert "alarm" in words and "as before" in words
     assert {"viagra", "winner", "casino", "lottery", "jackpot"} & set(words)
+
+
+@pytest.mark.parametrize(("now", "first"), [(0.80, "lost"), (0.95, "grew")])
+def test_the_first_segment_is_the_one_that_lost_where_accuracy_fell_and_else_the_one_that_grew(now, first):
+    """As the verdict on a window names one (flows/windows/segments.py)."""
+    segments = [
+        {"name": "grew", "slice": None, "share": 0.6, "estimated_loss": 0.0},
+        {"name": "lost", "slice": None, "share": 0.4, "estimated_loss": 0.1},
+    ]
+    accuracy = {"reference_accuracy": 0.95, "reference_interval": [0.94, 0.96], "measured_rows": 500}
+    measured = {"measured_accuracy": now, "measured_interval": [now - 0.01, now + 0.01]}
+    told = {"signals": {}, "rows": {"current": 500}, "performance": accuracy | measured, "segments": segments}
+    assert most_telling(told)[0]["name"] == first
 
 
 @pytest.mark.long

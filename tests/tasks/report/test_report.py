@@ -171,6 +171,17 @@ def test_the_interval_of_the_difference_decides_what_is_said_of_the_model(ordina
     assert any("Do not use this model" in text for text in said) == (tone == "bad")
 
 
+@pytest.mark.parametrize("ends", [(0, 0), (-0.03, -0.01), (-0.01, 0.02)])
+def test_no_advice_for_a_linear_model_names_what_it_does_not_read(ordinary, ends):
+    alike = {"intervals": ordinary.evaluate["intervals"] | {"difference": list(ends)}}
+    linear = ordinary.general.model_copy(
+        update={"model": ordinary.general.model.model_copy(update={"family": "linear"})}
+    )
+    for reads in ("finetune.", "tokenize.", "checkpoint"):
+        its = replace(ordinary, evaluate=ordinary.evaluate | alike, general=linear, curves=[])
+        assert not [step.text for step in verdict.steps(its, *verdict.findings(its)) if reads in step.text]
+
+
 def three(ordinary, figures):
     return verdict.findings(replace(ordinary, evaluate=figures))
 
