@@ -85,11 +85,18 @@ def one(key: Key, sample: Sample, threads: int) -> dict[str, Any]:
     if part == "score":  # imports and the first allocations are in no arm's time
         arm(Sample(sample.scored[:2], [], [], 0))
     rate = speed.matmul_rate(matrices, TOKENS, torch.device("cpu"), torch.float32, PROBE, time.process_time)
-    seconds = arm(sample)
+    seconds, before = arm(sample)
     counted = sample.tokens if part == "score" else sum(map(len, sample.ids))
     texts = len(sample.scored if part == "score" else sample.trained)
     flops = matrices.flops(counted, texts) // (3 if part == "score" else 1)  # a step is three times a pass
-    return {"cpu": seconds, "tokens": counted, "texts": texts, "rate": rate, "share": flops / seconds / rate}
+    return {
+        "cpu": seconds,
+        "tokens": counted,
+        "texts": texts,
+        "rate": rate,
+        "share": flops / seconds / rate,
+        "before": before,
+    }
 
 
 def measure(kept: Measured, keys: list[Key], samples: dict[int, Sample], threads: int, minutes: float) -> None:
