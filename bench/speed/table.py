@@ -34,8 +34,8 @@ NOTES = {
         "three epochs take over one, as what is done once before the first step has a column of its own (of *ours* the "
         "checks of batch against row, the trial of the batch's size and the frozen layers' pass); `Trainer` in "
         "batches of like length, fused AdamW; 256 texts of 20 tokens, 64 of 130, 24 of 400, at most 32 a step. "
-        "All arms but the one that says so train every layer; the share of that one counts every layer's products too. SetFit "
-        "and model2vec's trainer have no row: "
+        "All arms but the one that says so train every layer; the share of that one counts every layer's products too. "
+        "SetFit and model2vec's trainer have no row: "
     ),
 }
 
