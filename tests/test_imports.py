@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from ruamel.yaml import YAML
+
+from tasks.core.tables import write_table
 
 TOP = Path(__file__).parent.parent
 STAGES = sorted(YAML(typ="safe").load((TOP / "dvc.yaml").read_text())["stages"])
@@ -41,5 +44,12 @@ def test_what_only_reads_scores_loads_no_torch(stage):
 
 
 @pytest.mark.proof
-def test_a_linear_model_is_trained_without_torch():
-    assert not loaded_by("import tasks.finetune.__main__") & {"torch", "transformers"}
+def test_a_linear_model_is_trained_without_torch(tmp_path):
+    rows = {"text": ["free money", "cheap pills", "free pills", "see you", "at noon", "you at noon"] * 3}
+    for split in ("train", "validation"):
+        write_table(pa.table({**rows, "label": [0, 0, 0, 1, 1, 1] * 3}), tmp_path / f"{split}.parquet")
+    (tmp_path / "labels.json").write_text('{"labels": ["ham", "spam"]}')
+    train = f"linear.train(Path({str(tmp_path)!r}), {{}}, Params(), 0, Path({str(tmp_path / 'model')!r}))"
+    used = loaded_by(f"from pathlib import Path; from tasks.finetune import Params, linear; {train}")
+    assert (tmp_path / "model" / "model.safetensors").exists()
+    assert "sklearn" in used and not used & {"torch", "transformers"}

@@ -7,14 +7,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from tasks.core import paths
+from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.core.files import read_json, replacing_folder, write_json, write_metrics
 from tasks.core.params import General
 from tasks.core.tables import read_table
 from tasks.finetune import Params, record
-from tasks.modelling.checkpoints.families import parse_settings
 from tasks.modelling.linear import folder
+from tasks.modelling.linear.choices import Settings
 from tasks.modelling.linear.fitting import Labelled, Linear, fit
 from tasks.modelling.targets.registry import TARGETS
 from tasks.modelling.targets.single_label import SINGLE_LABEL
@@ -53,7 +53,7 @@ def train(
     """Fit to the texts in ``tokens`` and write the folder ``classifier``; the metrics and the cost."""
     refuse_unfit(section)
     choices, labels, begin = (
-        parse_settings(FAMILY, settings),
+        params.parse(Settings, settings, "model.config", paths.PARAMS),
         read_json(tokens / "labels.json")["labels"],
         perf_counter(),
     )

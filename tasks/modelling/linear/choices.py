@@ -18,7 +18,7 @@ PENALTIES: Mapping[Estimator, tuple[float, ...]] = {"logistic_regression": (10.0
 
 
 class Choices(Section):
-    """What is tried: the keys of ``model.config`` for ``model.family: linear``, and of section ``baseline``."""
+    """What is tried, by a linear model and by the baseline."""
 
     features: Features | None = None
     """TF-IDF of words and pairs of words, or also of 3 and 4 characters within words; null: what validation prefers."""
@@ -43,3 +43,10 @@ class Choices(Section):
         """Which estimators are tried, each with its values of C."""
         for name in [self.estimator] if self.estimator else list(PENALTIES):
             yield from product([name], [self.penalty] if self.penalty else PENALTIES[name])
+
+
+class Settings(Choices):
+    """The keys of ``model.config`` for ``model.family: linear``."""
+
+    axes: int = Field(default=64, ge=0)
+    """Principal axes of the training rows, for embeddings."""

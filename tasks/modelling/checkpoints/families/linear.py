@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 from huggingface_hub.dataclasses import strict
-from pydantic import Field
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -32,15 +31,8 @@ from transformers import (
 )
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from tasks.modelling.linear.choices import Choices
+from tasks.modelling.linear.choices import Settings as Settings
 from tasks.modelling.linear.ngrams import Reader
-
-
-class Settings(Choices):
-    """The keys of ``model.config`` for ``model.family: linear``."""
-
-    axes: int = Field(default=64, ge=0)
-    """Principal axes of the training rows, for embeddings."""
 
 
 @strict
