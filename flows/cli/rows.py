@@ -11,6 +11,7 @@ import typer
 
 from flows.cli.options import examples
 from tasks.core.cli import file_option
+from tasks.core.errors import UserError
 from tasks.drift.command import drift
 from tasks.export import HUB, ONNX, Options
 from tasks.gate.command import gate
@@ -58,15 +59,28 @@ commands.command(
 )(gate)
 
 
-@commands.command(rich_help_panel=PANEL, epilog=examples('explain --text "Dear friend, you have won"'))
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=examples('explain --text "Dear friend, you have won"', "explain --image digit.png --output why.png"),
+)
 @with_verified_model
-def explain(text: Annotated[str, typer.Option(help="The text to explain.")]) -> None:
-    """Show which tokens of a text speak for the model's answer."""
+def explain(
+    text: Annotated[str | None, typer.Option(help="The text to explain.")] = None,
+    image: Annotated[Path | None, file_option("An image to explain.")] = None,
+    output: Annotated[Path | None, file_option("The png that shows where in the image.")] = None,
+) -> None:
+    """Show which tokens of a text, or which parts of an image, speak for the model's answer."""
     from tasks.core import params
     from tasks.explain import Params
-    from tasks.explain.__main__ import explain_text
+    from tasks.explain.__main__ import explain_image, explain_text
 
-    explain_text(text, params.load(Params, "explain"))
+    section = params.load(Params, "explain")
+    if (text is None) == (image is None) or (image is None) != (output is None):
+        raise UserError("name --text, or --image and --output")
+    if image and output:
+        explain_image(image, output, section)
+    else:
+        explain_text(text or "", section)
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("trace spam-2/00049", "trace spam-2/00049 --text"))

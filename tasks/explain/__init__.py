@@ -1,15 +1,16 @@
 """Explain the model's mistakes and find label errors: ``python -m tasks.explain``.
 
-For the most confident mistakes on the test rows it gives each token's attribution to the prediction over the true label
-(integrated gradients: Sundararajan et al. 2017), and it lists the labelled rows that look most like label errors
-(confident learning: Northcutt et al. 2021), predicted from word counts of the other rows. Writes
+For the most confident mistakes on the test rows it gives each token's or pixel's attribution to the prediction over
+the true label (integrated gradients: Sundararajan et al. 2017), and it lists the labelled rows that look most like
+label errors (confident learning: Northcutt et al. 2021), predicted from word counts of the other rows. Writes
 ``reports/explained.html``, ``reports/suspects.csv`` and ``metrics/explain.json``.
 
-Any text, without touching the pipeline's outputs::
+Any text or image, without touching the pipeline's outputs::
 
     driftline explain --text "Dear friend, you have won"
+    driftline explain --image digit.png --output why.png
 
-Not covered: images; the page shows the model's mistakes on them only.
+Not covered: label errors among images, which are not searched for.
 
 Attributions explain this model's prediction, not the world, nor what would change the prediction.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,14 +19,15 @@ from tasks.core.tables import in_order_of, read_table
 from tasks.dataset import layout
 from tasks.dataset.labels import SINGLE, LabelFormat, label_format
 from tasks.explain import EXPLAINED, SUSPECTS, Params
-from tasks.explain.page import Mistake, coloured, page
-from tasks.images import thumbnail
+from tasks.explain.page import ImageMistake, Mistake, coloured, page
+from tasks.images import read_image, thumbnail
 from tasks.modelling.checkpoints import checkpoint
 from tasks.redaction import excerpt
 from tasks.tables.delimited import write_delimited
 
 if TYPE_CHECKING:
-    from tasks.explain.attribution import Explainer
+    from tasks.explain.attribution import Explained, Explainer
+    from tasks.explain.pictures import ExplainedImage
     from tasks.explain.weights import LinearExplainer
 
 SHOWN = 20  # suspects on the page; all are in the csv
@@ -98,7 +100,7 @@ def label_errors(splits: pa.Table, section: Params, seed: int, written: LabelFor
 
 
 def explain_all(section: Params, seed: int, cells: LabelFormat = SINGLE) -> dict[str, Any]:
-    """Write the page and the csv, and return the metrics. Mistakes on images are shown, not explained."""
+    """Write the page and the csv, and return the metrics. Of images no label errors are searched for."""
     test = read_table(layout.split("test"))
     if modality(test.column_names) == "image":
         return _write([], [], None, image_mistakes(test, read_table(layout.window("reference").scored), section))
@@ -115,22 +117,34 @@ def explain_all(section: Params, seed: int, cells: LabelFormat = SINGLE) -> dict
     return _write(explained, found, len(rows))
 
 
-def image_mistakes(test: pa.Table, scored: pa.Table, section: Params) -> list[dict[str, Any]]:
-    """The most confident mistakes on images, with thumbnails."""
+def image_mistakes(test: pa.Table, scored: pa.Table, section: Params) -> list[ImageMistake]:
+    """The most confident mistakes on images, explained."""
     own, places = _worst(test, scored, section)
-    rows = zip(test.take(places).to_pylist(), own.take(places).to_pylist(), strict=True)
-    return [
-        {"id": row["id"], "label": row["label"], "predicted": score["prediction"], "confidence": score["confidence"]}
-        | {"place": f"{row['source_file']}, row {row['source_row']}", "picture": thumbnail(row["image"])}
-        for row, score in rows
-    ]
+    if not places:
+        return []
+    from tqdm import tqdm
+
+    from tasks.explain.pictures import ImageExplainer, data_uri, png
+
+    explainer = ImageExplainer(paths.CLASSIFIER, section)
+    found = []
+    rows = tqdm(test.take(places).to_pylist(), desc="explain", unit=" mistakes")
+    for row, score in zip(rows, own.take(places).to_pylist(), strict=True):
+        place, explained = (
+            f"{row['source_file']}, row {row['source_row']}",
+            explainer.explain(row["image"], row["label"]),
+        )
+        pictures = thumbnail(row["image"]), data_uri(png(explained))
+        answers = (score["prediction"], row["label"])
+        found.append(ImageMistake(row["id"], place, score["confidence"], answers, explained, pictures))
+    return found
 
 
 def _write(
     explained: list[Mistake],
     found: list[dict[str, Any]],
     rows: int | None,
-    images: Sequence[dict[str, Any]] = (),
+    images: Sequence[ImageMistake] = (),
 ) -> dict[str, Any]:
     """``rows``: the labels searched; None for images."""
     private_folder(paths.REPORTS)
@@ -140,10 +154,12 @@ def _write(
     kinds = {"quality": pa.float64(), "source_row": pa.int64()}
     table = pa.table({name: pa.array([its[name] for its in found], kinds.get(name, pa.string())) for name in names})
     write_delimited(table, SUSPECTS, guarded=True)
+    each: list[Explained | ExplainedImage] = [mistake.explained for mistake in explained]
+    each += [mistake.explained for mistake in images]
     return {
-        "mistakes": len(explained),
-        "complete": sum(mistake.explained.complete for mistake in explained),
-        "largest_error": round(max((mistake.explained.error for mistake in explained), default=0.0), 3),
+        "mistakes": len(each),
+        "complete": sum(one.complete for one in each),
+        "largest_error": round(max((one.error for one in each), default=0.0), 3),
         "labelled_rows": rows or 0,
         "suspects": len(found),
     }
@@ -153,7 +169,7 @@ def explain_text(text: str, section: Params) -> None:
     """Print one text coloured by its attributions, and the largest of them."""
     recorded.require_output(paths.CLASSIFIER)
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
-        raise UserError(f"the model in {paths.CLASSIFIER} is for images, whose predictions are not explained")
+        raise UserError(f"the model in {paths.CLASSIFIER} is for images: give one with --image")
     if not text.strip():
         raise UserError("--text is empty: give a text to explain")
     found = _explainer(section).explain(text)
@@ -162,10 +178,32 @@ def explain_text(text: str, section: Params) -> None:
     print(f"\n{found.predicted} over {over}: logit margin {margins}")
     for piece, value in sorted(found.pieces, key=lambda pair: -abs(pair[1]))[:10]:
         print(f"  {value:+.3f}  {piece}")
+    _print_completeness(found)
+
+
+def _print_completeness(found: Explained | ExplainedImage) -> None:
     print(
         f"attributions complete within {found.error:.1%}"
         + ("" if found.complete else ": NOT complete, do not rely on them")
     )
+
+
+def explain_image(file: Path, target: Path, section: Params) -> None:
+    """Print the answer to one image, and write a picture of where it was found."""
+    recorded.require_output(paths.CLASSIFIER)
+    if checkpoint.modality_of(paths.CLASSIFIER) == "text":
+        raise UserError(f"the model in {paths.CLASSIFIER} is for texts: give one with --text")
+    if target.suffix.lower() != ".png" or target.exists():
+        raise UserError(f"--output {target}: name a new file that ends in .png")
+    data = read_image(file)
+    from tasks.explain.pictures import ImageExplainer, png
+
+    found = ImageExplainer(paths.CLASSIFIER, section).explain(data)
+    with replacing(target) as part:
+        part.write_bytes(png(found))
+    print(f"{found.predicted} over {found.other}: logit margin {found.margin:+.2f}, {found.masked_margin:+.2f} masked")
+    print(f"{target}: blue spoke for {found.predicted}, orange for {found.other}")
+    _print_completeness(found)
 
 
 def main() -> None:

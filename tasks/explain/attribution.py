@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,38 @@ def margin_of(logits: torch.Tensor, of: Contrast) -> torch.Tensor:
     return logits[..., label] if other is None else logits[..., label] - logits[..., other]
 
 
+def path_integral(
+    start: torch.Tensor, end: torch.Tensor, gradients: Callable[[torch.Tensor], torch.Tensor], steps: int, batch: int
+) -> torch.Tensor:
+    """Integrated gradients from ``start`` to ``end``, all [1, ...], by Gauss-Legendre quadrature with ``steps`` points.
+
+    ``gradients``: at each of some points [points, ...], ``batch`` of them at once.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    shape = (-1, *[1] * (start.ndim - 1))
+    positions, shares = (
+        torch.tensor(values, dtype=start.dtype).reshape(shape) for values in ((1 + nodes) / 2, weights / 2)
+    )
+    total = torch.zeros_like(start)
+    for chosen in torch.split(torch.arange(steps), batch):
+        total += (gradients(start + positions[chosen] * (end - start)) * shares[chosen]).sum(0)
+    return total * (end - start)
+
+
+def until_complete(
+    attributed: Callable[[int], torch.Tensor], difference: float, section: Params
+) -> tuple[torch.Tensor, int, float]:
+    """Attributions by so many steps that they sum to ``difference`` within the tolerance, or by the most that the
+    section allows; the steps, and how far the sum is from it."""
+    steps = section.steps
+    while True:
+        values = attributed(steps)
+        error = abs(float(values.sum()) - difference) / max(abs(difference), 1e-9)
+        if error <= section.tolerance or 2 * steps > section.max_steps:
+            return values, steps, error
+        steps *= 2
+
+
 class Explainer:
     """A trained classifier whose predictions are explained."""
 
@@ -112,30 +146,18 @@ class Explainer:
         self, ids: torch.Tensor, masked: torch.Tensor, mask: torch.Tensor, labels: Contrast, difference: float
     ) -> tuple[list[float], int, float]:
         """Attribution of each token, the steps taken until they were complete, and how far they are from it."""
-        steps = self._section.steps
-        while True:
-            values = self.integrated_gradients(ids, masked, mask, labels, steps)
-            error = abs(float(values.sum()) - difference) / max(abs(difference), 1e-9)
-            if error <= self._section.tolerance or 2 * steps > self._section.max_steps:
-                return values.tolist(), steps, error
-            steps *= 2
+        values, steps, error = until_complete(
+            lambda steps: self.integrated_gradients(ids, masked, mask, labels, steps), difference, self._section
+        )
+        return values.tolist(), steps, error
 
     def integrated_gradients(
         self, ids: torch.Tensor, masked: torch.Tensor, mask: torch.Tensor, labels: Contrast, steps: int
     ) -> torch.Tensor:
-        """Attribution [tokens] of the margin, from ``masked`` to ``ids``, both [1, tokens].
-
-        The path integral of the gradient is taken by Gauss-Legendre quadrature with ``steps`` points.
-        """
+        """Attribution [tokens] of the margin, from ``masked`` to ``ids``, both [1, tokens]."""
         start, end = self._embedding(masked), self._embedding(ids)
-        nodes, weights = np.polynomial.legendre.leggauss(steps)
-        positions, shares = (torch.tensor(values, dtype=start.dtype) for values in ((1 + nodes) / 2, weights / 2))
-        total = torch.zeros_like(start)
-        for chosen in torch.split(torch.arange(steps), self._section.batch_size):
-            points = start + positions[chosen][:, None, None] * (end - start)
-            total += (self._gradients(points, ids, mask, labels) * shares[chosen][:, None, None]).sum(0)
-        attributions: torch.Tensor = (total * (end - start)).sum(dim=-1)[0].double()
-        return attributions
+        gradients = partial(self._gradients, ids=ids, mask=mask, labels=labels)
+        return path_integral(start, end, gradients, steps, self._section.batch_size).sum(dim=-1)[0].double()
 
     def _gradients(self, points: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, labels: Contrast) -> torch.Tensor:
         """Gradient of the margin at each of ``points`` [points, tokens, hidden] in place of the embeddings."""

@@ -6,10 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tasks.explain.attribution import Explained
 from tasks.html.templates import environment
 from tasks.redaction import redact, redactions
+
+if TYPE_CHECKING:
+    from tasks.explain.pictures import ExplainedImage
 
 Span = tuple[int, int, str]
 MAX_OPACITY = 0.6  # of the token with the largest attribution; text on more has too little contrast (4.5 : 1)
@@ -26,6 +30,20 @@ class Mistake:
     answers: tuple[str, str]
     """Predicted, and labelled."""
     explained: Explained
+
+
+@dataclass(frozen=True)
+class ImageMistake:
+    """A test image with a wrong prediction, explained."""
+
+    id: str
+    place: str
+    confidence: float
+    answers: tuple[str, str]
+    """Predicted, and labelled."""
+    explained: ExplainedImage
+    pictures: tuple[str | None, str]
+    """The image, and where the answer was found, as sources of an ``img``."""
 
 
 def coloured(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, str, float]]:
@@ -72,9 +90,9 @@ def page(
     mistakes: Sequence[Mistake],
     suspects: Sequence[dict[str, object]],
     rows: int | None,
-    images: Sequence[dict[str, object]] = (),
+    images: Sequence[ImageMistake] = (),
 ) -> str:
-    """The whole page; ``rows`` None: mistakes on images, not explained."""
+    """The whole page; ``rows`` None: of images, whose labels were not searched."""
     template = environment(Path(__file__).parent / "page").get_template("explained.html")
     return template.render(
         mistakes=[(each, coloured(shown(each.explained.pieces))) for each in mistakes],

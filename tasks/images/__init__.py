@@ -12,10 +12,14 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from tasks.core.errors import UserError
+from tasks.core.faults import sentence
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -77,6 +81,17 @@ def _decoded(found: Image.Image, most_pixels: int) -> Opened:
         return Opened(None, kind, mode, ImageOps.exif_transpose(found).convert("RGB"))
     except Exception:  # noqa: BLE001 (Pillow's decoders raise anything on broken data: OSError, SyntaxError, struct.error)
         return Opened(BROKEN, kind, mode)
+
+
+def read_image(path: Path) -> bytes:
+    """The bytes of an image file; UserError if it cannot be decoded."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(sentence(error) or f"{path} cannot be read: {error.strerror}") from None
+    if fault := opened(data).fault:
+        raise UserError(f"{path} cannot be read: {fault.replace('_', ' ')}")
+    return data
 
 
 def decoded(data: bytes) -> Image.Image:

@@ -20,6 +20,7 @@ from tasks.core.tables import columns_of, read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.labels import LabelFormat
 from tasks.dataset.schema import scored
+from tasks.images import read_image
 from tasks.modelling.checkpoints import checkpoint, versions
 from tasks.score import Params, any_table
 from tasks.score.baseline import baseline_scores
@@ -112,7 +113,7 @@ def score_text(text: str, section: Params) -> None:
 def score_image(file: Path, section: Params) -> None:
     """Print the label of one image, and every label's probability."""
     any_table.require_modality("image")
-    _print(predict([any_table.image(file)], paths.CLASSIFIER, section))
+    _print(predict([read_image(file)], paths.CLASSIFIER, section))
 
 
 def _print(predicted: Predicted) -> None:

@@ -1,4 +1,4 @@
-"""Files given on the command line: an image, or a csv, tsv, jsonl or parquet table, written with columns added."""
+"""Files given on the command line: a csv, tsv, jsonl or parquet table, written with columns added."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import pyarrow as pa
 
 from tasks.core import paths, recorded
 from tasks.core.errors import UserError
-from tasks.core.faults import sentence
 from tasks.core.rows import Modality
-from tasks.images import opened
 from tasks.modelling.checkpoints import checkpoint
 from tasks.tables.any_table import refuse_unknown_format, write_any_table
 
@@ -22,17 +20,6 @@ def require_modality(given: Modality) -> None:
     if expected != given:
         option = "--image" if expected == "image" else "--text or --input"
         raise UserError(f"the model in {paths.CLASSIFIER} is for {expected}s: use {option}")
-
-
-def image(path: Path) -> bytes:
-    """The bytes of an image file; UserError if it cannot be decoded."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(sentence(error) or f"{path} cannot be read: {error.strerror}") from None
-    if fault := opened(data).fault:
-        raise UserError(f"{path} cannot be scored: {fault.replace('_', ' ')}")
-    return data
 
 
 def texts(table: pa.Table, column: str, path: Path) -> list[str]:
