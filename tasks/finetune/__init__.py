@@ -125,6 +125,9 @@ class Params(Section):
     """CPU threads. The result's bytes depend on it. Null: one per core."""
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
     """Attention implementation; auto: torch's own (sdpa)."""
+    gradient_checkpointing: bool = False
+    """Keep each layer's input and compute the rest again on the way back: the same weights with far less memory, in a
+    third more time."""
     fused: bool = True
     """Of adamw: the fused kernel."""
     compile: bool = False

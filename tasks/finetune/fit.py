@@ -73,7 +73,11 @@ def fit(
     section = settled.section
     device, timer = device_for(section, model.config._attn_implementation or "eager"), Timer()
     torch.nn.Module.to(model, device.torch)
-    with _work_folder(folder) as work, _trainable_part(model, settled, rows, validation, work, device) as part:
+    with (
+        _recomputed(model, section.gradient_checkpointing),
+        _work_folder(folder) as work,
+        _trainable_part(model, settled, rows, validation, work, device) as part,
+    ):
         store = CheckpointStore(work, section.checkpoint_seconds if folder else math.inf)
         resumed = store.latest()
         if resumed is not None:
@@ -141,6 +145,21 @@ def _trainable_part(
         part = frozen.trainable_part(model, 0, True) if cls_only else nullcontext()
         with used as (train_rows, held_out), part:
             yield _Part(train_rows, held_out, bool(cls_only))
+
+
+@contextmanager
+def _recomputed(model: PreTrainedModel, asked: bool) -> Iterator[None]:
+    """Within the block, if asked, a layer's inner activations are computed again when its gradient is."""
+    if not asked:
+        yield
+        return
+    its: Any = model
+    its.activation_checkpointing_enable({"use_reentrant": False})
+    its.disable_input_require_grads()  # which only the reentrant way needs
+    try:
+        yield
+    finally:
+        its.activation_checkpointing_disable()
 
 
 def _announce(device: Device, section: Params, parameters: int, cls_only: bool) -> None:

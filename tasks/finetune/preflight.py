@@ -205,6 +205,11 @@ def _gap(task: Task, expected: list[Answer], found: Answer) -> float | None:
 
 def _refuse_untrainable(model: PreTrainedModel, rows: Rows, section: Params) -> None:
     """One step's loss and gradient, which are dropped."""
+    if section.gradient_checkpointing and not model.supports_gradient_checkpointing:
+        raise UserError(
+            f"finetune.gradient_checkpointing: {type(model).__name__} has no layers that can be computed again: set it "
+            "to false"
+        )
     least = min_rows(model)
     if section.batch_size < least:
         raise UserError(

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertConfig, BertForSequenceClassification, LlamaConfig, LlamaForSequenceClassification
 
 from tasks.core import chip
 from tasks.core.errors import UserError
@@ -34,6 +34,11 @@ from tasks.modelling.training.divergence import DivergenceGuard
 from tasks.modelling.training.shutdown import ShutdownRequest
 from tasks.modelling.training.trainer import Run
 from tests.support.models import BERT_LIKE, FAMILIES, NO_CHECKPOINTS, QUICK, SMALL, ragged
+
+LLAMA = {
+    "vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32,
+    "max_position_embeddings": 32, "pad_token_id": 0, "attention_dropout": 0.1,
+}  # fmt: skip
 
 
 def trainer_for(model, folder, rows, **section):
@@ -254,6 +259,45 @@ def test_lora_trains_its_adapters_and_the_head_and_leaves_a_plain_model(bert):
         name = next(name for name, m in bert.named_modules() if m is layer)
         change = layer.weight.detach() - before[f"{name}.weight"]
         assert torch.linalg.matrix_rank(change, rtol=1e-3) <= 2
+
+
+# activations that are computed again
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    ("family", "how"),
+    [
+        ("bert", {}),
+        ("bert", {"frozen_layers": 1}),
+        ("bert", {"lora": {"rank": 2}}),
+        ("distilbert", {}),
+        ("llama", {}),
+        ("llama", {"lora": {"rank": 2}}),
+    ],
+)
+def test_activations_that_are_computed_again_give_the_same_weights(family, how):
+    weights, kept, configs = [], [], []
+    for again in (False, True):
+        torch.manual_seed(5)
+        model = FAMILIES[family]() if family in FAMILIES else LlamaForSequenceClassification(LlamaConfig(**LLAMA))
+        rows, held = ragged(16), []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda one, held=held: held.append(one.numel()) or one, lambda one: one
+        ):
+            fit(model, rows, rows, Params(epochs=1, gradient_checkpointing=again, **how, **QUICK), 1)
+        weights.append(model.state_dict())
+        kept.append(sum(held))
+        configs.append(model.config.to_dict())
+        assert not any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+    assert kept[1] < kept[0] and configs[0] == configs[1]
+
+
+def test_a_model_that_can_compute_nothing_again_is_refused(bert):
+    bert.supports_gradient_checkpointing = False
+    with pytest.raises(UserError, match="gradient_checkpointing: BertFor.* set it to false"):
+        fit(bert, ragged(8), ragged(8), Params(gradient_checkpointing=True, **QUICK), 1)
 
 
 def test_merged_adapters_give_the_adapted_models_logits(bert):
