@@ -24,7 +24,6 @@ from tasks.core.errors import UserError
 from tasks.core.files import reading, replacing
 from tasks.core.paths import DATA
 
-
 BATCH = 1 << 15
 """Rows in memory at once; no output depends on it."""
 GROUP = 1 << 16
@@ -90,7 +89,7 @@ def unpacked(path: Path) -> pa.Table:
 
 
 def batches(rows: pa.Table) -> Iterator[pa.Table]:
-    """The rows in pieces of ``BATCH``, at least one; what was read of files is given back after each."""
+    """The rows in pieces of ``BATCH``, at least one; the memory of what was read of files is given back after each."""
     for start in range(0, max(len(rows), 1), BATCH):
         yield rows.slice(start, BATCH)
         _give_back()
