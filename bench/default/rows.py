@@ -66,7 +66,7 @@ def _reference() -> pa.Table:
 
 @lru_cache(1)
 def _pairs() -> np.ndarray:
-    return near_duplicates(_reference()["text"].to_pylist(), Params().similarity or 1.0)
+    return near_duplicates(_reference()["text"], Params().similarity or 1.0)
 
 
 @lru_cache(16)

@@ -13,7 +13,8 @@ WINDOWS: tuple[WindowName, ...] = get_args(WindowName)
 
 PARAMS = Path("params.yaml")
 ENVIRONMENT = Path("environment.json")
-TOKENS = Path("data/tokens")
+DATA = Path("data")
+TOKENS = DATA / "tokens"
 PRETRAINED = Path("models/pretrained")
 CLASSIFIER = Path("models/classifier")
 BASELINE = Path("models/baseline")

@@ -1,9 +1,20 @@
-"""Tables in and out: the same bytes for the same rows."""
+"""Tables in and out: the same bytes for the same rows.
+
+A table of any size is read by ``unpacked`` and walked by ``batches``: its values stand in a file without a name that
+the system reads as they are needed and whose memory it can have back.
+"""
 
 from __future__ import annotations
 
 import errno
+import mmap
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
+from weakref import WeakSet
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,24 +22,98 @@ import pyarrow.parquet as pq
 
 from tasks.core.errors import UserError
 from tasks.core.files import reading, replacing
+from tasks.core.paths import DATA
+
+BATCH = 1 << 15
+"""Rows in memory at once; no output depends on it."""
+GROUP = 1 << 16
+"""Rows of a row group of parquet."""
+_mapped: WeakSet[mmap.mmap] = WeakSet()
 
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Parquet whose bytes depend on the rows and the schema only, not on chunking or on pandas' metadata."""
-    with replacing(path) as part:
-        plain = table.combine_chunks().replace_schema_metadata(None)
-        pq.write_table(plain, part, compression="zstd", write_page_checksum=True)
+    with writing_table(path, table.schema) as write:
+        write(table)
+
+
+@contextmanager
+def writing_table(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """A function that appends rows; the table takes its place at ``path`` when the block ends well."""
+    schema = schema.remove_metadata()
+    waiting = [schema.empty_table()]
+    with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd", write_page_checksum=True) as file:
+
+        def write(rows: pa.Table) -> None:
+            waiting.append(rows.replace_schema_metadata(None))
+            while sum(map(len, waiting)) > GROUP:
+                held = pa.concat_tables(waiting)
+                file.write_table(held.slice(0, GROUP).combine_chunks())
+                waiting[:] = [held.slice(GROUP)]
+                _give_back()
+
+        yield write
+        file.write_table(pa.concat_tables(waiting).combine_chunks())
+
+
+def scratch() -> BinaryIO:
+    """A file without a name on the disk of the tables; it is gone when it is closed or the process ends."""
+    return cast(BinaryIO, TemporaryFile(dir=DATA if DATA.is_dir() else None))
+
+
+def on_disk(tables: Iterable[pa.Table]) -> list[pa.Table]:
+    """The tables with their values in one file, which is gone with the last of them."""
+    starts = []
+    with scratch() as file:
+        for table in tables:
+            file.write(bytes(-file.tell() % 64))  # Arrow reads from places that are a multiple of 64
+            starts.append(file.tell())
+            with pa.ipc.new_stream(file, table.schema) as out:
+                out.write_table(table)
+        if not starts:
+            return []
+        file.flush()
+        mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    _mapped.add(mapped)
+    whole = pa.py_buffer(mapped)
+    return [pa.ipc.open_stream(whole.slice(start)).read_all() for start in starts]
+
+
+def unpacked(path: Path) -> pa.Table:
+    """A table an earlier stage wrote, its values in a file: for one that may not fit into memory."""
+    with reading(path, "a table", pa.ArrowException):
+        _refuse_folder(path)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            parts = map(pa.Table.from_batches, zip(file.iter_batches(BATCH)))
+            return pa.concat_tables(on_disk(chain([file.schema_arrow.empty_table()], parts)))
+
+
+def batches(rows: pa.Table) -> Iterator[pa.Table]:
+    """The rows in pieces of ``BATCH``, at least one; the memory of what was read of files is given back after each."""
+    for start in range(0, max(len(rows), 1), BATCH):
+        yield rows.slice(start, BATCH)
+        _give_back()
+
+
+def _give_back() -> None:
+    """The memory of what was read of files."""
+    for mapped in _mapped:
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """A table an earlier stage wrote."""
     with reading(path, "a table", pa.ArrowException):
-        if path.is_dir():  # whose files would be read
-            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+        _refuse_folder(path)
         table = pq.read_table(path, columns=columns, page_checksum_verification=True)
         if missing := [name for name in columns or () if name not in table.column_names]:
             raise ValueError(f"it has no column {missing[0]!r}")
     return table
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():  # whose files would be read
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
 
 
 def columns_of(path: Path) -> list[str]:

@@ -56,6 +56,14 @@ class LabelFormat:
         """How many rows have each label."""
         return Counter(label for cell in cells if cell is not None for label in self.labels(cell))
 
+    def count_column(self, cells: pa.ChunkedArray) -> Counter[str]:
+        """The same of a column, without a list of all its cells."""
+        counts: Counter[str] = Counter()
+        for entry in cells.drop_null().value_counts().to_pylist():
+            for label in self.labels(entry["values"]):
+                counts[label] += entry["counts"]
+        return counts
+
     def numbers_type(self) -> pa.DataType:
         """Of the column of numbers that ``tokenize`` writes."""
         return pa.list_(pa.int64()) if self.several else pa.int64()

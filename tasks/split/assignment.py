@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -27,12 +27,12 @@ def own_splits(rows: pa.Table, params: Params, seed: int, cells: LabelFormat = S
     if params.group or params.stratify:
         labels = [cells.labels(cell) or (None,) for cell in rows["label"].to_pylist()] if params.stratify else None
         return Balance(params.shares(), labels, empty_first=params.group is not None)
-    return [_by_share(_uniform(f"{seed}\0{key}"), params) for key in rows["id"].to_pylist()]
+    return [_by_share(_uniform(f"{seed}\0{key}"), params) for chunk in rows["id"].chunks for key in chunk.to_pylist()]
 
 
 def assign(
     own: Sequence[Name] | Balance,
-    earlier: Mapping[int, Sequence[int]],
+    earlier: Iterable[tuple[int, Sequence[int]]],
     count: int,
     groups: Sequence[object] | None = None,
     *,
@@ -40,16 +40,17 @@ def assign(
 ) -> list[Name | None]:
     """The split of every one of ``count`` rows, in order; None for one that would join two splits.
 
-    ``earlier`` names the earlier near-duplicates of a row, ``groups`` the declared group of each row (None: none).
+    ``earlier`` names the earlier near-duplicates of the rows that have any, in order, ``groups`` the declared group of
+    each row (None: none).
     With ``joins`` a row joins the split of its near-duplicates and group. Without, its own split is fixed (a date, a
     given split), and it is left out when theirs is another.
     """
     balance = own if isinstance(own, Balance) else None
     assigned: list[Name | None] = [None] * count if isinstance(own, Balance) else list(own)
     group_splits: dict[object, Name] = {}
-    for row in sorted(earlier) if groups is None and balance is None else range(count):
+    for row, linked_rows in earlier if groups is None and balance is None else _every_row(earlier, count):
         group = groups[row] if groups else None
-        linked = {assigned[before] for before in earlier.get(row, ())} | {group_splits.get(group)}
+        linked = {assigned[before] for before in linked_rows} | {group_splits.get(group)}
         if not joins:
             linked.add(assigned[row])
         splits = [split for split in linked if split]
@@ -65,6 +66,16 @@ def assign(
             if group is not None:
                 group_splits.setdefault(group, split)
     return assigned
+
+
+def _every_row(earlier: Iterable[tuple[int, Sequence[int]]], count: int) -> Iterator[tuple[int, Sequence[int]]]:
+    """Each row, and its earlier near-duplicates."""
+    found = iter(earlier)
+    row, before = next(found, (count, ()))
+    for one in range(count):
+        yield one, before if one == row else ()
+        if one == row:
+            row, before = next(found, (count, ()))
 
 
 def _uniform(key: str) -> float:

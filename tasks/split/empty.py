@@ -10,11 +10,11 @@ from tasks.core.errors import UserError
 from tasks.split import NAMES, Params
 
 
-def refuse_empty(tables: Mapping[str, pa.Table], rows: pa.Table, params: Params) -> None:
+def refuse_empty(counts: Mapping[str, int], rows: pa.Table, params: Params) -> None:
     """UserError where a split has no rows: the figures, and the key that settles it."""
-    empty = [name for name in NAMES if not len(tables[name])]
+    empty = [name for name in NAMES if not counts[name]]
     if empty:
-        has = ", ".join(f"{name} {len(tables[name])}" for name in (*NAMES, "quarantine"))
+        has = ", ".join(f"{name} {counts[name]}" for name in (*NAMES, "quarantine"))
         raise UserError(
             f"split: no row was assigned to {' and '.join(empty)} of {len(rows)} reference rows ({has}): "
             + _remedy(rows, params)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,14 +15,15 @@ from tasks.core.errors import UserError
 from tasks.core.files import private_folder, write_metrics
 from tasks.core.paths import WindowName
 from tasks.core.rows import modality
-from tasks.core.tables import read_table, write_table
+from tasks.core.tables import batches, on_disk, unpacked, writing_table
 from tasks.dataset import layout
 from tasks.dataset.labels import SINGLE, LabelFormat, label_format
 from tasks.dataset.layout import WindowPaths
+from tasks.dataset.schema import REASONS
 from tasks.validate import RELEASED, Params, decoded_twice, image_checks, labels, personal, releases
 from tasks.validate.corrections import write_corrections
 from tasks.validate.expectations import rule_checker
-from tasks.validate.reasons import failing, passing, row_reasons
+from tasks.validate.reasons import Reasons, failing, named, row_reasons
 from tasks.validate.releases import Released
 from tasks.validate.window import broken_rules
 
@@ -42,7 +44,7 @@ def validate(
     """
     where.validated.unlink(missing_ok=True)
     raw, merged = labels.merge_labels(raw, section.merge_labels, cells)
-    look_alikes = labels.find_look_alikes(cells.count(raw["label"].to_pylist()), merged)
+    look_alikes = labels.find_look_alikes(cells.count_column(raw["label"]), merged)
     kind = modality(raw.column_names)
     twice = decoded_twice.decoded_twice(raw["text"]) if kind == "text" else []
     findings = [*look_alikes.sentences(), *decoded_twice.sentences(raw, twice)]
@@ -53,42 +55,61 @@ def validate(
     else:
         rows = _redacted(raw, found) if section.privacy == "redact" else raw
     with rule_checker(raw["timestamp"]) as checker:
-        pa.default_memory_pool().release_unused()  # what reading took; its threads are done with it only by now
         reasons = row_reasons(raw, rows, section, window, checker, personal.kinds(found), released, cells)
-        passed, quarantined = passing(rows, reasons), failing(raw, reasons)
-        figures = _figures(raw, passed, quarantined, cells) | {
+        held = named(raw, reasons)
+        _write(raw, held, where.quarantine, reasons)
+        quarantined, passed = unpacked(where.quarantine), rows.select(["id", "label"]).filter(pc.invert(held))
+        figures = _figures(passed, quarantined, cells) | {
             "released": _count_released(passed, released),
             "personal_data": _counted(kind for spans in found.values() for kind in {span.kind for span in spans}),
         }
-        broken = broken_rules(figures, passed, quarantined, section, window, checker, cells) if len(raw) else []
+        broken = (
+            broken_rules(figures, passed["label"], quarantined, section, window, checker, cells) if len(raw) else []
+        )
         checker.write_docs(where.data_docs, quarantined, findings)
         write_corrections(raw, where.data_docs)
-    del raw, rows  # writing takes four times a long text
-    pa.default_memory_pool().release_unused()
-    write_table(quarantined, where.quarantine)
     if broken:
         raise UserError(
             "\n".join([*broken, *findings, f"Look at {where.data_docs}/index.html and {where.quarantine}."])
         )
-    write_table(passed, where.validated)
+    _write(rows, pc.invert(held), where.validated)
     found_texts = {"texts_decoded_twice": len(twice)} if twice else {}
     return figures | look_alikes.figures() | found_texts | ({"findings": findings} if findings else {})
 
 
 def _redacted(raw: pa.Table, found: Mapping[int, list[personal.Span]]) -> pa.Table:
-    place = raw.column_names.index("text")
-    return raw.set_column(place, raw.schema.field("text"), personal.masked(raw["text"], found))
+    """The rows with the personal data masked that was found in their texts, by position."""
+
+    def parts() -> Iterator[pa.Table]:
+        place, start = raw.column_names.index("text"), 0
+        for batch in batches(raw):
+            of_batch = {i - start: found[i] for i in range(start, start + len(batch)) if i in found}
+            yield batch.set_column(place, raw.schema.field("text"), personal.masked(batch["text"], of_batch))
+            start += len(batch)
+
+    return pa.concat_tables(on_disk(parts())) if found else raw
 
 
-def _figures(raw: pa.Table, passed: pa.Table, quarantined: pa.Table, cells: LabelFormat) -> dict[str, object]:
+def _write(rows: pa.Table, chosen: pa.ChunkedArray, path: Path, reasons: Reasons | None = None) -> None:
+    """Write those rows; with ``reasons`` each has its own."""
+    schema, start = rows.schema if reasons is None else rows.schema.append(REASONS), 0
+    with writing_table(path, schema) as write:
+        for batch in batches(rows):
+            kept = batch.filter(chosen.slice(start, len(batch)))
+            write(kept if reasons is None else failing(kept, reasons))
+            start += len(batch)
+
+
+def _figures(passed: pa.Table, quarantined: pa.Table, cells: LabelFormat) -> dict[str, object]:
+    count = len(passed) + len(quarantined)
     return {
-        "rows": len(raw),
+        "rows": count,
         "validated": len(passed),
         "quarantined": len(quarantined),
-        "share_quarantined": round(len(quarantined) / len(raw), 6) if len(raw) else 0.0,
+        "share_quarantined": round(len(quarantined) / count, 6) if count else 0.0,
         "reasons": _counted(reason for reasons in quarantined["reasons"].to_pylist() for reason in reasons),
         **({"labelled": len(passed) - passed["label"].null_count} if cells.several else {}),
-        "labels": dict(sorted(cells.count(passed["label"].to_pylist()).items())),
+        "labels": dict(sorted(cells.count_column(passed["label"]).items())),
     }
 
 
@@ -107,7 +128,7 @@ def main(window: WindowOption) -> None:
     where = layout.window(window)
     private_folder(paths.REPORTS)  # Data Docs show texts
     released = releases.released_reasons(releases.read_releases(RELEASED))
-    figures = validate(read_table(where.raw), params.load(Params, "validate"), window, where, released, label_format())
+    figures = validate(unpacked(where.raw), params.load(Params, "validate"), window, where, released, label_format())
     write_metrics(figures, paths.metrics("validate", window))
     for sentence in figures.get("findings", ()):  # type: ignore[attr-defined]
         print(sentence)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.core.tables import batches
 from tasks.redaction import excerpt
 
 CONTINUED = "[\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"  # bytes 80 to BF, as latin-1 or cp1252 reads them
@@ -17,8 +18,12 @@ MAX_EXCERPT = 40
 
 def decoded_twice(texts: pa.ChunkedArray) -> list[int]:
     """The positions of such texts."""
-    doubtful = pc.indices_nonzero(pc.fill_null(pc.match_substring_regex(texts, DECODED_TWICE), False)).to_pylist()
-    return [place for place in doubtful if _is_decoded_twice(texts[place].as_py())]
+    found, start = [], 0
+    for batch in batches(pa.table({"text": texts})):
+        doubtful = pc.indices_nonzero(pc.fill_null(pc.match_substring_regex(batch["text"], DECODED_TWICE), False))
+        found += [start + i for i in doubtful.to_pylist() if _is_decoded_twice(batch["text"][i].as_py())]
+        start += len(batch)
+    return found
 
 
 def sentences(rows: pa.Table, found: list[int]) -> Iterator[str]:

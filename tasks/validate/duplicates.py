@@ -7,7 +7,9 @@ import unicodedata
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 SPACE = re.compile(r"\s")
 CHUNK = 1 << 20  # a list of a text's words takes ten times the text
@@ -28,7 +30,7 @@ def _pieces(text: str, piece: int) -> Iterator[str]:
         start = end
 
 
-def _key(text: str) -> bytes:
+def copy_key(text: str) -> bytes:
     """A hash of the normalised text, which is never in memory as a whole."""
     hashed = sha256()
     for number, piece in enumerate(_pieces(text, CHUNK)):
@@ -36,12 +38,21 @@ def _key(text: str) -> bytes:
     return hashed.digest()
 
 
+def may_be_repeated(texts: Iterable[str], count: int) -> NDArray[np.bool_]:
+    """Which of so many texts may have a copy, [count]: every one that has, and hardly any other."""
+    keys = np.fromiter(
+        (hash(normalised(text) if len(text) < CHUNK else copy_key(text)) for text in texts), np.int64, count
+    )
+    order = np.sort(keys)
+    return np.isin(keys, np.unique(order[1:][order[1:] == order[:-1]]))
+
+
 def find_copies(
     ids: Sequence[str],
     texts: Iterable[str],
     labels: Sequence[str | None],
     released: Collection[str] = (),
-    key: Callable[[str], Hashable] = _key,
+    key: Callable[[str], Hashable] = copy_key,
 ) -> pd.DataFrame:
     """For each row, in order: ``copy_of``, the id of the first row with the same normalised text (or ``key``), and
     ``conflicts_with``, the id of one that has another label; null where there is none.

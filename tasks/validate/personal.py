@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.core.tables import batches
 from tasks.validate.recognisers import recognisers
 
 SEGMENT, OVERLAP = 4_000, 300  # characters searched at once, and beyond: some patterns take quadratic time
@@ -31,12 +32,22 @@ class Span:
 def find_personal_data(texts: pa.ChunkedArray, regions: Sequence[str]) -> dict[int, list[Span]]:
     """By position, the personal data of each text that holds any, in order and without overlaps."""
     found: dict[int, list[Span]] = {}
+    start = 0
+    for batch in batches(pa.table({"text": texts})):
+        of_batch = _find_in_batch(batch["text"], tuple(regions))
+        found |= {start + place: merge_overlaps(of_batch[place]) for place in sorted(of_batch)}
+        start += len(batch)
+    return found
+
+
+def _find_in_batch(texts: pa.ChunkedArray, regions: tuple[str, ...]) -> dict[int, list[Span]]:
+    found: dict[int, list[Span]] = {}
     for kind, may_hold in _CONDITIONS.items():
         places = pc.indices_nonzero(pc.fill_null(may_hold(texts), False))
         for place, text in zip(places.to_pylist(), texts.take(places).to_pylist(), strict=True):
-            if spans := list(_spans(text, kind, tuple(regions))):
+            if spans := list(_spans(text, kind, regions)):
                 found.setdefault(place, []).extend(spans)
-    return {place: merge_overlaps(found[place]) for place in sorted(found)}
+    return found
 
 
 def mask(text: str, spans: Sequence[Span]) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import compress
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from tasks.core.errors import UserError
 from tasks.core.paths import WindowName
 from tasks.core.rows import modality
+from tasks.core.tables import BATCH, batches
 from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.dataset.schema import REASONS
 from tasks.validate import Params, own_rules
-from tasks.validate.duplicates import find_copies, is_repeated
+from tasks.validate.duplicates import copy_key, find_copies, is_repeated, may_be_repeated
 from tasks.validate.expectations import RuleChecker
 from tasks.validate.profile import observe
 from tasks.validate.releases import Released
@@ -43,10 +46,11 @@ def row_reasons(
     """
     reasons: defaultdict[str, list[str]] = defaultdict(list)
     kind = modality(rows.column_names)
-    unreadable = rows.filter(pc.is_valid(rows["problem"]))
+    unreadable = rows.select(["id", "problem"]).filter(pc.is_valid(rows["problem"]))
     problems = dict(zip(unreadable["id"].to_pylist(), unreadable["problem"].to_pylist(), strict=True))
     rules = _with_own(row_rules(section, window, kind, cells))
-    failures = checker.failures(f"{window}_rows", _observed(raw, rows, section, personal, cells), rules)
+    observed = _observed(rows if kind == "image" else raw, section, personal, cells)
+    failures = checker.failures(f"{window}_rows", observed, rules)
     for key in failures.pop("unreadable", []):
         if (key, problems[key]) not in released:
             reasons[key].append(problems[key])
@@ -60,17 +64,20 @@ def row_reasons(
 
 
 def _observed(
-    raw: pa.Table, rows: pa.Table, section: Params, personal: Mapping[int, str], cells: LabelFormat
-) -> pd.DataFrame:
+    rows: pa.Table, section: Params, personal: Mapping[int, str], cells: LabelFormat
+) -> Iterator[pd.DataFrame]:
     """The columns that the row rules check: of texts as they came, of images their properties."""
-    table = rows if modality(rows.column_names) == "image" else raw
-    observed = observe(table, section, personal, cells)
-    for rule in own_rules.RULES:
-        if rule.column not in observed:
-            if rule.column not in table.column_names:
-                raise UserError(f"{OWN_RULES}: {rule.reason}: the rows have no column {rule.column!r}")
-            observed[rule.column] = table[rule.column].to_pandas()
-    return observed
+    start = 0
+    for batch in batches(rows):
+        places = range(start, start + len(batch))
+        observed = observe(batch, section, {i - start: personal[i] for i in places if i in personal}, cells)
+        for rule in own_rules.RULES:
+            if rule.column not in observed:
+                if rule.column not in batch.column_names:
+                    raise UserError(f"{OWN_RULES}: {rule.reason}: the rows have no column {rule.column!r}")
+                observed[rule.column] = batch[rule.column].to_pandas()
+        yield observed
+        start += len(batch)
 
 
 def _with_own(rules: list[Rule]) -> list[Rule]:
@@ -89,39 +96,49 @@ def _add_duplicates(
     rows: pa.Table, section: Params, window: WindowName, checker: RuleChecker, released: Released, reasons: Reasons
 ) -> None:
     """Add the reasons of duplicates: of texts or images, labels that conflict, and columns that must be unique."""
-    good, kind = passing(rows, reasons), modality(rows.column_names)
-    found = _duplicate_columns(good, section, {name for name, reason in released if reason == "conflicting_label"})
+    kind = modality(rows.column_names)
+    found = _duplicate_columns(
+        rows, reasons, section, {name for name, reason in released if reason == "conflicting_label"}
+    )
     for reason, ids in checker.failures(f"{window}_copies", found, copy_rules(section, kind)).items():
         for key in ids:
             if (key, reason) not in released and (reason != f"duplicate_{kind}" or key not in reasons):
                 reasons.setdefault(key, []).append(reason)
 
 
-def _duplicate_columns(good: pa.Table, section: Params, released_ids: set[str]) -> pd.DataFrame:
-    """The columns that ``copy_rules`` check."""
-    ids, labels = good["id"].to_pylist(), good["label"].to_pylist()
-    if modality(good.column_names) == "image":
-        found = find_copies(ids, good["image_pixels"].to_pylist(), labels, released_ids, key=str)
-    else:
-        found = find_copies(ids, (text.as_py() for text in good["text"]), labels, released_ids)
-    found.insert(0, "id", good["id"].to_pandas())
-    repeated = {name: is_repeated(good[name].to_pandas()) for name in section.unique}
+def _duplicate_columns(
+    rows: pa.Table, reasons: Reasons, section: Params, released_ids: set[str]
+) -> Iterator[pd.DataFrame]:
+    """The columns that ``copy_rules`` check, of the rows without reasons."""
+    good = np.array(pc.invert(named(rows, reasons)))
+    left = rows.select(["id", "label", *section.unique]).filter(pa.array(good))
+    column, key = ("image_pixels", str) if modality(rows.column_names) == "image" else ("text", copy_key)
+    doubtful = may_be_repeated(_values(rows[column], good), len(left))
+    good[good] = doubtful
+    few = left.filter(pa.array(doubtful))
+    texts = _values(rows[column], good)
+    found = find_copies(few["id"].to_pylist(), texts, few["label"].to_pylist(), released_ids, key)
+    found.index = pd.Index(np.flatnonzero(doubtful))
+    repeated = {name: is_repeated(left[name].to_pandas()) for name in section.unique}
     words = [", ".join(compress(repeated, row)) or None for row in zip(*repeated.values(), strict=True)]
-    found["columns_taken"] = pd.Series(words or [None] * len(found), dtype=object)
-    return found
+    taken = pd.Series(words or [None] * len(left), dtype=object)
+    for start in range(0, max(len(left), 1), BATCH):
+        ids = left["id"].slice(start, BATCH).to_pandas()
+        ids.index += start
+        yield pd.DataFrame({"id": ids, **found.reindex(ids.index), "columns_taken": taken[ids.index]})
 
 
-def passing(rows: pa.Table, reasons: Reasons) -> pa.Table:
-    """The rows without reasons, in order."""
-    return rows.filter(pc.invert(_named(rows, reasons))) if reasons else rows  # to filter is to copy
+def _values(column: pa.ChunkedArray, chosen: NDArray[np.bool_]) -> Iterator[str]:
+    """Those that are chosen, one after the other."""
+    for batch in batches(pa.table({"value": column, "chosen": chosen})):
+        yield from batch["value"].filter(batch["chosen"]).to_pylist()
 
 
 def failing(rows: pa.Table, reasons: Reasons) -> pa.Table:
-    """The rows with reasons, in order, ``reasons`` appended."""
-    left = rows.filter(_named(rows, reasons))
-    column = pa.array([reasons[key] for key in left["id"].to_pylist()], REASONS.type)
-    return left.append_column(REASONS, column)
+    """The rows, all of which have reasons, with these as the column ``reasons``."""
+    return rows.append_column(REASONS, pa.array([reasons[key] for key in rows["id"].to_pylist()], REASONS.type))
 
 
-def _named(rows: pa.Table, reasons: Reasons) -> pa.ChunkedArray:
+def named(rows: pa.Table, reasons: Reasons) -> pa.ChunkedArray:
+    """Whether a row has reasons."""
     return pc.is_in(rows["id"], value_set=pa.array(list(reasons), pa.string()))

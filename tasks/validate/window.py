@@ -21,16 +21,18 @@ UNDATED = "timestamp_unreadable"
 
 def broken_rules(
     figures: Mapping[str, Any],
-    passed: pa.Table,
+    labels: pa.ChunkedArray,
     quarantined: pa.Table,
     section: Params,
     window: WindowName,
     checker: RuleChecker,
     cells: LabelFormat = SINGLE,
 ) -> list[str]:
-    """A message for each table rule that the window breaks; where too much is quarantined, the reasons of most rows."""
-    counts = cells.count(passed["label"].to_pylist())
-    labelled = len(passed) - passed["label"].null_count
+    """A message for each table rule that the window breaks; where too much is quarantined, the reasons of most rows.
+
+    ``labels``: of the rows that pass."""
+    counts = cells.count_column(labels)
+    labelled = len(labels) - labels.null_count
     summary = pd.DataFrame(
         {
             "id": ["window"],
@@ -45,7 +47,7 @@ def broken_rules(
         ("table", summary, table_rules(section, window)),
         ("classes", shares, class_rules(section)),
     ):
-        failed = checker.failures(name, table, rules)
+        failed = checker.failures(name, [table], rules)
         for rule in rules:
             observed = table.set_index("id")[rule.column]
             keys = failed.get(rule.reason, [])

@@ -13,7 +13,7 @@ from tasks.core.tables import write_table
 from tasks.dataset import layout
 from tasks.dataset.schema import REASONS, scored
 from tasks.split import Params
-from tasks.split.__main__ import split, write_splits
+from tasks.split.__main__ import assigned, write_splits
 from tasks.trace import trace
 from tasks.validate import RELEASED
 from tasks.validate.releases import Release, add_releases
@@ -34,7 +34,8 @@ def told(tmp_path, monkeypatch):
     held = raw.slice(63).append_column(REASONS, pa.array([["duplicate_text"]], REASONS.type))
     write_table(held, where.quarantine)
     write_table(raw.slice(0, 63), where.validated)
-    write_splits(split(raw.slice(0, 63), Params(group="team"), 1)[0], layout.SPLITS)
+    passed = raw.slice(0, 63)
+    write_splits(passed, assigned(passed, Params(group="team"), 1)[0], layout.SPLITS)
     return where
 
 

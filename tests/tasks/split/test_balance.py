@@ -20,7 +20,7 @@ QUARTERS = {"train": 0.5, "validation": 0.25, "test": 0.25}
 
 
 def places(balance, rows, earlier=None, groups=None):
-    return assign(balance, earlier or {}, rows, groups)
+    return assign(balance, sorted((earlier or {}).items()), rows, groups)
 
 
 def by_label(labels, shares=SHARES):

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from random import Random
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.split.neighbours import BANDS, COMPARED, FIRST, ROWS_PER_BAND, find_similar, near_duplicates, shingles
+from tasks.core import tables
+from tasks.split import neighbours
+from tasks.split.neighbours import BANDS, COMPARED, FIRST, MOST, ROWS_PER_BAND, find_similar, shingles
+
+
+def near_duplicates(texts, similarity):
+    return neighbours.near_duplicates(pa.chunked_array([pa.array(texts, pa.string())]), similarity)
 
 
 def test_a_text_is_its_pairs_of_words_and_a_short_one_its_words():
@@ -62,7 +69,7 @@ def test_rows_of_a_template_cost_pairs_in_proportion_to_their_number():
     words = [f"w{i}" for i in range(30)]
     texts = [" ".join([*words[:9], str(dice.random()), *words[9:]]) for _ in range(2000)]
     few, many = len(near_duplicates(texts[:1000], 0.7)), len(near_duplicates(texts, 0.7))
-    assert many - few < 1000 * BANDS * COMPARED / 2
+    assert many - few < 1000 * (MOST + COMPARED)
     linked = {row for row, _ in near_duplicates(texts, 0.7).tolist()}
     assert linked == set(range(1, 2000)), "each has a near-duplicate before it"
 
@@ -70,3 +77,14 @@ def test_rows_of_a_template_cost_pairs_in_proportion_to_their_number():
 @pytest.mark.parametrize(("similarity", "proposed"), [(0.7, 0.928), (0.8, 0.998)])
 def test_the_bands_propose_a_pair_as_often_as_the_module_says(similarity, proposed):
     assert 1 - (1 - similarity**ROWS_PER_BAND) ** BANDS == pytest.approx(proposed, abs=1e-3)
+
+
+@pytest.mark.proof
+def test_neither_the_rows_in_memory_nor_what_is_compared_at_once_change_a_pair(monkeypatch):
+    dice = Random(4)
+    words = [f"w{i}" for i in range(40)]
+    texts = [" ".join(dice.choices(words, k=12) if row % 3 else words[:20]) + f" {row % 50}" for row in range(700)]
+    found = near_duplicates(texts, 0.6).tolist()
+    monkeypatch.setattr(tables, "BATCH", 60)
+    monkeypatch.setattr(neighbours, "AT_ONCE", 500)
+    assert near_duplicates(texts, 0.6).tolist() == found != []
