@@ -74,7 +74,7 @@ def _code(job: Path, store: Path | None) -> int:
         return error.exit_code
     except PeerLost:
         return PEER_LOST
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the launcher says it in a sentence
         _tell(faults.sentence(error) or faults.unforeseen(error))
         return FAILED
     return 0
