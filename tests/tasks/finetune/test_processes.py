@@ -37,6 +37,7 @@ from tasks.modelling.training.trainer import Run
 from tests.support.models import NO_CHECKPOINTS, QUICK, digests, ragged
 from tests.support.processes import TOP, free_port, wait_for
 
+SECONDS = 900  # that a training may take on a busy machine
 TOLERANCE = 1e-4  # of weights and losses after 18 steps: float32 sums in another order
 
 # shares
@@ -238,7 +239,7 @@ def started(place, act=None, module="tasks.finetune", prefix=(), environment=Non
 def trained(place, act=None, code=0, **rest):
     """What the stage printed."""
     process = started(place, act, **rest)
-    said, _ = process.communicate(timeout=600)
+    said, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == code, said
     assert not left_behind(process.pid)
     return said
@@ -313,11 +314,11 @@ def test_it_goes_on_with_another_number_of_processes(place):
     """2 -> 1 -> 2: each is ended within a step."""
     expected = trained_by_one(place)
     process = started(place, "0 5 TERM 0", processes=2)
-    assert process.wait(300) == 143
+    assert process.wait(SECONDS) == 143
     assert "stopped after step 6 of 18" in process.stdout.read()
     one = started(place, processes=1)
     folder = next((place / ".checkpoints").glob("*"))
-    assert wait_for(lambda: list(folder.glob("step-00000001*")), 300)
+    assert wait_for(lambda: list(folder.glob("step-00000001*")), SECONDS)
     one.terminate()
     assert one.wait(60) in (0, 143)
     said = one.stdout.read()
@@ -341,7 +342,7 @@ def test_a_process_that_is_lost_again_and_again_ends_in_a_sentence(place):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_stage_leaves_no_process_behind(place, number):
     process = started(place, processes=2, epochs=500)
-    assert wait_for(lambda: list((place / ".checkpoints").glob("*/step-*")), 300)
+    assert wait_for(lambda: list((place / ".checkpoints").glob("*/step-*")), SECONDS)
     ids = left_behind(process.pid)
     assert len(ids) == 2
     process.send_signal(number)
@@ -384,7 +385,7 @@ def test_two_nodes_that_meet_over_the_network(place):
             module = "tasks.finetune.node" if index else "tasks.finetune"
             inside = ("ip", "netns", "exec", name)
             nodes.append(started(place, "1 7 KILL 0", module, inside, environment, processes=2))
-        said = [node.communicate(timeout=600)[0] for node in nodes]
+        said = [node.communicate(timeout=SECONDS)[0] for node in nodes]
         assert [node.returncode for node in nodes] == [0, 0], said
         assert "resuming at step 7 of 18" in said[0] and "resuming" not in said[1]
         assert_close(result(place), expected)
