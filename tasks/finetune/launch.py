@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch.distributed import TCPStore
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -100,7 +99,11 @@ def _kept_store(nodes: Nodes) -> Iterator[None]:
     """Within the block the first node answers at its address, also between two starts."""
     host, _, port = nodes.address.rpartition(":")
     is_host = nodes.count > 1 and nodes.index == 0
-    kept = TCPStore(host, int(port), is_master=True, wait_for_workers=False, multi_tenant=True) if is_host else None
+    kept: Any = None
+    if is_host:
+        kept = torch.distributed.TCPStore(  # type: ignore[attr-defined]
+            host, int(port), is_master=True, wait_for_workers=False, multi_tenant=True
+        )
     yield
     del kept
 

@@ -38,7 +38,7 @@ def take_part(job: Path, store: Path | None) -> None:
     from tasks.core.params import General
     from tasks.finetune import Params, ranks, transformer
 
-    logging.set_verbosity_error()  # it warns of processes that its trainer is not told of
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it warns of processes that its trainer is not told of
     found = json.loads(job.read_text(encoding="utf-8"))
     with ranks.joined(store):
         transformer.run(Params.model_validate(found["section"]), General.model_validate(found["general"]))

@@ -65,9 +65,9 @@ def joined(store: Path | None) -> Iterator[None]:
     rank, size, run = (os.environ[name] for name in ("RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID"))
     if store is None:
         address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        found: dist.Store = dist.PrefixStore(run, dist.TCPStore(*address, is_master=False))
+        found: Any = dist.PrefixStore(run, dist.TCPStore(*address, is_master=False))  # type: ignore[attr-defined]
     else:
-        found = dist.FileStore(str(store), int(size))
+        found = dist.FileStore(str(store), int(size))  # type: ignore[attr-defined]
     for name in LAUNCHERS:
         os.environ.pop(name, None)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
@@ -155,7 +155,7 @@ def add_up(weights: Iterable[nn.Parameter], figures: Sequence[torch.Tensor]) -> 
         dist.all_reduce(flat)
         dist.all_reduce(there)
     gradients, sums = flat[: -len(figures)], flat[-len(figures) :]
-    summed = gradients.split([part.numel() for part in parts])
+    summed = gradients.split([part.numel() for part in parts])  # type: ignore[no-untyped-call]
     for weight, part, found, known in zip(trained, parts, summed, there.tolist(), strict=True):
         weight.grad = part.copy_(found.view_as(part)) if known else None
     return list(sums)

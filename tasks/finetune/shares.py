@@ -45,7 +45,7 @@ class Share:
     @property
     def is_empty(self) -> bool:
         """Whether the process has none."""
-        return self.part.start == self.part.stop
+        return bool(self.part.start == self.part.stop)
 
 
 class Shares(Sampler[list[int]]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +111,11 @@ def write_classifier(model: PreTrainedModel, tokenizer: Path, folder: Path) -> N
             shutil.copyfile(file, part / file.name)
 
 
+def _energy_meter() -> AbstractContextManager[dict[str, float]]:
+    """None for several processes: it would meter one of them."""
+    return energy_meter() if ranks.count() == 1 else nullcontext({})
+
+
 def run(section: Params, general: General) -> None:
     """The stage for all that is trained by gradients, on the repository's paths; of several processes the first one
     writes."""
@@ -126,7 +131,7 @@ def run(section: Params, general: General) -> None:
         kept = ranks.agreed(folder if locked else None)
         if kept is not None:
             ranks.refuse_unshared(kept)
-        with energy_meter() if ranks.count() == 1 else nullcontext({}) as energy:
+        with _energy_meter() as energy:
             model, done = finetune(paths.TOKENS, source, section, general.seed, kept, TARGETS[general.task])
         if not ranks.is_first():
             return
