@@ -101,9 +101,12 @@ def _kept_store(nodes: Nodes) -> Iterator[None]:
     is_host = nodes.count > 1 and nodes.index == 0
     kept: Any = None
     if is_host:
-        kept = torch.distributed.TCPStore(  # type: ignore[attr-defined]
-            host, int(port), is_master=True, wait_for_workers=False, multi_tenant=True
-        )
+        try:
+            kept = torch.distributed.TCPStore(  # type: ignore[attr-defined]
+                host, int(port), is_master=True, wait_for_workers=False, multi_tenant=True
+            )
+        except torch.distributed.DistError as error:
+            raise UserError(f"PET_MASTER_PORT: {nodes.address} is taken: choose a free port, on all nodes") from error
     yield
     del kept
 
@@ -173,7 +176,7 @@ def _lost(error: ChildFailedError) -> str:
             raise _said(failure)
     rank, failure = failures[0]
     if failure.exitcode == PEER_LOST:
-        return "a process on another node was lost"
+        return f"process {rank} has lost the others ({failure.message})"
     return f"process {rank} was killed by {failure.signal_name()}"
 
 

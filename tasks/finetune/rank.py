@@ -72,7 +72,8 @@ def _code(job: Path, store: Path | None) -> int:
     except UserError as error:
         _tell(str(error))
         return error.exit_code
-    except PeerLost:
+    except PeerLost as error:
+        _tell(str(error))
         return PEER_LOST
     except Exception as error:  # noqa: BLE001  the launcher says it in a sentence
         _tell(faults.sentence(error) or faults.unforeseen(error))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from transformers import PreTrainedModel
 
 from tasks.core.errors import UserError
 from tasks.finetune.batching import min_rows
+from tasks.modelling.checkpoints.loader import first_line
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)  # to wait for a process that is alive: the first may compute a pass alone for hours
@@ -71,8 +72,7 @@ def joined(store: Path | None) -> Iterator[None]:
     for name in LAUNCHERS:
         os.environ.pop(name, None)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    with _noticing():
-        dist.init_process_group(backend, store=found, rank=int(rank), world_size=int(size), timeout=PATIENCE)
+    dist.init_process_group(backend, store=found, rank=int(rank), world_size=int(size), timeout=PATIENCE)
     try:
         yield
     finally:
@@ -85,7 +85,7 @@ def _noticing() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise PeerLost from error
+        raise PeerLost(first_line(error)) from error
 
 
 def agreed(value: T) -> T:
@@ -140,25 +140,26 @@ def same_weights(model: nn.Module) -> None:
 
 
 @torch.no_grad()
-def add_up(weights: Iterable[nn.Parameter], figures: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """Replace each weight's gradient by the sum over all processes, and return the sums of the figures, each a scalar.
+def add_up(weights: Iterable[nn.Parameter], loss: torch.Tensor, asked: bool) -> tuple[torch.Tensor, bool]:
+    """Replace each weight's gradient by the sum over all processes: the sum of the losses, and whether any was asked
+    to end.
 
     A weight that no process has a gradient of keeps none, as it would in a training of one process.
     """
     trained = [weight for weight in weights if weight.requires_grad]
-    there = torch.tensor([weight.grad is not None for weight in trained], dtype=torch.float32)
     parts = [torch.zeros_like(one) if one.grad is None else one.grad for one in trained]
-    flat = torch.cat(
-        [part.flatten().float() for part in parts] + [torch.stack(list(figures)).to(parts[0].device).float()]
-    )
+    flat = torch.cat([*(part.flatten().float() for part in parts), loss.float()[None]])
+    flags = torch.tensor(
+        [asked, *(one.grad is not None for one in trained)], dtype=torch.float32
+    )  # a GPU need not wait
     with _noticing():
         dist.all_reduce(flat)
-        dist.all_reduce(there)
-    gradients, sums = flat[: -len(figures)], flat[-len(figures) :]
-    summed = gradients.split([part.numel() for part in parts])  # type: ignore[no-untyped-call]
-    for weight, part, found, known in zip(trained, parts, summed, there.tolist(), strict=True):
-        weight.grad = part.copy_(found.view_as(part)) if known else None
-    return list(sums)
+        dist.all_reduce(flags)
+    sums = flat[:-1].split([part.numel() for part in parts])  # type: ignore[no-untyped-call]
+    any_asked, *known = flags.bool().tolist()
+    for weight, part, found, has in zip(trained, parts, sums, known, strict=True):
+        weight.grad = part.copy_(found.view_as(part)) if has else None
+    return flat[-1], any_asked
 
 
 def refuse_unfit(model: PreTrainedModel) -> None:

@@ -61,9 +61,8 @@ class SharedTrainer(ClassifierTrainer):
         return self._total_weight(torch.from_numpy(self.rows.labels[share.batch]).to(labels.device))
 
     def _whole_loss(self, loss: torch.Tensor) -> torch.Tensor:
-        figures = (loss, torch.tensor(float(bool(self.asked)), device=loss.device))
         try:
-            whole, asked = ranks.add_up(self.trained.parameters(), figures)
+            whole, asked = ranks.add_up(self.trained.parameters(), loss, bool(self.asked))
         except ranks.PeerLost:
             self._keep_last_step()
             raise

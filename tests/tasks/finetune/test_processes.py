@@ -37,7 +37,7 @@ from tasks.modelling.training.trainer import Run
 from tests.support.models import NO_CHECKPOINTS, QUICK, digests, ragged
 from tests.support.processes import TOP, free_port, wait_for
 
-SECONDS = 900  # that a training may take on a busy machine
+SECONDS = 500  # that a training may take on a busy machine
 TOLERANCE = 1e-4  # of weights and losses after 18 steps: float32 sums in another order
 
 # shares
@@ -113,7 +113,7 @@ def test_the_gradients_add_up_to_that_of_one_process(bert, tmp_path, monkeypatch
     expected = list(steps(ClassifierTrainer))
     monkeypatch.setattr(ranks, "count", lambda: count)
     monkeypatch.setattr(ranks, "same_weights", lambda model: None)
-    monkeypatch.setattr(ranks, "add_up", lambda weights, figures: [figures[0], torch.tensor(0.0)])
+    monkeypatch.setattr(ranks, "add_up", lambda weights, loss, asked: (loss, asked))
     own = []
     for index in range(count):
         monkeypatch.setattr(ranks, "index", lambda index=index: index)
