@@ -149,9 +149,8 @@ def add_up(weights: Iterable[nn.Parameter], loss: torch.Tensor, asked: bool) -> 
     trained = [weight for weight in weights if weight.requires_grad]
     parts = [torch.zeros_like(one) if one.grad is None else one.grad for one in trained]
     flat = torch.cat([*(part.flatten().float() for part in parts), loss.float()[None]])
-    flags = torch.tensor(
-        [asked, *(one.grad is not None for one in trained)], dtype=torch.float32
-    )  # a GPU need not wait
+    # on the CPU: no GPU need wait for them
+    flags = torch.tensor([asked, *(one.grad is not None for one in trained)], dtype=torch.float32)
     with _noticing():
         dist.all_reduce(flat)
         dist.all_reduce(flags)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
 
@@ -258,6 +259,20 @@ def left_behind(launcher):
     return found
 
 
+def listening(process):
+    """The addresses at which a process listens."""
+    for file, width in (("tcp", 4), ("tcp6", 16)):
+        for line in Path(f"/proc/{process}/net/{file}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and f"socket:[{words[9]}]" in sockets(process):
+                yield str(ip_address(bytes.fromhex(words[1].partition(":")[0])[:width][::-1]))
+
+
+def sockets(process):
+    """The sockets that a process holds open."""
+    return {str(file.readlink()) for file in Path(f"/proc/{process}/fd").iterdir() if file.is_symlink()}
+
+
 def result(place):
     """Weights, curves and figures."""
     weights = load_file(place / "models/classifier/model.safetensors")
@@ -345,6 +360,7 @@ def test_the_stage_leaves_no_process_behind(place, number):
     assert wait_for(lambda: list((place / ".checkpoints").glob("*/step-*")), SECONDS)
     ids = left_behind(process.pid)
     assert len(ids) == 2
+    assert {address for one in [process.pid, *ids] for address in listening(one)} <= {"127.0.0.1"}
     process.send_signal(number)
     assert process.wait(60) == (-9 if number == signal.SIGKILL else 143)
     assert wait_for(lambda: not any(Path(f"/proc/{one}").exists() for one in ids), 10)
