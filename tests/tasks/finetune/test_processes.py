@@ -18,11 +18,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification
 
 from tasks.core.errors import UserError
 from tasks.finetune import Augmentation, Params, linear, ranks
-from tasks.finetune.batching import LengthGroupedSampler
+from tasks.finetune.batching import LengthGroupedSampler, model_inputs
 from tasks.finetune.device import device_for
 from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.image_batches import ImageRows
@@ -31,6 +31,7 @@ from tasks.finetune.shared_trainer import SharedTrainer
 from tasks.finetune.shares import Dealt, Shares, cut
 from tasks.finetune.trainer import ClassifierTrainer
 from tasks.finetune.training import arguments
+from tasks.finetune.transformer import read_rows
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.pixels import Layout
 from tasks.modelling.training.shutdown import ShutdownRequest
@@ -39,7 +40,7 @@ from tests.support.models import NO_CHECKPOINTS, QUICK, digests, ragged
 from tests.support.processes import TOP, free_port, wait_for
 
 SECONDS = 500  # that a training may take on a busy machine
-TOLERANCE = 1e-4  # of weights and losses after 18 steps: float32 sums in another order
+TOLERANCE = 1e-4  # of probabilities and losses after 18 steps: float32 sums in another order
 
 # shares
 
@@ -274,22 +275,26 @@ def sockets(process):
 
 
 def result(place):
-    """Weights, curves and figures."""
-    weights = load_file(place / "models/classifier/model.safetensors")
+    """What the classifier says of the test rows, curves and figures."""
+    rows = read_rows(place / "data/tokens/test.parquet")
+    model = AutoModelForSequenceClassification.from_pretrained(place / "models/classifier").eval()
+    with torch.inference_mode():
+        said = model(**model_inputs(model, rows, range(len(rows)))).logits.softmax(1)
     curves = np.loadtxt(place / "reports/curves.csv", delimiter=",", skiprows=1)
-    return weights, curves, json.loads((place / "metrics/finetune.json").read_text())
+    return said, curves, json.loads((place / "metrics/finetune.json").read_text())
 
 
 def assert_close(found, expected):
-    for name, weight in expected[0].items():
-        assert torch.allclose(found[0][name], weight, atol=TOLERANCE), name
+    """Not by weights: those without a gradient, a key's bias, go where the last digits of a sum lead them."""
+    assert torch.allclose(found[0], expected[0], atol=TOLERANCE)
     assert np.allclose(found[1], expected[1], atol=TOLERANCE)
-    assert {**found[2], **dict.fromkeys(("temperature",))} == {**expected[2], **dict.fromkeys(("temperature",))}
+    for name, figure in expected[2].items():
+        assert found[2][name] == (pytest.approx(figure, abs=2e-3) if isinstance(figure, float) else figure), name
 
 
 @pytest.mark.proof
 def test_two_processes_train_what_one_does(place, tmp_path):
-    """The curve, the weights and the figures; only the first prints, and none is left."""
+    """The curve, the answers and the figures; only the first prints, and none is left."""
     expected = trained_by_one(place)
     said = trained(place, processes=2)
     assert_close(result(place), expected)
