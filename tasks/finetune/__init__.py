@@ -11,7 +11,10 @@ updated (``vocabulary.py``), the last layer starts as a linear probe (``probe.py
 An interrupted run resumes from its checkpoint in ``.checkpoints/<fingerprint>/``
 (``tasks/modelling/training/checkpoint_store.py``).
 
-Not covered: several GPUs.
+With ``processes`` the stage starts torch's elastic launcher (``launch.py``), and each process runs ``transformer.run``
+on its share of every batch (``shared_trainer.py``).
+
+Not covered: a model that does not fit on one device.
 """
 
 from __future__ import annotations
@@ -121,8 +124,11 @@ class Params(Section):
     """On a CUDA device: deterministic kernels only. CPU kernels are always deterministic."""
     decision: Rule = Rule()
     """When ``score`` acts on a prediction and when it abstains; thresholds are chosen on validation rows."""
+    processes: int = Field(default=1, ge=1)
+    """Processes that train together, each with its own copy of the model and its share of every batch; on GPUs one for
+    each. The result's bytes depend on it."""
     threads: int | None = Field(default=2, ge=1)
-    """CPU threads. The result's bytes depend on it. Null: one per core."""
+    """CPU threads of each process. The result's bytes depend on it. Null: one per core."""
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
     """Attention implementation; auto: torch's own (sdpa)."""
     gradient_checkpointing: bool = False

@@ -12,6 +12,10 @@ def main() -> None:
     section, general = params.load(Params, "finetune"), params.general()
     if general.model.family == linear.FAMILY:
         linear.run(section, general)
+    elif section.processes > 1:
+        from tasks.finetune import launch
+
+        launch.run(section, general)
     else:
         from tasks.finetune import transformer  # torch and transformers: seconds that a linear model need not wait for
 

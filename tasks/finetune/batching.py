@@ -71,9 +71,15 @@ class Rows(Dataset[dict[str, Any]]):
         return batch["attention_mask"]
 
     def augmented(
-        self, batch: dict[str, torch.Tensor], how: Augmentation | None, seed: int, step: int
+        self,
+        batch: dict[str, torch.Tensor],
+        how: Augmentation | None,
+        seed: int,
+        step: int,
+        part: slice = slice(None),
+        of: int | None = None,
     ) -> dict[str, torch.Tensor]:
-        """The batch of a step after augmentation; texts have none."""
+        """The batch of a step after augmentation; texts have none. ``part``: where its rows stand in one of ``of``."""
         return batch
 
 

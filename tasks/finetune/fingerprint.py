@@ -28,7 +28,8 @@ def fingerprint(tokens: Path, source: checkpoint.Checkpoint, section: Params, se
         "warm_start": file_digests(Path(section.warm_start.folder).glob("*")) if section.warm_start else [],
         "family": [source.family, dict(source.config)],
         "code": file_digests([Path(pixels.__file__), *(file for place in CODE for file in place.glob("*.py"))]),
-        "section": section.model_dump(mode="json"),
+        # a training may go on with another number of processes
+        "section": section.model_dump(mode="json", exclude={"processes"}),
         "seed": seed,
         "versions": versions.installed(),
         "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), chip.kind(), _gpu()],

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from tasks.finetune import Params, frozen, lora, record, temperature, vocabulary
+from tasks.finetune import Params, frozen, lora, ranks, record, temperature, vocabulary
 from tasks.finetune.batching import Rows
 from tasks.finetune.device import Device, device_for
 from tasks.finetune.kept_pass import kept_passes
@@ -69,6 +69,7 @@ def fit(
     ``folder`` holds checkpoints and what is computed once; the same call resumes from it after an interruption.
     ``longest``: the most tokens that a row of any split may have. UserError where the model cannot be trained so.
     """
+    ranks.refuse_unfit(model)
     settled = settle(model, rows, section, longest)
     section = settled.section
     device, timer = device_for(section, model.config._attn_implementation or "eager"), Timer()
@@ -79,11 +80,12 @@ def fit(
         _trainable_part(model, settled, rows, validation, work, device) as part,
     ):
         store = CheckpointStore(work, section.checkpoint_seconds if folder else math.inf)
-        resumed = store.latest()
+        resumed = ranks.agreed(store.latest() if ranks.is_first() else None)
         if resumed is not None:
             print_resumed(resumed)
         elif section.probe:
-            init_last_layer(model, part.rows, section.batch_size, work / "probe")
+            with ranks.in_turn():
+                init_last_layer(model, part.rows, section.batch_size, work / "probe")
         timer.lap("prepare")
         with lora.with_adapters(model, section.lora):
             trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -119,7 +121,7 @@ def _work_folder(folder: Path | None) -> Iterator[Path]:
         yield folder
         return
     with tempfile.TemporaryDirectory() as temporary:
-        yield Path(temporary) / "work"
+        yield ranks.agreed(Path(temporary) / "work")
 
 
 @contextmanager
@@ -201,15 +203,17 @@ def _metrics(model: PreTrainedModel, done: TrainResult, fitted: Calibration, tar
 
 
 def _cost(timer: Timer, done: TrainResult, device: Device, resumed: Path | None) -> Metrics:
-    """Of this process only, not of the run it resumed."""
+    """Since the training was started or resumed; the tokens are those of all its processes."""
     progress, share = done.progress, done.progress.share_of_peak()
+    tokens = sum(ranks.gathered(progress.tokens))
     return {
         "seconds": timer.seconds,
         "resumed": resumed is not None,
-        f"trained_{progress.unit}": progress.tokens,
-        f"{progress.unit}_per_second": round(progress.tokens / progress.seconds, 1) if progress.seconds else None,
+        f"trained_{progress.unit}": tokens,
+        f"{progress.unit}_per_second": round(tokens / progress.seconds, 1) if progress.seconds else None,
         "share_of_matmul_rate": None if share is None else round(share, 3),
         "device": device.name,
+        "processes": ranks.count(),
         **device.settings(),
         "accumulation_steps": done.accumulation_steps,
         **record.host(),

@@ -11,7 +11,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from transformers import PreTrainedModel
 
 from tasks.core.errors import UserError
 from tasks.core.faults import is_machines
+from tasks.finetune import ranks
 from tasks.finetune.batching import Rows, model_inputs, passes
 from tasks.finetune.micro_batches import halved_on_oom
 from tasks.finetune.pieces import Pieces
@@ -140,15 +141,20 @@ def trainable_part(model: PreTrainedModel, frozen: int, cls_only: bool) -> Itera
 
 
 @torch.inference_mode()
-def activations(model: PreTrainedModel, frozen: int, rows: Rows, file: Path, batch_size: int) -> Rows:
+def activations(
+    model: PreTrainedModel, frozen: int, rows: Rows, file: Path, batch_size: int, together: bool = False
+) -> Rows:
     """The output of the ``frozen`` lowest layers for all rows, [tokens, hidden] in float32, in ``file``.
 
-    What an earlier call for the same wrote there is not computed again (``pieces.py``).
+    What an earlier call for the same wrote there is not computed again (``pieces.py``). ``together``: all processes of
+    a training call this with the same file, and those on the first one's machine divide the batches.
     """
     recorder = _Recorder()
     model.train(False)
     batches = passes(model, rows, batch_size)
-    pieces = Pieces.opened(file, rows, batches.of_epoch(0), model.config.hidden_size)
+    place, of = ranks.on_first_machine() if together else (0, 1)
+    with ranks.in_turn() if together else nullcontext():
+        pieces = Pieces.opened(file, rows, batches.of_epoch(0), model.config.hidden_size)
 
     def run(batch: list[int]) -> None:
         with suppress(_Recorded):
@@ -158,7 +164,7 @@ def activations(model: PreTrainedModel, frozen: int, rows: Rows, file: Path, bat
 
     with _with_layers(model, [*_layers(model)[:frozen], recorder]), pieces:
         bar = tqdm(
-            pieces.missing(),
+            [(number, batch) for number, batch in pieces.missing() if number % of == place],
             desc=f"frozen layers, {len(rows)} rows",
             unit=" batches",
             mininterval=1,
@@ -167,6 +173,11 @@ def activations(model: PreTrainedModel, frozen: int, rows: Rows, file: Path, bat
         for number, batch in bar:
             halved_on_oom(batch, run)
             pieces.add(number)
+    if together and ranks.count() > 1:
+        ranks.wait()
+        pieces = Pieces.opened(file, rows, batches.of_epoch(0), model.config.hidden_size)  # what the others wrote too
+        if pieces.missing():
+            raise UserError(f"finetune.frozen_layers: {file.parent} is not written by all processes: set it to 0")
     return replace(rows, key="inputs_embeds", values=pieces.values)
 
 

@@ -40,21 +40,30 @@ class ImageRows(Rows):
         return torch.ones_like(batch["labels"])[:, None]
 
     def augmented(
-        self, batch: dict[str, torch.Tensor], how: Augmentation | None, seed: int, step: int
+        self,
+        batch: dict[str, torch.Tensor],
+        how: Augmentation | None,
+        seed: int,
+        step: int,
+        part: slice = slice(None),
+        of: int | None = None,
     ) -> dict[str, torch.Tensor]:
         """The batch of a step, each image shifted and flipped at random.
 
-        Only seed, step and position in the batch decide how, so that a resumed training sees the same images.
+        Only seed, step and position in the batch decide how, so that a resumed training sees the same images, and so
+        does one of several processes, whose rows are ``part`` of a batch of ``of``.
         """
         if how is None:
             return batch
         assert self.layout is not None
         random = torch.Generator().manual_seed(seed * SEED_STRIDE + step)
         images = batch[self.key]
+        rows = len(images) if of is None else of
         if how.flip:
-            flipped = torch.rand(len(images), generator=random).to(images.device) < 0.5
+            flipped = torch.rand(rows, generator=random)[part].to(images.device) < 0.5
             images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
-        return {**batch, self.key: random_shift(images, how.shift, self.layout.shift, random)}
+        corner = torch.randint(0, 2 * how.shift + 1, (2, rows), generator=random)[:, part]
+        return {**batch, self.key: shifted(images, how.shift, self.layout.shift, corner)}
 
 
 @dataclass(frozen=True)
@@ -69,15 +78,18 @@ class ImageCollator:
         return {key: torch.from_numpy(made), "labels": torch.from_numpy(np.array([row["labels"] for row in rows]))}
 
 
-def random_shift(images: torch.Tensor, max_shift: int, black: Sequence[float], random: torch.Generator) -> torch.Tensor:
-    """Each image [rows, channels, height, width] shifted by up to ``max_shift`` pixels, the margin filled black."""
+def shifted(images: torch.Tensor, max_shift: int, black: Sequence[float], corner: torch.Tensor) -> torch.Tensor:
+    """Each image [rows, channels, height, width] shifted by up to ``max_shift`` pixels, the margin filled black.
+
+    ``corner`` [2, rows]: where the image begins in one with that margin, down and right.
+    """
     rows, channels, height, width = images.shape
     frame = images.new_tensor(black)[None, :, None, None].expand(
         rows, channels, height + 2 * max_shift, width + 2 * max_shift
     )
     framed = frame.clone()
     framed[:, :, max_shift : max_shift + height, max_shift : max_shift + width] = images
-    corner = torch.randint(0, 2 * max_shift + 1, (2, rows), generator=random).to(images.device)
+    corner = corner.to(images.device)
     down, right = (
         corner[side, :, None] + torch.arange(size, device=images.device) for side, size in ((0, height), (1, width))
     )

@@ -13,6 +13,7 @@ import os
 import platform
 import shutil
 from collections.abc import Collection
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from transformers import PreTrainedModel
 
 from tasks.core import chip
 from tasks.core.errors import UserError
-from tasks.finetune import frozen
+from tasks.finetune import frozen, ranks
 from tasks.finetune.batching import Rows
 from tasks.finetune.device import Device
 from tasks.finetune.pieces import journal_of
@@ -44,19 +45,22 @@ def kept_passes(
     root = (work.parent if fits else work) / ACTIVATIONS
     folders = [root / _key(model, below, depth, rows, batch_size, device) for rows in splits]
     found = [_kept(model, depth, rows, folder, work, batch_size) for rows, folder in zip(splits, folders, strict=True)]
-    trim(root, folders)
+    if ranks.is_first():
+        trim(root, folders)
     return found
 
 
 def _kept(model: PreTrainedModel, depth: int, rows: Rows, folder: Path, work: Path, batch_size: int) -> Rows:
-    with exclusive(folder) as ours:
+    with exclusive(folder) if ranks.is_first() else nullcontext(True) as ours:
         if not ours:  # another training computes the same
             folder = work / ACTIVATIONS / folder.name
             folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / FILE).exists():
+        if ranks.is_first() and not (folder / FILE).exists():
             refuse_too_large(_bytes(model, rows), folder)
-        found = frozen.activations(model, depth, rows, folder / FILE, batch_size)
-        os.utime(journal_of(folder / FILE))
+        folder = ranks.agreed(folder)
+        found = frozen.activations(model, depth, rows, folder / FILE, batch_size, together=True)
+        if ranks.is_first():
+            os.utime(journal_of(folder / FILE))
         return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
 from transformers import EvalPrediction, PreTrainedModel
 
@@ -86,13 +86,18 @@ class ClassifierTrainer(ResumableTrainer):
         """All rows, from short to long; the metrics do not depend on the order."""
         rows = self._rows(self.eval_dataset if eval_dataset is None else eval_dataset)
         batch_size = self.args.per_device_eval_batch_size
-        return self._loader(rows, LengthGroupedSampler(rows.lengths, batch_size, None, pass_cost=self.pass_cost))
+        batches = LengthGroupedSampler(rows.lengths, batch_size, None, pass_cost=self.pass_cost)
+        return self._loader(rows, self._eval_batches(batches))
+
+    def _eval_batches(self, batches: LengthGroupedSampler) -> Sampler[list[int]]:
+        """Those of an evaluation that this process computes: all."""
+        return batches
 
     def get_test_dataloader(self, test_dataset: Any) -> DataLoader[Any]:
         """The same, so that a prediction has the logits that an evaluation had."""
         return self.get_eval_dataloader(test_dataset)
 
-    def _loader(self, rows: Rows, batches: LengthGroupedSampler) -> DataLoader[Any]:
+    def _loader(self, rows: Rows, batches: Sampler[list[int]]) -> DataLoader[Any]:
         loader: DataLoader[Any] = self.accelerator.prepare(
             DataLoader(
                 rows,
@@ -121,9 +126,8 @@ class ClassifierTrainer(ResumableTrainer):
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """The gradient of one step's batch, and its mean loss."""
         model.train()
-        step, prepared = self.state.global_step, self._prepare_inputs(inputs)
-        batch = self.rows.augmented(prepared, self.section.augmentation, self.seed, step)
-        total = self._total_weight(batch["labels"])
+        batch = self._augmented(self._prepare_inputs(inputs))
+        total = self._batch_weight(batch["labels"])
 
         def backward(micro_batch: Tensors) -> torch.Tensor:
             with self.compute_loss_context_manager():
@@ -133,9 +137,20 @@ class ClassifierTrainer(ResumableTrainer):
             detached: torch.Tensor = loss.detach()
             return detached
 
-        loss = self.accumulation.gradient(batch, backward, model.zero_grad)
+        loss = self._whole_loss(self.accumulation.gradient(batch, backward, model.zero_grad))
         self.progress.count(self.rows.mask(batch))
         self.record_loss(loss)
+        return loss
+
+    def _augmented(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return self.rows.augmented(batch, self.section.augmentation, self.seed, self.state.global_step)
+
+    def _batch_weight(self, labels: torch.Tensor) -> Any:
+        """What the sum of the losses of the step's batch, whose rows here have these labels, is divided by."""
+        return self._total_weight(labels)
+
+    def _whole_loss(self, loss: torch.Tensor) -> torch.Tensor:
+        """The batch's mean loss from what was accumulated here; the gradients are then the batch's too."""
         return loss
 
     def _total_weight(self, labels: torch.Tensor) -> Any:

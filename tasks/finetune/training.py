@@ -12,11 +12,12 @@ import numpy.typing as npt
 import torch
 from transformers import PreTrainedModel, TrainingArguments
 
-from tasks.finetune import DVCLIVE, Params, speed
+from tasks.finetune import DVCLIVE, Params, ranks, speed
 from tasks.finetune.batching import Rows
 from tasks.finetune.device import Device
 from tasks.finetune.dvclive_callback import DvcLiveCallback
 from tasks.finetune.live_curves import LiveCurves
+from tasks.finetune.shared_trainer import SharedTrainer
 from tasks.finetune.trainer import ClassifierTrainer
 from tasks.modelling.training.checkpoint_store import CheckpointStore
 from tasks.modelling.training.progress import Progress
@@ -86,7 +87,7 @@ def train(
     On SIGTERM or Ctrl-C it saves a checkpoint and raises SystemExit.
     """
     with tempfile.TemporaryDirectory() as folder, graceful_shutdown() as shutdown:
-        trainer = ClassifierTrainer(
+        trainer = (ClassifierTrainer if ranks.count() == 1 else SharedTrainer)(
             model,
             section,
             seed,
@@ -96,9 +97,9 @@ def train(
             train_dataset=rows,
             eval_dataset=validation.sample(section.eval_rows, seed),
         )
-        if store.folder.is_dir():
+        if store.folder.is_dir() and ranks.is_first():
             trainer.add_callback(LiveCurves(store.folder))
-        if section.dvclive:
+        if section.dvclive and ranks.is_first():
             trainer.add_callback(DvcLiveCallback(DVCLIVE))
         trainer.fit()
         return _result(trainer, validation)

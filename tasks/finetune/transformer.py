@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from tasks.core.files import read_json, replacing_folder, write_json, write_metr
 from tasks.core.params import General
 from tasks.core.rows import Modality
 from tasks.core.tables import read_table
-from tasks.finetune import Params, image_batches, record, warm_start
+from tasks.finetune import Params, image_batches, ranks, record, warm_start
 from tasks.finetune.batching import Rows
 from tasks.finetune.device import threads
 from tasks.finetune.energy import energy_meter
@@ -110,21 +111,30 @@ def write_classifier(model: PreTrainedModel, tokenizer: Path, folder: Path) -> N
             shutil.copyfile(file, part / file.name)
 
 
+def _energy_meter() -> AbstractContextManager[dict[str, float]]:
+    """None for several processes: it would meter one of them."""
+    return energy_meter() if ranks.count() == 1 else nullcontext({})
+
+
 def run(section: Params, general: General) -> None:
-    """The stage for all that is trained by gradients, on the repository's paths."""
+    """The stage for all that is trained by gradients, on the repository's paths; of several processes the first one
+    writes."""
     watched.refuse_unwatched("model.name", general.model.name, "finetune")
     if section.warm_start:
         watched.refuse_unwatched("finetune.warm_start.folder", section.warm_start.folder, "finetune")
     versions.print_differing()
     source = checkpoint.starting_point(general.model, paths.PRETRAINED)
     folder = paths.CHECKPOINTS / fingerprint(paths.TOKENS, source, section, general.seed)
-    with exclusive(folder) as locked:
+    with exclusive(folder) if ranks.is_first() else nullcontext(True) as locked:
         if not locked:
             print(f"{folder} is in use by another training: starting without checkpoints", flush=True)
-        with energy_meter() as energy:
-            model, done = finetune(
-                paths.TOKENS, source, section, general.seed, folder if locked else None, TARGETS[general.task]
-            )
+        kept = ranks.agreed(folder if locked else None)
+        if kept is not None:
+            ranks.refuse_unshared(kept)
+        with _energy_meter() as energy:
+            model, done = finetune(paths.TOKENS, source, section, general.seed, kept, TARGETS[general.task])
+        if not ranks.is_first():
+            return
         write_classifier(model, paths.TOKENS / "tokenizer", paths.CLASSIFIER)
         record.write_curves(done.curves, paths.CURVES)
         write_json(done.cost | ({"energy_kwh": energy} if energy else {}), paths.FINETUNE_COST)
