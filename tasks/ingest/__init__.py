@@ -13,7 +13,9 @@ With ``columns.image`` the rows are images (``images.py``): their encoded bytes,
 Files are UTF-8 unless they begin with the byte order mark of another encoding or ``encoding`` says so. How a csv or
 tsv file is written is detected (``dialect.py``), said where it is not plain, and set by ``dialect`` and ``files``.
 
-Not covered: archives of several files; sources that do not fit into memory.
+Rows wait in a file for the last one, so that a window need not fit into memory; ids and late labels must.
+
+Not covered: archives of several files.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from tasks import ingest
 from tasks.core import params, paths
 from tasks.core.cli import WindowOption, run
 from tasks.core.files import write_metrics
-from tasks.core.tables import write_table
+from tasks.core.tables import on_disk, write_table
 from tasks.dataset import layout
 from tasks.dataset.labels import label_format
 from tasks.dataset.windows import Columns
@@ -31,11 +31,14 @@ from tasks.ingest.selection import Selection
 
 
 def read_window(plan: windows.Plan, reading: Reading | None = None) -> tuple[pa.Table, dict[str, Any]]:
-    """The window's rows, in the order of the source, and its figures; ``reading`` is told what else was found."""
+    """The window's rows, in the order of the source, and its figures; ``reading`` is told what else was found.
+
+    The values of the rows stand in a file (``tasks.core.tables.on_disk``), so that a window need not fit into memory.
+    """
     reading = reading or Reading(plan)
     opening = reading.opening
-    found = _concatenated(_rows_by_part(reading, opening), plan.columns)
-    rows = ids.fill_ids(found, reading.later).combine_chunks()
+    found = _concatenated(on_disk(_rows_by_part(reading, opening)), plan.columns)
+    rows = ids.fill_ids(found, reading.later)
     joined = None
     if plan.labels:
         rows, joined = late_labels.join_labels(
@@ -48,9 +51,9 @@ def read_window(plan: windows.Plan, reading: Reading | None = None) -> tuple[pa.
     return rows, figures | left_out.figures(reading.selection, sources.list_by_files(plan.source, plan.source_key))
 
 
-def _rows_by_part(reading: Reading, opening: Opening) -> list[pa.Table]:
-    """The window's rows of each part that has any; the parts themselves are freed when the call returns."""
-    kept, plan = [], reading.plan
+def _rows_by_part(reading: Reading, opening: Opening) -> Iterator[pa.Table]:
+    """The window's rows of each part that has any."""
+    kept, plan = False, reading.plan
     for part in map(reading.selection.mark, _checked_parts(plan, opening, reading.selection)):
         reading.compare(part)
         every = fields.rows(part, plan.columns, reading.clock, plan.syntax)
@@ -61,10 +64,10 @@ def _rows_by_part(reading: Reading, opening: Opening) -> list[pa.Table]:
             reading.later.update(dict.fromkeys(elsewhere, part.file))
         if len(rows):
             rows = reading.note(part, rows)
-            kept.append(_without_unused(rows, plan.columns) if part.sparse else rows)
+            kept = True
+            yield _without_unused(rows, plan.columns) if part.sparse else rows
     reading.selection.refuse_nothing_left(kept, plan, reading.counts)
     reading.counts.check(plan, reading.clock)
-    return kept
 
 
 def _checked_parts(plan: windows.Plan, opening: Opening, selection: Selection) -> Iterator[Part]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from hashlib import sha256
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.rows import modality
+from tasks.core.tables import batches
 from tasks.ingest import repeated
 
 DIGITS = 32
@@ -28,11 +29,11 @@ def fill_ids(rows: pa.Table, later: Mapping[str, str] | None = None) -> pa.Table
     """
     keys = rows["id"].combine_chunks()
     problems: dict[int, str] = {}
-    nameless = pc.indices_nonzero(pc.is_null(keys)).to_pylist()
-    if nameless:
-        made, again = _generated_ids(rows.filter(pc.is_null(rows["id"])))
-        keys = pc.replace_with_mask(keys, pc.is_null(keys), pa.array(made, pa.string()))
-        problems = {nameless[place]: repeated.LANDED_AGAIN for place in again}
+    if keys.null_count:
+        made, again = _generated_ids(rows)
+        nameless = pc.indices_nonzero(pc.is_null(keys))
+        keys = pc.replace_with_mask(keys, pc.is_null(keys), made)
+        problems = {nameless[place].as_py(): repeated.LANDED_AGAIN for place in again}
     groups = same_ids(keys, later or {})
     if not (groups or problems):
         return rows.set_column(0, rows.schema.field("id"), keys)
@@ -65,21 +66,22 @@ def _moved(rows: pa.Table, moved: Mapping[int, int]) -> pa.Table:
     return rows.take(pa.array(order, pa.int64()))
 
 
-def _generated_ids(rows: pa.Table) -> tuple[list[str], list[int]]:
-    """An id for each row, and the positions of those that an earlier part of their landing has too."""
-    columns = [modality(rows.column_names), "label", "timestamp", "source_bytes", "source_file"]
-    counts: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    names: list[str] = []
-    again = []
-    for batch in rows.select(columns).to_batches():
-        for *values, file in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            digest = _digest(*values)
-            if first.setdefault(digest, file) != file and _one_landing(first[digest], file):
-                again.append(len(names))
-            names.append(f"{digest}-{counts[digest]}")
-            counts[digest] += 1
-    return names, again
+def _generated_ids(rows: pa.Table) -> tuple[pa.Array, list[int]]:
+    """An id for each row without one, and the positions among these of those that an earlier part of their landing has
+    too."""
+    columns = [modality(rows.column_names), "label", "timestamp", "source_bytes"]
+    hashed = []
+    for batch in batches(rows.select(["id", *columns])):
+        values = batch.filter(pc.is_null(batch["id"])).select(columns)
+        hashed.append(pa.array(map(_digest, *(column.to_pylist() for column in values.columns)), pa.string()))
+    digests, files = pa.concat_arrays(hashed), rows["source_file"].filter(pc.is_null(rows["id"]))
+    numbers, again = np.zeros(len(digests), np.int64), []
+    for group in same_ids(digests).values():
+        numbers[group] = range(len(group))
+        first = files[group[0]].as_py()
+        names = ((place, files[place].as_py()) for place in group[1:])
+        again += [place for place, file in names if file != first and _one_landing(first, file)]
+    return pc.binary_join_element_wise(digests, pa.array(numbers).cast(pa.string()), "-"), again
 
 
 def _one_landing(one: str, other: str) -> bool:

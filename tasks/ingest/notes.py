@@ -33,7 +33,7 @@ def repeated_notes(rows: pa.Table, retired: Mapping[str, str] | None = None) -> 
 def _conflicts(rows: pa.Table) -> dict[str, list[str]]:
     """Where the rows of each id are that differ; the first of them has the id, the others have it with a number."""
     found: dict[str, list[str]] = {}
-    table = rows.filter(pc.equal(rows["problem"], CONFLICT)).select(["id", "source_file", "source_row"])
+    table = rows.select(["id", "source_file", "source_row"]).filter(pc.equal(rows["problem"], CONFLICT))
     for row in table.to_pylist():
         base = row["id"].rpartition("#")[0]
         key = base if base in found else row["id"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -58,9 +58,9 @@ class Selection:
         for name in self.where:
             refuse_missing(file, name, known, "ingest.where")
 
-    def refuse_nothing_left(self, rows: Sequence[pa.Table], plan: Plan, counts: RecordCounts) -> None:
-        """Refuse a source of whose records nothing is left."""
-        if rows or not counts.left_out or counts.records > counts.left_out:
+    def refuse_nothing_left(self, kept: bool, plan: Plan, counts: RecordCounts) -> None:
+        """Refuse a source of whose records nothing is left; ``kept``: whether any is a row of the window."""
+        if kept or not counts.left_out or counts.records > counts.left_out:
             return
         values = [f"{name} holds {_listed(seen)}" for name, seen in self.seen.items()]
         why = f"none is as ingest.where says: {'; '.join(values)}" if values else "none holds an answer"

@@ -27,7 +27,7 @@ FIRST = 32  # so many rows of a bucket are compared with all before them
 COMPARED = 8  # rows before it that each further one, of a template say, is compared with
 ENOUGH, MOST = 8, 24  # near-duplicates of such a row, or rows it was compared with, after which no more are looked for
 AT_ONCE = 4_000_000  # word pairs of compared texts in memory at once
-HASHES = 2**63 - 1  # of word pairs
+HASHES = 2**63 - 1  # of word pairs, the chance that two of a pair of texts agree is below 1e-12
 SEED = 1  # of the signatures; fixed, so that another ``seed`` moves no group
 
 MIXER = np.uint64(0x9E3779B97F4A7C15)
@@ -42,11 +42,15 @@ def shingles(text: str) -> list[str]:
     return [f"{a} {b}" for a, b in pairwise(words)] if len(words) > 2 else words
 
 
-def signatures(sets: Sequence[Sequence[str]]) -> npt.NDArray[np.uint32]:
-    """MinHash signatures of texts by their shingles, [texts, SIGNATURE]."""
+def signatures(hashes: Sequence[Sequence[int]]) -> npt.NDArray[np.uint32]:
+    """MinHash signatures of texts by the hashes of their shingles, [texts, SIGNATURE]."""
     from rensa import RMinHash
 
-    return np.asarray(RMinHash.digests_from_token_sets(sets, SIGNATURE, SEED), np.uint32).reshape(-1, SIGNATURE)
+    found = np.empty((len(hashes), SIGNATURE), np.uint32)
+    for i in range(0, len(hashes), 500):  # a list of more does not fit into a processor's cache
+        rows = RMinHash.digest_matrix_from_token_hash_sets(hashes[i : i + 500], SIGNATURE, SEED).to_rows()
+        found[i : i + 500] = rows
+    return found
 
 
 def near_duplicates(texts: pa.ChunkedArray, similarity: float) -> Pairs:
@@ -72,20 +76,18 @@ def near_duplicates(texts: pa.ChunkedArray, similarity: float) -> Pairs:
 
 
 def _write(texts: pa.ChunkedArray, keys: BinaryIO, hashes: BinaryIO) -> tuple[npt.NDArray[np.int64], list[int]]:
-    """Write the keys of the bands, [BANDS, rows] for each batch, and the hashes of each text's word pairs in order.
+    """Write the keys of the bands, [BANDS, rows] for each batch, and the hashes of each text's word pairs.
 
     Returned are where those of each row end, behind a 0, [rows + 1], and the rows of each batch.
-
-    Python's hash of a word pair differs between processes; that two of a pair of texts agree has a chance of 1e-16.
     """
+    from rensa import RMinHash
+
     counts = [np.zeros(1, np.int64)]
     for batch in batches(pa.table({"text": texts})):
-        sets = [shingles(text or "") for text in batch["text"].to_pylist()]
-        keys.write(_band_keys(signatures(sets)).tobytes())
-        hashed = [sorted(set(map(hash, one))) for one in sets]
+        hashed = RMinHash.hash_token_sets([shingles(text or "") for text in batch["text"].to_pylist()])
+        keys.write(_band_keys(signatures(hashed)).tobytes())
         counts.append(np.fromiter(map(len, hashed), np.int64, len(hashed)))
-        values = np.fromiter(chain.from_iterable(hashed), np.int64)
-        hashes.write(((values >> 1) + (HASHES // 2 + 1)).tobytes())  # in the same order, from 0 on
+        hashes.write((np.fromiter(chain.from_iterable(hashed), np.uint64) >> np.uint64(1)).tobytes())
     hashes.flush()
     return np.cumsum(np.concatenate(counts)), [len(count) for count in counts[1:]]
 
@@ -133,30 +135,31 @@ def _among(values: npt.NDArray[np.int64], found: npt.NDArray[np.int64]) -> Bits:
 
 def _similarities(pairs: Pairs, ends: npt.NDArray[np.int64], hashes: BinaryIO) -> npt.NDArray[np.float64]:
     """The Jaccard similarity of the word pairs of two texts, [pairs]; 1 for two texts without a word."""
-    lengths = np.diff(ends)
-    either = lengths[pairs].sum(axis=1)
-    shared = np.zeros(len(pairs), np.int64)
+    found = np.ones(len(pairs))
+    either = np.diff(ends)[pairs].sum(axis=1)
     if either.any():
         with mmap.mmap(hashes.fileno(), 0, prot=mmap.PROT_READ) as file:
             for part in np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(np.cumsum(either) // AT_ONCE)) + 1):
-                shared[part] = _shared(pairs[part], ends, lengths, file)
+                found[part] = _jaccards(pairs[part], ends, file)
                 file.madvise(mmap.MADV_DONTNEED)  # what was read of the file takes no memory any more
-    either -= shared
-    return np.where(either == 0, 1.0, shared / np.maximum(either, 1))
+    return found
 
 
-def _shared(
-    pairs: Pairs, ends: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], file: mmap.mmap
-) -> npt.NDArray[np.int64]:
-    """How many word pairs two texts have in common, [pairs]."""
+def _jaccards(pairs: Pairs, ends: npt.NDArray[np.int64], file: mmap.mmap) -> npt.NDArray[np.float64]:
     from scipy.sparse import csr_array
 
     rows, places = np.unique(pairs, return_inverse=True)
     places = places.reshape(pairs.shape)
-    own = np.r_[0, np.cumsum(lengths[rows])]
-    at = np.arange(own[-1]) + np.repeat(ends[rows] - own[:-1], lengths[rows])
+    lengths = ends[rows + 1] - ends[rows]
+    own = np.r_[0, np.cumsum(lengths)]
+    at = np.arange(own[-1]) + np.repeat(ends[rows] - own[:-1], lengths)
     holds = csr_array((np.ones(own[-1], np.int8), np.frombuffer(file, np.int64)[at], own), (len(rows), HASHES))
-    return np.diff((holds[places[:, 0]] * holds[places[:, 1]]).indptr).astype(np.int64)
+    holds.sum_duplicates()
+    holds.data[:] = 1  # each word pair once
+    either = np.diff(holds.indptr)[places].sum(axis=1)
+    shared = np.diff((holds[places[:, 0]] * holds[places[:, 1]]).indptr)
+    either -= shared
+    return np.where(either == 0, 1.0, shared / np.maximum(either, 1))
 
 
 def find_similar(text: str, others: Sequence[str], similarity: float) -> list[int]:

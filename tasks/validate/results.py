@@ -1,4 +1,7 @@
-"""Results of Great Expectations over parts of the rows, as it gives them for all rows at once."""
+"""Results of Great Expectations over parts of the rows, as it gives them for all rows at once.
+
+Its own function puts them together: it has no public one.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from great_expectations.expectations.expectation import _format_map_output
 
 Result = dict[str, Any]
 FORMAT = {"result_format": "COMPLETE", "partial_unexpected_count": 20, "include_unexpected_rows": False}
+LISTS = ("unexpected_list", "unexpected_index_list")
 QUERY = re.compile(r"items=\[(.*)\]")
 
 
@@ -48,6 +52,3 @@ def _merged(results: Sequence[Result], success: bool) -> Result:
         unexpected_index_column_names=results[0].get("unexpected_index_column_names"),
     )["result"]
     return found
-
-
-LISTS = ("unexpected_list", "unexpected_index_list")
