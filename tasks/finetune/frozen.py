@@ -167,7 +167,7 @@ def activations(model: PreTrainedModel, frozen: int, rows: Rows, file: Path, bat
         for number, batch in bar:
             halved_on_oom(batch, run)
             pieces.add(number)
-    return replace(rows, key="inputs_embeds", values=pieces.values)
+    return replace(rows, key="inputs_embeds", values=pieces.values, types=None)
 
 
 @torch.inference_mode()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.core.rows import modality
+from tasks.core.rows import inputs
 from tasks.ingest import repeated
 
 DIGITS = 32
@@ -67,14 +67,14 @@ def _moved(rows: pa.Table, moved: Mapping[int, int]) -> pa.Table:
 
 def _generated_ids(rows: pa.Table) -> tuple[list[str], list[int]]:
     """An id for each row, and the positions of those that an earlier part of their landing has too."""
-    columns = [modality(rows.column_names), "label", "timestamp", "source_bytes", "source_file"]
+    columns = [*inputs(rows.column_names), "label", "timestamp", "source_bytes", "source_file"]
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     names: list[str] = []
     again = []
     for batch in rows.select(columns).to_batches():
         for *values, file in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            digest = _digest(*values)
+            digest = _digest(values[:-3], *values[-3:])
             if first.setdefault(digest, file) != file and _one_landing(first[digest], file):
                 again.append(len(names))
             names.append(f"{digest}-{counts[digest]}")
@@ -87,10 +87,12 @@ def _one_landing(one: str, other: str) -> bool:
     return landing is not None and landing == repeated.landing_of(other)
 
 
-def _digest(what: str | bytes | None, label: str | None, moment: datetime | None, source: bytes | None) -> str:
-    if isinstance(what, bytes):
-        what = sha256(what).hexdigest()
-    values = [what, label, moment.isoformat() if moment else None, *([source.hex()] if source else [])]
+def _digest(
+    what: Sequence[str | bytes | None], label: str | None, moment: datetime | None, source: bytes | None
+) -> str:
+    """``what``: the text, both of a pair, or the image."""
+    named = [sha256(one).hexdigest() if isinstance(one, bytes) else one for one in what]
+    values = [*named, label, moment.isoformat() if moment else None, *([source.hex()] if source else [])]
     return sha256(json.dumps(values).encode()).hexdigest()[:DIGITS]
 
 
