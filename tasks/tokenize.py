@@ -1,4 +1,4 @@
-"""Tokenize the texts of the splits: ``python -m tasks.tokenize``.
+"""Tokenize the texts, or pairs of texts, of the splits: ``python -m tasks.tokenize``.
 
 Reads ``data/splits/`` and the checkpoint's tokenizer; writes ``data/tokens/``: one table for each split,
 ``labels.json`` with the labels of train in order, and ``tokenizer/``, which truncates as it was done here and becomes
@@ -9,7 +9,7 @@ Images become pixels instead, resized by the checkpoint's image processor, which
 
 With ``model.family: linear`` the texts stay as they are: its tokens are n-grams, which ``finetune`` finds.
 
-Not covered: pairs of texts, and texts longer than ``max_length`` other than by truncation.
+Not covered: texts longer than ``max_length`` other than by truncation.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.files import write_json, write_metrics
 from tasks.core.params import Section
-from tasks.core.rows import Modality, modality
+from tasks.core.rows import TEXT_PAIR, Modality, contents, inputs, modality
 from tasks.core.tables import columns_of, read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.labels import SINGLE, LabelFormat, label_format
-from tasks.dataset.schema import PIXELS, TEXTS, TOKENS
+from tasks.dataset.schema import PAIRS, PIXELS, TEXTS, TOKEN_TYPES, TOKENS
 from tasks.modelling import pixels
 from tasks.modelling.checkpoints import checkpoint, families, versions, watched
 
@@ -50,13 +50,13 @@ class Params(Section):
     """Section ``tokenize``."""
 
     max_length: int = Field(default=128, ge=4)
-    """Maximum tokens per text, special ones included."""
+    """Maximum tokens per text, or of both texts of a pair together, special ones included."""
     truncation_side: Literal["right", "left"] = "right"
-    """Which end of a long text is truncated."""
+    """Which end of a long text is truncated; of a pair the longer text is, until both are as long."""
 
 
-def prepared(source: checkpoint.Checkpoint, section: Params) -> PreTrainedTokenizerFast:
-    """The checkpoint's tokenizer, set to truncate at ``max_length``."""
+def prepared(source: checkpoint.Checkpoint, section: Params, pair: bool = False) -> PreTrainedTokenizerFast:
+    """The checkpoint's tokenizer, set to truncate at ``max_length``; ``pair``: for pairs of texts."""
     tokenizer = checkpoint.tokenizer(source)
     limit = checkpoint.longest_input(source, tokenizer)
     if section.max_length > limit:
@@ -66,7 +66,7 @@ def prepared(source: checkpoint.Checkpoint, section: Params) -> PreTrainedTokeni
     tokenizer.model_max_length = section.max_length
     tokenizer.truncation_side = section.truncation_side
     tokenizer.init_kwargs.pop("max_length", None)  # of a truncation saved with the checkpoint
-    if not checkpoint.takes_token_types(source, tokenizer):
+    if not checkpoint.takes_token_types(source, tokenizer, pair):
         tokenizer.model_input_names = ["input_ids", "attention_mask"]
     return tokenizer
 
@@ -120,9 +120,10 @@ def with_numbers(
     return pa.table([table["id"], *columns, cells.numbers(table["label"].to_pylist(), list(ids))], schema=schema)
 
 
-def write_labels(ids: dict[str, int], folder: Path, cells: LabelFormat) -> None:
-    """``labels.json``: the labels in order, and the task where a row may have several."""
-    write_json({"labels": list(ids)} | ({"task": cells.task} if cells.several else {}), folder / "labels.json")
+def write_labels(ids: dict[str, int], folder: Path, cells: LabelFormat, pair: bool) -> None:
+    """``labels.json``: the labels in order, the task where a row may have several, and whether rows are pairs."""
+    found = {"labels": list(ids)} | ({"task": cells.task} if cells.several else {})
+    write_json(found | ({TEXT_PAIR: True} if pair else {}), folder / "labels.json")
 
 
 def tokens(
@@ -134,14 +135,18 @@ def tokens(
 ) -> tuple[pa.Table, int]:
     """The rows of one split as schema.TOKENS, in order, and how many were truncated."""
     rows: list[list[int]] = []
+    types: list[list[int]] = []
     truncated = 0
-    texts = table["text"].to_pylist()
+    texts = contents(table)
     if None in texts:
         raise UserError(f"data/splits/{name}.parquet: row {texts.index(None)} has no text: run `dvc repro split`")
     for chunk in tqdm(list(_chunks(texts)), desc=f"tokenize {name}", unit_scale=CHUNK, unit=" texts", mininterval=1):
-        ids_of_chunk, cut = checkpoint.token_ids(tokenizer, chunk)
-        rows += ids_of_chunk
-        truncated += cut
+        found = checkpoint.encoded(tokenizer, chunk)
+        rows += found.ids
+        types += found.types or []
+        truncated += found.truncated
+    if types:
+        return with_numbers(table, [rows, types], ids, TOKENS.insert(2, TOKEN_TYPES), cells), truncated
     return with_numbers(table, [rows], ids, TOKENS, cells), truncated
 
 
@@ -177,7 +182,7 @@ def tokenize(
         found[name] = shares = metrics(tokenized, truncated, tokenizer)
         write_table(tokenized, folder / f"{name}.parquet")
         print_shares(name, shares)
-    write_labels(ids, folder, cells)
+    write_labels(ids, folder, cells, TEXT_PAIR in splits["train"].column_names)
     return found
 
 
@@ -190,13 +195,14 @@ def as_texts(
             "a linear model reads texts, but the rows are images: run `driftline preset vit`, or let model.name name a "
             "checkpoint for images"
         )
-    ids = label_ids(splits, cells)
+    ids, texts = label_ids(splits, cells), inputs(splits["train"].column_names)
     splits = learnable(splits, ids, cells)
     for name, table in splits.items():
-        write_table(with_numbers(table, [table["text"]], ids, TEXTS, cells), folder / f"{name}.parquet")
+        columns = [table[each] for each in texts]
+        write_table(with_numbers(table, columns, ids, PAIRS if texts[1:] else TEXTS, cells), folder / f"{name}.parquet")
         print(f"{name}: {len(table)} texts")
     write_json({"tokenizer_class": None}, folder / "tokenizer" / "tokenizer_config.json")  # finetune makes it
-    write_labels(ids, folder, cells)
+    write_labels(ids, folder, cells, bool(texts[1:]))
     return {"tokens": "ngrams", **{name: {"rows": len(table)} for name, table in splits.items()}}
 
 
@@ -243,8 +249,10 @@ def main() -> None:
     section, model, written = params.load(Params, "tokenize"), params.general().model, label_format()
     watched.refuse_unwatched("model.name", model.name, "tokenize")
     versions.print_differing()
-    kind = modality(columns_of(layout.split("train")))
-    splits: dict[str, pa.Table] = {name: read_table(layout.split(name), ["id", kind, "label"]) for name in SPLITS}
+    classified = inputs(columns_of(layout.split("train")))
+    kind = modality(classified)
+    columns = ["id", *classified, "label"]
+    splits: dict[str, pa.Table] = {name: read_table(layout.split(name), columns) for name in SPLITS}
     if not len(splits["train"]):
         raise UserError("data/splits/train.parquet has no rows: widen windows.reference or add data")
     source = checkpoint.resolve(model)
@@ -253,7 +261,7 @@ def main() -> None:
     elif kind == "image":
         found = pixelate(splits, checkpoint.processor(source), paths.TOKENS)
     else:
-        made = tokenize(splits, prepared(source, section), paths.TOKENS, written)
+        made = tokenize(splits, prepared(source, section, TEXT_PAIR in classified), paths.TOKENS, written)
         found = {"max_length": section.max_length, **made}
     write_metrics(found, paths.metrics("tokenize"))
 

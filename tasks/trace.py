@@ -18,7 +18,7 @@ import pyarrow.dataset as ds
 from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.core.paths import WindowName
-from tasks.core.rows import modality
+from tasks.core.rows import inputs, modality, text_of
 from tasks.core.tables import read_table
 from tasks.dataset import layout
 from tasks.images import digest, opened
@@ -74,19 +74,19 @@ def _rows(file: Path, name: str, begins: bool = False, columns: list[str] | None
 
 
 def _content(raw: Record, whole: bool) -> Iterator[Line]:
-    if "text" in raw:
-        yield "text", _text(raw, whole)
+    if modality(raw) == "text":
+        yield from ((name, _text(raw, name, whole)) for name in inputs(raw))
         return
     image = opened(raw["image"])
     size = f", {image.mode} {image.picture.width} x {image.picture.height}" if image.picture else ""
     yield "image", f"{len(raw['image'] or b''):,} bytes{size}"
 
 
-def _text(raw: Record, whole: bool) -> str:
-    if raw["text"] is None:
+def _text(raw: Record, name: str, whole: bool) -> str:
+    if raw[name] is None:
         record = (raw["source_bytes"] or b"").decode(errors="replace")
         return f"none; the record reads: {record if whole else excerpt(record, MAX_EXCERPT)}"
-    text: str = raw["text"]
+    text: str = raw[name]
     return text if whole else excerpt(text, MAX_EXCERPT)
 
 
@@ -108,12 +108,12 @@ def _copies(window: WindowName, quarantined: Record) -> Iterator[Line]:
     """The rows with the same content, of a row that is quarantined for them."""
     if not {"duplicate_text", "duplicate_image", "conflicting_label"} & set(quarantined["reasons"]):
         return
-    kind = modality(quarantined)
-    key = _pixels if kind == "image" else normalised
-    rows = read_table(layout.window(window).raw, ["id", kind, "label"])
-    content = key(quarantined[kind])
-    for row in rows.filter(pc.is_valid(rows[kind])).to_pylist():
-        if row["id"] != quarantined["id"] and key(row[kind]) == content:
+    names = inputs(quarantined)
+    key = _pixels if modality(quarantined) == "image" else normalised
+    rows = read_table(layout.window(window).raw, ["id", *names, "label"])
+    content = [key(quarantined[name]) for name in names]
+    for row in rows.filter(pc.is_valid(rows[names[0]])).to_pylist():
+        if row["id"] != quarantined["id"] and [row[name] and key(row[name]) for name in names] == content:
             yield "says the same", f"{row['id']}, label {row['label']}"
 
 
@@ -139,10 +139,11 @@ def _related(row: Record) -> Iterator[Line]:
     section = params.load(Split, "split")
     if section.group:
         yield "group", f"{section.group} {row[section.group]}"
-    if section.similarity is None or "text" not in row:
+    text = text_of(row)
+    if section.similarity is None or text is None:
         return
-    rows = read_table(layout.window("reference").validated, ["id", "text"]).filter(pc.field("id") != row["id"])
-    near = find_similar(row["text"], rows["text"].to_pylist(), section.similarity)
+    rows = read_table(layout.window("reference").validated, ["id", *inputs(row)]).filter(pc.field("id") != row["id"])
+    near = find_similar(text, [text_of(each) or "" for each in rows.to_pylist()], section.similarity)
     more = f" and {len(near) - MAX_SHOWN} more" if len(near) > MAX_SHOWN else ""
     names = rows["id"].take(pa.array(near[:MAX_SHOWN], pa.int64())).to_pylist()
     yield "resembles", ", ".join(names) + more if near else "no other row"

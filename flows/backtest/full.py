@@ -31,7 +31,7 @@ from tasks.dataset.schema import RAW
 from tasks.gate import Rule
 
 MODEL = "evaluate"  # what a training ends with: the gate asks what it found
-KEPT_COLUMNS = ("id", "text", "timestamp")
+KEPT_COLUMNS = ("id", "text", "text_pair", "timestamp")
 ONE_DAY = timedelta(days=1)
 UNLABELLED_FOLDER = Path("data/backtest")  # in a clone: windows without their labels
 
@@ -88,7 +88,8 @@ class Pipelines:
         dropped = [name for name in rows.column_names if name in RAW.names and name not in KEPT_COLUMNS]
         write_table(rows.drop_columns(dropped), folder / file)
         git(folder, "add", "--force", "--", str(file))  # a source is a tracked file
-        return {"source": str(file), "columns": {name: name for name in KEPT_COLUMNS} | {"label": None}}
+        kept = {name: name for name in KEPT_COLUMNS if name in rows.column_names}
+        return {"source": str(file), "columns": kept | {"label": None}}
 
     def _result(self, folder: Path) -> WindowResult:
         current = layout.window("current")

@@ -160,6 +160,8 @@ def embedded(history: History, settings: Settings, folder: Path) -> npt.NDArray[
     """
     if "text" not in history.rows.column_names:
         raise UserError("ingest.columns.image: a probe embeds texts; only --refit full can replay a history of images")
+    if "text_pair" in history.rows.column_names:
+        raise UserError("ingest.columns.text_pair: a probe embeds single texts; replay pairs with --refit full")
     texts: list[str] = history.rows["text"].to_pylist()
     pieces = [texts[start : start + CHUNK_TEXTS] for start in range(0, len(texts), CHUNK_TEXTS)]
     return np.concatenate([_chunk(piece, settings, folder) for piece in pieces])

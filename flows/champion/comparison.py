@@ -32,7 +32,8 @@ from flows.runs.run_record import Version
 from flows.runs.summary import model_lines
 from tasks.core import paths
 from tasks.core.errors import UserError
-from tasks.core.tables import read_table
+from tasks.core.rows import TEXT_PAIR
+from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
 from tasks.gate import CANNOT_TELL, KEEP, Params, Rule
 from tasks.gate.tables import DifferentTasks, Table, pair, read_predictions
@@ -172,6 +173,8 @@ def score(clone: Path, rows: Path, predictions: Path, wanted: Precision) -> None
     command = [sys.executable, "-m", "tasks.score", "--input", str(rows), "--output", str(predictions)]
     if wanted != precision.of_code(clone):  # so it scores in bf16, and an earlier release's code is not asked
         command += ["--precision", wanted]
+    if TEXT_PAIR in columns_of(rows):
+        command += ["--pair-column", TEXT_PAIR]
     with chdir(clone):
         code, last = guarded(command)
     if code:

@@ -103,6 +103,7 @@ def init(
         list[Path], typer.Argument(metavar="FILE...", parser=from_caller, help="A file or folder, or several files.")
     ],
     text: Annotated[str | None, typer.Option(help="The column of texts.")] = None,
+    text_pair: Annotated[str | None, typer.Option(help="The column of second texts, of pairs; never guessed.")] = None,
     label: Annotated[str | None, typer.Option(help='The column of labels; "" for none.')] = None,
     time: Annotated[str | None, typer.Option(help='The column of times; "" for none.')] = None,
     id: Annotated[str | None, typer.Option(help='The column of ids; "" for none.')] = None,
@@ -115,17 +116,24 @@ def init(
     Proposes columns, times, labels and windows with its reasons and doubts, and shows ten rows as they will be read.
     """
     from flows.start import dialogue, init
-    from flows.start.roles import ROLES
+    from flows.start.roles import Role
 
+    given: dict[Role, str | None] = {
+        "text": text,
+        "text_pair": text_pair or None,
+        "label": label,
+        "timestamp": time,
+        "id": id,
+    }
     settled = {"time_format": time_format, "encoding": encoding}
     found = init.propose(
         init.bring(files),
-        {role: name or None for role, name in zip(ROLES, (text, label, time, id), strict=True) if name is not None},
+        {role: name or None for role, name in given.items() if name is not None},
         {key: value for key, value in settled.items() if value},
     )
     dialogue.show(found)
     if not dialogue.agreed(found, yes):
-        print("params.yaml is as it was; say --text, --label, --time or --id to settle a part")
+        print("params.yaml is as it was; say --text, --text-pair, --label, --time or --id to settle a part")
         raise typer.Exit(FAILED)
     init.write(found)
     if name := Home.of(Path()).commit_name():

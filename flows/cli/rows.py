@@ -66,6 +66,7 @@ commands.command(
 @with_verified_model
 def explain(
     text: Annotated[str | None, typer.Option(help="The text to explain.")] = None,
+    text_pair: Annotated[str | None, typer.Option(help="The second text, for a model of pairs.")] = None,
     image: Annotated[Path | None, file_option("An image to explain.")] = None,
     output: Annotated[Path | None, file_option("The png that shows where in the image.")] = None,
 ) -> None:
@@ -77,10 +78,12 @@ def explain(
     section = params.load(Params, "explain")
     if (text is None) == (image is None) or (image is None) != (output is None):
         raise UserError("name --text, or --image and --output")
+    if text_pair is not None and text is None:
+        raise UserError("--text-pair goes with --text")
     if image and output:
         explain_image(image, output, section)
     else:
-        explain_text(text or "", section)
+        explain_text(text or "", section, text_pair)
 
 
 @commands.command(rich_help_panel=PANEL, epilog=examples("trace spam-2/00049", "trace spam-2/00049 --text"))

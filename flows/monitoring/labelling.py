@@ -21,13 +21,13 @@ from flows.windows.ranges import TimeRange, as_text, as_utc, set_windows
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
-from tasks.core.rows import modality
+from tasks.core.rows import TEXT_PAIR, inputs, modality
 from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout
 from tasks.drift import DRIFT_SEGMENTS
 from tasks.tables.delimited import read_delimited, text_table, write_delimited
 
-COLUMNS = ("id", "text", "label", "chosen")
+COLUMNS = ("id", "text", "label", "chosen")  # of pairs text_pair too
 RANDOM, SEGMENT, UNCERTAIN = "random", "segment", "uncertain"
 COVERAGE = 0.95
 FOLDER = Path("data/labels")  # of the pipeline: what `windows.*.labels` reads
@@ -44,6 +44,8 @@ class Row:
     confidence: float
     segments: frozenset[int] = frozenset()
     """That it is in; none where they are not known."""
+    text_pair: str | None = None
+    """The second text, of a pair."""
 
 
 def answered(folder: Path) -> list[Row]:
@@ -53,13 +55,22 @@ def answered(folder: Path) -> list[Row]:
     """
     window = layout.window("current")
     file = folder / window.validated
-    shown = ["text"] if modality(columns_of(file)) == "text" else ["source_file", "source_row"]
+    pairs = TEXT_PAIR in (shown := inputs(columns_of(file)))
+    shown = shown if modality(shown) == "text" else ["source_file", "source_row"]
     rows = read_table(file, ["id", "label", *shown])
     scored = in_order_of(read_table(folder / window.scored, ["id", "prediction", "confidence"]), rows["id"])
     segments = _segments(folder)
     columns = [*(rows[name] for name in ("id", "label", *shown)), scored["prediction"], scored["confidence"]]
     return [
-        Row(key, ", row ".join(map(str, text)), label, prediction, confidence, segments.get(key, frozenset()))
+        Row(
+            key,
+            text[0] if pairs else ", row ".join(map(str, text)),
+            label,
+            prediction,
+            confidence,
+            segments.get(key, frozenset()),
+            text[1] if pairs else None,
+        )
         for key, label, *text, prediction, confidence in zip(*(of.to_pylist() for of in columns), strict=True)
     ]
 
@@ -106,9 +117,14 @@ def offer(
         return file
     if not count or all(row.label for row in rows):
         return None
-    lines = [(row.id, row.text, row.label or "", why) for row, why in choose(rows, seed, count, segment)]
+    pairs = any(row.text_pair is not None for row in rows)
+    columns = (*COLUMNS[:2], *((TEXT_PAIR,) if pairs else ()), *COLUMNS[2:])
+    lines = [
+        (row.id, row.text, *((row.text_pair or "",) if pairs else ()), row.label or "", why)
+        for row, why in choose(rows, seed, count, segment)
+    ]
     home.make()
-    write_delimited(text_table(COLUMNS, lines), file, guarded=True)
+    write_delimited(text_table(columns, lines), file, guarded=True)
     file.chmod(0o600)
     return file
 

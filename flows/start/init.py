@@ -24,6 +24,7 @@ from tasks.behaviour import BEHAVIOUR
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
 from tasks.core.paths import PARAMS
+from tasks.core.rows import inputs, text_of
 from tasks.dataset.windows import WindowRange, Windows
 from tasks.ingest import images, sources, windows
 from tasks.ingest.__main__ import read_window
@@ -154,7 +155,7 @@ def _proposed(section: ingest.Params, given: Mapping[Role, str | None], doubts: 
     rows, _ = read_window(windows.plan("reference", WHOLE, section))
     ranges, more = propose_windows(rows["timestamp"])
     doubts = (*doubts, *roles.doubts, *more, *_of_labels(rows))
-    return Proposal(Path(section.source or ""), section, roles, rows, ranges, _length(rows["text"]), doubts)
+    return Proposal(Path(section.source or ""), section, roles, rows, ranges, _length(_whole(rows)), doubts)
 
 
 def _first_records(section: ingest.Params) -> pa.Table:
@@ -194,6 +195,13 @@ def _midnight(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+def _whole(rows: pa.Table) -> pa.ChunkedArray:
+    """The text of each row, or both of a pair as one."""
+    if not (names := inputs(rows.column_names))[1:]:
+        return rows["text"]
+    return pa.chunked_array([pa.array([text_of(row) for row in rows.select(names).to_pylist()], pa.string())])
+
+
 def _length(texts: pa.ChunkedArray) -> int:
     """The least of the usual lengths that 19 of 20 texts fit into, by their words, or signs that are words."""
     given = pc.drop_null(texts)
@@ -224,7 +232,7 @@ def shown(rows: pa.Table, count: int = SHOWN) -> list[dict[str, str]]:
     places = [round(i * (len(rows) - 1) / max(count - 1, 1)) for i in range(min(count, len(rows)))]
     lines = []
     for row in rows.take(pa.array(sorted(set(places)))).to_pylist():
-        text = " ".join((row["text"] or "").split())
+        text = " ".join((text_of(row) or "").split())
         lines.append(
             {
                 "row": str(row["source_row"]),
@@ -247,7 +255,8 @@ def write(found: Proposal, file: Path = PARAMS) -> None:
 
 def _lay(values: Any, found: Proposal) -> None:
     section = found.section.model_dump(mode="json", exclude_defaults=True)
-    section["columns"] = _flow(found.roles.columns.model_dump(exclude={"image"}))
+    pair = set() if found.roles.columns.text_pair else {"text_pair"}
+    section["columns"] = _flow(found.roles.columns.model_dump(exclude={"image", *pair}))
     values["ingest"] = CommentedMap(section)
     values["windows"] = CommentedMap(
         {name: _flow(_range(getattr(found.windows, name))) for name in ("reference", "current")}

@@ -15,8 +15,7 @@ from tasks.dataset.windows import Columns
 from tasks.ingest import time_formats
 from tasks.ingest.times import missing
 
-Role = Literal["text", "label", "timestamp", "id"]
-ROLES: tuple[Role, ...] = ("text", "label", "timestamp", "id")
+Role = Literal["text", "text_pair", "label", "timestamp", "id"]
 NAMES: dict[Role, str] = {
     "text": "text body message content comment review sentence document description title tweet email mail "
     "question utterance sms v2 transcript abstract beschreibung nachricht texte texto testo",
@@ -79,10 +78,12 @@ def propose(table: pa.Table, given: dict[Role, str | None]) -> Roles:
     """
     for role, name in given.items():
         if name and name not in table.column_names:
-            raise UserError(f"--{role}: no column {name!r}; there are {', '.join(map(repr, table.column_names))}")
+            raise UserError(
+                f"--{role.replace('_', '-')}: no column {name!r}; there are {', '.join(map(repr, table.column_names))}"
+            )
     found = [_look(name, table[name]) for name in table.column_names if not pa.types.is_nested(table[name].type)]
     chosen: dict[Role, str | None] = dict(given)
-    evidence: list[str] = []
+    evidence = [f"text_pair: {chosen['text_pair']}, as you said"] if chosen.get("text_pair") else []
     doubts: list[str] = []
     unsettled: list[str] = []
     for role in ("timestamp", "text", "label", "id"):

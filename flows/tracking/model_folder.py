@@ -1,14 +1,15 @@
 """A trained classifier as MLflow keeps models: its files, a signature, and a loader that needs transformers alone.
 
-``mlflow.pyfunc.load_model`` answers a table with ``label`` and ``score`` for a table with a column ``text`` (of an
-image model ``image``, a path); ``transformers.pipeline`` loads the folder ``classifier`` in it as it is. A linear model
-and ``rnn`` are families of Driftline's: they load where its repository is on Python's path.
+``mlflow.pyfunc.load_model`` answers a table with ``label`` and ``score`` for a table with a column ``text`` (of pairs
+``text_pair`` too; of an image model ``image``, a path); ``transformers.pipeline`` loads the folder ``classifier`` in it
+as it is. A linear model and ``rnn`` are families of Driftline's: they load where its repository is on Python's path.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from pathlib import Path
 
 
 class Classifier:
-    """Labels and scores of a table's first column."""
+    """Labels and scores of a table's first column, or of its columns text and text_pair."""
 
     def __init__(self, classify):
         self.classify = classify
@@ -35,7 +36,8 @@ class Classifier:
     def predict(self, model_input, params=None):
         import pandas as pd
 
-        rows = model_input.iloc[:, 0].tolist()
+        pairs = "text_pair" in model_input
+        rows = model_input[["text", "text_pair"]].to_dict("records") if pairs else model_input.iloc[:, 0].tolist()
         return pd.DataFrame(self.classify(rows), columns=["label", "score"])
 
 
@@ -71,7 +73,7 @@ def write(classifier: Path, folder: Path, run_id: str, model_id: str, mlflow_ver
         "mlflow_version": mlflow_version,
         "model_uuid": model_id,
         "run_id": run_id,
-        "signature": signature("image" if (classifier / "preprocessor_config.json").is_file() else "text"),
+        "signature": signature(_inputs(classifier)),
         "utc_time_created": created,
     }
     text = StringIO()
@@ -79,9 +81,15 @@ def write(classifier: Path, folder: Path, run_id: str, model_id: str, mlflow_ver
     (folder / "MLmodel").write_text(text.getvalue(), encoding="utf-8")
 
 
-def signature(reads: str) -> dict[str, Any]:
+def _inputs(classifier: Path) -> list[str]:
+    if (classifier / "preprocessor_config.json").is_file():
+        return ["image"]
+    return ["text", "text_pair"] if read_json(classifier / "config.json").get("text_pair") else ["text"]
+
+
+def signature(reads: Sequence[str]) -> dict[str, Any]:
     """What goes in and what comes out, as MLflow writes it: the columns as JSON texts."""
-    inputs = [{"type": "string", "name": reads, "required": True}]
+    inputs = [{"type": "string", "name": name, "required": True} for name in reads]
     return {"inputs": json.dumps(inputs), "outputs": json.dumps(SCORES), "params": None}
 
 

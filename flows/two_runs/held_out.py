@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from flows.runs import Run
 from flows.runs.old_params import section_of
 from tasks.core.errors import UserError
-from tasks.core.rows import modality
+from tasks.core.rows import contents
 from tasks.core.tables import in_order_of, read_table
 from tasks.dataset import layout
 from tasks.dataset.labels import LabelFormat
@@ -148,10 +148,9 @@ def _changed(
         if cell[1] != cell[2]:
             places.setdefault(cell, []).append(i)
     confidences = [table["confidence"].to_pylist() for table in said]
-    column = modality(rows.column_names)
     for (label, *answers), its in sorted(places.items(), key=lambda pair: (-len(pair[1]), pair[0])):
         surest = sorted(its, key=lambda i: (-max(sides[i] for sides in confidences), i))[:EXAMPLES]
         examples = tuple(
-            Example(*shown(rows[column][i].as_py()), (confidences[0][i], confidences[1][i])) for i in surest
+            Example(*shown(contents(rows.slice(i, 1))[0]), (confidences[0][i], confidences[1][i])) for i in surest
         )
         yield Changed(label, (answers[0], answers[1]), len(its), examples)

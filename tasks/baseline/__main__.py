@@ -11,7 +11,7 @@ from tasks.baseline import Params
 from tasks.core import params, paths
 from tasks.core.cli import run
 from tasks.core.files import replacing_folder, write_metrics
-from tasks.core.rows import modality
+from tasks.core.rows import contents, inputs, modality
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
 from tasks.dataset.labels import SINGLE, LabelFormat, label_format
@@ -26,7 +26,7 @@ def labelled(table: pa.Table, labels: list[str], cells: LabelFormat = SINGLE) ->
     if not cells.several:
         table = table.filter(pc.is_in(table["label"], value_set=pa.array(labels, pa.string())))
     numbers = pa.chunked_array([pa.array(cells.numbers(table["label"].to_pylist(), labels), cells.numbers_type())])
-    return Labelled(table["text"].to_pylist(), TARGETS[cells.task].read(numbers, len(labels)))
+    return Labelled(contents(table), TARGETS[cells.task].read(numbers, len(labels)))
 
 
 def fit_baseline(
@@ -55,8 +55,8 @@ def fit_baseline(
 
 def main() -> None:
     """Run the stage on the repository's paths."""
-    kind = modality(columns_of(layout.split("train")))
-    train, validation = (read_table(layout.split(name), [kind, "label"]) for name in ("train", "validation"))
+    columns = [*inputs(columns_of(layout.split("train"))), "label"]
+    train, validation = (read_table(layout.split(name), columns) for name in ("train", "validation"))
     metrics = fit_baseline(train, validation, params.load(Params, "baseline"), params.general().seed, label_format())
     write_metrics(metrics, paths.metrics("baseline"))
     if chosen := metrics.get("chosen"):

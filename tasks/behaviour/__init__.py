@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, Strict, model_validator
 
 from tasks.core import params
 from tasks.core.errors import UserError
@@ -22,6 +22,7 @@ from tasks.core.yaml_files import read_yaml
 BEHAVIOUR = Path("behaviour.yaml")
 
 BEFORE, AFTER = "before", "after"
+Pair = Annotated[tuple[str, str], Strict(False)]
 Noise = Literal["typos", "upper_case", "lower_case", "spacing"]
 
 
@@ -68,8 +69,8 @@ class BehaviourTest(Section):
     name: str = Field(min_length=1)
     change: Noise | Rewrite | None = None
     expect: Literal["same"] | Expectation
-    texts: tuple[str, ...] | None = Field(default=None, strict=False, min_length=1)
-    """The texts it runs on; without them, rows of the test split."""
+    texts: tuple[str | Pair, ...] | None = Field(default=None, strict=False, min_length=1)
+    """The texts it runs on, of a model of pairs each as [text, text_pair]; without them, rows of the test split."""
     rows: int = Field(default=100, ge=1)
     """How many of them, spread evenly over those that the change alters."""
     tolerance: float = Field(default=0.05, ge=0, lt=1)

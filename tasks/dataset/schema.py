@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from tasks.core.rows import IMAGE, TEXT, TIMESTAMP, Modality
+from tasks.core.rows import IMAGE, TEXT, TEXT_PAIR, TIMESTAMP
 
 RAW = pa.schema(
     [
@@ -21,6 +21,7 @@ RAW = pa.schema(
         pa.field("problem", pa.string()),  # why it could not: a reason code
     ]
 )
+RAW_PAIRS = RAW.insert(RAW.get_field_index(TEXT) + 1, pa.field(TEXT_PAIR, pa.string()))
 RAW_IMAGES = RAW.set(RAW.get_field_index(TEXT), pa.field(IMAGE, pa.binary()))  # encoded, as the source has it
 IMAGE_PROPERTIES = pa.schema(  # what validate saw when it decoded an image; the rows that pass keep it
     [
@@ -34,7 +35,8 @@ IMAGE_PROPERTIES = pa.schema(  # what validate saw when it decoded an image; the
         pa.field("image_pixels", pa.string()),  # sha256 of the pixels in RGB: what two files of one picture share
     ]
 )
-BASE: dict[Modality, pa.Schema] = {"text": RAW, "image": RAW_IMAGES}
+BASE = {(TEXT,): RAW, (TEXT, TEXT_PAIR): RAW_PAIRS, (IMAGE,): RAW_IMAGES}
+"""By the columns that are classified (``tasks.core.rows.inputs``)."""
 REASONS = pa.field("reasons", pa.list_(pa.string()))  # what quarantine adds
 
 TOKENS = pa.schema(
@@ -44,6 +46,8 @@ TOKENS = pa.schema(
         pa.field("label", pa.int64(), nullable=False),  # position in data/tokens/labels.json
     ]
 )
+TOKEN_TYPES = pa.field("token_type_ids", pa.list_(pa.int8()), nullable=False)
+"""Of pairs, where the model reads them: which text each token is of."""
 TEXTS = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -51,6 +55,7 @@ TEXTS = pa.schema(
         pa.field("label", pa.int64(), nullable=False),
     ]
 )
+PAIRS = TEXTS.insert(2, pa.field(TEXT_PAIR, pa.string(), nullable=False))
 PIXELS = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),

@@ -15,6 +15,8 @@ class Columns(Section):
     """Which column of the source plays which part; exactly one of text and image holds the input."""
 
     text: str | None = None
+    text_pair: str | None = None
+    """The second text, where a row is a pair of them (docs/howto/pairs-of-texts.md)."""
     image: str | None = None
     label: str | None = None
     timestamp: str | None = None
@@ -24,6 +26,10 @@ class Columns(Section):
     def _one_input(self) -> Self:
         if (self.text is None) == (self.image is None):
             raise ValueError("name exactly one of text and image")
+        if self.text_pair is not None and self.text_pair in (self.text, self.label, self.id, self.timestamp):
+            raise ValueError(f"text_pair is {self.text_pair!r}, which is named as another part: name another column")
+        if self.text_pair is not None and self.image is not None:
+            raise ValueError("text_pair is beside text, not beside image: remove one of them")
         return self
 
 

@@ -56,7 +56,7 @@ def frequent_words(sides: Sequence[Rows]) -> tuple[list[str], csr_array] | None:
     """The words in at least MIN_TEXTS texts, and which of them each text holds [rows, words]; None without any."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    texts = [text for side in sides for text in cleaned(side.text)]
+    texts = [text for side in sides for text in cleaned(side.read_for_words)]
     counter = CountVectorizer(binary=True, token_pattern=WORD)
     try:
         held = csr_array(counter.fit_transform(texts))

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tasks.core.errors import UserError
-from tasks.core.rows import Modality
+from tasks.core.rows import BETWEEN, TEXT_PAIR, Modality, as_one, inputs
 from tasks.dataset.labels import MULTI, SINGLE, LabelFormat
-from tasks.drift.descriptors import describe, terms
+from tasks.drift.descriptors import TERMS_FROM, describe, terms
 
 CATEGORIES = ("prediction", "label")
 MODE = "image_mode"
@@ -25,6 +25,7 @@ OF_IMAGES = {  # the columns that validate adds to images, by their names here
     name: f"image_{name}" for name in ("width", "height", "brightness", "contrast", "bytes")
 }
 MISSING = "(none)"
+HALF = (TERMS_FROM - len(BETWEEN)) // 2
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,13 @@ class Rows:
     """What the rows are; the numbers are properties of it, the confidence aside."""
     cells: LabelFormat = SINGLE
     """How predictions and labels are written. A set of several labels is right as a whole or wrong."""
+    beginnings: pa.Array | None = None
+    """Of pairs, whose ``text`` is both as one: the beginnings of both, whose words count. None: of the text."""
+
+    @property
+    def read_for_words(self) -> pa.Array | None:
+        """The texts whose words count."""
+        return self.text if self.beginnings is None else self.beginnings
 
     def take(self, index: NDArray[np.int64]) -> Rows:
         """The rows at these positions, without reading anything anew."""
@@ -64,6 +72,7 @@ class Rows:
             {name: values[index] for name, values in self.slices.items()},
             self.modality,
             self.cells,
+            None if self.beginnings is None else self.beginnings.take(pa.array(index)),
         )
 
 
@@ -90,25 +99,35 @@ def rows_from_table(
         raise UserError(
             f"{place} has no column {missing[0]!r}: drift.slices must name some of {', '.join(sorted(columns))}"
         )
-    text = _strings(table, "text").fill_null("") if "text" in columns else None
+    texts = {name: _strings(table, name).fill_null("") for name in inputs(columns) if "text" in columns}
+    beginnings = (
+        None if TEXT_PAIR not in texts else as_one([pc.utf8_slice_codeunits(its, 0, HALF) for its in texts.values()])
+    )
+    words = texts.get("text") if beginnings is None else beginnings
     of_images = {name: _numbers(table, column, place) for name, column in OF_IMAGES.items() if column in columns}
     return Rows(
         count=table.num_rows,
-        text=text,
+        text=as_one([*texts.values()]) if texts else None,
         numbers={
-            **({} if text is None else describe(text)),
+            **{_of(name, what): values for name, its in texts.items() for what, values in describe(its).items()},
             **of_images,
             **({"confidence": _confidence(table, place)} if "confidence" in columns else {}),
         },
         categories={name: _category(table, name, place, cells) for name in (*CATEGORIES, MODE) if name in columns},
-        terms=None if text is None else terms(text),
+        terms=None if words is None else terms(words),
         embeddings=embeddings,
         groups=None if group is None else _strings(table, group).to_numpy(zero_copy_only=False),
         times=_times(table) if "timestamp" in columns else None,
         slices={name: _slice(table, name, place) for name in slices},
         modality="image" if of_images else "text",
         cells=cells,
+        beginnings=beginnings,
     )
+
+
+def _of(name: str, what: str) -> str:
+    """What a property of a text is called: that of a second text names it."""
+    return what if name == "text" else f"{what} of {name}"
 
 
 def _fits(embeddings: NDArray[np.float32], rows: int, place: str | Path) -> None:

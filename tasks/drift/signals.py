@@ -127,7 +127,8 @@ def frequent_words(reference: Rows, current: Rows) -> Indicators:
 def _texts_of(reference: Rows, current: Rows, rows: Integers) -> pa.Array:
     """The texts of some of the pooled rows."""
     sides = (reference, rows[rows < reference.count]), (current, rows[rows >= reference.count] - reference.count)
-    return pa.concat_arrays([side.text.take(pa.array(chosen)) for side, chosen in sides if side.text is not None])
+    texts = [(side.read_for_words, chosen) for side, chosen in sides]
+    return pa.concat_arrays([text.take(pa.array(chosen)) for text, chosen in texts if text is not None])
 
 
 def _embedding_signals(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tasks.core.errors import UserError
 from tasks.core.files import reading
+from tasks.core.rows import as_one, inputs
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
 from tasks.dataset.labels import label_format
@@ -17,10 +18,10 @@ from tasks.drift import Params
 from tasks.drift.rows import MODE, OF_IMAGES, Rows, rows_from_table
 from tasks.tables.any_table import empty_as_missing, read_any_table
 
-USED = ("text", "prediction", "confidence", "label")
+USED = ("text", "text_pair", "prediction", "confidence", "label")
 WHEN = "timestamp"
 IMAGES = (MODE, *OF_IMAGES.values())
-COLUMNS = ("id", "text", "label", WHEN, *IMAGES)  # of a row that is not scored yet
+COLUMNS = ("id", "text", "text_pair", "label", WHEN, *IMAGES)  # of a row that is not scored yet
 
 
 def reference_rows(params: Params) -> Rows:
@@ -32,7 +33,9 @@ def reference_rows(params: Params) -> Rows:
 def training_texts() -> pa.Array | None:
     """The texts of the pipeline's training rows; None where these are images."""
     file = layout.split("train")
-    return read_table(file, ["text"]).column("text").combine_chunks() if "text" in columns_of(file) else None
+    names = inputs(columns_of(file))
+    table = read_table(file, names)
+    return as_one([table.column(name).combine_chunks() for name in names]) if "text" in names else None
 
 
 def current_rows(params: Params) -> Rows:

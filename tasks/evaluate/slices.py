@@ -21,7 +21,7 @@ from scipy.stats import hypergeom
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from tasks.core.rows import modality
+from tasks.core.rows import contents, modality, whole
 from tasks.evaluate import Slices
 from tasks.evaluate.traits import Traits, missing_columns, traits
 from tasks.redaction import redact
@@ -50,7 +50,7 @@ def slices(test: Any, wrong: Wrong, wrong_baseline: Wrong, section: Slices, seed
     large = [each for each in declared if len(each.rows) >= section.min_rows]
     candidates = [*large, *_pairs(large, section.min_rows)]
     if section.words and modality(test.column_names) == "text":
-        candidates += list(_words(test["text"].to_pylist(), section.min_rows))
+        candidates += list(_words([whole(text) for text in contents(test)], section.min_rows))
     return {
         "level": section.level,
         "min_rows": section.min_rows,

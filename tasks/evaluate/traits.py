@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import regex
 
-from tasks.core.rows import modality
+from tasks.core.rows import contents, modality, whole
 from tasks.evaluate import Slices
 
 NONE = "(none)"
@@ -34,7 +34,7 @@ def traits(rows: pa.Table, section: Slices) -> Traits:
     """The value of each declared trait that the rows have, row for row."""
     missing = missing_columns(rows, section)
     found = {column: _of_column(rows, column) for column in section.columns if column not in missing}
-    texts = rows["text"].to_pylist() if modality(rows.column_names) == "text" else None
+    texts = [whole(text) for text in contents(rows)] if modality(rows.column_names) == "text" else None
     if texts is None and section.image:
         found |= {column.removeprefix("image_"): _of_column(rows, column) for column in OF_IMAGES}
     if texts is not None and section.text_length:

@@ -14,7 +14,7 @@ from tasks.core import params, paths, recorded
 from tasks.core.cli import run
 from tasks.core.errors import UserError
 from tasks.core.files import private_folder, read_json, replacing, write_metrics
-from tasks.core.rows import modality
+from tasks.core.rows import BETWEEN, contents, inputs, modality, whole
 from tasks.core.tables import in_order_of, read_table
 from tasks.dataset import layout
 from tasks.dataset.labels import SINGLE, LabelFormat, label_format
@@ -59,12 +59,13 @@ def _explained(
     from tqdm import tqdm
 
     explainer = _explainer(section)
-    rows = tqdm(test.take(places).to_pylist(), desc="explain", unit=" mistakes")
-    for row, said in zip(rows, own.take(places).to_pylist(), strict=True):
+    chosen = test.take(places)
+    rows = tqdm(chosen.to_pylist(), desc="explain", unit=" mistakes")
+    for row, text, said in zip(rows, contents(chosen), own.take(places).to_pylist(), strict=True):
         place = f"{row['source_file']}, row {row['source_row']}"
         wrong = sorted({*written.labels(said["prediction"])} ^ {*written.labels(row["label"])})
         about = next((label for label in wrong if label in explainer.labels), None)  # of several labels
-        found = explainer.explain(row["text"], other=row["label"], label=about)
+        found = explainer.explain(text, other=row["label"], label=about)
         answers = (found.predicted, found.other) if found.other else (said["prediction"], row["label"])
         yield Mistake(row["id"], place, said["confidence"], answers, found)
 
@@ -87,14 +88,14 @@ def label_errors(splits: pa.Table, section: Params, seed: int, written: LabelFor
     rows = splits
     if len(splits) > section.max_rows:
         rows = splits.take(np.sort(np.random.default_rng(seed).choice(len(splits), section.max_rows, replace=False)))
-    texts, limit = rows["text"].to_pylist(), int(section.suspects * len(rows))
+    texts, limit = contents(rows), int(section.suspects * len(rows))
     search = suspects_of_several if written.several else suspects
     found = search(texts, rows["label"].to_pylist(), limit, section.folds, seed)
     where = ("id", "source_file", "source_row")
     return [
         {name: rows[name][suspect.row].as_py() for name in where}
         | {"label": suspect.label, "suggested": suspect.suggested, "quality": suspect.quality}
-        | {"begins": excerpt(texts[suspect.row], EXCERPT)}
+        | {"begins": excerpt(whole(texts[suspect.row]), EXCERPT)}
         for suspect in found
     ]
 
@@ -104,7 +105,7 @@ def explain_all(section: Params, seed: int, cells: LabelFormat = SINGLE) -> dict
     test = read_table(layout.split("test"))
     if modality(test.column_names) == "image":
         return _write([], [], None, image_mistakes(test, read_table(layout.window("reference").scored), section))
-    columns = ["id", "text", "label", "source_file", "source_row"]
+    columns = ["id", *inputs(test.column_names), "label", "source_file", "source_row"]
     rows = pa.concat_tables([read_table(layout.SPLITS / f"{name}.parquet", columns) for name in SPLITS])
     found = label_errors(rows, section, seed, cells)
     from tasks.explain.attribution import Unexplained
@@ -165,18 +166,22 @@ def _write(
     }
 
 
-def explain_text(text: str, section: Params) -> None:
-    """Print one text coloured by its attributions, and the largest of them."""
+def explain_text(text: str, section: Params, text_pair: str | None = None) -> None:
+    """Print one text, or a pair of them, coloured by its attributions, and the largest of them."""
     recorded.require_output(paths.CLASSIFIER)
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} is for images: give one with --image")
     if not text.strip():
         raise UserError("--text is empty: give a text to explain")
-    found = _explainer(section).explain(text)
-    print("".join(f"{ANSI[tone]}{piece}{chr(27)}[0m" if tone else piece for piece, tone, _ in coloured(found.pieces)))
+    if (text_pair is not None) != checkpoint.reads_pairs(paths.CLASSIFIER):
+        raise UserError("--text-pair is for a model of pairs of texts, and such a model needs it")
+    found = _explainer(section).explain(text if text_pair is None else (text, text_pair))
+    second = [(BETWEEN, 0.0), *found.second] if found.second is not None else []
+    pieces = [*found.pieces, *second]
+    print("".join(f"{ANSI[tone]}{piece}{chr(27)}[0m" if tone else piece for piece, tone, _ in coloured(pieces)))
     over, margins = found.other or "its absence", f"{found.margin:+.2f}, {found.masked_margin:+.2f} masked"
     print(f"\n{found.predicted} over {over}: logit margin {margins}")
-    for piece, value in sorted(found.pieces, key=lambda pair: -abs(pair[1]))[:10]:
+    for piece, value in sorted(pieces, key=lambda pair: -abs(pair[1]))[:10]:
         print(f"  {value:+.3f}  {piece}")
     _print_completeness(found)
 

@@ -13,6 +13,7 @@ import torch
 from transformers import PreTrainedModel
 
 from tasks.core.errors import UserError
+from tasks.core.rows import Text, texts_of
 from tasks.explain import Params
 from tasks.modelling.checkpoints import checkpoint
 
@@ -21,11 +22,16 @@ class Unexplained(UserError):
     """A model whose predictions cannot be explained; all else of it works."""
 
 
+Pieces = list[tuple[str, float]]
+Inputs = dict[str, torch.Tensor]
+"""What a model is given beside its tokens: their mask, and of pairs their types; each [1, tokens]."""
+
+
 @dataclass(frozen=True)
 class Explained:
     """One prediction, token by token."""
 
-    pieces: list[tuple[str, float]]
+    pieces: Pieces
     """The text in order, cut into its tokens and what is between them, with their attributions; between: 0."""
     predicted: str
     other: str | None
@@ -40,7 +46,9 @@ class Explained:
     complete: bool
     """Whether the error is within the tolerance."""
     unread: str
-    """The end of the text that was truncated."""
+    """The end of the text that was truncated; of a pair of both."""
+    second: Pieces | None = None
+    """The same of the second text of a pair."""
 
 
 Contrast = tuple[int, int | None]
@@ -105,29 +113,36 @@ class Explainer:
         self._tables = [table for table in _tables(self.model) if table.weight is self._embedding.weight]
         self.labels = checkpoint.labels_of(folder)
 
-    def _margin(self, ids: torch.Tensor, mask: torch.Tensor, labels: Contrast) -> torch.Tensor:
-        return margin_of(self.model(input_ids=ids, attention_mask=mask).logits, labels)
+    def _margin(self, ids: torch.Tensor, beside: Inputs, labels: Contrast) -> torch.Tensor:
+        beside = {name: values.expand(len(ids), -1) for name, values in beside.items()}
+        return margin_of(self.model(input_ids=ids, **beside).logits, labels)
 
-    def explain(self, text: str, other: str | None = None, label: str | None = None) -> Explained:
+    def explain(self, text: Text, other: str | None = None, label: str | None = None) -> Explained:
         """The prediction for a text, compared with another label: by default, and for one that the model does not know,
         the second most likely. Of a model that gives several, ``label``, by default the likeliest, against its absence.
 
         Tokens are masked by the tokenizer's mask token (its padding token if it has none); special ones stay.
         """
-        encoded = self.tokenizer(text, truncation=True, return_offsets_mapping=True, return_tensors="pt")
-        ids, mask = encoded["input_ids"], encoded["attention_mask"]
+        texts = texts_of(text)
+        encoded = self.tokenizer(*texts, truncation=True, return_offsets_mapping=True, return_tensors="pt")
+        names = ("attention_mask", *(("token_type_ids",) if texts[1:] else ()))
+        ids, beside = encoded["input_ids"], {name: encoded[name] for name in names if name in encoded}
         offsets = [tuple(pair) for pair in encoded["offset_mapping"][0].tolist()]
         special = torch.tensor([[begin == end for begin, end in offsets]])
         masked = torch.where(special, ids, self.mask_token())
         with torch.inference_mode():
-            logits = self.model(input_ids=ids, attention_mask=mask).logits[0]
+            logits = self.model(input_ids=ids, **beside).logits[0]
             labels = contrast(logits, self.model, self.labels, label, other)
             margin = float(margin_of(logits, labels))
-            masked_margin = float(self._margin(masked, mask, labels)[0])
-        values, steps, error = self._attributed(ids, masked, mask, labels, margin - masked_margin)
-        end = max((end for _, end in offsets), default=0)
+            masked_margin = float(self._margin(masked, beside, labels)[0])
+        values, steps, error = self._attributed(ids, masked, beside, labels, margin - masked_margin)
+        sides = encoded.sequence_ids(0) if texts[1:] else [0] * len(offsets)
+        of_side = [[i for i, its in enumerate(sides) if its == side] for side in range(len(texts))]
+        read = [([offsets[i] for i in its], [values[i] for i in its]) for its in of_side]
+        pieces, *second = (_pieces(its, *found) for its, found in zip(texts, read, strict=True))
+        ends = [max((end for _, end in its), default=0) for its, _ in read]
         return Explained(
-            _pieces(text, offsets, values),
+            pieces,
             self.labels[labels[0]],
             None if labels[1] is None else self.labels[labels[1]],
             round(margin, 6),
@@ -135,7 +150,8 @@ class Explainer:
             round(error, 6),
             steps,
             error <= self._section.tolerance,
-            text[end:].strip(),
+            "".join(its[end:].strip() for its, end in zip(texts, ends, strict=True)),
+            *second,
         )
 
     def mask_token(self) -> int:
@@ -143,23 +159,23 @@ class Explainer:
         return int(tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.pad_token_id)
 
     def _attributed(
-        self, ids: torch.Tensor, masked: torch.Tensor, mask: torch.Tensor, labels: Contrast, difference: float
+        self, ids: torch.Tensor, masked: torch.Tensor, beside: Inputs, labels: Contrast, difference: float
     ) -> tuple[list[float], int, float]:
         """Attribution of each token, the steps taken until they were complete, and how far they are from it."""
         values, steps, error = until_complete(
-            lambda steps: self.integrated_gradients(ids, masked, mask, labels, steps), difference, self._section
+            lambda steps: self.integrated_gradients(ids, masked, beside, labels, steps), difference, self._section
         )
         return values.tolist(), steps, error
 
     def integrated_gradients(
-        self, ids: torch.Tensor, masked: torch.Tensor, mask: torch.Tensor, labels: Contrast, steps: int
+        self, ids: torch.Tensor, masked: torch.Tensor, beside: Inputs, labels: Contrast, steps: int
     ) -> torch.Tensor:
         """Attribution [tokens] of the margin, from ``masked`` to ``ids``, both [1, tokens]."""
         start, end = self._embedding(masked), self._embedding(ids)
-        gradients = partial(self._gradients, ids=ids, mask=mask, labels=labels)
+        gradients = partial(self._gradients, ids=ids, beside=beside, labels=labels)
         return path_integral(start, end, gradients, steps, self._section.batch_size).sum(dim=-1)[0].double()
 
-    def _gradients(self, points: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, labels: Contrast) -> torch.Tensor:
+    def _gradients(self, points: torch.Tensor, ids: torch.Tensor, beside: Inputs, labels: Contrast) -> torch.Tensor:
         """Gradient of the margin at each of ``points`` [points, tokens, hidden] in place of the embeddings."""
         points.requires_grad_(True)
         ids = ids.expand(len(points), -1)
@@ -168,7 +184,7 @@ class Explainer:
             for table in self._tables
         ]
         try:
-            margin = self._margin(ids, mask.expand(len(points), -1), labels)
+            margin = self._margin(ids, beside, labels)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -214,9 +230,9 @@ def _tables(model: PreTrainedModel) -> list[torch.nn.Embedding]:
     return [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
 
 
-def _pieces(text: str, offsets: list[tuple[int, ...]], values: list[float]) -> list[tuple[str, float]]:
+def _pieces(text: str, offsets: list[tuple[int, ...]], values: list[float]) -> Pieces:
     """The read part of the text in order; special tokens are left out."""
-    pieces: list[tuple[str, float]] = []
+    pieces: Pieces = []
     at = 0
     for (begin, end), value in zip(offsets, values, strict=True):
         if begin >= end:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tasks.explain.pictures import ExplainedImage
 
 Span = tuple[int, int, str]
+Coloured = tuple[str, str, float]
 MAX_OPACITY = 0.6  # of the token with the largest attribution; text on more has too little contrast (4.5 : 1)
 MIN_SHARE = 0.02  # of the largest attribution: below it a token has no colour
 
@@ -46,7 +47,7 @@ class ImageMistake:
     """The image, and where the answer was found, as sources of an ``img``."""
 
 
-def coloured(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, str, float]]:
+def coloured(pieces: Sequence[tuple[str, float]]) -> list[Coloured]:
     """The pieces with their tone (``for`` the prediction, ``against``, or none) and opacity from 0 to 1."""
     largest = max((abs(value) for _, value in pieces), default=0.0) or 1.0
     found = []
@@ -74,6 +75,13 @@ def shown(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
     return found
 
 
+def _shown_texts(explained: Explained) -> tuple[list[Coloured], list[Coloured]]:
+    """The pieces of the text, and of the second one if there is one, coloured on one scale."""
+    first = shown(explained.pieces)
+    both = coloured([*first, *shown(explained.second or [])])
+    return both[: len(first)], both[len(first) :]
+
+
 def _cut(begin: int, end: int, spans: Sequence[Span]) -> Iterator[tuple[int, int, Span | None]]:
     """The range cut at the spans' ends, each part with the span that contains it."""
     edges = sorted({begin, end, *(edge for first, last, _ in spans for edge in (first, last) if begin < edge < end)})
@@ -95,7 +103,7 @@ def page(
     """The whole page; ``rows`` None: of images, whose labels were not searched."""
     template = environment(Path(__file__).parent / "page").get_template("explained.html")
     return template.render(
-        mistakes=[(each, coloured(shown(each.explained.pieces))) for each in mistakes],
+        mistakes=[(each, *_shown_texts(each.explained)) for each in mistakes],
         suspects=suspects,
         rows=rows,
         images=images,

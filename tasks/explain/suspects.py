@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from cleanlab.rank import get_label_quality_scores
+from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from tasks.core.rows import Text, apart
 from tasks.dataset.labels import MULTI
 
 PENALTY = 10.0  # C; with 1, in 1,000 mails, fewer planted mistakes were found: 45 of 60 against 49
@@ -28,7 +30,7 @@ class Suspect:
     """cleanlab's label quality: 0 certainly wrong, 1 certainly right."""
 
 
-def suspects(texts: Sequence[str], labels: Sequence[str], limit: int, folds: int, seed: int) -> list[Suspect]:
+def suspects(texts: Sequence[Text], labels: Sequence[str], limit: int, folds: int, seed: int) -> list[Suspect]:
     """At most ``limit`` rows whose predicted label differs from theirs, lowest label quality first.
 
     Labels with fewer rows than ``folds`` are left out.
@@ -47,7 +49,9 @@ def suspects(texts: Sequence[str], labels: Sequence[str], limit: int, folds: int
     ]
 
 
-def suspects_of_several(texts: Sequence[str], cells: Sequence[str], limit: int, folds: int, seed: int) -> list[Suspect]:
+def suspects_of_several(
+    texts: Sequence[Text], cells: Sequence[str], limit: int, folds: int, seed: int
+) -> list[Suspect]:
     """The same where a row may have several labels: each label against the rest, and of a row the most doubtful one;
     suggested is the set with it, or without it."""
     worst: dict[int, Suspect] = {}
@@ -61,9 +65,17 @@ def suspects_of_several(texts: Sequence[str], cells: Sequence[str], limit: int, 
     return sorted(worst.values(), key=lambda one: (one.quality, one.row))[:limit]
 
 
-def _predicted(texts: Sequence[str], numbers: npt.NDArray[np.int64], folds: int, seed: int) -> npt.NDArray[np.float64]:
-    """Cross-validated probabilities [rows, labels]; the vocabulary is fitted once on all rows."""
-    counts = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2).fit_transform(texts)
+def _predicted(texts: Sequence[Text], numbers: npt.NDArray[np.int64], folds: int, seed: int) -> npt.NDArray[np.float64]:
+    """Cross-validated probabilities [rows, labels]; the vocabulary, of each text of a pair its own, is fitted once on
+    all rows."""
+    vectorizer, found = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2), []
+    for column in (columns := apart(texts)):
+        try:
+            found.append(vectorizer.fit_transform(column))
+        except ValueError:  # no word is in two rows
+            if not columns[1:]:
+                raise
+    counts = hstack(found, format="csr") if columns[1:] else found[0]
     model = LogisticRegression(C=PENALTY, max_iter=1000, random_state=seed)
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
     predicted: npt.NDArray[np.float64] = cross_val_predict(model, counts, numbers, cv=parts, method="predict_proba")

@@ -4,7 +4,8 @@ Needs the ``onnx`` extra: ``pip install -c requirements.lock -e '.[onnx]'``.
 
 Beside the pipeline: it reads ``models/classifier`` and the test split and writes ``models/onnx/`` (``model.onnx``, the
 tokenizer and the config) and ``reports/export.json``. The graph is made by torch's exporter; its inputs are
-``input_ids`` and ``attention_mask`` [rows, tokens], both of any size, its output is ``logits`` [rows, labels].
+``input_ids`` and ``attention_mask`` [rows, tokens], both of any size, its output is ``logits`` [rows, labels]. A model
+of pairs that reads which text a token is of has a third input, ``token_type_ids``.
 
 Both the graph and its 8-bit quantization (``model.int8.onnx``) are compared with the trained model on every test row.
 Unless the graph predicts the same label on 99.5 % of the rows nothing is written; the quantized one is kept only if it

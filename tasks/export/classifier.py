@@ -17,7 +17,8 @@ from tasks.core import paths, recorded
 from tasks.core.errors import UserError
 from tasks.core.extras import require_extra
 from tasks.core.files import read_json, replacing_folder, write_json
-from tasks.core.tables import read_table
+from tasks.core.rows import Text, contents, inputs
+from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
 from tasks.dataset.labels import LabelFormat
 from tasks.export import EXPORT_REPORT, SAME_LABELS, Options
@@ -38,13 +39,15 @@ def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> 
     require_onnx()
     torch.set_num_threads(options.threads)
     tokenizer, model = checkpoint.load_trained(classifier)
-    texts = rows["text"].to_pylist()
+    texts = contents(rows)
+    if isinstance(texts[0], tuple) != checkpoint.reads_pairs(classifier):
+        raise UserError(f"{classifier} was not trained on rows like those of the test split: run `driftline run`")
     labels = checkpoint.labels_of(classifier)
     config = read_json(classifier / CONFIG)
     target, thresholds = registry.of_config(config), thresholds_in(config)
 
     with replacing_folder(folder) as part:
-        example = batch_of(tokenizer, [texts[0], f"{texts[0]} {texts[-1]}"])
+        example = batch_of(tokenizer, [texts[0], _longer(texts[0], texts[-1])])
         print("exporting", flush=True)
         to_onnx(model, {name: torch.from_numpy(value) for name, value in example.items()}, part / GRAPH)
         unfit = to_int8(part / GRAPH, part / INT8)
@@ -69,6 +72,10 @@ def export(classifier: Path, rows: pa.Table, folder: Path, options: Options) -> 
             if file.suffix == ".json":
                 shutil.copyfile(file, part / file.name)
     return {"rows": len(texts), "forms": metrics, "int8": {"kept": kept, "why": why}, "machine": _machine(options)}
+
+
+def _longer(text: Text, other: Text) -> Text:
+    return f"{text} {other}" if isinstance(text, str) else (f"{text[0]} {other[0]}", text[1])
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,8 @@ def export_classifier(folder: Path, options: Options) -> dict[str, Any]:
     recorded.require_output(paths.CLASSIFIER)
     if checkpoint.modality_of(paths.CLASSIFIER) == "image":
         raise UserError(f"the model in {paths.CLASSIFIER} is for images: only text models can be exported")
-    rows = read_table(layout.split("test"), ["text", "label"])
+    file = layout.split("test")
+    rows = read_table(file, [*inputs(columns_of(file)), "label"])
     if not len(rows):
         raise UserError(f"{layout.split('test')} has no rows to compare the export on")
     report = export(paths.CLASSIFIER, rows, folder, options)

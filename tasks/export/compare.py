@@ -14,7 +14,8 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from tasks.export.graph import INPUTS, require_onnx
+from tasks.core.rows import Text, apart, whole
+from tasks.export.graph import INPUTS, TYPES, require_onnx
 
 Logits = npt.NDArray[np.float64]
 Batch = dict[str, npt.NDArray[np.int64]]
@@ -64,18 +65,20 @@ def with_onnx(file: Path, threads: int) -> Runs:
     return run
 
 
-def batch_of(tokenizer: Any, texts: Sequence[str]) -> Batch:
-    """The graph's input for texts, truncated by the tokenizer."""
-    encoded = tokenizer(list(texts), truncation=True, padding=True, return_tensors="np")
-    return {name: encoded[name].astype(np.int64) for name in INPUTS}
+def batch_of(tokenizer: Any, texts: Sequence[Text]) -> Batch:
+    """The graph's input for texts or pairs of them, truncated by the tokenizer."""
+    columns = apart(texts)
+    encoded = tokenizer(*columns, truncation=True, padding=True, return_tensors="np")
+    typed = (TYPES,) if columns[1:] and TYPES in encoded else ()
+    return {name: encoded[name].astype(np.int64) for name in (*INPUTS, *typed)}
 
 
-def measure(forms: dict[str, Runs], tokenizer: Any, texts: Sequence[str], batch_size: int, repeat: int) -> Measures:
+def measure(forms: dict[str, Runs], tokenizer: Any, texts: Sequence[Text], batch_size: int, repeat: int) -> Measures:
     """Run all texts in batches, from short to long, and ``repeat`` of them one by one.
 
     The forms alternate at every batch, so that other load on the machine slows all of them alike.
     """
-    order = np.argsort([len(text) for text in texts], kind="stable")
+    order = np.argsort([len(whole(text)) for text in texts], kind="stable")
     cut = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
     logits, seconds = _alternating(forms, tokenizer, [[texts[i] for i in rows] for rows in cut], "in batches")
     single = [[text] for text in texts[:: max(1, len(texts) // repeat)][:repeat]]
@@ -88,7 +91,7 @@ def measure(forms: dict[str, Runs], tokenizer: Any, texts: Sequence[str], batch_
 
 
 def _alternating(
-    forms: dict[str, Runs], tokenizer: Any, batches: Sequence[Sequence[str]], what: str
+    forms: dict[str, Runs], tokenizer: Any, batches: Sequence[Sequence[Text]], what: str
 ) -> tuple[dict[str, Logits], dict[str, list[float]]]:
     """Logits [rows, labels] and seconds [batches] of each form, after one warm-up batch."""
     logits: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in forms}

@@ -19,6 +19,7 @@ from tasks.core.faults import is_machines
 from tasks.modelling.checkpoints.loader import first_line
 
 INPUTS = ("input_ids", "attention_mask")
+TYPES = "token_type_ids"  # the third input, of a model of pairs that reads them
 MAX_BYTES = 1_900_000_000  # of weights in one file: protobuf's limit is 2 GiB
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
@@ -34,8 +35,11 @@ class _Logits(torch.nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        types = {} if token_type_ids is None else {TYPES: token_type_ids}
+        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask, **types).logits
         return logits
 
 
@@ -64,12 +68,12 @@ def to_onnx(model: PreTrainedModel, example: dict[str, torch.Tensor], file: Path
         with _quietly(), torch.inference_mode():
             torch.onnx.export(
                 _Logits(model.train(False)),
-                tuple(example[name] for name in INPUTS),
+                tuple(example.values()),
                 file,
                 dynamo=True,
-                input_names=INPUTS,
+                input_names=tuple(example),
                 output_names=["logits"],
-                dynamic_shapes=dict.fromkeys(INPUTS, dynamic),
+                dynamic_shapes=dict.fromkeys(example, dynamic),
                 external_data=False,
                 verbose=False,
             )

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from tasks.finetune import Augmentation
 from tasks.modelling.checkpoints.head import needs_equal_lengths
 
+TYPES = "token_type_ids"
 GROUP_BATCHES = 50  # batches sorted by length together: enough for little padding, few enough to stay random
 
 
@@ -30,6 +31,8 @@ class Rows(Dataset[dict[str, Any]]):
     """The truth of each row, as the target reads it: int64 [rows], or float32 [rows, labels]."""
     ids: Sequence[str] | None = None
     """Row ids, for messages."""
+    types: npt.NDArray[Any] | None = None
+    """Of pairs, beside ``values``: which text each token is of; None where the model does not read it."""
     unit: ClassVar[str] = "tokens"
     """Unit of the throughput."""
 
@@ -37,7 +40,9 @@ class Rows(Dataset[dict[str, Any]]):
         return len(self.labels)
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        return {self.key: self.values[self.starts[i] : self.starts[i + 1]], "labels": self.labels[i]}
+        inside = slice(self.starts[i], self.starts[i + 1])
+        types = {} if self.types is None else {TYPES: self.types[inside]}
+        return {self.key: self.values[inside], **types, "labels": self.labels[i]}
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -57,10 +62,12 @@ class Rows(Dataset[dict[str, Any]]):
 
     def take(self, drawn: Sequence[int]) -> Rows:
         """These rows, in this order."""
-        values = np.concatenate([self.values[self.starts[i] : self.starts[i + 1]] for i in drawn])
+        places = [slice(self.starts[i], self.starts[i + 1]) for i in drawn]
+        values = np.concatenate([self.values[place] for place in places])
+        types = None if self.types is None else np.concatenate([self.types[place] for place in places])
         starts = np.r_[0, np.cumsum(self.lengths[list(drawn)])]
         ids = None if self.ids is None else [str(self.ids[i]) for i in drawn]
-        return replace(self, values=values, starts=starts, labels=self.labels[list(drawn)], ids=ids)
+        return replace(self, values=values, starts=starts, labels=self.labels[list(drawn)], ids=ids, types=types)
 
     def collator(self, pad_token_id: int) -> Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]:
         """Makes a batch of rows."""
@@ -181,9 +188,15 @@ class PaddingCollator:
             values[i, : lengths[i]] = row[key]
         mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
         labels = np.array([row["labels"] for row in rows])
+        types = {}
+        if TYPES in rows[0]:
+            types[TYPES] = torch.zeros(mask.shape, dtype=torch.int64)
+            for i, row in enumerate(rows):
+                types[TYPES][i, : lengths[i]] = torch.from_numpy(row[TYPES].astype(np.int64))
         return {
             key: torch.from_numpy(values),
             "attention_mask": torch.from_numpy(mask),
+            **types,
             "labels": torch.from_numpy(labels),
         }
 

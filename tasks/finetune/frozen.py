@@ -178,7 +178,7 @@ def activations(
         pieces = Pieces.opened(file, rows, batches.of_epoch(0), model.config.hidden_size)  # what the others wrote too
         if pieces.missing():
             raise UserError(f"finetune.frozen_layers: {file.parent} is not written by all processes: set it to 0")
-    return replace(rows, key="inputs_embeds", values=pieces.values)
+    return replace(rows, key="inputs_embeds", values=pieces.values, types=None)
 
 
 @torch.inference_mode()

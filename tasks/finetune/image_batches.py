@@ -107,7 +107,7 @@ def read_image_rows(file: Path) -> ImageRows:
         np.arange(len(table) + 1),
         table["label"].to_numpy(),
         table["id"],
-        layout,
+        layout=layout,
     )
 
 

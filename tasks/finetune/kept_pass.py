@@ -70,8 +70,9 @@ def _bytes(model: PreTrainedModel, rows: Rows) -> int:
 
 def _key(model: PreTrainedModel, below: str, depth: int, rows: Rows, batch_size: int, device: Device) -> str:
     """Twenty hexadecimal digits. On a GPU its name; on a CPU its kind, and the threads."""
+    arrays = [rows.values, rows.starts, *([] if rows.types is None else [rows.types])]
     facts = {
-        "rows": [hashlib.sha256(array.tobytes()).hexdigest() for array in (rows.values, rows.starts)],
+        "rows": [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays],
         "below": below,
         "layers": depth,
         "batch_size": batch_size,

@@ -11,7 +11,8 @@ from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.core.files import read_json, replacing_folder, write_json, write_metrics
 from tasks.core.params import General
-from tasks.core.tables import read_table
+from tasks.core.rows import contents, inputs
+from tasks.core.tables import columns_of, read_table
 from tasks.finetune import Params, record
 from tasks.modelling.linear import folder
 from tasks.modelling.linear.choices import Settings
@@ -38,8 +39,9 @@ def refuse_unfit(section: Params) -> None:
 
 def read_rows(tokens: Path, name: str, labels: int, target: Target) -> Labelled:
     """The texts of a split and their truth."""
-    table = read_table(tokens / f"{name}.parquet", ["text", "label"])
-    return Labelled(table["text"].to_pylist(), target.read(table["label"], labels))
+    file = tokens / f"{name}.parquet"
+    table = read_table(file, [*inputs(columns_of(file)), "label"])
+    return Labelled(contents(table), target.read(table["label"], labels))
 
 
 def train(

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from transformers import PreTrainedModel
@@ -88,13 +90,19 @@ def _sample(rows: Rows, longest: int | None) -> Rows:
 
 def _with_row_of(length: int, rows: Rows) -> Rows:
     """The rows and one more, made of the inner tokens of the longest between its first and its last."""
-    whole = rows.values[rows.starts[i := int(rows.lengths.argmax())] : rows.starts[i + 1]]
-    inner = whole[1:-1] if len(whole) > 2 else whole
-    made = np.concatenate([whole[:1], np.resize(inner, max(length - 2, 0)), whole[-1:]])
+    inside = slice(rows.starts[i := int(rows.lengths.argmax())], rows.starts[i + 1])
+
+    def made(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        whole = values[inside]
+        inner = whole[1:-1] if len(whole) > 2 else whole
+        return np.concatenate([values, whole[:1], np.resize(inner, max(length - 2, 0)), whole[-1:]])
+
+    values = made(rows.values)
     return replace(
         rows,
-        values=np.concatenate([rows.values, made]),
-        starts=np.r_[rows.starts, len(rows.values) + len(made)],
+        values=values,
+        types=None if rows.types is None else made(rows.types),
+        starts=np.r_[rows.starts, len(values)],
         labels=np.concatenate([rows.labels, rows.labels[i : i + 1]]),
         ids=None,
     )

@@ -14,10 +14,10 @@ from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import read_json, replacing_folder, write_json, write_metrics
 from tasks.core.params import General
-from tasks.core.rows import Modality
-from tasks.core.tables import read_table
+from tasks.core.rows import TEXT_PAIR, Modality
+from tasks.core.tables import columns_of, read_table
 from tasks.finetune import Params, image_batches, ranks, record, warm_start
-from tasks.finetune.batching import Rows
+from tasks.finetune.batching import TYPES, Rows
 from tasks.finetune.device import threads
 from tasks.finetune.energy import energy_meter
 from tasks.finetune.fingerprint import fingerprint
@@ -39,10 +39,13 @@ def read_rows(file: Path, modality: Modality = "text", labels: int = 0, target: 
 
 
 def _token_rows(file: Path, labels: int, target: Target) -> Rows:
-    table = read_table(file, ["id", "input_ids", "label"])
-    ids = table["input_ids"].combine_chunks()
-    starts = ids.offsets.to_numpy().astype(np.int64)
-    return Rows("input_ids", ids.values.to_numpy(), starts, target.read(table["label"], labels), table["id"])
+    typed = [name for name in (TYPES,) if name in columns_of(file)]
+    table = read_table(file, ["id", "input_ids", *typed, "label"])
+    ids, *types = (table[name].combine_chunks() for name in ("input_ids", *typed))
+    starts, truth = ids.offsets.to_numpy().astype(np.int64), target.read(table["label"], labels)
+    return Rows(
+        "input_ids", ids.values.to_numpy(), starts, truth, table["id"], *(its.values.to_numpy() for its in types)
+    )
 
 
 def _modality(tokens: Path, section: Params) -> Modality:
@@ -64,7 +67,8 @@ def finetune(
     target: Target = SINGLE_LABEL,
 ) -> tuple[PreTrainedModel, FitResult]:
     """The classifier trained on the rows in ``tokens``, with its metrics; ``folder`` is ``fit``'s."""
-    labels: list[str] = read_json(tokens / "labels.json")["labels"]
+    about = read_json(tokens / "labels.json")
+    labels: list[str] = about["labels"]
     section.decision.refuse_unknown(labels)
     modality = _modality(tokens, section)
     files = (tokens / f"{name}.parquet" for name in ("train", "validation"))
@@ -86,6 +90,7 @@ def finetune(
     else:
         model, has_last_layer = warm_start.load(section.warm_start, labels, section, tokens / "tokenizer", target)
         section = section.model_copy(update={"probe": section.probe and not has_last_layer})
+    checkpoint.mark_pairs(model, bool(about.get(TEXT_PAIR)))
     _set_attention(model, section)
     if source.family is not None and section.frozen_layers == "auto":  # random layers are to be trained
         section = section.model_copy(update={"frozen_layers": 0})

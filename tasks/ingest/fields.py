@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
-from tasks.core.rows import IMAGE
+from tasks.core.rows import IMAGE, TEXT, TEXT_PAIR
 from tasks.dataset.schema import BASE, IMAGE_PROPERTIES, RAW, REASONS
 from tasks.dataset.windows import Columns
 from tasks.ingest.column_names import refuse_missing
@@ -41,7 +41,7 @@ def rows(part: Part, columns: Columns, clock: TimeReader, syntax: LabelSyntax = 
     problems, lost = _problems(part, columns, found, keys, moments, absent)
     values = [
         keys.values,
-        _images(part, columns) if columns.image else _texts(part, columns),
+        *([_images(part, columns)] if columns.image else [_texts(part, *one) for one in text_columns(columns)]),
         found.values,
         moments,
         pa.repeat(pa.scalar(part.file), part.records),
@@ -56,14 +56,20 @@ def rows(part: Part, columns: Columns, clock: TimeReader, syntax: LabelSyntax = 
 
 def base(columns: Columns) -> pa.Schema:
     """The columns that every row of such a source has."""
-    return BASE["image" if columns.image else "text"]
+    return BASE[(IMAGE,) if columns.image else tuple(role for role, _ in text_columns(columns))]
+
+
+def text_columns(columns: Columns) -> list[tuple[str, str | None]]:
+    """The parts that are texts, and the columns that play them."""
+    found = [(TEXT, columns.text), (TEXT_PAIR, columns.text_pair)]
+    return [(role, name) for role, name in found if role == TEXT or name is not None]
 
 
 def extras(part: Part, columns: Columns) -> dict[str, str]:
     """Columns of the source that play no part, and what rows call them: one with the name of a column of ours gets
     ``source_`` before it. UserError: the source has a column of that name too."""
-    used = {columns.text, columns.image, columns.label, columns.timestamp, columns.id}
-    ours = {*RAW.names, REASONS.name, *((IMAGE, *IMAGE_PROPERTIES.names) if columns.image else ())}
+    used = {columns.text, columns.text_pair, columns.image, columns.label, columns.timestamp, columns.id}
+    ours = {*RAW.names, TEXT_PAIR, REASONS.name, *((IMAGE, *IMAGE_PROPERTIES.names) if columns.image else ())}
     has = part.table.column_names
     kept = {name: f"source_{name}" if name in ours else name for name in has if name not in used}
     for name, new in kept.items():
@@ -76,7 +82,7 @@ def extras(part: Part, columns: Columns) -> dict[str, str]:
 
 def require_columns(file: str, columns: Columns, known: Iterable[str], key: str) -> None:
     """Refuse a file without a column that ``params.yaml`` names (``key`` says where); ``known`` are those it has."""
-    for role in ("text", "image", "label", "timestamp", "id"):
+    for role in ("text", "text_pair", "image", "label", "timestamp", "id"):
         if (name := getattr(columns, role)) is not None:
             refuse_missing(file, name, known, f"{key}.{role}")
 
@@ -100,16 +106,16 @@ def labels(part: Part, name: str | None, syntax: LabelSyntax) -> Names:
     return syntax.read(column(part, name), not_strings, f"{part.file}: column {name!r}")
 
 
-def _texts(part: Part, columns: Columns) -> pa.ChunkedArray:
-    found = column(part, columns.text)
+def _texts(part: Part, role: str, name: str | None) -> pa.ChunkedArray:
+    found = column(part, name)
     if pa.types.is_null(found.type) or _all_missing(found):
         return pa.chunked_array([pa.nulls(part.records, pa.string())])
     if not pa.types.is_string(found.type):
         raise UserError(
-            f"{part.file}: column {columns.text!r} is {found.type}, not text: name another under ingest.columns.text, "
+            f"{part.file}: column {name!r} is {found.type}, not text: name another under ingest.columns.{role}, "
             "or write it as text"
         )
-    others = part.not_strings.get(columns.text or "")
+    others = part.not_strings.get(name or "")
     return pc.if_else(_mask(others, part.records), NONE, found) if others else found
 
 
@@ -138,11 +144,13 @@ def _problems(
 ) -> tuple[dict[int, str], list[int]]:
     """The problem of each position that has one, and the positions whose record must be kept as it stood."""
     problems: dict[int, str] = {}
-    text = columns.text or ""
+    texts = [name or "" for _, name in text_columns(columns)]
     _mark(problems, part.unparseable, UNPARSEABLE)
     _mark(problems, part.repeated, HEADER_REPEATED)
-    _mark(problems, part.undecodable.get(text, ()), TEXT_UNDECODABLE)
-    _mark(problems, _texts_of_something_else(part, text), TEXT_NOT_A_STRING)
+    for text in texts:
+        _mark(problems, part.undecodable.get(text, ()), TEXT_UNDECODABLE)
+    for text in texts:
+        _mark(problems, _texts_of_something_else(part, text), TEXT_NOT_A_STRING)
     _mark(problems, labels.several, LABEL_MULTIPLE)
     _mark(problems, labels.others, LABEL_NOT_A_STRING)
     _mark(problems, {*keys.several, *keys.others}, ID_NOT_A_STRING)

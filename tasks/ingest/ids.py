@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.core.rows import modality
+from tasks.core.rows import inputs
 from tasks.core.tables import batches
 from tasks.ingest import repeated
 
@@ -69,11 +69,14 @@ def _moved(rows: pa.Table, moved: Mapping[int, int]) -> pa.Table:
 def _generated_ids(rows: pa.Table) -> tuple[pa.Array, list[int]]:
     """An id for each row without one, and the positions among these of those that an earlier part of their landing has
     too."""
-    columns = [modality(rows.column_names), "label", "timestamp", "source_bytes"]
+    columns = [*inputs(rows.column_names), "label", "timestamp", "source_bytes"]
     hashed = []
     for batch in batches(rows.select(["id", *columns])):
         values = batch.filter(pc.is_null(batch["id"])).select(columns)
-        hashed.append(pa.array(map(_digest, *(column.to_pylist() for column in values.columns)), pa.string()))
+        digests = (
+            _digest(row[:-3], *row[-3:]) for row in zip(*(column.to_pylist() for column in values.columns), strict=True)
+        )
+        hashed.append(pa.array(digests, pa.string()))
     digests, files = pa.concat_arrays(hashed), rows["source_file"].filter(pc.is_null(rows["id"]))
     numbers, again = np.zeros(len(digests), np.int64), []
     for group in same_ids(digests).values():
@@ -89,10 +92,12 @@ def _one_landing(one: str, other: str) -> bool:
     return landing is not None and landing == repeated.landing_of(other)
 
 
-def _digest(what: str | bytes | None, label: str | None, moment: datetime | None, source: bytes | None) -> str:
-    if isinstance(what, bytes):
-        what = sha256(what).hexdigest()
-    values = [what, label, moment.isoformat() if moment else None, *([source.hex()] if source else [])]
+def _digest(
+    what: Sequence[str | bytes | None], label: str | None, moment: datetime | None, source: bytes | None
+) -> str:
+    """``what``: the text, both of a pair, or the image."""
+    named = [sha256(one).hexdigest() if isinstance(one, bytes) else one for one in what]
+    values = [*named, label, moment.isoformat() if moment else None, *([source.hex()] if source else [])]
     return sha256(json.dumps(values).encode()).hexdigest()[:DIGITS]
 
 

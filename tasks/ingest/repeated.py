@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 
-from tasks.core.rows import modality
+from tasks.core.rows import inputs
 from tasks.dataset.layout import LANDING
 
 DUPLICATE, CONFLICT, SUPERSEDED, LANDED_AGAIN = "id_duplicate", "id_conflict", "superseded", "landed_again"
@@ -55,7 +55,7 @@ def judge(rows: pa.Table, groups: Mapping[str, Sequence[int]], later: Mapping[st
     files = rows["source_file"]
     places = [place for group in groups.values() for place in group]
     whole = _contents(rows, places, [name for name in rows.column_names if name not in PLACE])
-    roles = _contents(rows, places, [modality(rows.column_names), "label", "timestamp", "source_bytes"])
+    roles = _contents(rows, places, [*inputs(rows.column_names), "label", "timestamp", "source_bytes"])
     for key, group in groups.items():
         names = [files[place].as_py() for place in group]
         landings = {landing_of(name) for name in names}

@@ -52,7 +52,7 @@ class Plan:
     def opening(self) -> Opening:
         """How the source's files are opened."""
         section, columns = self.section, self.columns
-        roles = (columns.text, columns.image, columns.label, columns.timestamp, columns.id, *section.where)
+        roles = (*(getattr(columns, role) for role in type(columns).model_fields), *section.where)
         return Opening(
             Budget(section.max_bytes),
             section.encoding,
@@ -111,6 +111,8 @@ def plan(window: WindowName, windows: Windows, section: Params, cells: LabelForm
     shared = (other.source or section.source) == source
     columns = own.columns or section.columns
     compared = window == "current" and not shared and (other.source or section.source)
+    if (columns.text_pair is None) != ((other.columns or section.columns).text_pair is None):
+        raise UserError("columns.text_pair is named for one window only: one model reads both, name it for both")
     reference = plan("reference", windows, section, cells) if compared else None
     return Plan(window, own, source, columns, own.labels, other if shared else None, section, cells, reference)
 

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, set_seed
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import replacing_folder
-from tasks.core.rows import modality
+from tasks.core.rows import inputs, modality
 from tasks.core.tables import columns_of, read_table
 from tasks.dataset import layout
 from tasks.modelling.checkpoints import checkpoint, loader, versions
@@ -49,7 +49,9 @@ def write(model: PreTrainedModel, source: checkpoint.Checkpoint, tokenizer: Path
 
 
 def _pools(section: Params, tokenizer: Any) -> tuple[Pools, dict[str, int]]:
-    own = read_table(layout.split("train"), ["text"])["text"].to_pylist()
+    train = layout.split("train")
+    names = inputs(columns_of(train))  # each text of a pair by itself
+    own = [text for column in read_table(train, names).columns for text in column.to_pylist()]
     parts = texts.split_texts(
         [*(text for text in own if text), *texts.read(Path(section.source), section.column)], section.held_out
     )

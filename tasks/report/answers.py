@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.core.rows import modality
+from tasks.core.rows import Text, contents, whole
 from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.images import thumbnail
 from tasks.redaction import excerpt
@@ -35,21 +35,21 @@ class Example:
 def mistaken(answers: pa.Table) -> Mapping[tuple[str, str], list[Example]]:
     """Examples of each wrong cell of the confusion matrix, by true and predicted label, the surest first."""
     pairs = list(zip(answers["label"].to_pylist(), answers["prediction"].to_pylist(), strict=True))
-    confidences, column = answers["confidence"].to_pylist(), answers[modality(answers.column_names)]
+    confidences = answers["confidence"].to_pylist()
     found: dict[tuple[str, str], list[Example]] = {}
     for i in sorted(range(len(pairs)), key=lambda row: (-confidences[row], row)):
         its = found.setdefault(pairs[i], []) if pairs[i][0] != pairs[i][1] else None
         if its is not None and len(its) < EXAMPLES:
-            text, picture = shown(column[i].as_py())
+            text, picture = shown(contents(answers.slice(i, 1))[0])
             its.append(Example(text, confidences[i], picture))
     return found
 
 
-def shown(content: str | bytes | None) -> tuple[str, str | None]:
-    """A text, masked and cut, or what is said of an image and its small copy."""
+def shown(content: Text | bytes | None) -> tuple[str, str | None]:
+    """A text or a pair of them, masked and cut, or what is said of an image and its small copy."""
     if isinstance(content, bytes):
         return f"an image of {len(content):,} bytes", thumbnail(content)
-    return excerpt(content or "", CHARACTERS), None
+    return excerpt(whole(content or ""), CHARACTERS), None
 
 
 @dataclass(frozen=True)

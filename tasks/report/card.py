@@ -38,6 +38,7 @@ def model_card(inputs: Inputs, section: Card) -> str:
         weights={file.name: sha256_of(file) for file in sorted(paths.CLASSIFIER.glob("*.safetensors"))},
         origin=phrases.origin(inputs.general.model),
         kind=phrases.of(inputs.reads, inputs.is_linear, inputs.general.task),
+        reads_pairs="text_pair_in_train" in inputs.split,
         seed=inputs.general.seed,
         tokenize=inputs.tokenize,
         finetune=inputs.finetune,

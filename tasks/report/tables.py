@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tasks.core.paths import WINDOWS, WindowName
+from tasks.core.rows import text_of
 from tasks.images import thumbnail
 from tasks.redaction import excerpt
 from tasks.report.inputs import Inputs, Record
@@ -170,5 +171,5 @@ def _first(table: pa.Table, code: str, most: int) -> list[Record]:
 
 
 def _text(row: Record) -> str:
-    text = row.get("text")
+    text = text_of(row)
     return excerpt((row["source_bytes"] or b"").decode(errors="replace") if text is None else text, EXAMPLE)

@@ -15,7 +15,7 @@ from tasks.core import chip, params, paths
 from tasks.core.cli import WindowOption, run
 from tasks.core.errors import UserError
 from tasks.core.files import replacing, write_metrics
-from tasks.core.rows import modality
+from tasks.core.rows import Text, contents, inputs, modality
 from tasks.core.tables import columns_of, read_table, write_table
 from tasks.dataset import layout
 from tasks.dataset.labels import LabelFormat
@@ -32,14 +32,16 @@ from tasks.tables.any_table import read_any_table
 
 
 def rows_of(window: paths.WindowName) -> pa.Table:
-    """Columns id and text or image of a window's rows: held-out rows of reference, all rows of current."""
+    """Columns id and text, text and text_pair, or image of a window's rows: held-out rows of reference, all rows of
+    current."""
     files = [layout.window("current").validated]
     if window == "reference":
         files = [layout.split(name) for name in layout.SCORED_SPLITS]
-    kind = modality(columns_of(files[0]))
+    classified = inputs(columns_of(files[0]))
+    kind = modality(classified)
     if kind != (expected := checkpoint.modality_of(paths.CLASSIFIER)):
         raise UserError(f"{window}: its rows are {kind}s, but the model in {paths.CLASSIFIER} is for {expected}s")
-    return pa.concat_tables([read_table(file, ["id", kind]) for file in files])
+    return pa.concat_tables([read_table(file, ["id", *classified]) for file in files])
 
 
 def metrics(predicted: Predicted) -> dict[str, object]:
@@ -58,21 +60,20 @@ def metrics(predicted: Predicted) -> dict[str, object]:
 def score_window(window: paths.WindowName, section: Params) -> None:
     """Write what the model and the baseline say of a window's rows, the model's embeddings, and its metrics."""
     rows, files = rows_of(window), layout.window(window)
-    kind = modality(rows.column_names)
-    values = rows[kind].to_pylist()
-    if None in values:
+    kind, given = modality(rows.column_names), contents(rows)
+    if None in given:
         raise UserError(
-            f"{window}: the row {rows['id'][values.index(None)]} has no {kind}: run `dvc repro validate@{window}`"
+            f"{window}: the row {rows['id'][given.index(None)]} has no {kind}: run `dvc repro validate@{window}`"
         )
-    predicted = predict(values, paths.CLASSIFIER, section)
-    precision = beside_fp32(values, predicted, section)
+    predicted = predict(given, paths.CLASSIFIER, section)
+    precision = beside_fp32(given, predicted, section)
     write_table(predicted.table(rows["id"]), files.scored)
     with replacing(files.embeddings) as part, part.open("wb") as file:
         np.save(file, predicted.embeddings)
-    write_table(baseline_scores(rows["id"], values, kind, section), files.baseline)
+    write_table(baseline_scores(rows["id"], given, kind, section), files.baseline)
     write_metrics(metrics(predicted) | precision, paths.metrics("score", window))
-    print(f"{window}: {len(values)} rows scored")
-    write_table(_behaviour(window, section, values if kind == "text" else [], predicted), files.behaviour)
+    print(f"{window}: {len(given)} rows scored")
+    write_table(_behaviour(window, section, given if kind == "text" else [], predicted), files.behaviour)
 
 
 def beside_fp32(values: list[Any], predicted: Predicted, section: Params) -> dict[str, object]:
@@ -91,7 +92,7 @@ def beside_fp32(values: list[Any], predicted: Predicted, section: Params) -> dic
     return found.metrics()
 
 
-def _behaviour(window: paths.WindowName, section: Params, texts: list[str], predicted: Predicted) -> pa.Table:
+def _behaviour(window: paths.WindowName, section: Params, texts: list[Text], predicted: Predicted) -> pa.Table:
     """The behaviour tests run on the test rows' texts: for the reference window only."""
     written = read_behaviour_tests(BEHAVIOUR) if window == "reference" and texts else ()
     if written and predicted.target.task != "single_label":
@@ -101,12 +102,14 @@ def _behaviour(window: paths.WindowName, section: Params, texts: list[str], pred
     test_rows = slice(len(read_table(layout.split("validation"), ["id"])) if tests else 0, None)
     shares = predicted.probabilities[test_rows] if texts else ()
     known = dict(zip(texts[test_rows], shares, strict=True))
-    return behaviour(tests, known, lambda given: predict(given, paths.CLASSIFIER, section))
+    pair = checkpoint.reads_pairs(paths.CLASSIFIER)
+    return behaviour(tests, known, lambda given: predict(given, paths.CLASSIFIER, section), pair)
 
 
-def score_text(text: str, section: Params) -> None:
-    """Print the label of one text, and every label's probability."""
+def score_text(text: Text, section: Params) -> None:
+    """Print the label of one text or pair of texts, and every label's probability."""
     any_table.require_modality("text")
+    any_table.require_pair(isinstance(text, tuple), "--text-pair")
     _print(predict([text], paths.CLASSIFIER, section))
 
 
@@ -125,11 +128,15 @@ def _print(predicted: Predicted) -> None:
         print(f"decision: {predicted.decisions[0] or 'abstain'}")
 
 
-def score_file(source: Path, target: Path, column: str, section: Params) -> None:
-    """Write ``source`` to ``target`` with the columns of ``scored.parquet`` added, except its id."""
+def score_file(source: Path, target: Path, column: str, section: Params, pair_column: str | None = None) -> None:
+    """Write ``source`` to ``target`` with the columns of ``scored.parquet`` added, except its id. ``pair_column``: of
+    the second texts, for a model of pairs."""
     any_table.require_modality("text")
+    any_table.require_pair(pair_column is not None, "--pair-column")
     table = read_any_table(source)
-    texts = any_table.texts(table, column, source)
+    texts: list[Any] = any_table.texts(table, column, source)
+    if pair_column is not None:
+        texts = list(zip(texts, any_table.texts(table, pair_column, source, "--pair-column"), strict=True))
     labels = checkpoint.labels_of(paths.CLASSIFIER)
     names = scored(labels).names[1:]  # all but the id, which the input may have
     any_table.refuse_unwritable(table, names, target)

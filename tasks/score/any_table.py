@@ -22,11 +22,18 @@ def require_modality(given: Modality) -> None:
         raise UserError(f"the model in {paths.CLASSIFIER} is for {expected}s: use {option}")
 
 
-def texts(table: pa.Table, column: str, path: Path) -> list[str]:
+def require_pair(given: bool, option: str) -> None:
+    """UserError unless the trained model reads as many texts as are given; ``option`` names the second."""
+    if given != checkpoint.reads_pairs(paths.CLASSIFIER):
+        remedy = f"leave out {option}" if given else f"give the second one with {option}"
+        raise UserError(f"the model in {paths.CLASSIFIER} reads {'one text' if given else 'two texts'} a row: {remedy}")
+
+
+def texts(table: pa.Table, column: str, path: Path, option: str = "--column") -> list[str]:
     """The texts of a column; UserError if one is missing."""
     if column not in table.column_names:
         raise UserError(
-            f"{path} has no column {column!r}; name one of these with --column: {', '.join(table.column_names)}"
+            f"{path} has no column {column!r}; name one of these with {option}: {', '.join(table.column_names)}"
         )
     found: list[str | None] = table[column].to_pylist()
     for number, text in enumerate(found, start=1):

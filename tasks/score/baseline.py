@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from tasks.core import paths
-from tasks.core.rows import Modality
+from tasks.core.rows import Modality, Text
 from tasks.modelling.decision import softmax
 from tasks.modelling.linear import pixels
 from tasks.score import Params
@@ -16,7 +16,7 @@ from tasks.score.predict import Predicted, predict
 
 
 def baseline_scores(
-    ids: pa.ChunkedArray, values: Sequence[str] | Sequence[bytes], kind: Modality, section: Params
+    ids: pa.ChunkedArray, values: Sequence[Text] | Sequence[bytes], kind: Modality, section: Params
 ) -> pa.Table:
     """The rows as schema.scored, in their order."""
     if kind == "text":

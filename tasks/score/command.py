@@ -17,10 +17,14 @@ from tasks.score import Precision
 
 def score(
     text: Annotated[str | None, typer.Option(help="Score this text and print its label.")] = None,
+    text_pair: Annotated[str | None, typer.Option(help="With --text: the second text, for a model of pairs.")] = None,
     image: Annotated[Path | None, file_option("Score this image and print its label.")] = None,
     input: Annotated[Path | None, file_option("Score this csv, tsv, jsonl or parquet file.")] = None,
     output: Annotated[Path | None, file_option("With --input: the file to write, of any of those kinds.")] = None,
     column: Annotated[str, typer.Option(help="With --input: the column that holds the texts.")] = "text",
+    pair_column: Annotated[
+        str | None, typer.Option(help="With --input: the column of the second texts, for a model of pairs.")
+    ] = None,
     precision: Annotated[Precision | None, typer.Option(help="Used in place of score.precision.")] = None,
 ) -> None:
     """Score a text, an image or a table with the trained model.
@@ -31,6 +35,10 @@ def score(
         raise UserError("give exactly one of --text, --image and --input")
     if (input is None) != (output is None):
         raise UserError("--input and --output go together")
+    if text_pair is not None and text is None:
+        raise UserError("--text-pair goes with --text")
+    if pair_column is not None and input is None:
+        raise UserError("--pair-column goes with --input")
     from tasks.core import params
     from tasks.score import Params, __main__
 
@@ -38,8 +46,8 @@ def score(
     if precision:
         section = section.model_copy(update={"precision": precision})
     if text is not None:
-        __main__.score_text(text, section)
+        __main__.score_text(text if text_pair is None else (text, text_pair), section)
     elif image is not None:
         __main__.score_image(image, section)
     elif input is not None and output is not None:
-        __main__.score_file(input, output, column, section)
+        __main__.score_file(input, output, column, section, pair_column)

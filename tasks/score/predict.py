@@ -15,7 +15,7 @@ import pyarrow as pa
 from tasks.core import paths
 from tasks.core.errors import UserError
 from tasks.core.files import read_json
-from tasks.core.rows import Modality
+from tasks.core.rows import Modality, Text
 from tasks.dataset.schema import scored
 from tasks.modelling import decision, pixels
 from tasks.modelling.checkpoints import checkpoint, head
@@ -82,13 +82,15 @@ def _contiguous(column: Any) -> Any:
 class Texts:
     """Texts, all tokenized first; the model is given what it was trained on, ids and their mask."""
 
-    def __init__(self, tokenizer: Any, texts: Sequence[str]) -> None:
+    def __init__(self, tokenizer: Any, texts: Sequence[Text]) -> None:
         self.tokenizer, self.truncated = tokenizer, 0
         self.rows: list[list[int]] = []
+        self.types: list[list[int]] = []
         for start in range(0, len(texts), CHUNK):
-            ids, truncated = checkpoint.token_ids(tokenizer, texts[start : start + CHUNK])
-            self.rows += ids
-            self.truncated += truncated
+            found = checkpoint.encoded(tokenizer, texts[start : start + CHUNK])
+            self.rows += found.ids
+            self.types += found.types or []
+            self.truncated += found.truncated
 
     def lengths(self) -> list[int]:
         """Tokens per text."""
@@ -96,10 +98,12 @@ class Texts:
 
     def batch(self, rows: Iterable[int]) -> Batch:
         """The model's input for some rows."""
-        batch: Batch = dict(
-            self.tokenizer.pad({"input_ids": [self.rows[i] for i in rows]}, return_tensors="pt", padding_side="right")
-        )
-        return {name: batch[name] for name in ("input_ids", "attention_mask")}
+        chosen = list(rows)
+        given = {"input_ids": [self.rows[i] for i in chosen]}
+        if self.types:
+            given["token_type_ids"] = [self.types[i] for i in chosen]
+        batch: Batch = dict(self.tokenizer.pad(given, return_tensors="pt", padding_side="right"))
+        return {name: batch[name] for name in (*given, "attention_mask")}
 
 
 class Images:
@@ -124,10 +128,12 @@ class Images:
 INPUTS: dict[Modality, Callable[[Any, Any], Texts | Images]] = {"text": Texts, "image": Images}
 
 
-def predict(rows: Sequence[str] | Sequence[bytes], model_folder: Path, section: Params) -> Predicted:
-    """Score texts or encoded images in order; in fp32 a row's result is the same to 1e-5 whatever is scored with it.
+def predict(rows: Sequence[Text] | Sequence[bytes], model_folder: Path, section: Params) -> Predicted:
+    """Score texts, pairs of them or encoded images in order; in fp32 a row's result is the same to 1e-5 whatever is
+    scored with it.
 
-    Without rows the model's weights are not read. UserError for a precision that the model does not have.
+    Without rows the model's weights are not read. UserError for a precision that the model does not have, and for
+    pairs where it reads one text, or the other way round.
     """
     labels = checkpoint.labels_of(model_folder)
     config = read_json(model_folder / "config.json")
@@ -136,6 +142,7 @@ def predict(rows: Sequence[str] | Sequence[bytes], model_folder: Path, section: 
     if not len(rows):
         width = checkpoint.embedding_width(model_folder)
         return Predicted(labels, np.empty((0, len(labels))), np.empty((0, width), np.float32), 0, None, target)
+    _refuse_other_rows(rows, model_folder)
     thresholds = decision.thresholds_in(config)
     import torch
 
@@ -151,6 +158,13 @@ def predict(rows: Sequence[str] | Sequence[bytes], model_folder: Path, section: 
             f"`dvc repro {stage}` to train it anew"
         )
     return Predicted(labels, target.probabilities(logits), embeddings, inputs.truncated, thresholds, target)
+
+
+def _refuse_other_rows(rows: Sequence[Text] | Sequence[bytes], model_folder: Path) -> None:
+    pairs = isinstance(rows[0], tuple)
+    if pairs != checkpoint.reads_pairs(model_folder):
+        kinds = ("one text", "a pair of texts") if pairs else ("a pair of texts", "one text")
+        raise UserError(f"{model_folder} reads {kinds[0]} a row, but the rows have {kinds[1]}: score them with another")
 
 
 def _run(

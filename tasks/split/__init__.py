@@ -6,6 +6,10 @@ order of the source. A row with no earlier near-duplicate and no earlier member 
 near-duplicates or group, so that none of them are in two splits. One that resembles rows of two splits is quarantined
 (``bridges_splits``). Because a row is placed by what came before it, rows appended to the source never move an old one.
 
+Pairs of texts are near-duplicates as a whole; and those that share the first text, but for case and spacing, stay in
+one split as if it were their group. A second text may be in two, as answers and hypotheses recur: ``group: text_pair``
+keeps those together too.
+
 Not covered: texts with the same meaning in other words. Near-duplicates share their words, not their sense. Of images
 only those with the same pixels count as copies, and ``validate`` has taken them out; several shots of one thing stay in
 one split by ``group`` alone.
@@ -43,7 +47,8 @@ class Params(Section):
     """A column of the source; rows that share its value are never in two splits. A new value goes to an empty split, or
     to the one furthest below its share."""
     similarity: float | None = Field(default=0.7, gt=0, le=1)
-    """Jaccard similarity of two texts' word pairs from which they are near-duplicates; null: no search for them."""
+    """Jaccard similarity of two texts' word pairs from which they are near-duplicates; null: no search for them, nor
+    for pairs that share their first text."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from tasks.core import params, paths
 from tasks.core.cli import run
 from tasks.core.files import write_metrics
-from tasks.core.rows import modality
+from tasks.core.rows import TEXT, TEXT_PAIR, as_one, inputs, modality
 from tasks.core.tables import batches, unpacked, writing_table
 from tasks.dataset import labels, layout
 from tasks.dataset.labels import SINGLE, LabelFormat
@@ -44,11 +44,12 @@ def assigned(
     pairs = _near_duplicates(rows, section)
     groups = column_of(rows, section.group, "group") if section.group else None
     own = own_splits(rows, section, seed, cells)
-    found = assign(own, earlier_by_row(pairs), len(rows), groups, joins=section.by == "hash")
+    found = assign(own, earlier_by_row(pairs), len(rows), groups, _firsts(rows, section), joins=section.by == "hash")
     splits = pc.fill_null(pa.array(found, pa.string()), QUARANTINE)
     counts = {name: pc.sum(pc.equal(splits, name)).as_py() or 0 for name in (*NAMES, QUARANTINE)}
     refuse_empty(counts, rows, section)
-    return splits, _figures(rows["label"], splits, counts, pairs, cells)
+    seconds = _seconds_in_train(rows[TEXT_PAIR], splits) if TEXT_PAIR in rows.column_names else {}
+    return splits, _figures(rows["label"], splits, counts, pairs, cells) | seconds
 
 
 def _table(rows: pa.Table, splits: pa.Array, name: str) -> pa.Table:
@@ -62,7 +63,14 @@ def _table(rows: pa.Table, splits: pa.Array, name: str) -> pa.Table:
 def _near_duplicates(rows: pa.Table, section: Params) -> Pairs:
     if section.similarity is None or modality(rows.column_names) == "image":
         return np.empty((0, 2), np.int64)
-    return near_duplicates(rows["text"], section.similarity)
+    return near_duplicates(as_one([rows[name] for name in inputs(rows.column_names)]), section.similarity)
+
+
+def _firsts(rows: pa.Table, section: Params) -> list[str] | None:
+    """Of pairs, what tells their first texts apart: rows that share one stay together."""
+    if section.similarity is None or TEXT_PAIR not in rows.column_names:
+        return None
+    return [" ".join((text.as_py() or "").casefold().split()) for text in rows[TEXT]]
 
 
 def _figures(
@@ -74,6 +82,14 @@ def _figures(
         "near_duplicate_rows": int(np.unique(pairs).size),
         "reasons": {"bridges_splits": counts[QUARANTINE]},
     }
+
+
+def _seconds_in_train(seconds: pa.ChunkedArray, splits: pa.Array) -> dict[str, object]:
+    """How many held-out rows have a second text that a row of train has too; their first texts never are."""
+    known = seconds.filter(pc.equal(splits, "train")).unique()
+    held_out = {name: seconds.filter(pc.equal(splits, name)) for name in ("validation", "test")}
+    counts = {name: pc.sum(pc.is_in(its, value_set=known)).as_py() or 0 for name, its in held_out.items()}
+    return {"text_pair_in_train": counts}
 
 
 def _counts(column: pa.ChunkedArray, cells: LabelFormat) -> dict[str, int]:

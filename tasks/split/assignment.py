@@ -35,22 +35,24 @@ def assign(
     earlier: Iterable[tuple[int, Sequence[int]]],
     count: int,
     groups: Sequence[object] | None = None,
+    firsts: Sequence[object] | None = None,
     *,
     joins: bool = True,
 ) -> list[Name | None]:
     """The split of every one of ``count`` rows, in order; None for one that would join two splits.
 
     ``earlier`` names the earlier near-duplicates of the rows that have any, in order, ``groups`` the declared group of
-    each row (None: none).
+    each row (None: none), ``firsts`` the first text of each pair, which counts as another group.
     With ``joins`` a row joins the split of its near-duplicates and group. Without, its own split is fixed (a date, a
     given split), and it is left out when theirs is another.
     """
     balance = own if isinstance(own, Balance) else None
     assigned: list[Name | None] = [None] * count if isinstance(own, Balance) else list(own)
     group_splits: dict[object, Name] = {}
-    for row, linked_rows in earlier if groups is None and balance is None else _every_row(earlier, count):
-        group = groups[row] if groups else None
-        linked = {assigned[before] for before in linked_rows} | {group_splits.get(group)}
+    ways = [names for names in (groups, firsts) if names]
+    for row, linked_rows in _every_row(earlier, count) if ways or balance else earlier:
+        mine = [(way, names[row]) for way, names in enumerate(ways) if names[row] is not None]
+        linked = {assigned[before] for before in linked_rows} | {group_splits.get(group) for group in mine}
         if not joins:
             linked.add(assigned[row])
         splits = [split for split in linked if split]
@@ -63,7 +65,7 @@ def assign(
         if split := assigned[row]:
             if balance:
                 balance.add(row, split)
-            if group is not None:
+            for group in mine:
                 group_splits.setdefault(group, split)
     return assigned
 

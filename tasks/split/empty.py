@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from tasks.core.errors import UserError
+from tasks.core.rows import TEXT, TEXT_PAIR
 from tasks.split import NAMES, Params
 
 
@@ -29,6 +30,13 @@ def _remedy(rows: pa.Table, params: Params) -> str:
     if params.group:
         values = len(rows[params.group].unique().drop_null())
         return f"split.group {params.group!r} has {values} values, three are needed; add rows or set split.group: null"
+    if params.similarity is not None and TEXT_PAIR in rows.column_names:
+        firsts = len(rows[TEXT].unique())
+        if firsts < len(rows) / 2:
+            return (
+                f"rows that share a first text stay together, and they have only {firsts}: exchange "
+                "ingest.columns.text and text_pair, or set split.similarity: null"
+            )
     shares = f"split.validation is {params.validation:g} and split.test {params.test:g} of {len(rows)} rows"
     if params.stratify:
         return f"{shares} with {len(rows['label'].unique())} labels (split.stratify): raise them, or add rows"

@@ -14,7 +14,7 @@ from tasks.core.cli import WindowOption, run
 from tasks.core.errors import UserError
 from tasks.core.files import private_folder, write_metrics
 from tasks.core.paths import WindowName
-from tasks.core.rows import modality
+from tasks.core.rows import inputs, modality
 from tasks.core.tables import batches, on_disk, unpacked, writing_table
 from tasks.dataset import layout
 from tasks.dataset.labels import SINGLE, LabelFormat, label_format
@@ -46,22 +46,27 @@ def validate(
     raw, merged = labels.merge_labels(raw, section.merge_labels, cells)
     look_alikes = labels.find_look_alikes(cells.count_column(raw["label"]), merged)
     kind = modality(raw.column_names)
-    twice = decoded_twice.decoded_twice(raw["text"]) if kind == "text" else []
+    texts = inputs(raw.column_names) if kind == "text" else []
+    twice = sorted({place for name in texts for place in decoded_twice.decoded_twice(raw[name])})
     findings = [*look_alikes.sentences(), *decoded_twice.sentences(raw, twice)]
     image_checks.refuse_inapplicable_rules(section, kind)
-    found = {} if section.privacy == "off" else personal.find_personal_data(raw["text"], section.phone_regions)
+    found = {
+        name: personal.find_personal_data(raw[name], section.phone_regions)
+        for name in ([] if section.privacy == "off" else texts)
+    }
+    kinds = personal.kinds(found.values())
     if kind == "image":
         rows = image_checks.with_properties(raw, section.image)
     else:
         rows = _redacted(raw, found) if section.privacy == "redact" else raw
     with rule_checker(raw["timestamp"]) as checker:
-        reasons = row_reasons(raw, rows, section, window, checker, personal.kinds(found), released, cells)
+        reasons = row_reasons(raw, rows, section, window, checker, kinds, released, cells)
         held = named(raw, reasons)
         _write(raw, held, where.quarantine, reasons)
         quarantined, passed = unpacked(where.quarantine), rows.select(["id", "label"]).filter(pc.invert(held))
         figures = _figures(passed, quarantined, cells) | {
             "released": _count_released(passed, released),
-            "personal_data": _counted(kind for spans in found.values() for kind in {span.kind for span in spans}),
+            "personal_data": _counted(kind for those in kinds.values() for kind in those.split(personal.COMMA)),
         }
         broken = (
             broken_rules(figures, passed["label"], quarantined, section, window, checker, cells) if len(raw) else []
@@ -77,17 +82,21 @@ def validate(
     return figures | look_alikes.figures() | found_texts | ({"findings": findings} if findings else {})
 
 
-def _redacted(raw: pa.Table, found: Mapping[int, list[personal.Span]]) -> pa.Table:
-    """The rows with the personal data masked that was found in their texts, by position."""
+def _redacted(raw: pa.Table, found: Mapping[str, Mapping[int, list[personal.Span]]]) -> pa.Table:
+    """The rows with the personal data masked that was found in their texts, by column and position."""
 
     def parts() -> Iterator[pa.Table]:
-        place, start = raw.column_names.index("text"), 0
+        start = 0
         for batch in batches(raw):
-            of_batch = {i - start: found[i] for i in range(start, start + len(batch)) if i in found}
-            yield batch.set_column(place, raw.schema.field("text"), personal.masked(batch["text"], of_batch))
+            part = batch
+            for name, spans in found.items():
+                place = raw.column_names.index(name)
+                of_batch = {i - start: spans[i] for i in range(start, start + len(batch)) if i in spans}
+                part = part.set_column(place, raw.schema.field(name), personal.masked(batch[name], of_batch))
+            yield part
             start += len(batch)
 
-    return pa.concat_tables(on_disk(parts())) if found else raw
+    return pa.concat_tables(on_disk(parts())) if any(found.values()) else raw
 
 
 def _write(rows: pa.Table, chosen: pa.ChunkedArray, path: Path, reasons: Reasons | None = None) -> None:

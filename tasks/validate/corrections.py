@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.core.rows import TEXT, TEXT_PAIR
 from tasks.redaction import excerpt
 from tasks.tables.delimited import write_delimited
 
@@ -16,7 +17,7 @@ UNCOUNTED = (SUPERSEDED, LANDED_AGAIN)
 """Rows that another row of the window stands for: they do not count against ``max_quarantined``."""
 FILE = "corrections.csv"
 PLACE = ("id", "source_file", "source_row", "problem")
-COLUMNS = ("text", "image", "label", "timestamp")
+COLUMNS = (TEXT, TEXT_PAIR, "image", "label", "timestamp")
 MAX_EXCERPT = 120  # characters of a text
 HEADER = ("id", "column", "old", "new", "old_row", "new_row")
 
@@ -47,7 +48,7 @@ def _shown(name: str, value: object) -> str | None:
         return None
     if isinstance(value, bytes):
         return f"an image of {len(value):,} bytes"
-    return excerpt(str(value), MAX_EXCERPT) if name == "text" else str(value)
+    return excerpt(str(value), MAX_EXCERPT) if name in (TEXT, TEXT_PAIR) else str(value)
 
 
 def _place(row: dict[str, object]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.core.rows import text_of
 from tasks.core.tables import batches
 from tasks.redaction import excerpt
 
@@ -31,7 +32,7 @@ def sentences(rows: pa.Table, found: list[int]) -> Iterator[str]:
     if found:
         first = rows.slice(found[0], 1).to_pylist()[0]
         yield (
-            f"texts that look as if decoded twice: {len(found)}, such as {_around(first['text'])!r} "
+            f"texts that look as if decoded twice: {len(found)}, such as {_around(text_of(first) or '')!r} "
             f"({first['source_file']}, row {first['source_row']}): write the source again as UTF-8"
         )
 

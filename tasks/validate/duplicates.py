@@ -1,4 +1,5 @@
-"""Texts that occur more than once, letter for letter or but for case, spacing and compatibility forms."""
+"""Texts, or pairs of them, that occur more than once, letter for letter or but for case, spacing and compatibility
+forms."""
 
 from __future__ import annotations
 
@@ -6,10 +7,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from tasks.core.rows import Text
 
 SPACE = re.compile(r"\s")
 CHUNK = 1 << 20  # a list of a text's words takes ten times the text
@@ -30,31 +34,35 @@ def _pieces(text: str, piece: int) -> Iterator[str]:
         start = end
 
 
-def copy_key(text: str) -> bytes:
-    """A hash of the normalised text, which is never in memory as a whole."""
+def copy_key(text: Text) -> bytes:
+    """A hash of the normalised text, which is never in memory as a whole; of a pair that of each, in order."""
+    if not isinstance(text, str):
+        return b"".join(map(copy_key, text))
     hashed = sha256()
     for number, piece in enumerate(_pieces(text, CHUNK)):
         hashed.update((f" {piece}" if number else piece).encode())
     return hashed.digest()
 
 
-def may_be_repeated(texts: Iterable[str], count: int) -> NDArray[np.bool_]:
+def may_be_repeated(texts: Iterable[Text], count: int) -> NDArray[np.bool_]:
     """Which of so many texts may have a copy, [count]: every one that has, and hardly any other."""
-    keys = np.fromiter(
-        (hash(normalised(text) if len(text) < CHUNK else copy_key(text)) for text in texts), np.int64, count
-    )
+    keys = np.fromiter(map(_quick_key, texts), np.int64, count)
     order = np.sort(keys)
     return np.isin(keys, np.unique(order[1:][order[1:] == order[:-1]]))
 
 
+def _quick_key(text: Text) -> int:
+    return hash(normalised(text) if isinstance(text, str) and len(text) < CHUNK else copy_key(text))
+
+
 def find_copies(
     ids: Sequence[str],
-    texts: Iterable[str],
+    texts: Iterable[Any],
     labels: Sequence[str | None],
     released: Collection[str] = (),
-    key: Callable[[str], Hashable] = copy_key,
+    key: Callable[[Any], Hashable] = copy_key,
 ) -> pd.DataFrame:
-    """For each row, in order: ``copy_of``, the id of the first row with the same normalised text (or ``key``), and
+    """For each row, in order: ``copy_of``, the id of the first row with the same normalised Text (or ``key``), and
     ``conflicts_with``, the id of one that has another label; null where there is none.
 
     All copies of a text whose labels disagree have ``conflicts_with``: nobody knows which label is right. Rows

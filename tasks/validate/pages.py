@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tasks.core.rows import text_of
 from tasks.html.templates import environment
 from tasks.redaction import excerpt
 
@@ -76,7 +77,7 @@ def shown(row: Mapping[str, Any]) -> str:
     """The beginning of a row, or of the record that could not be read as one."""
     if row.get("image") is not None:
         return f"an image of {len(row['image']):,} bytes"
-    text = row.get("text")
+    text = text_of(row)
     return excerpt((row["source_bytes"] or b"").decode(errors="replace") if text is None else text, MAX_EXCERPT)
 
 

@@ -8,7 +8,7 @@ copies by third parties.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from tasks.core.tables import batches
 from tasks.validate.recognisers import recognisers
 
+COMMA = ", "
 SEGMENT, OVERLAP = 4_000, 300  # characters searched at once, and beyond: some patterns take quadratic time
 
 
@@ -72,9 +73,13 @@ def masked(texts: pa.ChunkedArray, found: Mapping[int, Sequence[Span]]) -> pa.Ch
     return pa.chunked_array([pc.replace_with_mask(texts.combine_chunks(), pa.array(changes), replacements)])
 
 
-def kinds(found: Mapping[int, Sequence[Span]]) -> dict[int, str]:
-    """By position, the kinds that a text holds, such as "mail, phone"."""
-    return {place: ", ".join(sorted({span.kind for span in spans})) for place, spans in found.items()}
+def kinds(found: Iterable[Mapping[int, Sequence[Span]]]) -> dict[int, str]:
+    """By position, the kinds that a text, or either of two, holds, such as "mail, phone"."""
+    held: dict[int, set[str]] = {}
+    for spans_by_place in found:
+        for place, spans in spans_by_place.items():
+            held.setdefault(place, set()).update(span.kind for span in spans)
+    return {place: COMMA.join(sorted(held[place])) for place in sorted(held)}
 
 
 def _digits(least: int) -> Callable[[pa.ChunkedArray], pa.ChunkedArray]:

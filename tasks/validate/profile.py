@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.errors import UserError
-from tasks.core.rows import modality
+from tasks.core.rows import inputs, modality
 from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.dataset.schema import BASE, IMAGE_PROPERTIES
 from tasks.validate import Characters, Kind, Params
+from tasks.validate.rules import CHARACTERS_OF
 
 CHARACTERS: dict[Characters, str] = {  # as RE2 writes them; tab, line feed and carriage return are text
     "control": r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}]",
@@ -46,7 +47,7 @@ def observe(raw: pa.Table, section: Params, personal: Mapping[int, str], cells: 
         "id": raw["id"],
         "problem": raw["problem"],
         "label": _not_blank(raw["label"]),
-        **(_of_text(raw["text"], section) if modality(raw.column_names) == "text" else _of_image(raw)),
+        **(_of_texts(raw, section) if modality(raw.column_names) == "text" else _of_image(raw)),
         "time_outside": _time_outside(raw["timestamp"], section),
         "mistyped_columns": _names(
             raw, {name: _not_of_type(raw[name], kind) for name, kind in section.columns.items()}
@@ -70,12 +71,25 @@ def _others(column: pa.ChunkedArray, allowed: Collection[str], cells: LabelForma
     return pa.array(found, pa.string())
 
 
-def _of_text(texts: pa.ChunkedArray, section: Params) -> dict[str, pa.ChunkedArray]:
+def _of_texts(raw: pa.Table, section: Params) -> dict[str, pa.ChunkedArray]:
+    """Of pairs the length of each text, and what either holds that it should not."""
+    texts = {name: raw[name] for name in inputs(raw.column_names)}
     return {
-        "characters": pc.if_else(_is_seen(texts), pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0),
-        "letters_outside": _letters_outside(texts, section.scripts or []),
-        "forbidden_characters": _forbidden_characters(texts, section.forbidden_characters),
+        **{CHARACTERS_OF[name]: _characters(its) for name, its in texts.items()},
+        "letters_outside": _either([_letters_outside(its, section.scripts or []) for its in texts.values()]),
+        "forbidden_characters": _either(
+            [_forbidden_characters(its, section.forbidden_characters) for its in texts.values()]
+        ),
     }
+
+
+def _characters(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(_is_seen(texts), pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0)
+
+
+def _either(messages: list[pa.ChunkedArray]) -> pa.ChunkedArray:
+    """The first message of each row; null where there is none."""
+    return pc.coalesce(*messages)
 
 
 def _of_image(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
@@ -84,7 +98,7 @@ def _of_image(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
 
 def require_columns(raw: pa.Table, section: Params) -> None:
     """Refuse a table without the further columns that the contract names, or with one of another type."""
-    ours = {*BASE[modality(raw.column_names)].names, *IMAGE_PROPERTIES.names}
+    ours = {*BASE[tuple(inputs(raw.column_names))].names, *IMAGE_PROPERTIES.names}
     others = [name for name in raw.column_names if name not in ours]
     for key, names in (("columns", section.columns), ("required", section.required), ("unique", section.unique)):
         for name in names:

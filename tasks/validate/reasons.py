@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import compress
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from tasks.core.errors import UserError
 from tasks.core.paths import WindowName
-from tasks.core.rows import modality
+from tasks.core.rows import inputs, modality
 from tasks.core.tables import BATCH, batches
 from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.dataset.schema import REASONS
@@ -48,7 +49,7 @@ def row_reasons(
     kind = modality(rows.column_names)
     unreadable = rows.select(["id", "problem"]).filter(pc.is_valid(rows["problem"]))
     problems = dict(zip(unreadable["id"].to_pylist(), unreadable["problem"].to_pylist(), strict=True))
-    rules = _with_own(row_rules(section, window, kind, cells))
+    rules = _with_own(row_rules(section, window, inputs(rows.column_names), cells))
     observed = _observed(rows if kind == "image" else raw, section, personal, cells)
     failures = checker.failures(f"{window}_rows", observed, rules)
     for key in failures.pop("unreadable", []):
@@ -112,11 +113,12 @@ def _duplicate_columns(
     """The columns that ``copy_rules`` check, of the rows without reasons."""
     good = np.array(pc.invert(named(rows, reasons)))
     left = rows.select(["id", "label", *section.unique]).filter(pa.array(good))
-    column, key = ("image_pixels", str) if modality(rows.column_names) == "image" else ("text", copy_key)
-    doubtful = may_be_repeated(_values(rows[column], good), len(left))
+    is_image = modality(rows.column_names) == "image"
+    names, key = (["image_pixels"], str) if is_image else (inputs(rows.column_names), copy_key)
+    doubtful = may_be_repeated(_values(rows.select(names), good), len(left))
     good[good] = doubtful
     few = left.filter(pa.array(doubtful))
-    texts = _values(rows[column], good)
+    texts = _values(rows.select(names), good)
     found = find_copies(few["id"].to_pylist(), texts, few["label"].to_pylist(), released_ids, key)
     found.index = pd.Index(np.flatnonzero(doubtful))
     repeated = {name: is_repeated(left[name].to_pandas()) for name in section.unique}
@@ -128,10 +130,11 @@ def _duplicate_columns(
         yield pd.DataFrame({"id": ids, **found.reindex(ids.index), "columns_taken": taken[ids.index]})
 
 
-def _values(column: pa.ChunkedArray, chosen: NDArray[np.bool_]) -> Iterator[str]:
-    """Those that are chosen, one after the other."""
-    for batch in batches(pa.table({"value": column, "chosen": chosen})):
-        yield from batch["value"].filter(batch["chosen"]).to_pylist()
+def _values(columns: pa.Table, chosen: NDArray[np.bool_]) -> Iterator[Any]:
+    """The rows that are chosen, one after the other: of several columns as tuples."""
+    for batch in batches(columns.append_column("chosen", pa.array(chosen))):
+        kept = [batch[name].filter(batch["chosen"]).to_pylist() for name in columns.column_names]
+        yield from zip(*kept, strict=True) if kept[1:] else kept[0]
 
 
 def failing(rows: pa.Table, reasons: Reasons) -> pa.Table:

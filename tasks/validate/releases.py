@@ -28,6 +28,8 @@ RELEASABLE = (
     "image_width_outside",
     "personal_data",
     "script_not_allowed",
+    "text_pair_too_long",
+    "text_pair_too_short",
     "text_too_long",
     "text_too_short",
     "time_outside",

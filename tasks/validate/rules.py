@@ -6,15 +6,18 @@ page of results shows what somebody wrote.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.core.paths import WindowName
-from tasks.core.rows import Modality
+from tasks.core.rows import TEXT, TEXT_PAIR, Modality
 from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.validate import Params
 from tasks.validate.image_checks import rules as image_rules
+
+CHARACTERS_OF = {TEXT: "characters", TEXT_PAIR: "characters_of_pair"}
+"""By the column of a text, the one that says how long it is."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +30,21 @@ class Rule:
     limits: Mapping[str, Any] = field(default_factory=dict)
 
 
-def row_rules(params: Params, window: WindowName, kind: Modality = "text", cells: LabelFormat = SINGLE) -> list[Rule]:
-    """What each row must meet by itself."""
+def row_rules(
+    params: Params, window: WindowName, inputs: Sequence[str] = (TEXT,), cells: LabelFormat = SINGLE
+) -> list[Rule]:
+    """What each row must meet by itself; ``inputs``: the columns that are classified."""
+    texts = [name for name in inputs if name in CHARACTERS_OF]
     rules = [
         Rule("unreadable", "ExpectColumnValuesToBeNull", "problem"),  # its value is the reason
-        *(_of_text(params) if kind == "text" else _of_image(params)),
+        *((rule for name in texts for rule in _of_text(params, name)) if texts else _of_image(params)),
         Rule("label_missing", "ExpectColumnValuesToNotBeNull", "label"),
     ]
     if window == "current":
         rules.pop()  # labels may come later
     rules += [Rule(reason, "ExpectColumnValuesToBeNull", column) for reason, column in _optional_rules(params)]
     if params.max_characters is not None:
-        rules.append(_between("text_too_long", "characters", None, params.max_characters))
+        rules += [_between(f"{name}_too_long", CHARACTERS_OF[name], None, params.max_characters) for name in texts]
     if params.labels is not None and cells.several:
         rules.append(Rule("label_not_allowed", "ExpectColumnValuesToBeNull", "labels_not_allowed"))
     elif params.labels is not None:
@@ -46,10 +52,10 @@ def row_rules(params: Params, window: WindowName, kind: Modality = "text", cells
     return rules
 
 
-def _of_text(params: Params) -> list[Rule]:
+def _of_text(params: Params, name: str) -> list[Rule]:
     return [
-        Rule("text_missing", "ExpectColumnValuesToNotBeNull", "characters"),
-        _between("text_too_short", "characters", params.min_characters, None),
+        Rule(f"{name}_missing", "ExpectColumnValuesToNotBeNull", CHARACTERS_OF[name]),
+        _between(f"{name}_too_short", CHARACTERS_OF[name], params.min_characters, None),
     ]
 
 

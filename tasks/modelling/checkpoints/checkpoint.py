@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import UserError
 from tasks.core.faults import is_panic
+from tasks.core.files import read_json
 from tasks.core.params import Model
-from tasks.core.rows import Modality
+from tasks.core.rows import TEXT_PAIR, Modality, Text, apart
 from tasks.modelling.checkpoints import families, loader
 from tasks.modelling.checkpoints.inspection import CONFIG, PROCESSOR
 from tasks.modelling.checkpoints.loader import first_line
@@ -147,11 +148,29 @@ def tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
     return found
 
 
-def token_ids(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> tuple[list[list[int]], int]:
-    """The ids of each text, and how many texts were truncated. A text without any token is read as its end, or as
-    unknown: a model needs one token."""
+@dataclass(frozen=True)
+class Encoded:
+    """Texts, or pairs of them, as the tokens of a model."""
+
+    ids: list[list[int]]
+    types: list[list[int]] | None
+    """Which text of its pair each token is of, as the tokenizer numbers them; None where the model does not read it."""
+    truncated: int
+    """How many were."""
+
+
+def token_ids(tokenizer: PreTrainedTokenizerFast, texts: Sequence[Text]) -> tuple[list[list[int]], int]:
+    """The ids of each text, and how many texts were truncated."""
+    found = encoded(tokenizer, texts)
+    return found.ids, found.truncated
+
+
+def encoded(tokenizer: PreTrainedTokenizerFast, texts: Sequence[Text]) -> Encoded:
+    """The tokens of each text; a pair is joined as the tokenizer joins pairs, and the longer text is cut first. A text
+    without any token is read as its end, or as unknown: a model needs one token."""
+    columns = apart(texts)
     try:
-        encoded = tokenizer(list(texts), truncation=True, padding=False, add_special_tokens=True)
+        encoded = tokenizer(*columns, truncation=True, padding=False, add_special_tokens=True)
     except BaseException as error:
         if not is_panic(error):
             raise
@@ -161,17 +180,34 @@ def token_ids(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> tuple
         i for i in (tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id) if i is not None
     )  # fmt: skip
     truncated = sum(bool(one.overflowing) for one in encoded.encodings or [])
-    return [ids or [nothing] for ids in encoded["input_ids"]], truncated
+    types = encoded.get("token_type_ids") if columns[1:] else None  # of one text the model is trained without them
+    return Encoded(
+        [ids or [nothing] for ids in encoded["input_ids"]],
+        None if types is None else [its or [0] for its in types],
+        truncated,
+    )
 
 
-def takes_token_types(checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerFast) -> bool:
+def takes_token_types(checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerFast, pair: bool = False) -> bool:
     """Whether the model embeds token types and the tokenizer's are all 0: as good as the none that it is trained with.
+    Of a pair: whether it embeds all that the tokenizer gives.
 
     Told by the configuration: to import the model's class takes as long as all the rest of ``tokenize``.
     """
-    if any(tokenizer("a").get("token_type_ids", ())):
+    types = tokenizer("a", "a" if pair else None).get("token_type_ids", ())
+    if any(types) and not pair:
         return False
-    return checkpoint.family is not None or bool(getattr(loader.config(checkpoint.folder), "type_vocab_size", 0))
+    if checkpoint.family is not None:
+        return True
+    return max(types, default=0) < (getattr(loader.config(checkpoint.folder), "type_vocab_size", 0) or 0)
+
+
+def mark_pairs(model: PreTrainedModel, pair: bool) -> None:
+    """Say in the model's config whether its rows are pairs of texts."""
+    if pair:
+        setattr(model.config, TEXT_PAIR, True)
+    elif hasattr(model.config, TEXT_PAIR):  # of what it was trained from
+        delattr(model.config, TEXT_PAIR)
 
 
 def fit_to_tokenizer(model: PreTrainedModel, folder: Path) -> int:
@@ -306,6 +342,11 @@ def embedding_width(folder: Path) -> int:
 def modality_of(folder: Path) -> Modality:
     """The modality of the trained classifier in a folder: image if it has an image processor."""
     return "image" if (folder / PROCESSOR).is_file() else "text"
+
+
+def reads_pairs(folder: Path) -> bool:
+    """Whether the rows of the trained classifier in a folder are pairs of texts."""
+    return bool(read_json(_trained(folder) / CONFIG).get(TEXT_PAIR))
 
 
 def load_trained(folder: Path) -> tuple[Any, PreTrainedModel]:

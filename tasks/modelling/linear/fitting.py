@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
+from tasks.core.rows import Text, apart
 from tasks.modelling.linear import tfidf
 from tasks.modelling.linear.choices import Choices, Estimator, Features
 from tasks.modelling.linear.ngrams import Reader
@@ -31,8 +32,8 @@ class Linear:
     labels: list[str]
     terms: list[str]
     """The words first, each block in alphabetical order."""
-    sizes: tuple[int, int]
-    """Terms of words and of characters."""
+    sizes: tuple[int, ...]
+    """Terms of words and of characters; of pairs, those of the second text after them."""
     idf: Floats
     """[terms]"""
     weights: Floats
@@ -56,9 +57,9 @@ class Linear:
     @property
     def char_ngrams(self) -> tuple[int, int] | None:
         """Characters of a term, from and to."""
-        return tfidf.CHAR_NGRAMS if self.sizes[1] else None
+        return tfidf.CHAR_NGRAMS if any(self.sizes[1::2]) else None
 
-    def logits(self, texts: Sequence[str]) -> Floats:
+    def logits(self, texts: Sequence[Text]) -> Floats:
         """Calibrated logits [rows, labels]."""
         reader = Reader(dict(zip(self.terms, range(len(self.terms)), strict=True)), self.word_ngrams, self.char_ngrams)
         values = tfidf.weighted(tfidf.counted(texts, reader, len(self.terms)), self.idf, self.sizes)
@@ -70,7 +71,7 @@ class Linear:
 class Labelled:
     """Texts and their truth, as the target reads it."""
 
-    texts: Sequence[str]
+    texts: Sequence[Text]
     labels: Array
 
     def take(self, rows: npt.NDArray[np.int64]) -> Labelled:
@@ -83,7 +84,7 @@ class _Data:
     """The features of the training and validation rows."""
 
     terms: list[str]
-    sizes: tuple[int, int]
+    sizes: tuple[int, ...]
     idf: Floats
     train: csr_array
     validation: csr_array
@@ -167,15 +168,20 @@ def _candidates(
 
 
 def _features(train: Labelled, validation: Labelled, choices: Choices) -> Iterator[tuple[Features, _Data]]:
-    words = tfidf.words(train.texts, choices.max_features)
-    for features in choices.tried_features(sum(map(len, train.texts))):
-        blocks = [words]
-        if features == "words_and_characters" or not words.terms:
-            blocks.append(tfidf.characters(train.texts, choices.max_features))
+    columns = apart(train.texts)
+    words = [tfidf.words(texts, choices.max_features) for texts in columns]
+    for features in choices.tried_features(sum(len(text) for texts in columns for text in texts)):
+        blocks: list[tfidf.Block] = []
+        for texts, its in zip(columns, words, strict=True):
+            also = features == "words_and_characters" or not its.terms
+            characters = tfidf.characters(texts, choices.max_features) if also else tfidf.no_terms(len(texts))
+            blocks += [block.of_second() if blocks[1:] else block for block in (its, characters)]
         terms = [term for block in blocks for term in block.terms]
-        sizes = (len(words.terms), len(terms) - len(words.terms))
+        sizes = tuple(len(block.terms) for block in blocks)
         reader = Reader(
-            dict(zip(terms, range(len(terms)), strict=True)), tfidf.WORD_NGRAMS, tfidf.CHAR_NGRAMS if sizes[1] else None
+            dict(zip(terms, range(len(terms)), strict=True)),
+            tfidf.WORD_NGRAMS,
+            tfidf.CHAR_NGRAMS if any(sizes[1::2]) else None,
         )
         idf = np.concatenate([block.idf for block in blocks])
         counts = csr_array(hstack([block.counts for block in blocks], format="csr"))

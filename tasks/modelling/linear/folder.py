@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WEIGHTS, CONFIG, TOKENIZER, VOCABULARY = "model.safetensors", "config.json", "tokenizer_config.json", "vocab.json"
 MODEL_TYPE = "linear"
-PADDING = "[PAD]"  # no term: a word begins with a letter or digit, characters with #
+PADDING = "[PAD]"  # no term: a word begins with a letter or digit, characters with #, what is a second text's with >
 
 
 def write(linear: Linear, folder: Path, config: Mapping[str, Any] | None = None) -> None:
@@ -51,12 +51,14 @@ def _tensors(linear: Linear) -> dict[str, Any]:
 
 
 def _config(linear: Linear) -> dict[str, Any]:
+    seconds = {"text_pair": True, "pair_features": list(linear.sizes[2:])} if linear.sizes[2:] else {}
     return {
         "architectures": ["LinearForSequenceClassification"],
         "dtype": "float32",
         "hidden_size": len(linear.axes) + len(linear.labels),
         "word_features": linear.sizes[0],
         "char_features": linear.sizes[1],
+        **seconds,
         "id2label": {str(i): label for i, label in enumerate(linear.labels)},
         "label2id": {label: i for i, label in enumerate(linear.labels)},
         "model_type": MODEL_TYPE,

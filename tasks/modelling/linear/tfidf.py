@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_array, diags_array, hstack
 
+from tasks.core.rows import Text
 from tasks.modelling.linear import ngrams
 from tasks.modelling.temperature import Floats
 
@@ -35,6 +36,15 @@ class Block:
         rows: Floats = np.bincount(self.counts.indices, minlength=len(self.terms)).astype(np.float64)
         found: Floats = np.log((1 + self.counts.shape[0]) / (1 + rows)) + 1
         return found
+
+    def of_second(self) -> Block:
+        """The same, of the second text of pairs."""
+        return Block([ngrams.SECOND + term for term in self.terms], self.counts)
+
+
+def no_terms(rows: int) -> Block:
+    """A block that is left out."""
+    return Block([], csr_array((rows, 0)))
 
 
 def words(texts: Sequence[str], most: int) -> Block:
@@ -79,11 +89,11 @@ def _limited(terms: list[str], counts: csr_array, most: int) -> Block:
     return Block([terms[i] for i in order], csr_array(counts[:, np.array(order, np.int32)]))
 
 
-def counted(texts: Sequence[str], reader: ngrams.Reader, terms: int) -> csr_array:
+def counted(texts: Sequence[Text], reader: ngrams.Reader, terms: int) -> csr_array:
     """How often each text has each term of the reader's vocabulary, [rows, terms]."""
     columns, ends = array("i"), array("i", [0])
     for text in texts:
-        columns.extend(reader.numbers(text))
+        columns.extend(reader.numbers_of(text))
         ends.append(len(columns))
     return _counts(columns, ends, terms)
 

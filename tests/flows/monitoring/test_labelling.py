@@ -12,6 +12,7 @@ from flows.monitoring import labelling
 from flows.monitoring.labelling import Row, choose, file_of, labels_in, measured, offer, store
 from flows.windows.ranges import TimeRange, as_utc
 from tasks.core.errors import UserError
+from tasks.tables.delimited import read_delimited
 
 WINDOW = TimeRange(as_utc("2026-02-01"), as_utc("2026-03-01"))
 
@@ -134,3 +135,11 @@ def test_the_other_half_is_a_random_sample_of_the_segment_that_carries_the_verdi
     assert mine == within[: len(mine)], "the first of one random order of the segment's rows"
     few = [replace(row, segments=frozenset({3} if i < 5 else {0})) for i, row in enumerate(known)]
     assert [why for _, why in choose(few, 7, 100, segment=3)].count("uncertain") >= 45
+
+
+def test_both_texts_of_a_pair_are_to_be_labelled(deployed):
+    known = [Row(f"r{i}", f"first {i}", None, "a", 0.5, text_pair=f"second {i}") for i in range(4)]
+    table = read_delimited(offer(deployed, WINDOW, known, 7, 4), guarded=True)
+    assert table.column_names == ["id", "text", "text_pair", "label", "chosen"]
+    said = {(row["id"], row["text"], row["text_pair"]) for row in table.to_pylist()}
+    assert said == {(row.id, row.text, row.text_pair) for row in known}

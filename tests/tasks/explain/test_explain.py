@@ -90,7 +90,7 @@ def test_the_gradients_are_integrated_as_by_the_definition(explainer, steps):
     ids = explainer.tokenizer(TEXT, return_tensors="pt")["input_ids"]
     mask, table = torch.ones_like(ids), word_embeddings(explainer.model)
     masked = torch.full_like(ids, explainer.mask_token())
-    found = explainer.integrated_gradients(ids, masked, mask, (0, 1), steps)
+    found = explainer.integrated_gradients(ids, masked, {"attention_mask": mask}, (0, 1), steps)
     start, end = (table(which).double() for which in (masked, ids))
     total = torch.zeros_like(start)
     for node, weight in zip(*np.polynomial.legendre.leggauss(steps), strict=True):

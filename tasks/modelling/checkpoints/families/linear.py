@@ -45,6 +45,8 @@ class LinearConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     """Terms, and the padding, which comes last."""
     word_features: int = 0
     char_features: int = 0
+    pair_features: list[int] | None = None
+    """Those of the second text of pairs: of words and of characters."""
     hidden_size: int = 2
     """Of an embedding: principal axes, then one axis for each label."""
     pad_token_id: int | None = 0
@@ -86,7 +88,7 @@ class LinearTokenizer(PreTrainedTokenizer):
         self, token_ids_0: list[int], token_ids_1: list[int] | None = None
     ) -> list[int]:
         """A text without any term is one padding, since a model needs one token; it weighs nothing."""
-        return token_ids_0 + (token_ids_1 or []) or [self.vocab_size - 1]
+        return self.reader.joined(token_ids_0, token_ids_1 or []) or [self.vocab_size - 1]
 
     def save_vocabulary(self, save_directory: str, filename_prefix: str | None = None) -> tuple[str]:
         file = Path(save_directory) / f"{filename_prefix + '-' if filename_prefix else ''}vocab.json"
@@ -112,15 +114,17 @@ class LinearForSequenceClassification(PreTrainedModel):  # type: ignore[no-untyp
 
     def token_weights(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """What each token adds to the TF-IDF of its term, [rows, tokens]: of a term that occurs c times, the c-th part
-        of (1 + log c) × idf, words and characters each divided by their norm."""
+        of (1 + log c) × idf, words and characters, of each text, each divided by their norm."""
         rows, mask = input_ids.shape[0], attention_mask.to(self.idf.dtype)
         counts = torch.zeros(rows, self.config.vocab_size, dtype=mask.dtype, device=mask.device)
         count = counts.scatter_add(1, input_ids, mask).gather(1, input_ids).clamp(min=1)
         weights = (1 + count.log()) * self.idf[input_ids] * mask
-        squares, is_word = weights.square() / count, input_ids < self.config.word_features
-        words, others = ((squares * block).sum(1, keepdim=True) for block in (is_word, ~is_word))
-        norms: torch.Tensor = torch.where(is_word, words, others).sqrt().clamp(min=1e-12)
-        return weights / count / norms
+        squares, end = weights.square() / count, 0
+        norms: torch.Tensor = torch.ones_like(weights)
+        for size in (self.config.word_features, self.config.char_features, *(self.config.pair_features or ())):
+            block, end = (input_ids >= end) & (input_ids < end + size), end + size
+            norms = torch.where(block, (squares * block).sum(1, keepdim=True), norms)
+        return weights / count / norms.sqrt().clamp(min=1e-12)
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **_: Any
