@@ -130,7 +130,7 @@ def _in_one_band(keys: npt.NDArray[np.uint64], looking: Bits) -> Iterator[npt.ND
 def _among(values: npt.NDArray[np.int64], found: npt.NDArray[np.int64]) -> Bits:
     """Whether each value is among those found; both are in order."""
     places = np.searchsorted(found, values)
-    return np.r_[found, -1][places] == values
+    return np.asarray(np.r_[found, -1][places] == values)
 
 
 def _similarities(pairs: Pairs, ends: npt.NDArray[np.int64], hashes: BinaryIO) -> npt.NDArray[np.float64]:
