@@ -6,6 +6,7 @@ import base64
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from PIL import Image
 
 from tasks.explain import Params
 from tasks.explain.attribution import Contrast, contrast, margin_of, path_integral, until_complete
-from tasks.modelling import pixels
+from tasks.images import decoded
 from tasks.modelling.checkpoints import checkpoint
 
 CELLS = 14  # on a side of the picture: single pixels say little
@@ -50,7 +51,8 @@ class ImageExplainer:
 
     def __init__(self, folder: Path, section: Params) -> None:
         torch.set_num_threads(section.threads)
-        self.processor, self.model = checkpoint.load_trained(folder)
+        processor, self.model = checkpoint.load_trained(folder)
+        self.processor: Any = processor
         self.model.requires_grad_(False)
         self._section = section
         self.labels = checkpoint.labels_of(folder)
@@ -58,7 +60,8 @@ class ImageExplainer:
     def explain(self, image: bytes, other: str | None = None) -> ExplainedImage:
         """The prediction for an encoded image, compared with another label: by default, and for one that the model
         does not know, the second most likely."""
-        whole = torch.from_numpy(pixels.values(self.processor, [image]))
+        picture = decoded(image)
+        whole = self.processor(images=[picture], return_tensors="pt")["pixel_values"]
         blank = whole.mean(dim=(2, 3), keepdim=True).expand_as(whole)
         with torch.inference_mode():
             logits = self.model(pixel_values=torch.cat([whole, blank])).logits
@@ -77,11 +80,17 @@ class ImageExplainer:
             round(margin, 6),
             round(masked, 6),
             values.numpy(),
-            pixels.resized(self.processor, [image])[0],
+            self._seen(picture),
             round(error, 6),
             steps,
             error <= self._section.tolerance,
         )
+
+    def _seen(self, picture: Image.Image) -> npt.NDArray[np.uint8]:
+        """The picture resized and cropped for the model, its levels as they were."""
+        as_it_is = {"do_rescale": False, "do_normalize": False, "return_tensors": "np"}
+        found: npt.NDArray[np.float64] = self.processor(images=[picture], **as_it_is)["pixel_values"][0]
+        return found.clip(0, 255).astype(np.uint8)
 
     def _gradients(self, points: torch.Tensor, of: Contrast) -> torch.Tensor:
         """Gradient of the margin at each of ``points`` [points, channels, height, width]."""

@@ -81,7 +81,7 @@ def test_evaluation_is_dealt_out():
 
 def test_an_image_is_augmented_as_by_one_process():
     layout = Layout((1, 4, 4), (1.0,), (0.0,))
-    rows = ImageRows("pixel_values", np.zeros((6, 1, 4, 4), np.uint8), np.arange(7), np.zeros(6, int), None, layout)
+    rows = ImageRows("pixel_values", np.zeros((6, 1, 4, 4), np.uint8), np.arange(7), np.zeros(6, int), layout=layout)
     images = torch.rand(6, 1, 4, 4)
     how = Augmentation(shift=1, flip=True)
     whole = rows.augmented({"pixel_values": images}, how, 7, 3)["pixel_values"]

@@ -10,6 +10,7 @@ import re
 import struct
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -315,9 +316,15 @@ def test_drift_is_told_by_the_properties_of_images_and_by_their_embeddings():
     assert elsewhere["signals"]["embeddings: axes"]["alarm"]
 
 
-def test_the_page_of_explanations_shows_mistakes_and_runs_nothing():
+def test_the_page_of_explanations_shows_mistakes_and_runs_nothing(monkeypatch):
+    """What each shows is explained in tests/tasks/explain/test_pictures.py, by a model."""
     from tasks.explain import Params as Explain
+    from tasks.explain import pictures
     from tasks.explain.__main__ import explain_all
+
+    seen, added = np.zeros((3, 8, 8), np.uint8), np.eye(8)
+    told = pictures.ExplainedImage("a", "b", 1.0, 0.0, added, seen, 0.01, 16, True)
+    monkeypatch.setattr(pictures, "ImageExplainer", lambda *_: SimpleNamespace(explain=lambda *_: told))
 
     hostile = "<script>alert(1)</script>"
     rows = raw([(f"{hostile}{i}", encoded(picture(i)), "ab"[i % 2]) for i in range(6)])
@@ -325,10 +332,10 @@ def test_the_page_of_explanations_shows_mistakes_and_runs_nothing():
     said = ["a", "a", "b", "b", "a", hostile]  # wrong about the rows 1, 2 and 5
     columns = {"id": rows["id"], "prediction": said, "confidence": [0.9, 0.6, 0.8, 0.9, 0.9, 0.7]}
     write_table(pa.table(columns), layout.window("reference").scored)
-    assert explain_all(Explain(mistakes=2), 7)["mistakes"] == 0
+    assert explain_all(Explain(mistakes=2), 7)["mistakes"] == 2
     page = EXPLAINED.read_text()
-    assert [int(key) for key in re.findall(r"/script&gt;(\d)</th>", page)] == [2, 5], "the most confident first"
-    assert page.count("data:image/png;base64,") == 2
+    assert [int(key) for key in re.findall(r"/script&gt;(\d): predicted", page)] == [2, 5], "the most confident first"
+    assert page.count("data:image/png;base64,") == 2 * 2
     assert "<script" not in page
     assert "default-src 'none'" in page
 
