@@ -67,10 +67,10 @@ def _looking(target: float, test: Rows, seen: list[tuple[float, float]]) -> Iter
         apart += perf_counter() - began
         return result
 
-    def below(model: Any, depth: int, rows: Rows, *rest: Any) -> Rows:
+    def below(model: Any, depth: int, rows: Rows, *rest: Any, **named: Any) -> Rows:
         nonlocal apart
         since = perf_counter()
-        result = activations(model, depth, rows, *rest)
+        result = activations(model, depth, rows, *rest, **named)
         apart += perf_counter() - since if rows is test else 0.0
         return result
 
