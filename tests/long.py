@@ -2,8 +2,9 @@
 
 A piece is a file's tests that are marked long, or all property tests drawn by a seed; it takes at most nine minutes
 at a time. What has passed of this code is kept in ``.long/`` and not run again, so that a run that was interrupted or
-killed goes on where it was; ``--minutes`` ends it by itself. When all pieces are through, the table in tests/LONG.md is
-written. Exit code 0: all passed; 1: not all; 3: to be continued; 130: interrupted.
+killed goes on where it was; ``--minutes`` ends it by itself. When all pieces are through, or have failed, the table in
+tests/LONG.md is written; ``--table`` writes it of what there is, and names the pieces that are not through. Exit code
+0: all passed; 1: not all; 3: to be continued; 130: interrupted.
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ def table(done: dict[str, Piece]) -> str:
     for name, piece in done.items():
         count = Counter(piece.outcomes.values())
         passed = count["PASSED"] + count["XFAIL"]
-        lines.append(f"| {name} | {passed} | {len(piece.failed)} | {count['SKIPPED']} | {piece.seconds:.0f} |")
+        what = name if piece.complete else f"{name}, **not through**"
+        lines.append(f"| {what} | {passed} | {len(piece.failed)} | {count['SKIPPED']} | {piece.seconds:.0f} |")
     return "\n".join([*lines, *(f"\nFailed: `{test}`" for piece in done.values() for test in piece.failed), ""])
 
 
@@ -139,6 +141,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=24 * 60, help="begin nothing new after so many")
     parser.add_argument("--seed", type=int, help="of the first draw of the property tests (default: a new one)")
     parser.add_argument("--only", metavar="WORD", help="the pieces whose name holds this; no table is written")
+    parser.add_argument("--table", action="store_true", help="write the table of what there is, and run nothing")
     given = parser.parse_args()
     folder = TOP / ".long" / code()
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,6 +156,9 @@ def main() -> None:
         new.write_text(json.dumps({"seed": seed, "pieces": {n: asdict(p) for n, p in found.items()}}), "utf-8")
         new.replace(kept)
 
+    if given.table:
+        TABLE.write_text(table(found), encoding="utf-8")
+        return
     keep()
     print(f"commit {git('rev-parse', '--short', 'HEAD')}, {len(asked)} pieces, seed {seed}; logs in {folder}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
