@@ -51,7 +51,7 @@ def outputs(folder, *stages):
     run(folder, "dvc", "repro", *stages)
     made = [folder / path for path in locked(folder) if path.startswith(("data/", "models/"))]
     files = [file for path in made for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
-    readers = {".parquet": pq.read_table, ".safetensors": load_file}
+    readers = {".parquet": pq.read_table, ".safetensors": load_file, ".npy": np.load}
     return {str(file.relative_to(folder)): readers.get(file.suffix, sha256_of)(file) for file in files}
 
 
@@ -60,7 +60,9 @@ def assert_same(before, now):
     assert before.keys() <= now.keys()
     for path, was in before.items():
         columns = was.column_names if isinstance(was, pa.Table) else was if isinstance(was, dict) else None
-        if columns is None:
+        if isinstance(was, np.ndarray):
+            np.testing.assert_allclose(now[path], was, rtol=0, atol=1e-5, err_msg=path)
+        elif columns is None:
             assert was == now[path], path
         for name in columns or ():
             one, other = was[name], now[path][name]
