@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.core.paths import WindowName
-from tasks.core.rows import TEXT, TEXT_PAIR, Modality
+from tasks.core.rows import TEXT, TEXT_PAIR, Modality, modality
 from tasks.dataset.labels import SINGLE, LabelFormat
 from tasks.validate import Params
 from tasks.validate.image_checks import rules as image_rules
@@ -34,14 +34,15 @@ def row_rules(
     params: Params, window: WindowName, inputs: Sequence[str] = (TEXT,), cells: LabelFormat = SINGLE
 ) -> list[Rule]:
     """What each row must meet by itself; ``inputs``: the columns that are classified."""
-    texts = [name for name in inputs if name in CHARACTERS_OF]
+    kind, texts = modality(inputs), [name for name in inputs if name in CHARACTERS_OF]
     rules = [
         Rule("unreadable", "ExpectColumnValuesToBeNull", "problem"),  # its value is the reason
-        *((rule for name in texts for rule in _of_text(params, name)) if texts else _of_image(params)),
+        *(_of_text(params) if kind == "text" else _of_image(params)),
         Rule("label_missing", "ExpectColumnValuesToNotBeNull", "label"),
     ]
     if window == "current":
         rules.pop()  # labels may come later
+    rules += [rule for name in texts[1:] for rule in _of_text(params, name)]
     rules += [Rule(reason, "ExpectColumnValuesToBeNull", column) for reason, column in _optional_rules(params)]
     if params.max_characters is not None:
         rules += [_between(f"{name}_too_long", CHARACTERS_OF[name], None, params.max_characters) for name in texts]
@@ -52,7 +53,7 @@ def row_rules(
     return rules
 
 
-def _of_text(params: Params, name: str) -> list[Rule]:
+def _of_text(params: Params, name: str = TEXT) -> list[Rule]:
     return [
         Rule(f"{name}_missing", "ExpectColumnValuesToNotBeNull", CHARACTERS_OF[name]),
         _between(f"{name}_too_short", CHARACTERS_OF[name], params.min_characters, None),

@@ -197,7 +197,7 @@ class Finder(MetaPathFinder):
             step = module.SharedTrainer.training_step
             def acting(self, *args):
                 attempt = os.environ["TORCHELASTIC_RUN_ID"]
-                if module.ranks.index() == int(PLACE) and self.state.global_step == int(STEP) and attempt.endswith(RUN):
+                if module.ranks.index() == int(PLACE) and self.state.global_step == int(STEP) and RUN in attempt:
                     os.kill(os.getpid() if ACT == "KILL" else os.getppid(), getattr(signal, f"SIG{ACT}"))
                     if ACT == "STOP":
                         signal.pause()
@@ -331,20 +331,12 @@ def test_the_same_bytes_each_time_with_dropout(place):
 
 @pytest.mark.long
 def test_it_goes_on_with_another_number_of_processes(place):
-    """2 -> 1 -> 2: each is ended within a step."""
+    """From two to one, ended within a step."""
     expected = trained_by_one(place)
     process = started(place, "0 5 TERM 0", processes=2)
     assert process.wait(SECONDS) == 143
     assert "stopped after step 6 of 18" in process.stdout.read()
-    one = started(place, processes=1)
-    folder = next((place / ".checkpoints").glob("*"))
-    assert wait_for(lambda: list(folder.glob("step-00000001*")), SECONDS)
-    one.terminate()
-    assert one.wait(60) in (0, 143)
-    said = one.stdout.read()
-    assert "resuming at step 6 of 18" in said
-    if one.returncode:
-        assert "resuming at step 1" in trained(place, processes=2)
+    assert "resuming at step 6 of 18" in trained(place, processes=1)
     assert_close(result(place), expected)
 
 
