@@ -29,8 +29,11 @@ def escaped_lines(text: str) -> str:
 
 
 def listed(text: str) -> str:
-    """The lines as a list, which a narrow page wraps; a value can be nothing but the text of its line."""
-    lines = (line.strip() for line in visible(hidden(text)).split("\n"))
+    """The lines as a list, which a narrow page wraps; a value can be nothing but the text of its line.
+
+    One of Prefect's pages makes a link of every address that it finds in a text, escaped or not: a space breaks it.
+    """
+    lines = (line.strip() for line in plain(text).split("\n"))
     return "\n".join(f"- {escaped(line)}" for line in lines if line)
 
 

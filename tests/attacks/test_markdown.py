@@ -123,6 +123,14 @@ def test_lines_of_a_list_are_items_of_text_and_nothing_else(text):
 
 
 @pytest.mark.parametrize(
+    "text", ["http://evil.test/a", "see https://evil.test", "www.evil.test", "![x](http://e.test)"]
+)
+def test_a_list_holds_no_address_that_a_page_would_make_a_link_of(text):
+    _, said = drawn(markdown.listed(f"label: {text}"))
+    assert not re.search(r"\w://|www\.\w", said)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "[click](http://evil.test)",
