@@ -42,7 +42,7 @@ def row_rules(
     ]
     if window == "current":
         rules.pop()  # labels may come later
-    rules += [rule for name in texts[1:] for rule in _of_text(params, name)]
+    rules += _of_pair(params) if TEXT_PAIR in texts else []
     rules += [Rule(reason, "ExpectColumnValuesToBeNull", column) for reason, column in _optional_rules(params)]
     if params.max_characters is not None:
         rules += [_between(f"{name}_too_long", CHARACTERS_OF[name], None, params.max_characters) for name in texts]
@@ -53,10 +53,18 @@ def row_rules(
     return rules
 
 
-def _of_text(params: Params, name: str = TEXT) -> list[Rule]:
+def _of_text(params: Params) -> list[Rule]:
     return [
-        Rule(f"{name}_missing", "ExpectColumnValuesToNotBeNull", CHARACTERS_OF[name]),
-        _between(f"{name}_too_short", CHARACTERS_OF[name], params.min_characters, None),
+        Rule("text_missing", "ExpectColumnValuesToNotBeNull", "characters"),
+        _between("text_too_short", "characters", params.min_characters, None),
+    ]
+
+
+def _of_pair(params: Params) -> list[Rule]:
+    column = CHARACTERS_OF[TEXT_PAIR]
+    return [
+        Rule("text_pair_missing", "ExpectColumnValuesToNotBeNull", column),
+        _between("text_pair_too_short", column, params.min_characters, None),
     ]
 
 
