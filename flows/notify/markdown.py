@@ -24,15 +24,15 @@ def escaped(text: str) -> str:
 
 
 def escaped_lines(text: str) -> str:
-    """Lines of our own around values: each stays a line, and is no heading, list or block."""
-    return BREAK.join(escaped(line.lstrip()) for line in text.splitlines())
-
-
-def listed(text: str) -> str:
-    """The lines as a list, which a narrow page wraps; a value can be nothing but the text of its line.
+    """Lines of our own around values: each stays a line, and is no heading, list or block.
 
     One of Prefect's pages makes a link of every address that it finds in a text, escaped or not: a space breaks it.
     """
+    return BREAK.join(escaped(line.lstrip()) for line in plain(text).splitlines())
+
+
+def listed(text: str) -> str:
+    """The lines as a list, which a narrow page wraps; a value can be nothing but the text of its line, as above."""
     lines = (line.strip() for line in plain(text).split("\n"))
     return "\n".join(f"- {escaped(line)}" for line in lines if line)
 

@@ -24,7 +24,7 @@ from tasks.behaviour import BEHAVIOUR
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
 from tasks.core.paths import PARAMS
-from tasks.core.rows import inputs, text_of
+from tasks.core.rows import as_one, inputs, text_of
 from tasks.dataset.windows import WindowRange, Windows
 from tasks.ingest import images, sources, windows
 from tasks.ingest.__main__ import read_window
@@ -154,8 +154,9 @@ def _proposed(section: ingest.Params, given: Mapping[Role, str | None], doubts: 
     section = section.model_copy(update={"columns": roles.columns})
     rows, _ = read_window(windows.plan("reference", WHOLE, section))
     ranges, more = propose_windows(rows["timestamp"])
+    texts = as_one([rows[name] for name in inputs(rows.column_names)])
     doubts = (*doubts, *roles.doubts, *more, *_of_labels(rows))
-    return Proposal(Path(section.source or ""), section, roles, rows, ranges, _length(_whole(rows)), doubts)
+    return Proposal(Path(section.source or ""), section, roles, rows, ranges, _length(texts), doubts)
 
 
 def _first_records(section: ingest.Params) -> pa.Table:
@@ -193,13 +194,6 @@ def propose_windows(times: pa.ChunkedArray) -> tuple[Windows, tuple[str, ...]]:
 
 def _midnight(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _whole(rows: pa.Table) -> pa.ChunkedArray:
-    """The text of each row, or both of a pair as one."""
-    if not (names := inputs(rows.column_names))[1:]:
-        return rows["text"]
-    return pa.chunked_array([pa.array([text_of(row) for row in rows.select(names).to_pylist()], pa.string())])
 
 
 def _length(texts: pa.ChunkedArray) -> int:

@@ -22,26 +22,27 @@ MIN_SHARE = 0.02  # of the largest attribution: below it a token has no colour
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """A test row with a wrong prediction, explained."""
+class _Wrong:
+    """A test row with a wrong prediction."""
 
     id: str
     place: str
     confidence: float
     answers: tuple[str, str]
     """Predicted, and labelled."""
+
+
+@dataclass(frozen=True)
+class Mistake(_Wrong):
+    """A text with a wrong prediction, explained."""
+
     explained: Explained
 
 
 @dataclass(frozen=True)
-class ImageMistake:
-    """A test image with a wrong prediction, explained."""
+class ImageMistake(_Wrong):
+    """An image with a wrong prediction, explained."""
 
-    id: str
-    place: str
-    confidence: float
-    answers: tuple[str, str]
-    """Predicted, and labelled."""
     explained: ExplainedImage
     pictures: tuple[str | None, str]
     """The image, and where the answer was found, as sources of an ``img``."""

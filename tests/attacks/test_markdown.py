@@ -125,8 +125,9 @@ def test_lines_of_a_list_are_items_of_text_and_nothing_else(text):
 @pytest.mark.parametrize(
     "text", ["http://evil.test/a", "see https://evil.test", "www.evil.test", "![x](http://e.test)"]
 )
-def test_a_list_holds_no_address_that_a_page_would_make_a_link_of(text):
-    _, said = drawn(markdown.listed(f"label: {text}"))
+@pytest.mark.parametrize("written", [markdown.listed, markdown.escaped_lines])
+def test_lines_hold_no_address_that_a_page_would_make_a_link_of(written, text):
+    _, said = drawn(written(f"label: {text}"))
     assert not re.search(r"\w://|www\.\w", said)
 
 
