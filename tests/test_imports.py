@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 
 from tasks.core.tables import write_table
 
+PREDICT = "import tasks.score.__main__; from tasks.score.predict import predict"
+EXPLAINER = "from tasks.explain.weights import LinearExplainer"
 TOP = Path(__file__).parent.parent
 STAGES = sorted(YAML(typ="safe").load((TOP / "dvc.yaml").read_text())["stages"])
 HEAVY = ("PIL", "torch", "transformers", "datasets", "sklearn", "great_expectations", "evidently", "prefect", "dvc")
@@ -44,7 +46,7 @@ def test_what_only_reads_scores_loads_no_torch(stage):
 
 
 @pytest.mark.proof
-def test_a_linear_model_is_trained_without_torch(tmp_path):
+def test_a_linear_model_is_trained_scored_and_explained_without_torch(tmp_path):
     rows = {"text": ["free money", "cheap pills", "free pills", "see you", "at noon", "you at noon"] * 3}
     for split in ("train", "validation"):
         write_table(pa.table({**rows, "label": [0, 0, 0, 1, 1, 1] * 3}), tmp_path / f"{split}.parquet")
@@ -53,3 +55,7 @@ def test_a_linear_model_is_trained_without_torch(tmp_path):
     used = loaded_by(f"from pathlib import Path; from tasks.finetune import Params, linear; {train}")
     assert (tmp_path / "model" / "model.safetensors").exists()
     assert "sklearn" in used and not used & {"torch", "transformers"}
+    score = f"predict(['free money'], Path({str(tmp_path / 'model')!r}), Params()).answers"
+    assert not loaded_by(f"from pathlib import Path; from tasks.score import Params; {PREDICT}; {score}")
+    explain = f"LinearExplainer(Path({str(tmp_path / 'model')!r})).explain('free money')"
+    assert not loaded_by(f"from pathlib import Path; import tasks.explain.__main__; {EXPLAINER}; {explain}")

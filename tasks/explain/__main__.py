@@ -19,14 +19,16 @@ from tasks.core.tables import in_order_of, read_table
 from tasks.dataset import layout
 from tasks.dataset.labels import SINGLE, LabelFormat, label_format
 from tasks.explain import EXPLAINED, SUSPECTS, Params
+from tasks.explain.explained import Explained, Unexplained
 from tasks.explain.page import ImageMistake, Mistake, coloured, page
 from tasks.images import read_image, thumbnail
 from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.linear.choices import FAMILY
 from tasks.redaction import excerpt
 from tasks.tables.delimited import write_delimited
 
 if TYPE_CHECKING:
-    from tasks.explain.attribution import Explained, Explainer
+    from tasks.explain.attribution import Explainer
     from tasks.explain.pictures import ExplainedImage
     from tasks.explain.weights import LinearExplainer
 
@@ -72,11 +74,13 @@ def _explained(
 
 def _explainer(section: Params) -> Explainer | LinearExplainer:
     """By the model's weights where it is linear, else by integrated gradients."""
-    from tasks.explain.attribution import Explainer
-    from tasks.explain.weights import LinearExplainer
+    if read_json(paths.CLASSIFIER / "config.json").get("model_type") == FAMILY:
+        from tasks.explain.weights import LinearExplainer
 
-    linear = read_json(paths.CLASSIFIER / "config.json").get("model_type") == "linear"
-    return (LinearExplainer if linear else Explainer)(paths.CLASSIFIER, section)
+        return LinearExplainer(paths.CLASSIFIER)
+    from tasks.explain.attribution import Explainer
+
+    return Explainer(paths.CLASSIFIER, section)
 
 
 def label_errors(splits: pa.Table, section: Params, seed: int, written: LabelFormat = SINGLE) -> list[dict[str, Any]]:
@@ -108,8 +112,6 @@ def explain_all(section: Params, seed: int, cells: LabelFormat = SINGLE) -> dict
     columns = ["id", *inputs(test.column_names), "label", "source_file", "source_row"]
     rows = pa.concat_tables([read_table(layout.SPLITS / f"{name}.parquet", columns) for name in SPLITS])
     found = label_errors(rows, section, seed, cells)
-    from tasks.explain.attribution import Unexplained
-
     try:
         explained = mistakes(test, read_table(layout.window("reference").scored), section, cells)
     except Unexplained as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,61 +11,13 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from tasks.core.errors import UserError
 from tasks.core.rows import Text, texts_of
 from tasks.explain import Params
+from tasks.explain.explained import Contrast, Explained, Pieces, Unexplained, contrast, margin_of
 from tasks.modelling.checkpoints import checkpoint
 
-
-class Unexplained(UserError):
-    """A model whose predictions cannot be explained; all else of it works."""
-
-
-Pieces = list[tuple[str, float]]
 Inputs = dict[str, torch.Tensor]
 """What a model is given beside its tokens: their mask, and of pairs their types; each [1, tokens]."""
-
-
-@dataclass(frozen=True)
-class Explained:
-    """One prediction, token by token."""
-
-    pieces: Pieces
-    """The text in order, cut into its tokens and what is between them, with their attributions; between: 0."""
-    predicted: str
-    other: str | None
-    """The label that ``predicted`` is compared with; None, where a row may have several: that it is not there."""
-    margin: float
-    """Logit of ``predicted`` minus that of ``other``."""
-    masked_margin: float
-    """The same for the text with every token masked."""
-    error: float
-    """How far the attributions sum from ``margin - masked_margin``, as a share of it."""
-    steps: int
-    complete: bool
-    """Whether the error is within the tolerance."""
-    unread: str
-    """The end of the text that was truncated; of a pair of both."""
-    second: Pieces | None = None
-    """The same of the second text of a pair."""
-
-
-Contrast = tuple[int, int | None]
-"""The numbers of the label that is explained and of the one that it is compared with."""
-
-
-def contrast(logits: torch.Tensor, model: Any, labels: list[str], label: str | None, other: str | None) -> Contrast:
-    """Of a text's logits [labels]: the answer, or ``label`` where a row may have several, against ``other``."""
-    likeliest = int(logits.argmax())
-    if model.config.problem_type == "multi_label_classification":
-        return labels.index(label) if label in labels else likeliest, None
-    return likeliest, labels.index(other) if other in labels else int(logits.topk(2).indices[1])
-
-
-def margin_of(logits: torch.Tensor, of: Contrast) -> torch.Tensor:
-    """Of logits [..., labels]: the label's, less the other's if there is one."""
-    label, other = of
-    return logits[..., label] if other is None else logits[..., label] - logits[..., other]
 
 
 def path_integral(
@@ -115,7 +66,8 @@ class Explainer:
 
     def _margin(self, ids: torch.Tensor, beside: Inputs, labels: Contrast) -> torch.Tensor:
         beside = {name: values.expand(len(ids), -1) for name, values in beside.items()}
-        return margin_of(self.model(input_ids=ids, **beside).logits, labels)
+        margin: torch.Tensor = margin_of(self.model(input_ids=ids, **beside).logits, labels)
+        return margin
 
     def explain(self, text: Text, other: str | None = None, label: str | None = None) -> Explained:
         """The prediction for a text, compared with another label: by default, and for one that the model does not know,
@@ -132,7 +84,7 @@ class Explainer:
         masked = torch.where(special, ids, self.mask_token())
         with torch.inference_mode():
             logits = self.model(input_ids=ids, **beside).logits[0]
-            labels = contrast(logits, self.model, self.labels, label, other)
+            labels = contrast(logits.numpy(), self.model.config.to_dict(), self.labels, label, other)
             margin = float(margin_of(logits, labels))
             masked_margin = float(self._margin(masked, beside, labels)[0])
         values, steps, error = self._attributed(ids, masked, beside, labels, margin - masked_margin)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.explain.attribution import Explained
+from tasks.explain.explained import Explained
 from tasks.html.templates import environment
 from tasks.redaction import redact, redactions
 

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from tasks.explain import Params
-from tasks.explain.attribution import Contrast, contrast, margin_of, path_integral, until_complete
+from tasks.explain.attribution import path_integral, until_complete
+from tasks.explain.explained import Contrast, contrast, margin_of
 from tasks.images import decoded
 from tasks.modelling.checkpoints import checkpoint
 
@@ -65,7 +66,7 @@ class ImageExplainer:
         blank = whole.mean(dim=(2, 3), keepdim=True).expand_as(whole)
         with torch.inference_mode():
             logits = self.model(pixel_values=torch.cat([whole, blank])).logits
-        of = contrast(logits[0], self.model, self.labels, None, other)
+        of = contrast(logits[0].numpy(), self.model.config.to_dict(), self.labels, None, other)
         margin, masked = margin_of(logits, of).double().tolist()
 
         def attributed(steps: int) -> torch.Tensor:

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import torch
+import numpy as np
 
+from tasks.core.files import read_json
 from tasks.core.rows import Text, texts_of
-from tasks.explain import Params
-from tasks.explain.attribution import Explained, Pieces, contrast, margin_of
+from tasks.explain.explained import Explained, Pieces, contrast, margin_of
 from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.linear.ngrams import Reader
+from tasks.modelling.linear.scorer import Scorer
 
 
 class LinearExplainer:
     """A linear classifier whose predictions are explained."""
 
-    def __init__(self, folder: Path, section: Params) -> None:
-        torch.set_num_threads(section.threads)
-        self.tokenizer: Any
-        self.model: Any
-        self.tokenizer, self.model = checkpoint.load_trained(folder)
-        self.labels = checkpoint.labels_of(folder)
+    def __init__(self, folder: Path) -> None:
+        self.scorer, self.labels = Scorer.load(folder), checkpoint.labels_of(folder)
+        self.config = read_json(folder / "config.json")
 
-    @torch.inference_mode()
     def explain(self, text: Text, other: str | None = None, label: str | None = None) -> Explained:
         """The prediction for a text, compared with another label: by default, and for one that the model does not
         know, the second most likely. Of a model that gives several, ``label``, by default the likeliest, against its
@@ -31,15 +28,14 @@ class LinearExplainer:
 
         They add up to the margin over that of a text without any known n-gram, which has the biases alone.
         """
-        texts = texts_of(text)
-        encoded = self.tokenizer(*texts, truncation=True, return_tensors="pt")
-        ids, model = encoded["input_ids"], self.model
-        logits, biases = model(**encoded).logits[0], model.classifier.bias
-        answer, beside = of = contrast(logits, model, self.labels, label, other)
-        margin, without = (float(margin_of(values, of)) for values in (logits, biases))
-        direction = margin_of(model.classifier.weight.T, of)
-        added = (model.token_weights(ids, encoded["attention_mask"])[0] * (model.axes(ids[0]) @ direction)).tolist()
-        values = _by_character(text, self.tokenizer.reader, added)
+        texts, scorer = texts_of(text), self.scorer
+        numbers, tfidf = scorer.reader.numbers_of(text), scorer.values([text]).toarray()[0]
+        logits = scorer.answers([text])[0][0]
+        answer, beside = of = contrast(logits, self.config, self.labels, label, other)
+        margin, without = (float(margin_of(values, of)) for values in (logits, scorer.biases))
+        each = tfidf[numbers] / np.bincount(numbers, minlength=len(tfidf))[numbers]
+        added = (each * (scorer.axes[numbers] @ margin_of(scorer.last.T, of))).tolist()
+        values = _by_character(text, scorer.reader, added)
         error = abs(sum(map(sum, values)) - (margin - without)) / max(abs(margin - without), 1e-9)
         pieces, *second = map(_pieces, texts, values)
         return Explained(
@@ -56,11 +52,10 @@ class LinearExplainer:
         )
 
 
-def _by_character(text: Text, reader: Any, added: list[float]) -> list[list[float]]:
+def _by_character(text: Text, reader: Reader, added: list[float]) -> list[list[float]]:
     """What each character that is read of each text adds; ``added``: what each n-gram does, in the reader's order."""
     values = [[0.0] * min(len(its), reader.limit) for its in texts_of(text)]
-    places = zip(reader.places_of(text), added, strict=False)  # one padding, where there is no n-gram
-    for (side, _, spans), value in places:
+    for (side, _, spans), value in zip(reader.places_of(text), added, strict=True):
         for begin, end in spans:
             for i in range(begin, end):
                 values[side][i] += value / len(spans) / (end - begin)

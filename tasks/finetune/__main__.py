@@ -5,12 +5,13 @@ from __future__ import annotations
 from tasks.core import params
 from tasks.core.cli import run
 from tasks.finetune import Params, linear
+from tasks.modelling.linear.choices import FAMILY
 
 
 def main() -> None:
     """Run the stage on the repository's paths."""
     section, general = params.load(Params, "finetune"), params.general()
-    if general.model.family == linear.FAMILY:
+    if general.model.family == FAMILY:
         linear.run(section, general)
     elif section.processes > 1:
         from tasks.finetune import launch

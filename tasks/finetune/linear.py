@@ -21,7 +21,6 @@ from tasks.modelling.targets.registry import TARGETS
 from tasks.modelling.targets.single_label import SINGLE_LABEL
 from tasks.modelling.targets.target import Target
 
-FAMILY = "linear"
 READ = {"class_weights", "decision"}
 REFUSED = {"activation", "augmentation", "dropout", "label_smoothing", "layers", "lora", "loss", "warm_start"}
 """What would be another model or another aim; how gradients go about it is left aside."""

@@ -14,6 +14,7 @@ from tasks.core.errors import UserError
 from tasks.core.task import Task
 from tasks.modelling.checkpoints import checkpoint
 from tasks.modelling.decision import Floats
+from tasks.modelling.linear.choices import FAMILY
 from tasks.score import Params, Precision
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def refuse_unfit(precision: Precision, model_type: str | None, task: Task) -> No
     """UserError for bf16 of a model that has no such pass, or whose answers are not compared with fp32's."""
     if precision == "bf16" and task != "single_label":
         raise UserError(f"score.precision: bf16 is not for task: {task}: set it to fp32")
-    if precision == "bf16" and model_type == "linear":
+    if precision == "bf16" and model_type == FAMILY:
         raise UserError("score.precision: bf16 is not for model.family: linear: set it to fp32")
 
 

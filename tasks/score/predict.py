@@ -19,6 +19,8 @@ from tasks.core.rows import Modality, Text
 from tasks.dataset.schema import scored
 from tasks.modelling import decision, pixels
 from tasks.modelling.checkpoints import checkpoint, head
+from tasks.modelling.linear.choices import FAMILY
+from tasks.modelling.linear.scorer import Scorer
 from tasks.modelling.targets import registry
 from tasks.modelling.targets.single_label import SINGLE_LABEL
 from tasks.modelling.targets.target import Decision, Target
@@ -144,6 +146,10 @@ def predict(rows: Sequence[Text] | Sequence[bytes], model_folder: Path, section:
         return Predicted(labels, np.empty((0, len(labels))), np.empty((0, width), np.float32), 0, None, target)
     _refuse_other_rows(rows, model_folder)
     thresholds = decision.thresholds_in(config)
+    if config.get("model_type") == FAMILY:
+        texts = [row for row in rows if not isinstance(row, bytes)]  # all: it has no image processor
+        logits, embeddings = Scorer.load(model_folder).answers(texts)
+        return Predicted(labels, target.probabilities(logits), embeddings, 0, thresholds, target)
     import torch
 
     torch.set_num_threads(section.threads)

@@ -18,7 +18,7 @@ from tasks.drift import Params as DriftParams
 from tasks.drift.page import write_page
 from tasks.drift.rows import rows_from_table
 from tasks.drift.verdict import drift_verdict
-from tasks.explain.attribution import Explained
+from tasks.explain.explained import Explained
 from tasks.explain.page import Mistake
 from tasks.explain.page import page as explained_page
 from tasks.report import Params as ReportParams

@@ -21,7 +21,8 @@ import numpy as np
 from tasks.core.errors import UserError
 from tasks.core.params import Model
 from tasks.explain import Params as ExplainParams
-from tasks.explain.attribution import Explainer, Unexplained
+from tasks.explain.attribution import Explainer
+from tasks.explain.explained import Unexplained
 from tasks.finetune import Params
 from tasks.finetune.trainer import ClassifierTrainer
 from tasks.finetune.transformer import finetune, write_classifier

@@ -146,7 +146,7 @@ def test_an_explanation_says_which_text_a_token_is_of_and_adds_up(kind, request)
 
     folder = request.getfixturevalue(kind)
     pair = ("the bank and the loan", "soup and bread")
-    found = (LinearExplainer if kind == "linear" else Explainer)(folder, Params()).explain(pair)
+    found = (LinearExplainer(folder) if kind == "linear" else Explainer(folder, Params())).explain(pair)
     assert "".join(piece for piece, _ in found.pieces) == pair[0]
     assert "".join(piece for piece, _ in found.second) == pair[1]
     if kind == "linear":

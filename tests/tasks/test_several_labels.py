@@ -248,14 +248,16 @@ def test_a_label_is_explained_against_its_absence(kind, request):
     from tasks.explain import Params
     from tasks.explain.attribution import Explainer
     from tasks.explain.weights import LinearExplainer
+    from tasks.modelling.checkpoints import checkpoint
 
     folder, _ = request.getfixturevalue(kind)
-    explainer = (LinearExplainer if kind == "linear" else Explainer)(folder, Params())
+    explainer = LinearExplainer(folder) if kind == "linear" else Explainer(folder, Params())
+    tokenizer, model = checkpoint.load_trained(folder)
     text = splits()["test"]["text"][0].as_py()
     for k, label in enumerate(LABELS):
         found = explainer.explain(text, label=label)
         with torch.inference_mode():
-            logits = explainer.model(**explainer.tokenizer(text, return_tensors="pt")).logits[0]
+            logits = model(**tokenizer(text, return_tensors="pt")).logits[0]
         assert (found.predicted, found.other) == (label, None)
         assert found.margin == pytest.approx(float(logits[k]), abs=1e-4)
         added = sum(value for _, value in found.pieces)

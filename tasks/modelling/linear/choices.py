@@ -10,6 +10,7 @@ from pydantic import Field
 
 from tasks.core.params import Section
 
+FAMILY = "linear"  # of params.yaml's model, and model_type in the config of what is fitted
 Features = Literal["words", "words_and_characters"]
 Estimator = Literal["logistic_regression", "svm"]
 FEATURES: tuple[Features, ...] = ("words", "words_and_characters")

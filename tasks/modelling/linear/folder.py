@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import save_file
 
+from tasks.modelling.linear.choices import FAMILY
+from tasks.modelling.linear.ngrams import VOCABULARY
+
 if TYPE_CHECKING:
     from tasks.modelling.linear.fitting import Linear
 
-WEIGHTS, CONFIG, TOKENIZER, VOCABULARY = "model.safetensors", "config.json", "tokenizer_config.json", "vocab.json"
-MODEL_TYPE = "linear"
+WEIGHTS, CONFIG, TOKENIZER = "model.safetensors", "config.json", "tokenizer_config.json"
 PADDING = "[PAD]"  # no term: a word begins with a letter or digit, characters with #, what is a second text's with >
 
 
@@ -61,7 +63,7 @@ def _config(linear: Linear) -> dict[str, Any]:
         **seconds,
         "id2label": {str(i): label for i, label in enumerate(linear.labels)},
         "label2id": {label: i for i, label in enumerate(linear.labels)},
-        "model_type": MODEL_TYPE,
+        "model_type": FAMILY,
         "pad_token_id": len(linear.terms),
         "problem_type": linear.target.problem_type,
         "vocab_size": len(linear.terms) + 1,

@@ -16,6 +16,7 @@ MAX_CHARACTERS = 100_000  # of a text; its end is not read
 WORD = re.compile(r"(?u)\b\w\w+\b")
 PART = re.compile(r"\S+")
 CHARACTERS = "#"  # begins a term of characters
+VOCABULARY = "vocab.json"  # of a model: the number of each term
 SECOND = ">"  # begins a term of the second text
 CACHED_PARTS = 200_000  # what stands between blanks, whose n-grams are remembered
 Span = tuple[int, int]

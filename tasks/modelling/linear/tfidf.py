@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array, diags_array, hstack
 
 from tasks.core.rows import Text
 from tasks.modelling.linear import ngrams
-from tasks.modelling.temperature import Floats
 
+Floats = npt.NDArray[np.float64]
 WORD_NGRAMS = 2
 CHAR_NGRAMS = (3, 4)
 MIN_ROWS = 2  # that a term must occur in

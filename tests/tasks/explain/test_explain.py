@@ -16,7 +16,8 @@ from tasks.core.tables import write_table
 from tasks.dataset import layout
 from tasks.explain import EXPLAINED, SUSPECTS, Params
 from tasks.explain.__main__ import explain_all, explain_text
-from tasks.explain.attribution import Explained, Explainer, word_embeddings
+from tasks.explain.attribution import Explainer, word_embeddings
+from tasks.explain.explained import Explained
 from tasks.explain.page import Mistake, coloured, page, shown
 from tasks.explain.suspects import suspects
 from tasks.modelling.checkpoints import checkpoint

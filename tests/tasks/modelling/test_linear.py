@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 from transformers import pipeline
 
+import tasks.modelling.checkpoints.families.linear  # noqa: F401 — the one import that the stock pipeline needs
 from tasks.core.errors import UserError
 from tasks.core.params import Model
-from tasks.explain import Params as Explain
 from tasks.explain.weights import LinearExplainer
 from tasks.finetune import Params
 from tasks.finetune.linear import train as finetune
-from tasks.modelling.checkpoints import checkpoint
+from tasks.modelling.checkpoints import checkpoint, head
 from tasks.modelling.decision import softmax
 from tasks.modelling.linear import folder, ngrams, tfidf
 from tasks.modelling.linear.choices import Choices
 from tasks.modelling.linear.fitting import Labelled, fit
+from tasks.modelling.linear.scorer import Scorer
 from tasks.score import Params as Score
 from tasks.score.predict import predict
 from tests.support.mails import mails
@@ -127,8 +131,58 @@ def test_embeddings_are_the_axes_and_give_the_logits(both, saved):
     assert 0 < np.abs(found.embeddings[:, 4:]).max() <= 2**0.5 + 1e-6, "of unit axes, of two blocks of norm 1"
 
 
+@pytest.mark.proof
+@pytest.mark.parametrize("features", ["words", "words_and_characters"])
+def test_answers_are_those_that_transformers_gives_with_the_folder(features, tmp_path):
+    """Logits and embeddings; of texts and of pairs."""
+    texts = [*labelled(20, 5).texts, *ODD]
+    pairs = [*zip(texts, reversed(texts), strict=True)]
+    for name, rows in (("texts", texts), ("pairs", pairs)):
+        known = labelled(80, 1)
+        train = Labelled([*zip(known.texts, reversed(known.texts), strict=True)], known.labels)
+        made = fit(train if name == "pairs" else known, train if name == "pairs" else known, ["ham", "spam"],
+                   Choices(features=features), 7, axes=3)  # fmt: skip
+        where = tmp_path / name
+        where.mkdir()
+        folder.write(made, where)
+        logits, embeddings = Scorer.load(where).answers(rows)
+        tokenizer, model = checkpoint.load_trained(where)
+        for row, own, place in zip(rows, logits, embeddings, strict=True):
+            encoded = tokenizer(*([row] if isinstance(row, str) else row), return_tensors="pt")
+            with torch.inference_mode(), head.watching_last_layer(model) as seen:
+                others = model(**encoded).logits[0].numpy()
+            np.testing.assert_allclose(own, others, atol=1e-5)
+            np.testing.assert_allclose(place, seen.given[0].numpy(), atol=1e-5)
+
+
+def test_a_row_is_the_same_whatever_is_beside_it(saved):
+    scorer, texts = Scorer.load(saved), [*labelled(20, 5).texts, *ODD]
+    together = scorer.answers(texts)
+    for i, text in enumerate(texts):
+        for alone, beside in zip(scorer.answers([text]), together, strict=True):
+            np.testing.assert_allclose(alone[0], beside[i], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("damage", ["vocabulary", "shape", "not finite", "no weights"])
+def test_a_folder_whose_files_do_not_belong_together_is_refused(saved, tmp_path, damage):
+    made = Path(shutil.copytree(saved, tmp_path / "model"))
+    weights = load_file(made / folder.WEIGHTS)
+    if damage == "vocabulary":
+        words = json.loads((made / ngrams.VOCABULARY).read_text())
+        words.popitem()
+        (made / ngrams.VOCABULARY).write_text(json.dumps(words))
+    elif damage == "shape":
+        save_file(weights | {"idf": weights["idf"][:-1]}, made / folder.WEIGHTS)
+    elif damage == "not finite":
+        save_file(weights | {"classifier.bias": np.array([np.nan, 0], np.float32)}, made / folder.WEIGHTS)
+    else:
+        (made / folder.WEIGHTS).unlink()
+    with pytest.raises(UserError, match=r"belong together|not finite|has no model\.safetensors"):
+        predict(["free money"], made, Score())
+
+
 def test_attributions_add_up_to_the_margin(both, saved):
-    explainer = LinearExplainer(saved, Explain())
+    explainer = LinearExplainer(saved)
     for text in ["Free money, free MEETING list!", "İ straße money prize win", "nothing known here", ""]:
         found = explainer.explain(text)
         assert "".join(piece for piece, _ in found.pieces) == text
@@ -140,7 +194,7 @@ def test_attributions_add_up_to_the_margin(both, saved):
 def test_an_attribution_is_exactly_weight_times_value(tmp_path):
     words = fitted(features="words", estimator="svm")
     folder.write(words, tmp_path)
-    only = LinearExplainer(tmp_path, Explain()).explain("money")
+    only = LinearExplainer(tmp_path).explain("money")
     values = tfidf.weighted(
         tfidf.counted(["money"], ngrams.Reader({t: i for i, t in enumerate(words.terms)}, 2, None), len(words.terms)),
         words.idf, words.sizes,

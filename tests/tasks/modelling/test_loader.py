@@ -15,6 +15,7 @@ LOADS = {
 }  # fmt: skip
 ELSEWHERE = {
     "tasks/modelling/checkpoints/inspection.py": {"safe_open"},
+    "tasks/modelling/linear/scorer.py": {"load_file"},
     "tasks/modelling/linear/pixels.py": {"load_file"},  # of safetensors, and of weights that it wrote itself
 }
 CODE = sorted(file for folder in ("tasks", "flows") for file in (TOP / folder).rglob("*.py"))
