@@ -10,6 +10,7 @@ tests/LONG.md is written; ``--table`` writes it of what there is, and names the 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -26,11 +27,15 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+import psutil
+
 TOP = Path(__file__).parents[1]
 TABLE = Path(__file__).with_name("LONG.md")
 PIECE_SECONDS = 530
 DRAWS = 3
-OUTCOME = re.compile(r"^(tests/\S+::.*?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b", re.M)
+OUTCOME = re.compile(r"^(tests/\S+::.*?) (?:.*\n(?!tests/))*?(PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b", re.M)
+"""A test's own words may stand between its name and what came of it."""
+TO_END = 60  # seconds for the fixtures to end what they started
 
 
 @dataclass
@@ -76,12 +81,27 @@ def go_on(piece: Piece, seconds: float, log: Path) -> None:
         except subprocess.TimeoutExpired:
             print(f"  stopped after {seconds:.0f} s")
         finally:
-            process.terminate()  # fixtures end what they started
-            process.wait()
+            end(process)
             piece.outcomes |= outcomes(log)
             piece.seconds += time.monotonic() - started
     if piece.failed or not (piece.complete or len(piece.outcomes) > before):
         print(log.read_text(encoding="utf-8")[-6000:])
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt pytest, so that fixtures end what they started, and kill what is left of it."""
+    if process.poll() is not None:
+        return
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(TO_END)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for one in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
 
 
 def outcomes(log: Path) -> dict[str, str]:
