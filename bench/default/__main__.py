@@ -1,17 +1,17 @@
-"""What ships as the default for the sample: ``python -m bench.default [PART ...] [--minutes 8] [--arms ARM ...]``.
+"""What ships as the default: ``python -m bench.default [PART ...] [--minutes 8] [--arms ARM ...]``.
 
 What ``driftline preset transformer`` trains, the mean over the tokens of frozen layers (a stock model:
 ``mean_layer.py``), and what is trained above them at 128 and 256 tokens, each beside the baseline as the stage tunes
 it. In parts:
 
-- ``choose``: the settings of the mean and of what is trained with it, on the splits of seeds 1 and 2 and on August,
-  fitted on what was before it;
+- ``choose``: the settings of the mean and of what is trained with it, on the splits of seeds 1 and 2 and on the
+  reference's last month, fitted on what was before it;
 - ``judge``: the splits of five other seeds, on their test rows and on each month after the reference;
 - ``few-300``, ``few-600``: the same with so many labelled rows of the split, drawn by its seed.
 
 The frozen layers' pass is computed once (``states.py``). Each arm on each split is kept in a file, so that a run that
-was ended goes on. ``DRIFTLINE_CACHE`` names the place; it takes 4 GB. The section of bench/RESULTS.md is written from
-whatever is there.
+was ended goes on. ``SAMPLE=tweets`` in the environment takes another sample (``samples.py``).
+``DRIFTLINE_CACHE`` names the place; it takes 4 GB. The section of bench/RESULTS.md is written from whatever is there.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ import torch
 
 from bench.default import table
 from bench.default.plan import ARMS, BASE, LONGER, MEANS, PARTS, PRESET, Piece, choice, pieces
+from bench.default.samples import SAMPLE
 from bench.default.trained import Trained
 from bench.results import write_section
-
-HEADING = "What ships as the default"
 
 
 def wanted(part: str, named: list[str]) -> Iterator[Piece]:
@@ -66,7 +65,7 @@ def main() -> None:
     if not options.dry:
         section = table.text()
         print(section)
-        write_section(HEADING, section)
+        write_section(SAMPLE.heading, section)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import numpy as np
 from sklearn.metrics import f1_score
 
 from bench.default.arms import Arm, Mean, Tuned
-from bench.default.rows import CHOOSE, FOLDER, JUDGE, by_time, few, labels, months, split_of
+from bench.default.rows import CHOOSE, JUDGE, by_time, few, labels, months, split_of
+from bench.default.samples import FOLDER, SAMPLE
 from bench.default.trained import Trained
 from tasks.core.files import read_json, write_json
 
@@ -73,27 +74,27 @@ class Piece:
         return {"f1": shown, "seconds": fitted.seconds, "chosen": fitted.chosen, "said": said_by_name}
 
     def _chosen_by(self) -> dict[str, Any]:
-        """Macro-F1 on the test rows, and on August fitted on what was before it; no later month is looked at."""
+        """Macro-F1 on the test rows, and on the reference's last month fitted on what was before it."""
         scores = {}
-        for name, split in {"test": split_of(self.seed), "August": by_time(self.seed)}.items():
+        for name, split in {"test": split_of(self.seed), SAMPLE.chosen_by: by_time(self.seed)}.items():
             said = ARMS[self.arm].fit(split, self.seed).predict(split["test"])
             scores[name] = float(f1_score(labels()[split["test"]], said, average="macro"))
         return {"f1": scores}
 
 
 def choice(arms: dict[str, Arm]) -> str | None:
-    """The one with the highest macro-F1, the mean over both seeds, test and August; None if none was tried."""
+    """The one with the highest macro-F1, the mean over both seeds, test and the last month; None if none was tried."""
     scores = {arm: chosen_scores(arm) for arm in arms}
     tried = {arm: np.mean([*score.values()]) for arm, score in scores.items() if score}
     return max(tried, key=lambda arm: float(tried[arm])) if tried else None
 
 
 def chosen_scores(arm: str) -> dict[str, float]:
-    """Its mean macro-F1 over the seeds to choose by, on test and on August; empty if not all are there."""
+    """Its mean macro-F1 over the seeds to choose by, on test and on the last month; empty if not all are there."""
     found = [Piece("choose", arm, seed).load() for seed in CHOOSE]
-    return {name: float(np.mean([one["f1"][name] for one in found if one])) for name in ("test", "August")} if all(
-        found
-    ) else {}  # fmt: skip
+    if not all(found):
+        return {}
+    return {name: float(np.mean([one["f1"][name] for one in found if one])) for name in ("test", SAMPLE.chosen_by)}
 
 
 def pieces(part: str, arms: list[str]) -> Iterator[Piece]:

@@ -1,8 +1,9 @@
-"""The sample's rows as the stages hand them on: validated, split by seed, and the later ones by month."""
+"""The rows of a sample as the stages hand them on: split by seed, and the later ones by month."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 from unittest.mock import patch
 
@@ -10,40 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench.corpora import CACHE
-from tasks import ingest, validate
-from tasks.core import params
-from tasks.core.tables import read_table
-from tasks.dataset.layout import WindowPaths
-from tasks.dataset.windows import WindowRange, load
-from tasks.ingest import windows
-from tasks.ingest.__main__ import read_window
+from bench.default.samples import SAMPLE
 from tasks.split import Params
 from tasks.split import __main__ as stage
 from tasks.split.neighbours import near_duplicates
-from tasks.validate.__main__ import validate as validated
 
-FOLDER = CACHE / "default"
 CHOOSE, JUDGE = (1, 2), (7, 3, 4, 5, 6)  # seeds of the splits
-UNTIL = datetime(2003, 1, 1, tzinfo=UTC)
-LAST_MONTH = datetime(2002, 8, 1, tzinfo=UTC)  # of the reference: what settings are chosen by, as the month after
-MONTHS = {9: "September", 10: "October", 11: "November", 12: "December"}
-LABELS = ["ham", "spam"]
-
-
-@lru_cache(1)
-def rows() -> pa.Table:
-    """All rows that `validate` passes, of the reference and then of all later months as one window."""
-    folders = [FOLDER / "rows" / name for name in ("reference", "current")]
-    if not all(WindowPaths(folder).validated.exists() for folder in folders):
-        found, section = load(), params.load(validate.Params, "validate")
-        later = WindowRange.model_validate({"from": found.current.from_, "until": UNTIL})
-        found = found.model_copy(update={"current": later})
-        for name, folder in zip(("reference", "current"), folders, strict=True):
-            raw, _ = read_window(windows.plan(name, found, params.load(ingest.Params, "ingest")))
-            validated(raw, section, name, WindowPaths(folder))
-    parts = [read_table(WindowPaths(folder).validated) for folder in folders]
-    return pa.concat_tables(parts, promote_options="default").combine_chunks()
+LABELS, MONTHS = SAMPLE.labels, SAMPLE.months
+rows: Callable[[], pa.Table] = lru_cache(1)(SAMPLE.rows)
 
 
 @lru_cache(1)
@@ -61,7 +36,7 @@ def _numbers(table: pa.Table) -> np.ndarray:
 
 
 def _reference() -> pa.Table:
-    return rows().filter(pa.array(~_since(load().reference.until)))
+    return rows().filter(pa.array(~_since(SAMPLE.until)))
 
 
 @lru_cache(1)
@@ -81,16 +56,16 @@ def split_of(seed: int) -> dict[str, np.ndarray]:
 def months() -> dict[str, np.ndarray]:
     """Row numbers of each month after the reference."""
     month = pc.month(rows()["timestamp"]).to_numpy()
-    later = _since(load().reference.until)
+    later = _since(SAMPLE.until)
     return {name: np.flatnonzero(later & (month == number)) for number, name in MONTHS.items()}
 
 
 def by_time(seed: int) -> dict[str, np.ndarray]:
-    """A split as if it were the first of August: train and validation are what lies before, test is that month."""
-    late = _since(LAST_MONTH)
+    """A split as if the reference's last month, its test rows, were to come; train and validation lie before it."""
+    late = _since(SAMPLE.last_month)
     found = split_of(seed)
     early = {name: found[name][~late[found[name]]] for name in ("train", "validation")}
-    return early | {"test": np.flatnonzero(late & ~_since(load().reference.until))}
+    return early | {"test": np.flatnonzero(late & ~_since(SAMPLE.until))}
 
 
 def few(seed: int, count: int) -> dict[str, np.ndarray]:

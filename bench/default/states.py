@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.default.rows import FOLDER, labels, rows
+from bench.default.rows import labels, rows
+from bench.default.samples import FOLDER
 from tasks.core.files import read_json, write_json
 from tasks.core.params import Model
 from tasks.finetune.batching import Rows, model_inputs, passes

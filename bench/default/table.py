@@ -12,10 +12,11 @@ import numpy as np
 
 from bench.default.plan import ARMS, BASE, FEW, LONGER, MEANS, Piece, chosen_scores
 from bench.default.pooled import Difference, Judged, pooled
-from bench.default.rows import JUDGE, MONTHS, few, labels, months, split_of
+from bench.default.rows import JUDGE, LABELS, MONTHS, few, labels, months, split_of
+from bench.default.samples import NAME, SAMPLE
 from tasks.finetune import record
 
-PLACES = ("test", "September", "October", "November", "December", "all months")
+PLACES = ("test", *MONTHS.values(), "all months")
 
 
 def text() -> str:
@@ -49,16 +50,17 @@ def _how() -> Iterator[str]:
     every = [one for part in ("judge", *_few_parts()) for arm in ARMS for one in found(part, arm).values()]
     dates = sorted({one["date"] for one in every})
     counts = ", ".join(
-        f"{name} {len(rows):,} ({int(labels()[rows].sum())} spam)" for name, rows in months().items()
+        f"{name} {len(rows):,} ({int(labels()[rows].sum())} {LABELS[1]})" for name, rows in months().items()
     )  # fmt: skip
     yield (
-        f"`python -m bench.default`, {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}, {platform.machine()}, "
+        f"`{'' if NAME == 'mails' else f'SAMPLE={NAME} '}python -m bench.default`, "
+        f"{' to '.join(dict.fromkeys([dates[0], dates[-1]]))}, {platform.machine()}, "
         f"{record.host()['cpu']}, one thread of two shared cores, no GPU; {packages}. Load average at most "
         f"{max(one['load'] for one in every):.1f}."
     )
     yield ""
     yield (
-        f"The sample's reference (before September 2002), split by `tasks.split`, seeds {', '.join(map(str, JUDGE))}; "
+        f"{SAMPLE.said}, split by `tasks.split`, seeds {', '.join(map(str, JUDGE))}; "
         f"rows of the months after: {counts}. Macro-F1 is the mean over the splits; the difference is arm minus "
         f"{BASE}, which is fitted and chosen by the stage `baseline` on the same rows. Its 95 % interval is a paired "
         "bootstrap in which a row is drawn once for all splits that judge it. *Not worse*: above −.01; *better*: "
@@ -121,12 +123,12 @@ def _chosen() -> Iterator[str]:
     if not any(scores.values()):
         return
     yield (
-        "**Settings** were chosen on the splits of seeds 1 and 2: macro-F1 on their test rows, and on August by "
-        "what was fitted on their train rows before it; the highest mean is what is judged above."
+        "**Settings** were chosen on the splits of seeds 1 and 2: macro-F1 on their test rows, and on "
+        f"{SAMPLE.chosen_by} by what was fitted on their train rows before it; the highest mean is what is judged."
     )
     yield ""
-    yield "| | test | August | mean |"
+    yield f"| | test | {SAMPLE.chosen_by} | mean |"
     yield "|---|---:|---:|---:|"
     for arm, by in scores.items():
         if by:
-            yield f"| {arm} | {by['test']:.3f} | {by['August']:.3f} | {mean(by.values()):.3f} |"
+            yield f"| {arm} | {by['test']:.3f} | {by[SAMPLE.chosen_by]:.3f} | {mean(by.values()):.3f} |"
