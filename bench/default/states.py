@@ -33,6 +33,7 @@ def tokens(length: int) -> Rows:
     file = FOLDER / f"tokens-{length}.npz"
     if not file.exists():
         tokenizer = checkpoint.tokenizer(SOURCE)
+        FOLDER.mkdir(parents=True, exist_ok=True)
         tokenizer.model_max_length = length
         ids, _ = checkpoint.token_ids(tokenizer, rows()["text"].to_pylist())
         starts = np.r_[0, np.cumsum([len(row) for row in ids])].astype(np.int64)
