@@ -30,7 +30,14 @@ LONGER: dict[str, Arm] = {
     "128 tokens, mean layer over 4 trained": Trained(128, 4, 0, AS_PRESET),
     "256 tokens, layer 4 and the mean layer trained": Trained(256, 3, 1, AS_PRESET | {"epochs": 1}),
 }
-ARMS: dict[str, Arm] = {BASE: Tuned(), PRESET: Trained(128, 4, None, AS_PRESET)} | MEANS | LONGER
+IN_BF16 = "the same, trained in bf16"
+ARMS: dict[str, Arm] = {
+    BASE: Tuned(),
+    PRESET: Trained(128, 4, None, AS_PRESET),
+    IN_BF16: Trained(128, 4, None, AS_PRESET | {"precision": "bf16"}),
+    **MEANS,
+    **LONGER,
+}
 FEW = (300, 600)
 PARTS = ("choose", "judge", *(f"few-{count}" for count in FEW))
 

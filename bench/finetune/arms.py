@@ -116,8 +116,8 @@ def defaults(data: Tokenized, seed: int, epochs: int) -> tuple[float, Any]:
     return _by_trainer(data, seed, epochs)
 
 
-def careful(data: Tokenized, seed: int, epochs: int) -> tuple[float, Any]:
-    """(c) Trainer as a careful user sets it."""
+def careful(data: Tokenized, seed: int, epochs: int, bf16: bool = False) -> tuple[float, Any]:
+    """(c) Trainer as a careful user sets it; ``bf16``: on a CPU too."""
     cuda = DEVICE == "cuda"
     return _by_trainer(
         data,
@@ -128,7 +128,7 @@ def careful(data: Tokenized, seed: int, epochs: int) -> tuple[float, Any]:
         warmup_steps=0.1,
         train_sampling_strategy="group_by_length",
         optim="adamw_torch_fused",
-        bf16=cuda,
+        bf16=cuda or bf16,
         tf32=True if cuda else None,
     )
 

@@ -15,7 +15,7 @@ from bench.finetune import arms as trainings
 from bench.speed.rows import FOLDER, LABELS, LONGEST, Sample, classifier, source
 from tasks.finetune.batching import Rows
 from tasks.modelling.checkpoints import checkpoint
-from tasks.score import Params
+from tasks.score import Params, Precision
 from tasks.score import predict as predicting
 from tasks.score.passes import TOKENS, passes
 from tasks.score.predict import Texts, predict
@@ -33,13 +33,14 @@ def _timed(run: Callable[[list[str]], Any], sample: Sample) -> tuple[float, floa
     return process_time() - started, 0.0
 
 
-def ours() -> Arm:
+def ours(precision: Precision = "fp32") -> Arm:
     """``tasks.score.predict``; the weights are read before."""
     loaded = checkpoint.load_trained(classifier())
 
     def run(texts: list[str]) -> None:
         with patch.object(checkpoint, "load_trained", lambda _: loaded):
-            predict(texts, classifier(), Params(threads=torch.get_num_threads(), batch_size=BATCH))
+            section = Params(threads=torch.get_num_threads(), batch_size=BATCH, precision=precision)
+            predict(texts, classifier(), section)
 
     return partial(_timed, run)
 
@@ -111,10 +112,13 @@ def _training(train: Callable[..., tuple[float, Any]], *settings: Any) -> Arm:
     return run
 
 
+BF16 = ", bf16"
+"""Ends the name of an arm that only a processor with the instructions measures, beside its own rate of products."""
 EVERY_LAYER = {"learning_rate": 1e-4, "dropout": 0.0, "probe": False}
 SCORING: dict[str, Callable[[], Arm]] = {
     "ours": ours,
     "ours, batches of 32 and the whole last layer": plain,
+    "ours" + BF16: partial(ours, "bf16"),
     "transformers.pipeline": pipeline,
     "ONNX Runtime": onnx,
     "sentence-transformers, embeddings alone": sentence_transformers,
@@ -123,4 +127,9 @@ TRAINING: dict[str, Callable[[], Arm]] = {
     "ours, every layer": lambda: _training(trainings.driftline, EVERY_LAYER, 1),
     "ours, four of six layers frozen": lambda: _training(trainings.driftline, EVERY_LAYER | {"frozen_layers": 4}, 1),
     "Trainer, grouped by length": lambda: _training(trainings.careful),
+    "ours, every layer" + BF16: lambda: _training(trainings.driftline, EVERY_LAYER | {"precision": "bf16"}, 1),
+    "ours, four of six layers frozen" + BF16: lambda: _training(
+        trainings.driftline, EVERY_LAYER | {"frozen_layers": 4, "precision": "bf16"}, 1
+    ),
+    "Trainer, grouped by length" + BF16: lambda: _training(trainings.careful, True),
 }

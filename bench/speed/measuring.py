@@ -17,6 +17,7 @@ import torch
 
 from bench.speed import arms as arms
 from bench.speed.rows import SIZES, Sample, classifier
+from tasks.core import chip
 from tasks.core.files import write_json
 from tasks.finetune import speed
 from tasks.modelling.checkpoints import checkpoint
@@ -54,9 +55,14 @@ class Measured:
             found.append(one)
         return found
 
-    def rates(self, part: str, number: int) -> list[float]:
-        """What the processes of a round measured of the processor, in FLOP/s."""
-        return [one["rate"] for key, one in self.all.items() if key.startswith(f"{part}/{number}/")]
+    def rates(self, part: str, number: int, arm: str) -> list[float]:
+        """What the processes of a round measured of the processor in the precision of an arm, in FLOP/s."""
+        bf16 = arm.endswith(arms.BF16)
+        return [
+            one["rate"]
+            for key, one in self.all.items()
+            if key.startswith(f"{part}/{number}/") and key.endswith(arms.BF16) == bf16
+        ]
 
 
 def plan(parts: list[str], rounds: int) -> Iterator[Key]:
@@ -64,7 +70,8 @@ def plan(parts: list[str], rounds: int) -> Iterator[Key]:
     for part in parts:
         for number in range(rounds):
             for tokens in SIZES:
-                yield from ((part, number, tokens, arm) for arm in PARTS[part])
+                able = [arm for arm in PARTS[part] if chip.has_bf16() or not arm.endswith(arms.BF16)]
+                yield from ((part, number, tokens, arm) for arm in able)
 
 
 @cache
@@ -84,7 +91,8 @@ def one(key: Key, sample: Sample, threads: int) -> dict[str, Any]:
     arm, matrices = _made(part, name), _matrices()
     if part == "score":  # imports and the first allocations are in no arm's time
         arm(Sample(sample.scored[:2], [], [], 0))
-    rate = speed.matmul_rate(matrices, TOKENS, torch.device("cpu"), torch.float32, PROBE, time.process_time)
+    dtype = torch.bfloat16 if name.endswith(arms.BF16) else torch.float32
+    rate = speed.matmul_rate(matrices, TOKENS, torch.device("cpu"), dtype, PROBE, time.process_time)
     seconds, before = arm(sample)
     counted = sample.tokens if part == "score" else sum(map(len, sample.ids))
     texts = len(sample.scored if part == "score" else sample.trained)

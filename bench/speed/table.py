@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from bench.speed.arms import BF16
 from bench.speed.measuring import PARTS, Measured
 from bench.speed.rows import SIZES
 from tasks.core import chip
@@ -64,21 +65,24 @@ def _version(name: str) -> str:
 def _how(kept: Measured, threads: int) -> Iterator[str]:
     found = list(kept.all.values())
     dates = sorted({one["date"] for one in found})
-    rates = [one["rate"] / 1e9 for one in found]
+    rates = [one["rate"] / 1e9 for key, one in kept.all.items() if not key.endswith(BF16)]
+    in_bf16 = [one["rate"] / 1e9 for key, one in kept.all.items() if key.endswith(BF16)]
+    beside = f" in fp32 and {_spread(in_bf16)} in bf16" if in_bf16 else ""
     yield (
         f"`python -m bench.speed`, {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}, {platform.machine()}, "
-        f"{chip.kind()}, no GPU; {', '.join(map(_version, PACKAGES))}. {threads} thread(s), fp32. MiniLM-L6. The "
+        f"{chip.kind()}, no GPU; {', '.join(map(_version, PACKAGES))}. {threads} thread(s). MiniLM-L6. The "
         f"machine was shared (load average {min(one['load'] for one in found):.0f} to "
         f"{max(one['load'] for one in found):.0f}), so a second is one of the process's CPU; the arms take turns, a "
         "process each, and a run that was ended goes on in the next; medians (range) over the rounds. Tokens are real "
         "ones, padding does not count. "
         f"Before each measurement its process multiplied the model's matrices on {TOKENS:,} tokens, at "
-        f"{_spread(rates)} GFLOP/s; the share is of the median of its round. All products of all six layers count, "
+        f"{_spread(rates)} GFLOP/s{beside}; the share is of the median of its round in the arm's precision. All products "
+        "of all six layers count, "
         "those that an arm leaves out included, and those of the attention do not."
     )
     yield ""
     if not chip.has_bf16():
-        yield "bf16: not measured, this processor has neither AVX512-BF16 nor AMX; there the columns stay empty."
+        yield "bf16: not measured, this processor has neither AVX512-BF16 nor AMX; its arms are left out."
 
 
 def _part(kept: Measured, part: str, why_not: str) -> Iterator[str]:
@@ -87,11 +91,13 @@ def _part(kept: Measured, part: str, why_not: str) -> Iterator[str]:
         return
     yield f"**{WORDS[part]}.** {NOTES[part]}{why_not if part == 'train' else ''}"
     yield ""
-    yield "| tokens | arm | rounds | fp32, tokens per CPU second | over ours | share of the peak | bf16 | s before |"
-    yield "|---:|---|---:|---:|---:|---:|---|---:|"
+    yield "| tokens | arm | rounds | tokens per CPU second | over ours | share of the peak | s before |"
+    yield "|---:|---|---:|---:|---:|---:|---:|"
     for tokens in SIZES:
         base = [_speed(one) for one in kept.rounds(part, tokens, next(iter(PARTS[part])))]
         for arm in PARTS[part]:
+            if arm.endswith(BF16) and not kept.rounds(part, tokens, arm):
+                continue
             yield _row(kept.rounds(part, tokens, arm), arm, base, shares(kept, part, tokens, arm))
 
 
@@ -102,20 +108,20 @@ def _speed(one: dict[str, Any]) -> float:
 def shares(kept: Measured, part: str, tokens: int, arm: str) -> list[float]:
     """Of the peak, round by round, in per cent: the median of what the round's processes measured."""
     return [
-        100 * one["share"] * one["rate"] / statistics.median(kept.rates(part, number))
+        100 * one["share"] * one["rate"] / statistics.median(kept.rates(part, number, arm))
         for number, one in enumerate(kept.rounds(part, tokens, arm))
     ]
 
 
 def _row(found: list[dict[str, Any]], arm: str, base: list[float], share: list[float]) -> str:
     if not found:
-        return f"| | {arm} | 0 | not measured | | | | |"
+        return f"| | {arm} | 0 | not measured | | | |"
     speeds = [_speed(one) for one in found]
     ratios = [mine / other for mine, other in zip(speeds, base, strict=False)]
     length = f"{found[0]['tokens'] / found[0]['texts']:.0f}"
     over = _spread(ratios, 2) if ratios else ""
     before = _spread([one["before"] for one in found], 1) if found[0].get("before") else ""
-    return f"| {length} | {arm} | {len(found)} | {_spread(speeds)} | {over} | {_spread(share)} % | | {before} |"
+    return f"| {length} | {arm} | {len(found)} | {_spread(speeds)} | {over} | {_spread(share)} % | {before} |"
 
 
 def _short(kept: Measured) -> Iterator[str]:
