@@ -76,8 +76,8 @@ def _how(kept: Measured, threads: int) -> Iterator[str]:
         "process each, and a run that was ended goes on in the next; medians (range) over the rounds. Tokens are real "
         "ones, padding does not count. "
         f"Before each measurement its process multiplied the model's matrices on {TOKENS:,} tokens, at "
-        f"{_spread(rates)} GFLOP/s{beside}; the share is of the median of its round in the arm's precision. All products "
-        "of all six layers count, "
+        f"{_spread(rates)} GFLOP/s{beside}; the share is of the median of its round in the arm's precision. All "
+        "products of all six layers count, "
         "those that an arm leaves out included, and those of the attention do not."
     )
     yield ""
