@@ -20,7 +20,6 @@ from tasks.dataset.schema import scored
 from tasks.modelling import decision, pixels
 from tasks.modelling.checkpoints import checkpoint, head
 from tasks.modelling.linear.choices import FAMILY
-from tasks.modelling.linear.scorer import Scorer
 from tasks.modelling.targets import registry
 from tasks.modelling.targets.single_label import SINGLE_LABEL
 from tasks.modelling.targets.target import Decision, Target
@@ -147,6 +146,8 @@ def predict(rows: Sequence[Text] | Sequence[bytes], model_folder: Path, section:
     _refuse_other_rows(rows, model_folder)
     thresholds = decision.thresholds_in(config)
     if config.get("model_type") == FAMILY:
+        from tasks.modelling.linear.scorer import Scorer  # and scipy
+
         texts = [row for row in rows if not isinstance(row, bytes)]  # all: it has no image processor
         logits, embeddings = Scorer.load(model_folder).answers(texts)
         return Predicted(labels, target.probabilities(logits), embeddings, 0, thresholds, target)
