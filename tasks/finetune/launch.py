@@ -86,6 +86,7 @@ def run(section: Params, general: General, nodes: Nodes | None = None) -> None:
                 return
             except ChildFailedError as error:
                 lost = _lost(error)
+                print(flush=True)  # ends the line of a progress bar that was killed with its process
             if attempt < RESTARTS:
                 print(f"finetune: {lost}; starting again from the last checkpoint", flush=True)
     raise TrainingFailed(
