@@ -53,7 +53,9 @@ def writing_table(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table]
                 _give_back()
 
         yield write
-        file.write_table(pa.concat_tables(waiting).combine_chunks())
+        _give_back()
+        last = [rows for rows in waiting if len(rows)] or waiting[:1]  # beside one without rows, all would be copied
+        file.write_table(pa.concat_tables(last).combine_chunks())
 
 
 def scratch() -> BinaryIO:
@@ -85,7 +87,9 @@ def unpacked(path: Path) -> pa.Table:
         _refuse_folder(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             parts = map(pa.Table.from_batches, zip(file.iter_batches(BATCH)))
-            return pa.concat_tables(on_disk(chain([file.schema_arrow.empty_table()], parts)))
+            found = pa.concat_tables(on_disk(chain([file.schema_arrow.empty_table()], parts)))
+    _give_back()
+    return found
 
 
 def batches(rows: pa.Table) -> Iterator[pa.Table]:
@@ -99,6 +103,7 @@ def _give_back() -> None:
     """The memory of what was read of files."""
     for mapped in _mapped:
         mapped.madvise(mmap.MADV_DONTNEED)
+    pa.default_memory_pool().release_unused()
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
