@@ -129,6 +129,7 @@ def careful(data: Tokenized, seed: int, epochs: int, bf16: bool = False) -> tupl
         train_sampling_strategy="group_by_length",
         optim="adamw_torch_fused",
         bf16=cuda or bf16,
+        use_cpu=not cuda,
         tf32=True if cuda else None,
     )
 
