@@ -244,16 +244,19 @@ stages:
 LONG = "seed: 7\nmodel: {name: base}\nfinetune: {epochs: 1000, batch_size: 8, threads: 1, checkpoint_seconds: 0.1}\n"
 
 
-def trains(served, base, tokenized):
-    """Let the repository be one that trains a tiny model for a long time."""
-    shutil.copytree(base, served.repository / "base")
-    shutil.copytree(tokenized, served.repository / "data" / "tokens")
+@pytest.fixture
+def trains(served, tiny_checkpoint, tokens):
+    """The repository is one that trains a tiny model for a long time, and afterwards what it was."""
+    shutil.copytree(tiny_checkpoint, served.repository / "base")
+    shutil.copytree(tokens, served.repository / "data" / "tokens")
     (served.repository / "tasks").symlink_to(TOP / "tasks")
     (served.repository / "dvc.yaml").write_text(TRAINING)
     (served.repository / "params.yaml").write_text(LONG)
     (served.repository / "dvc.lock").unlink(missing_ok=True)
     git(served.repository, "add", "-A")
     git(served.repository, "commit", "-qm", "training")
+    yield
+    git(served.repository, "revert", "--no-edit", "HEAD")
 
 
 def training(served):
@@ -265,8 +268,8 @@ def training(served):
     return None
 
 
-def test_a_cancelled_training_leaves_a_checkpoint_from_which_the_next_run_goes_on(served, tiny_checkpoint, tokens):
-    trains(served, tiny_checkpoint, tokens)
+@pytest.mark.usefixtures("trains")
+def test_a_cancelled_training_leaves_a_checkpoint_from_which_the_next_run_goes_on(served):
     run = served.trigger()
     kept = served.repository.parent / "home"
     served.until(lambda: list(kept.glob("*/checkpoints/*/step-*/complete.json")), 300, "at its first checkpoint")
@@ -293,7 +296,7 @@ def test_a_killed_server_is_started_again_and_runs_go_on(served):
 def is_server(process):
     """Whether a process is the Prefect server of this module's home."""
     is_one = (process.info["cmdline"] or [])[1:3] == ["-m", "flows.machine.prefect_server"]
-    return is_one and process.environ()["PREFECT_HOME"] == os.environ["PREFECT_HOME"]
+    return is_one and process.environ().get("PREFECT_HOME") == os.environ["PREFECT_HOME"]
 
 
 def test_a_second_runner_of_the_repository_is_refused(served):
@@ -312,6 +315,6 @@ def test_the_status_names_what_runs_what_is_due_and_what_came_of_it(served):
     assert done.returncode == 0, done.stderr
     assert said["running"] == "nothing"
     assert said["scheduled"].startswith(("scheduled-training at", "rebuild at"))
-    assert said["record"].endswith("completed")
+    assert said["record"].endswith(("completed", "completed, nothing had changed")), said["record"]
     assert said["champion"] == "none is tagged"
     assert "free" in said["disk"]
