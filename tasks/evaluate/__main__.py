@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from math import nan
 from typing import Any
 
 import numpy as np
@@ -231,8 +230,8 @@ def main() -> None:
             f"labels that train lacks: {len(lacking)}, on {rows} test rows, which count as wrong: label more rows of "
             "them, or set split.stratify: true"
         )
-    for name in ordinal.OF_SUMMARY if written.ordered else ():
-        print(f"{name.replace('_', ' ')} {figures.get(name, nan):.4f}, baseline {figures['baseline'].get(name, nan):.4f}")
+    for name in [name for name in ordinal.OF_SUMMARY if written.ordered and name in figures]:
+        print(f"{name.replace('_', ' ')} {figures[name]:.4f}, baseline {figures['baseline'][name]:.4f}")
     print(f"macro-F1 {figures['macro_f1']:.4f} [{low:.4f}, {high:.4f}], baseline {figures['baseline']['macro_f1']:.4f}")
 
 

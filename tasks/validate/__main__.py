@@ -146,7 +146,7 @@ def main(window: WindowOption) -> None:
     for sentence in figures.get("findings", ()):  # type: ignore[attr-defined]
         print(sentence)
     if window == "reference" and cells.ordered:
-        print(f"labels, the lowest first: {', '.join(cells.in_order(figures['labels']))}")  # type: ignore[call-overload]
+        print(f"labels, the lowest first: {', '.join(cells.in_order(figures['labels']))}")  # type: ignore[arg-type]
     why = ", ".join(f"{reason} {count}" for reason, count in dict(figures["reasons"]).items())  # type: ignore[call-overload]
     print(f"{window}: {figures['validated']} of {figures['rows']} rows pass" + (f"; quarantined: {why}" if why else ""))
 
