@@ -69,7 +69,7 @@ def with_order(section: Params, cells: LabelFormat) -> Params:
             f"params.yaml: validate.labels names {beside[0]!r}, which label_order lacks: add it there in its place, or "
             "take it out of validate.labels"
         )
-    return section if section.labels else section.model_copy(update={"labels": [*cells.order]})
+    return section if section.labels is not None else section.model_copy(update={"labels": [*cells.order]})
 
 
 def merge_labels(

@@ -68,7 +68,7 @@ def test_an_allowed_label_without_a_place_is_refused():
 
     with pytest.raises(UserError, match=r"validate\.labels names 'great', which label_order lacks"):
         with_order(Params(labels=["poor", "great"]), BY_NAME)
-    assert with_order(Params(), BY_NAME).labels == list(NAMES)
+    assert with_order(Params(), BY_NAME).labels == list(NAMES) and with_order(Params(labels=[]), BY_NAME).labels == []
     assert with_order(Params(labels=["poor", "great"]), BY_NUMBER).labels == ["poor", "great"]
 
 
