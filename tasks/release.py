@@ -17,7 +17,7 @@ from tasks.validate import RELEASED
 from tasks.validate.releases import RELEASABLE, Release, add_releases
 
 INSTEAD = {
-    "label_not_allowed": "add the label to validate.labels, or have it corrected in the source",
+    "label_not_allowed": "add the label to validate.labels (or label_order), or have it corrected in the source",
     "duplicate_image": "its first copy passes already",
     "duplicate_text": "its first copy passes already",
     "landed_again": "the row that landed first passes already",

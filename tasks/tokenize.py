@@ -72,8 +72,8 @@ def prepared(source: checkpoint.Checkpoint, section: Params, pair: bool = False)
 
 
 def label_ids(splits: dict[str, pa.Table], cells: LabelFormat = SINGLE) -> dict[str, int]:
-    """The id of each label of train, in alphabetical order."""
-    labels = sorted(cells.count(splits["train"]["label"].to_pylist()))
+    """The id of each label of train, in alphabetical order, or the lowest first where labels have an order."""
+    labels = cells.in_order(cells.count(splits["train"]["label"].to_pylist()))
     if len(labels) < (1 if cells.several else 2):
         found = f"only {labels[0]!r}" if labels else "no label at all"
         raise UserError(f"data/splits/train.parquet has {found} in {len(splits['train'])} rows: a classifier needs two")
@@ -206,9 +206,11 @@ def as_texts(
     return {"tokens": "ngrams", **{name: {"rows": len(table)} for name, table in splits.items()}}
 
 
-def pixelate(splits: dict[str, pa.Table], processor: Any, folder: Path) -> dict[str, object]:
+def pixelate(
+    splits: dict[str, pa.Table], processor: Any, folder: Path, cells: LabelFormat = SINGLE
+) -> dict[str, object]:
     """The same for images, as pixels."""
-    ids, first = label_ids(splits), splits["train"]["image"][:CHECKED].to_pylist()
+    ids, first = label_ids(splits, cells), splits["train"]["image"][:CHECKED].to_pylist()
     splits = learnable(splits, ids)
     processor.save_pretrained(folder / "tokenizer")
     shape = pixels.layout(processor, first)
@@ -259,7 +261,7 @@ def main() -> None:
     if model.family in families.WITHOUT_CHECKPOINT:
         found: dict[str, object] = as_texts(splits, kind, paths.TOKENS, written)
     elif kind == "image":
-        found = pixelate(splits, checkpoint.processor(source), paths.TOKENS)
+        found = pixelate(splits, checkpoint.processor(source), paths.TOKENS, written)
     else:
         made = tokenize(splits, prepared(source, section, TEXT_PAIR in classified), paths.TOKENS, written)
         found = {"max_length": section.max_length, **made}

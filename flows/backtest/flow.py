@@ -93,7 +93,7 @@ def refits(replay: Replay, file: Path) -> Refits:
     """How the history is refitted by this params.yaml: a probe needs a pretrained encoder. UserError: its task
     cannot be replayed."""
     general = params.general(file)
-    if general.task != "single_label":
+    if general.task == "multi_label":
         raise UserError(f"a history of task: {general.task} is not replayed yet: compare its runs instead")
     if replay.refit != "auto":
         return replay.refit

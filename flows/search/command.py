@@ -32,7 +32,7 @@ def search(home: Home, trials: int | None = None) -> Iterator[str]:
     asked, source = space.load(home.origin)
     commit, general = _clean_commit(home), params.general(home.origin / PARAMS)
     seed = general.seed
-    if general.task != "single_label":
+    if general.task == "multi_label":
         raise UserError(f"trials of task: {general.task} are not compared yet: set what you want to try in params.yaml")
     key, wanted = asked.key(commit), trials or asked.trials
     home.make()

@@ -25,6 +25,7 @@ from tasks.core.errors import UserError
 from tasks.core.files import replacing
 from tasks.core.paths import PARAMS
 from tasks.core.rows import as_one, inputs, text_of
+from tasks.dataset.label_order import NUMBER
 from tasks.dataset.windows import WindowRange, Windows
 from tasks.ingest import images, sources, windows
 from tasks.ingest.__main__ import read_window
@@ -44,6 +45,8 @@ MAX_PROPOSED_KEYS = 4
 MAX_WORDS_OF_A_NAME = 5
 """Of a column; a longer one is a text, and the line no header."""
 MAX_LISTED_LABELS = 50
+MIN_SCALE = 3
+"""Labels that are numbers and may have an order; two, such as 0 and 1, are a yes or no."""
 LENGTHS = (32, 64, 128, 256)
 TOKENS_PER_WORD = 1.5
 UNDIVIDED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
@@ -211,6 +214,8 @@ def _of_labels(rows: pa.Table) -> list[str]:
     rare = [label for label, count in counts.items() if count < 3]
     if rare:
         doubts.append(f"{len(rare)} of {len(counts)} labels have fewer than 3 rows, such as {rare[0]!r}")
+    if len(counts) >= MIN_SCALE and all(map(NUMBER.fullmatch, counts)):
+        doubts.append("labels are numbers: if their order counts, set task: ordinal in params.yaml")
     without = rows["label"].null_count
     if counts and without:
         doubts.append(f"{without} of {len(rows)} rows have no label: validate quarantines them")

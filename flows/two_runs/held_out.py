@@ -88,8 +88,8 @@ def paired(one: Run, other: Run) -> Paired:
             f"their test splits share {len(common)} of {len(tests[0])} and {len(tests[1])} rows; "
             f"a comparison needs {MIN_ROWS} that neither was trained on"
         )
-    cells = LabelFormat(one.params.get("task", "single_label"))
-    if other.params.get("task", "single_label") != cells.task:
+    cells, of_other = (_cells_of(run) for run in (one, other))
+    if of_other.several != cells.several:
         raise UserError("one gives a row a label, the other a list of them")
     said = _of_rows(answers, common)
     labels = common["label"].to_pylist()
@@ -107,6 +107,12 @@ def paired(one: Run, other: Run) -> Paired:
         tuple(_cells(labels, *predictions)),
         tuple(_changed(common, labels, said, *predictions)),
     )
+
+
+def _cells_of(run: Run) -> LabelFormat:
+    """How the run writes labels, and their order."""
+    order = map(str, run.params.get("label_order") or ())
+    return LabelFormat(run.params.get("task", "single_label"), tuple(order))
 
 
 def _table(run: Run, path: Any, what: str) -> pa.Table:

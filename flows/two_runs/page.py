@@ -19,7 +19,7 @@ from tasks.report.render import FILTERS, MEASURES, PAGE, POLICY, measure_titles
 from tasks.report.standing import listed
 
 TEMPLATE = "page.html"
-LESS_IS_BETTER = frozenset({"log_loss", "calibration_error"})
+LESS_IS_BETTER = frozenset({"log_loss", "calibration_error", "mean_absolute_error"})
 LISTED = 12
 """Entries of a list before the rest is folded."""
 SIDES = ("A", "B")

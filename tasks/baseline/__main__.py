@@ -38,7 +38,7 @@ def fit_baseline(
         with replacing_folder(paths.BASELINE) as part:
             pixels.write(tensors, config, part)
         return {"modality": "image", "rows": len(train)}
-    labels, target = sorted(cells.count(train["label"].to_pylist())), TARGETS[cells.task]
+    labels, target = cells.in_order(cells.count(train["label"].to_pylist())), TARGETS[cells.task]
     held_out = labelled(validation, labels, cells)
     found = fit(labelled(train, labels, cells), held_out, labels, section, seed, target=target)
     with replacing_folder(paths.BASELINE) as part:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import reprlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from tasks.core.errors import UserError
@@ -62,8 +63,19 @@ def _as_utc(value: object) -> object:
     return value
 
 
+def _label_names(labels: object) -> object:
+    """Whole numbers as labels are written; what YAML reads as another number or as a truth value is refused."""
+    if not isinstance(labels, list):
+        return labels
+    odd = [one for one in labels if isinstance(one, bool | float)]
+    if odd:
+        raise ValueError(f"write {json.dumps(str(odd[0]).lower())} in quotes, as the source writes the label")
+    return [str(one) if isinstance(one, int) else one for one in labels]
+
+
 S = TypeVar("S", bound=Section)
 UtcTime = Annotated[datetime, BeforeValidator(_as_utc)]
+LabelNames = Annotated[list[str], BeforeValidator(_label_names)]
 
 
 class Model(Section):
@@ -90,8 +102,18 @@ class General(Section):
 
     seed: int = 7
     task: Task = "single_label"
-    """single_label: each row has one label. multi_label: any number of them (docs/howto/several-labels.md)."""
+    """single_label: each row has one label. multi_label: any number of them (docs/howto/several-labels.md). ordinal:
+    one, of labels that have an order (docs/howto/ordinal.md)."""
+    label_order: Annotated[LabelNames, Field(min_length=2)] | None = None
+    """With ``task: ordinal``: every label, the lowest first; null: labels are numbers, and these say the order."""
     model: Model = Model()
+
+    @field_validator("label_order")
+    @classmethod
+    def _once(cls, labels: list[str] | None) -> list[str] | None:
+        if labels is not None and len(set(labels)) != len(labels):
+            raise ValueError("a label is named twice")
+        return labels
 
 
 def sections() -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-Task = Literal["single_label", "multi_label"]
+Task = Literal["single_label", "multi_label", "ordinal"]
 
 NOT_TAKEN: Mapping[Task, Mapping[str, object]] = {
-    "single_label": {"ingest.label_separator": None},
+    "single_label": {"ingest.label_separator": None, "label_order": None},
     "multi_label": {
+        "label_order": None,
         "ingest.columns.image": None,
         "windows.reference.columns.image": None,
         "windows.current.columns.image": None,
@@ -21,6 +22,7 @@ NOT_TAKEN: Mapping[Task, Mapping[str, object]] = {
         "score.precision": "fp32",
         "evaluate.measures": [],
     },
+    "ordinal": {"ingest.label_separator": None},
 }
 """By task, each key that it does not take, and the value that asks for nothing."""
 

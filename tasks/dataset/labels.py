@@ -2,7 +2,8 @@
 
 With ``task: single_label`` a cell is the label. With ``task: multi_label`` it is a JSON list of labels, each once and
 in alphabetical order, so that equal sets are equal cells and the column stays one of text; ``[]`` says that a row has
-no label. A null says that nobody labelled the row.
+no label. With ``task: ordinal`` a cell is the label too, and labels have an order. A null says that nobody labelled
+the row.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from tasks.core import params
 from tasks.core.task import Task
+from tasks.dataset.label_order import lowest_first, places
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,26 @@ class LabelFormat:
     """How a task writes labels."""
 
     task: Task
+    order: tuple[str, ...] = ()
+    """``label_order``, the lowest first; empty: there is none, or numbers say it."""
 
     @property
     def several(self) -> bool:
         """Whether a row may have any number of labels."""
         return self.task == "multi_label"
+
+    @property
+    def ordered(self) -> bool:
+        """Whether labels have an order."""
+        return self.task == "ordinal"
+
+    def in_order(self, labels: Iterable[str]) -> list[str]:
+        """In alphabetical order, or the lowest first where labels have one. UserError: it does not say where one is."""
+        return lowest_first(labels, self.order) if self.ordered else sorted(labels)
+
+    def steps(self, labels: Sequence[str]) -> NDArray[np.int64]:
+        """Where each of ``labels``, which are in order, stands on the scale: two that differ by 1 are a step apart."""
+        return places(labels, self.order)
 
     def labels(self, cell: str) -> tuple[str, ...]:
         """The labels of a cell."""
@@ -93,5 +110,6 @@ SINGLE, MULTI = LabelFormat("single_label"), LabelFormat("multi_label")
 
 
 def label_format() -> LabelFormat:
-    """How ``params.yaml``'s task writes labels."""
-    return LabelFormat(params.general().task)
+    """How ``params.yaml``'s task writes labels, and their order."""
+    general = params.general()
+    return LabelFormat(general.task, tuple(general.label_order or ()))

@@ -21,10 +21,10 @@ from tasks.core.rows import Modality, modality
 from tasks.core.tables import columns_of, in_order_of, read_table
 from tasks.dataset import layout
 from tasks.dataset.labels import SINGLE, LabelFormat, label_format
-from tasks.evaluate import BEHAVIOUR_FAILED, SUMMARY, Params, bootstrap, multi_label
+from tasks.evaluate import BEHAVIOUR_FAILED, SUMMARY, Params, bootstrap, multi_label, ordinal
 from tasks.evaluate.behaviour_results import behaviour_results
 from tasks.evaluate.decisions import decision_results
-from tasks.evaluate.own_measures import Measure, OwnMeasures, load_measures
+from tasks.evaluate.own_measures import TAKEN, Further, Measure, OwnMeasures, Together, load_measures
 from tasks.evaluate.probabilities import probability_measures
 from tasks.evaluate.reliability import reliability
 from tasks.evaluate.slices import slices
@@ -55,18 +55,19 @@ def evaluate(
         groups = _groups(test, section.group)
         return multi_label.figures(splits["train"], test, (scored, baseline), trained, groups, section, seed)
     lacking = Counter(label for label in test["label"].to_pylist() if label not in set(trained))
-    labels = [*trained, *sorted(lacking)]
+    labels = cells.in_order([*trained, *lacking]) if cells.ordered else [*trained, *sorted(lacking)]
     models = [_predictions(test, table, labels) for table in (scored, baseline)]
-    own = [OwnMeasures(measures or {}, predictions, labels) for predictions in models]
+    further = [_further(predictions, labels, measures or {}, cells) for predictions in models]
     bins, groups = section.calibration_bins, _groups(test, section.group)
-    drawn = bootstrap.resampled_measures(models, groups, seed, section.resamples, bins, own)
-    figures, of_baseline = (_figures(*each, labels, bins) for each in zip(models, own, strict=True))
+    drawn = bootstrap.resampled_measures(models, groups, seed, section.resamples, bins, further)
+    figures, of_baseline = (_figures(*each, labels, bins) for each in zip(models, further, strict=True))
     wrong, wrong_baseline = (predictions.predicted != predictions.truth for predictions in models)
-    shared = [name for name in figures if name != "classes"]
+    shared = [name for name in figures if name != "classes" and name in of_baseline]
     differences = {name: figures[name] - of_baseline[name] for name in shared}
     intervals = {name: bootstrap.percentile_interval(drawn[0][name] - drawn[1][name]) for name in shared}
     return {
         "rows": len(test),
+        **({"task": cells.task} if cells.ordered else {}),
         **{name: figures[name] for name in shared},
         "baseline": of_baseline,
         "difference": differences["macro_f1"],
@@ -139,14 +140,20 @@ def _with_train_rows(classes: dict[str, dict[str, float]], train: list[str]) -> 
     return {label: {**figures, "train_rows": rows[label]} for label, figures in classes.items()}
 
 
-def _figures(predictions: Predictions, own: OwnMeasures, labels: list[str], bins: int) -> dict[str, Any]:
+def _further(predictions: Predictions, labels: list[str], own: Mapping[str, Measure], cells: LabelFormat) -> Further:
+    """The measures that the task has beside the built-in ones, and your own."""
+    of_task = [ordinal.Measures(predictions, cells.steps(labels))] if cells.ordered else []
+    return Together([*of_task, OwnMeasures(own, predictions, labels)])
+
+
+def _figures(predictions: Predictions, further: Further, labels: list[str], bins: int) -> dict[str, Any]:
     """The measures on the rows as they are, and those of each label."""
     truth, predicted = predictions.truth, predictions.predicted
     return {
         "accuracy": float(accuracy_score(truth, predicted)),
         "macro_f1": float(f1_score(truth, predicted, average="macro")),
         **probability_measures(truth, predictions.probability, bins),
-        **own.figures(),
+        **further.figures(),
         "classes": _by_class(predictions, labels),
     }
 
@@ -183,6 +190,7 @@ def summary(figures: Mapping[str, Any]) -> dict[str, float | None]:
     """The numbers by which runs are compared at a glance."""
     low, high = figures["intervals"]["macro_f1"]
     micro = {"micro_f1": figures["micro_f1"]} if "micro_f1" in figures else {}
+    of_order = ordinal.OF_SUMMARY if figures.get("task") == "ordinal" else ()
     return {
         "test_rows": figures["rows"],
         "accuracy": figures["accuracy"],
@@ -193,6 +201,7 @@ def summary(figures: Mapping[str, Any]) -> dict[str, float | None]:
         "baseline_macro_f1": figures["baseline"]["macro_f1"],
         "calibration_error": figures["calibration_error"],
         "log_loss": figures["log_loss"],
+        **{name: figures[name] for name in of_order if name in figures},
     }
 
 
@@ -208,7 +217,7 @@ def main() -> None:
     files, section = layout.window("reference"), params.load(Params, "evaluate")
     scored, baseline = read_table(files.scored), read_table(files.baseline)
     with threadpool_limits(1):  # else the last digits depend on how many cores there are
-        own = load_measures(section.measures)
+        own = load_measures(section.measures, taken=(*TAKEN, *ordinal.OVERALL) if written.ordered else TAKEN)
         figures = evaluate(splits, scored, baseline, section, params.general().seed, own, written)
     write_metrics({**figures, "behaviour": _behaviour(labels_of(scored), kind, written)}, paths.metrics("evaluate"))
     write_metrics(summary(figures), SUMMARY)
@@ -221,6 +230,8 @@ def main() -> None:
             f"labels that train lacks: {len(lacking)}, on {rows} test rows, which count as wrong: label more rows of "
             "them, or set split.stratify: true"
         )
+    for name in [name for name in ordinal.OF_SUMMARY if written.ordered and name in figures]:
+        print(f"{name.replace('_', ' ')} {figures[name]:.4f}, baseline {figures['baseline'][name]:.4f}")
     print(f"macro-F1 {figures['macro_f1']:.4f} [{low:.4f}, {high:.4f}], baseline {figures['baseline']['macro_f1']:.4f}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tasks.evaluate.own_measures import OwnMeasures
+from tasks.evaluate.own_measures import Further
 from tasks.evaluate.weighted import PER_CLASS, Measures, Predictions
 from tasks.statistics.measures import Counts, Floats, interval
 
@@ -29,17 +29,18 @@ def resampled_measures(
     seed: int,
     times: int,
     bins: int,
-    own: Sequence[OwnMeasures] = (),
+    further: Sequence[Further] = (),
 ) -> list[dict[str, Floats]]:
-    """The measures of each model under the same ``times`` resamples of the rows; ``own``: your measures of each."""
-    sources: list[list[Measures | OwnMeasures]] = [
-        [Measures(predictions, bins), *own[i : i + 1]] for i, predictions in enumerate(models)
+    """The measures of each model under the same ``times`` resamples of the rows; ``further``: those of each beside the
+    built-in ones."""
+    sources: list[list[Measures | Further]] = [
+        [Measures(predictions, bins), *further[i : i + 1]] for i, predictions in enumerate(models)
     ]
     drawn = [[_merged(source, weights) for source in sources] for weights in resampled(groups, seed, times)]
     return [{name: np.array([each[i][name] for each in drawn]) for name in drawn[0][i]} for i in range(len(models))]
 
 
-def _merged(sources: Sequence[Measures | OwnMeasures], weights: Counts) -> dict[str, Floats]:
+def _merged(sources: Sequence[Measures | Further], weights: Counts) -> dict[str, Floats]:
     return {
         name: value
         for source in sources

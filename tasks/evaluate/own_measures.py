@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import runpy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +32,7 @@ TAKEN = (
 """The keys of ``metrics/evaluate.json``."""
 
 
-def load_measures(names: Sequence[str], file: Path = MEASURES) -> dict[str, Measure]:
+def load_measures(names: Sequence[str], file: Path = MEASURES, taken: Collection[str] = TAKEN) -> dict[str, Measure]:
     """The functions of these names. UserError where there is no such function, or the name is taken."""
     if not names:
         return {}
@@ -38,11 +40,36 @@ def load_measures(names: Sequence[str], file: Path = MEASURES) -> dict[str, Meas
         raise UserError(f"evaluate.measures: {file} does not exist: define {', '.join(names)} in it")
     found = runpy.run_path(str(file))
     for name in names:
-        if name in TAKEN:
+        if name in taken:
             raise UserError(f"evaluate.measures: metrics/evaluate.json has a key {name!r} already: rename the function")
         if not callable(found.get(name)):
             raise UserError(f"evaluate.measures: {file} defines no function {name!r}")
     return {name: found[name] for name in names}
+
+
+class Further(Protocol):
+    """Measures beside the built-in ones, of one model's predictions."""
+
+    def figures(self) -> dict[str, float]:
+        """On the rows as they are."""
+
+    def weighted(self, weights: Counts) -> dict[str, Floats]:
+        """Under weights of the rows, [rows]; NaN where a measure is undefined."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several of them as one."""
+
+    parts: Sequence[Further]
+
+    def figures(self) -> dict[str, float]:
+        """Of all, in their order."""
+        return {name: value for part in self.parts for name, value in part.figures().items()}
+
+    def weighted(self, weights: Counts) -> dict[str, Floats]:
+        """Likewise."""
+        return {name: value for part in self.parts for name, value in part.weighted(weights).items()}
 
 
 class OwnMeasures:

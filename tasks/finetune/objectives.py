@@ -50,9 +50,11 @@ def _binary(logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | N
     return binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
 
 
+_OF_ONE_LABEL: dict[str, Loss] = {"cross_entropy": _cross_entropy, "mse": _mse, "focal": _focal}
 LOSSES: dict[Task, dict[str, Loss]] = {
-    "single_label": {"cross_entropy": _cross_entropy, "mse": _mse, "focal": _focal},
+    "single_label": _OF_ONE_LABEL,
     "multi_label": {"cross_entropy": _binary},
+    "ordinal": _OF_ONE_LABEL,
 }
 
 

@@ -25,11 +25,12 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 def load(
     start: WarmStart, labels: list[str], section: Params, tokenizer: Path, target: Target = SINGLE_LABEL
 ) -> tuple[PreTrainedModel, bool]:
-    """The earlier classifier, and whether its last layer is used: for the same task, and the same labels in the same
-    order; otherwise the last layer is initialised at random."""
+    """The earlier classifier, and whether its last layer is used: for a task with the same head, and the same labels in
+    the same order; otherwise the last layer is initialised at random."""
     folder = Path(start.folder)
     _refuse_mismatch(folder, start.sha256, tokenizer)
-    same = checkpoint.labels_of(folder) == labels and registry.of_config(read_json(folder / CONFIG)) is target
+    head = registry.of_config(read_json(folder / CONFIG)).problem_type
+    same = checkpoint.labels_of(folder) == labels and head == target.problem_type
     source = checkpoint.resolve(Model(name=str(folder)))
     model = checkpoint.classifier(
         source,

@@ -6,14 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tasks.report.inputs import Record
-from tasks.report.phrases import percent, signed
+from tasks.report.phrases import figure, percent, signed
 
 COLLAPSED = 0.9
 """Share of rows that get one label; from here on, where far fewer have it, the model has collapsed."""
 TOO_OFTEN = 0.15  # by which a collapsed model's label is predicted more often than it is true
-DECIDING = {"accuracy": "accuracy", "roc_auc": "ROC-AUC", "pr_auc": "PR-AUC", "log_loss": "log loss"}
+DECIDING = {
+    "accuracy": "accuracy",
+    "mean_absolute_error": "mean absolute error",
+    "quadratic_kappa": "quadratic kappa",
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "log_loss": "log loss",
+}
 """The measures that are looked at beside macro-F1; the calibration error is too noisy to overrule it."""
-LESS_IS_BETTER = frozenset({"log_loss"})
+LESS_IS_BETTER = frozenset({"log_loss", "mean_absolute_error"})
 
 
 @dataclass(frozen=True)
@@ -111,3 +118,20 @@ def by_others(evaluate: Record) -> str:
     if not against:
         return ""
     return f"By {listed(against)} it is {'worse' if low > 0 else 'better'}: the measures contradict each other."
+
+
+def steps_off(evaluate: Record) -> str:
+    """How far predictions are from the labels, where these have an order; empty where not."""
+    if evaluate.get("task") != "ordinal":
+        return ""
+    defined = "quadratic_kappa" in evaluate
+    kappa = _with_interval(evaluate, "quadratic_kappa") if defined else "not defined on these rows"
+    return (
+        f"Predictions are {_with_interval(evaluate, 'mean_absolute_error')} steps off on average, and at most one step "
+        f"on {percent(evaluate['within_one_step'])} of the rows; quadratic kappa is {kappa}."
+    )
+
+
+def _with_interval(evaluate: Record, name: str) -> str:
+    low, high = evaluate["intervals"][name]
+    return f"{figure(evaluate[name])} ({figure(low)} to {figure(high)})"

@@ -72,10 +72,11 @@ def the_baseline(evaluate: Record) -> Finding:
 
 def _reached(evaluate: Record) -> str:
     own = evaluate["intervals"]["macro_f1"]
-    return (
+    words = (
         f"Macro-F1 is {figure(evaluate['macro_f1'])} on {count(evaluate['rows'])} test rows that the model never saw "
         f"(95 % interval {figure(own[0])} to {figure(own[1])})."
     )
+    return " ".join(filter(None, [words, standing.steps_off(evaluate)]))
 
 
 def _with_sentences(text: str, evaluate: Record) -> str:

@@ -10,14 +10,13 @@ pass gain columns that hold their properties (``tasks.dataset.schema.IMAGE_PROPE
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from tasks.core.params import Section, UtcTime
+from tasks.core.params import LabelNames, Section, UtcTime
 from tasks.images import FORMATS, MAX_PIXELS, Format
 
 RELEASED = Path("data/released.csv")
@@ -29,16 +28,6 @@ Script = Literal[
     "Hebrew", "Hiragana", "Katakana", "Latin", "Tamil", "Telugu", "Thai",
 ]  # fmt: skip
 Privacy = Literal["off", "redact", "quarantine"]
-
-
-def _names(labels: object) -> object:
-    """Whole numbers as labels are written; what YAML reads as another number or as a truth value is refused."""
-    if not isinstance(labels, list):
-        return labels
-    odd = [one for one in labels if isinstance(one, bool | float)]
-    if odd:
-        raise ValueError(f"write {json.dumps(str(odd[0]).lower())} in quotes, as the source writes the label")
-    return [str(one) if isinstance(one, int) else one for one in labels]
 
 
 class Images(Section):
@@ -66,7 +55,7 @@ class Params(Section):
 
     RENAMED_VALUES: ClassVar[Mapping[str, Mapping[str, str]]] = {"privacy": {"mask": "redact"}}
 
-    labels: Annotated[list[str], BeforeValidator(_names)] | None = None
+    labels: LabelNames | None = None
     """The labels that are allowed; null: any that is not blank. A whole number is the label that writes it."""
     merge_labels: dict[str, str | None] = Field(default={})
     """Labels that are read as another one, {Spam: spam}, or as none, {"n/a": null}."""

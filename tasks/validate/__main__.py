@@ -43,6 +43,7 @@ def validate(
     table is.
     """
     where.validated.unlink(missing_ok=True)
+    section = labels.with_order(section, cells)
     raw, merged = labels.merge_labels(raw, section.merge_labels, cells)
     look_alikes = labels.find_look_alikes(cells.count_column(raw["label"]), merged)
     kind = modality(raw.column_names)
@@ -77,6 +78,8 @@ def validate(
         raise UserError(
             "\n".join([*broken, *findings, f"Look at {where.data_docs}/index.html and {where.quarantine}."])
         )
+    if window == "reference" and cells.ordered:  # labels of current may come later, and be none of these
+        cells.in_order(cells.count_column(passed["label"]))
     _write(rows, pc.invert(held), where.validated)
     found_texts = {"texts_decoded_twice": len(twice)} if twice else {}
     return figures | look_alikes.figures() | found_texts | ({"findings": findings} if findings else {})
@@ -137,10 +140,13 @@ def main(window: WindowOption) -> None:
     where = layout.window(window)
     private_folder(paths.REPORTS)  # Data Docs show texts
     released = releases.released_reasons(releases.read_releases(RELEASED))
-    figures = validate(unpacked(where.raw), params.load(Params, "validate"), window, where, released, label_format())
+    cells = label_format()
+    figures = validate(unpacked(where.raw), params.load(Params, "validate"), window, where, released, cells)
     write_metrics(figures, paths.metrics("validate", window))
     for sentence in figures.get("findings", ()):  # type: ignore[attr-defined]
         print(sentence)
+    if window == "reference" and cells.ordered:
+        print(f"labels, the lowest first: {', '.join(cells.in_order(figures['labels']))}")  # type: ignore[arg-type]
     why = ", ".join(f"{reason} {count}" for reason, count in dict(figures["reasons"]).items())  # type: ignore[call-overload]
     print(f"{window}: {figures['validated']} of {figures['rows']} rows pass" + (f"; quarantined: {why}" if why else ""))
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.core.errors import UserError
 from tasks.dataset.labels import SINGLE, LabelFormat
+from tasks.validate import Params
 from tasks.validate.label_looks import look
 
 MISSING_WORDS = frozenset({"null", "none", "nan", "nat", "n/a", "#n/a", "na", "nil", "-", "?", "undefined", "<na>"})
@@ -53,6 +55,21 @@ class LabelFindings:
         if self.merged:
             said.append(f"labels merged by validate.merge_labels: {_counted(self.merged)}")
         return said
+
+
+def with_order(section: Params, cells: LabelFormat) -> Params:
+    """The section with the labels of ``label_order`` as those that are allowed, unless it names some of them itself.
+
+    UserError: it names one that has no place in the order.
+    """
+    if not cells.order:
+        return section
+    if beside := sorted({*(section.labels or ())} - {*cells.order}):
+        raise UserError(
+            f"params.yaml: validate.labels names {beside[0]!r}, which label_order lacks: add it there in its place, or "
+            "take it out of validate.labels"
+        )
+    return section if section.labels is not None else section.model_copy(update={"labels": [*cells.order]})
 
 
 def merge_labels(

@@ -35,7 +35,7 @@ SETTLED_BY = {
     "script_not_allowed": "add the script to validate.scripts",
     "character_not_allowed": "take the kind out of validate.forbidden_characters",
     "label_missing": "label them, or leave them out of the source",
-    "label_not_allowed": "add the label to validate.labels, or merge it by validate.merge_labels",
+    "label_not_allowed": "add the label to validate.labels (or label_order), or merge it by validate.merge_labels",
     "time_outside": "change validate.earliest or validate.latest",
     "value_unlike_type": "change the type in validate.columns",
     "value_missing": "take the column out of validate.required",

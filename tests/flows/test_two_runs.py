@@ -41,6 +41,19 @@ def test_on_the_same_rows_the_better_one_is_named_and_the_texts_are_those_it_alo
     assert {one.title: one.better for one in turned}["Log loss"] == "B", "of a loss, less is better"
 
 
+def test_runs_of_labels_with_an_order_are_compared_by_steps_too(tmp_path):
+    one, other = StandIn("good", tmp_path / "a", right=1.0), StandIn("worse", tmp_path / "b", right=0.5)
+    for run in (one, other):
+        run.params |= {"task": "ordinal", "label_order": ["spam", "ham"]}
+    found = held_out.paired(one, other)
+    assert found.figures["confusion"]["labels"] == ["spam", "ham"]
+    better = {one.title: one.better for one in measures(one, other, found)}
+    assert better["Mean absolute error, in steps"] == "A" == better["Quadratic weighted kappa"], "of an error, less"
+    other.params["task"] = "multi_label"
+    with pytest.raises(UserError, match="one gives a row a label, the other a list of them"):
+        held_out.paired(one, other)
+
+
 def test_a_run_beside_itself_is_not_told_apart(tmp_path):
     one = StandIn("same", tmp_path)
     found = held_out.paired(one, one)

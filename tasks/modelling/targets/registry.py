@@ -7,13 +7,14 @@ from typing import Any
 
 from tasks.core.task import Task
 from tasks.modelling.targets.multi_label import MULTI_LABEL
+from tasks.modelling.targets.ordinal import ORDINAL
 from tasks.modelling.targets.single_label import SINGLE_LABEL
 from tasks.modelling.targets.target import Target
 
-TARGETS: Mapping[Task, Target] = {target.task: target for target in (SINGLE_LABEL, MULTI_LABEL)}
+TARGETS: Mapping[Task, Target] = {target.task: target for target in (SINGLE_LABEL, MULTI_LABEL, ORDINAL)}
 
 
-BY_PROBLEM_TYPE = {target.problem_type: target for target in TARGETS.values()}
+BY_PROBLEM_TYPE: Mapping[str, Target] = {target.problem_type: target for target in (SINGLE_LABEL, MULTI_LABEL)}
 
 
 def of_config(config: Mapping[str, Any]) -> Target:

@@ -338,6 +338,14 @@ def test_a_probe_is_the_default_only_where_there_is_an_encoder(tmp_path, asked, 
     assert refits(Replay(refit=asked), tmp_path / "params.yaml") == found
 
 
+def test_labels_with_an_order_are_replayed_and_several_to_a_row_are_not(tmp_path):
+    (tmp_path / "params.yaml").write_text("task: ordinal\n")
+    assert refits(Replay(refit="full"), tmp_path / "params.yaml") == "full"
+    (tmp_path / "params.yaml").write_text("task: multi_label\n")
+    with pytest.raises(UserError, match="a history of task: multi_label is not replayed yet"):
+        refits(Replay(refit="full"), tmp_path / "params.yaml")
+
+
 @pytest.mark.long
 @pytest.mark.slow
 def test_full_refits_are_the_pipelines_own_and_late_labels_stay_hidden(home):

@@ -115,3 +115,11 @@ def test_a_copy_that_an_earlier_call_made_is_taken_and_other_content_is_not_over
 )
 def test_texts_without_spaces_are_as_long_as_their_signs(text, length):
     assert init._length(pa.chunked_array([[text] * 20])) == length
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"), [("1 2 3 4 5", True), ("-1 0 1", True), ("0 1", False), ("1 2 three", False)]
+)
+def test_labels_that_are_numbers_may_have_an_order(labels, said):
+    doubts = init._of_labels(pa.table({"label": labels.split() * 5}))
+    assert any("if their order counts, set task: ordinal" in one for one in doubts) == said

@@ -43,3 +43,19 @@ def test_a_separator_is_for_several_labels(tmp_path):
 def test_defaults_that_are_written_out_are_taken(tmp_path):
     text = "finetune: {loss: cross_entropy, label_smoothing: 0.0, class_weights: false, decision: {}}\n"
     assert general(tmp_path, f"task: multi_label\n{text}evaluate: {{measures: []}}\n").task == "multi_label"
+
+
+@pytest.mark.parametrize("task", ["single_label", "multi_label"])
+def test_an_order_is_for_the_task_that_has_one(task, tmp_path):
+    assert general(tmp_path, f"task: {task}\nlabel_order: null\n").label_order is None
+    with pytest.raises(UserError, match=f"label_order is not for task: {task}"):
+        general(tmp_path, f"task: {task}\nlabel_order: [low, high]\n")
+
+
+def test_what_an_order_may_be(tmp_path):
+    assert general(tmp_path, "task: ordinal\n").label_order is None
+    assert general(tmp_path, "task: ordinal\nlabel_order: [low, high]\n").label_order == ["low", "high"]
+    assert general(tmp_path, "task: ordinal\nlabel_order: [3, 2, 1]\n").label_order == ["3", "2", "1"]
+    for asked, said in (("[low]", "at least 2"), ("[low, high, low]", "named twice"), ("[true, false]", "in quotes")):
+        with pytest.raises(UserError, match=rf"params.yaml: label_order.*{said}"):
+            general(tmp_path, f"task: ordinal\nlabel_order: {asked}\n")

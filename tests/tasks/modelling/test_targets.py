@@ -18,6 +18,7 @@ from tasks.finetune.objectives import LOSSES, loss
 from tasks.modelling.decision import Rule
 from tasks.modelling.linear.fitting import LogisticRegression
 from tasks.modelling.targets.multi_label import MIDDLE, MIN_POSITIVE, MULTI_LABEL, sigmoid, threshold
+from tasks.modelling.targets.ordinal import ORDINAL
 from tasks.modelling.targets.registry import TARGETS, of_config
 from tasks.modelling.targets.single_label import SINGLE_LABEL
 
@@ -35,7 +36,7 @@ def test_every_task_has_a_target_and_a_loss():
     assert set(TARGETS) == set(LOSSES) == set(get_args(Task))
     for task, target in TARGETS.items():
         assert target.task == task
-        assert of_config({"problem_type": target.problem_type}) is target
+        assert of_config({"problem_type": target.problem_type}) is (SINGLE_LABEL if target is ORDINAL else target)
     assert of_config({}) is SINGLE_LABEL  # a model of an earlier release
 
 
@@ -109,3 +110,14 @@ def test_a_linear_model_is_one_classifier_for_each_label_and_a_share_where_there
     assert not weights[1:].any() and biases[1] > 3 and biases[2] < -3 and fitted.tolist() == [0, 1, 2]
     with pytest.raises(UserError, match="on all training rows or on none"):
         MULTI_LABEL.refuse_unlearnable(truth[:, 1:])
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "mse", "focal"])
+def test_a_model_of_ordered_labels_is_trained_and_calibrated_as_one_of_single_labels_is(name):
+    random = np.random.default_rng(0)
+    logits, truth = random.normal(size=(60, 3)), random.integers(3, size=60)
+    given = torch.from_numpy(logits), torch.from_numpy(truth), torch.tensor([1.0, 2.0, 0.5]), Params(loss=name)
+    assert loss(*given, "ordinal") == loss(*given, "single_label")
+    assert ORDINAL.loss(logits, truth) == pytest.approx(log_loss(truth, ORDINAL.probabilities(logits)))
+    assert ORDINAL.calibrate(logits, truth) == SINGLE_LABEL.calibrate(logits, truth)
+    assert ORDINAL.answers(ORDINAL.probabilities(logits), LABELS, None) == [LABELS[i] for i in logits.argmax(axis=1)]

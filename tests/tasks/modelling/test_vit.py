@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -16,6 +17,7 @@ from transformers import AutoModelForImageClassification, ViTConfig, ViTImagePro
 from tasks.core.errors import UserError
 from tasks.core.files import sha256_of
 from tasks.core.params import Model
+from tasks.dataset.labels import LabelFormat
 from tasks.finetune import Augmentation, Params, WarmStart, image_batches
 from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.trainer import ClassifierTrainer
@@ -68,6 +70,14 @@ def tokens(splits, scratch, tmp_path_factory):
     assert figures["train"] == {"rows": 96}
     assert (figures["channels"], figures["height"], figures["width"]) == (3, 12, 12)
     return folder
+
+
+def test_images_are_numbered_by_the_order_of_their_labels(splits, scratch, tmp_path):
+    names = sorted(set(splits["train"]["label"].to_pylist()), reverse=True)
+    pixelate(splits, checkpoint.processor(scratch), tmp_path, LabelFormat("ordinal", tuple(names)))
+    assert json.loads((tmp_path / "labels.json").read_text())["labels"] == names
+    numbers = pq.read_table(tmp_path / "train.parquet")["label"].to_pylist()
+    assert [names[i] for i in numbers] == splits["train"]["label"].to_pylist()
 
 
 @pytest.fixture(scope="module")
