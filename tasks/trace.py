@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
@@ -19,7 +18,7 @@ from tasks.core import params, paths
 from tasks.core.errors import UserError
 from tasks.core.paths import WindowName
 from tasks.core.rows import inputs, modality, text_of
-from tasks.core.tables import read_table
+from tasks.core.tables import batches, unpacked
 from tasks.dataset import layout
 from tasks.images import digest, opened
 from tasks.redaction import excerpt
@@ -110,11 +109,11 @@ def _copies(window: WindowName, quarantined: Record) -> Iterator[Line]:
         return
     names = inputs(quarantined)
     key = _pixels if modality(quarantined) == "image" else normalised
-    rows = read_table(layout.window(window).raw, ["id", *names, "label"])
     content = [key(quarantined[name]) for name in names]
-    for row in rows.filter(pc.is_valid(rows[names[0]])).to_pylist():
-        if row["id"] != quarantined["id"] and [row[name] and key(row[name]) for name in names] == content:
-            yield "says the same", f"{row['id']}, label {row['label']}"
+    for batch in batches(unpacked(layout.window(window).raw, ["id", *names, "label"])):
+        for row in batch.filter(pc.is_valid(batch[names[0]])).to_pylist():
+            if row["id"] != quarantined["id"] and [row[name] and key(row[name]) for name in names] == content:
+                yield "says the same", f"{row['id']}, label {row['label']}"
 
 
 def _pixels(image: bytes) -> str | None:
@@ -142,11 +141,13 @@ def _related(row: Record) -> Iterator[Line]:
     text = text_of(row)
     if section.similarity is None or text is None:
         return
-    rows = read_table(layout.window("reference").validated, ["id", *inputs(row)]).filter(pc.field("id") != row["id"])
-    near = find_similar(text, [text_of(each) or "" for each in rows.to_pylist()], section.similarity)
+    near: list[str] = []
+    for batch in batches(unpacked(layout.window("reference").validated, ["id", *inputs(row)])):
+        others = batch.filter(pc.field("id") != row["id"]).to_pylist()
+        similar = find_similar(text, [text_of(each) or "" for each in others], section.similarity)
+        near += [others[place]["id"] for place in similar]
     more = f" and {len(near) - MAX_SHOWN} more" if len(near) > MAX_SHOWN else ""
-    names = rows["id"].take(pa.array(near[:MAX_SHOWN], pa.int64())).to_pylist()
-    yield "resembles", ", ".join(names) + more if near else "no other row"
+    yield "resembles", ", ".join(near[:MAX_SHOWN]) + more if near else "no other row"
 
 
 def _scored(window: WindowName, key: str) -> Iterator[Line]:

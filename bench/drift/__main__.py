@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from scipy.stats import beta
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -30,6 +31,7 @@ from bench.drift.probe import fit
 from bench.results import write_section
 from tasks.core.files import write_json
 from tasks.drift import Params
+from tasks.drift.descriptors import terms
 from tasks.drift.detectable_effect import min_contaminated_share
 from tasks.drift.permutation import Population
 from tasks.drift.rows import Rows
@@ -272,7 +274,7 @@ def separable(data: str) -> float:
     )
     truth = order >= found.home
     learn = rng.random(len(order)) < 0.5
-    words = found.rows.terms[order]
+    words = terms(found.rows.read_for_words.take(pa.array(order)))
     model = LogisticRegression(C=1.0, max_iter=300).fit(words[learn], truth[learn])
     return float(roc_auc_score(truth[~learn], model.decision_function(words[~learn])))
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from weakref import WeakSet
 
 import pyarrow as pa
@@ -50,10 +50,10 @@ def writing_table(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table]
                 held = pa.concat_tables(waiting)
                 file.write_table(held.slice(0, GROUP).combine_chunks())
                 waiting[:] = [held.slice(GROUP)]
-                _give_back()
+                give_back()
 
         yield write
-        _give_back()
+        give_back()
         last = [rows for rows in waiting if len(rows)] or waiting[:1]  # beside one without rows, all would be copied
         file.write_table(pa.concat_tables(last).combine_chunks())
 
@@ -76,30 +76,42 @@ def on_disk(tables: Iterable[pa.Table]) -> list[pa.Table]:
             return []
         file.flush()
         mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-    _mapped.add(mapped)
+    may_be_given_back(mapped)
     whole = pa.py_buffer(mapped)
     return [pa.ipc.open_stream(whole.slice(start)).read_all() for start in starts]
 
 
-def unpacked(path: Path) -> pa.Table:
+def unpacked(path: Path, columns: list[str] | None = None) -> pa.Table:
     """A table an earlier stage wrote, its values in a file: for one that may not fit into memory."""
     with reading(path, "a table", pa.ArrowException):
         _refuse_folder(path)
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            parts = map(pa.Table.from_batches, zip(file.iter_batches(BATCH)))
-            found = pa.concat_tables(on_disk(chain([file.schema_arrow.empty_table()], parts)))
-    _give_back()
+        found = pa.concat_tables(on_disk(parts_of(path, columns)))
+    give_back()
     return found
 
 
-def batches(rows: pa.Table) -> Iterator[pa.Table]:
-    """The rows in pieces of ``BATCH``, at least one; the memory of what was read of files is given back after each."""
+def parts_of(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """A file of parquet in pieces of ``BATCH`` rows, the first of them empty; it raises what pyarrow does."""
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        parts = map(pa.Table.from_batches, zip(file.iter_batches(BATCH, columns=columns)))
+        for part in chain([file.schema_arrow.empty_table()], parts):
+            yield part if columns is None else part.select(columns)
+
+
+def batches(rows: Any) -> Iterator[Any]:
+    """The rows of a table, a column or an array in pieces of ``BATCH``, at least one; the memory of what was read of
+    files is given back after each."""
     for start in range(0, max(len(rows), 1), BATCH):
-        yield rows.slice(start, BATCH)
-        _give_back()
+        yield rows[start : start + BATCH]
+        give_back()
 
 
-def _give_back() -> None:
+def may_be_given_back(mapped: mmap.mmap) -> None:
+    """Nothing is written to this map of a file, so that its memory can be taken at any time."""
+    _mapped.add(mapped)
+
+
+def give_back() -> None:
     """The memory of what was read of files."""
     for mapped in _mapped:
         mapped.madvise(mmap.MADV_DONTNEED)

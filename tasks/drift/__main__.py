@@ -13,7 +13,7 @@ from tasks.core import paths
 from tasks.core.cli import run
 from tasks.core.files import private_folder, read_json, write_metrics
 from tasks.core.params import general, load
-from tasks.core.tables import read_table, write_table
+from tasks.core.tables import unpacked, write_table
 from tasks.dataset import layout, windows
 from tasks.drift import DRIFT_REPORT, DRIFT_SEGMENTS, DRIFT_SNAPSHOT, Params
 from tasks.drift.beside_baseline import beside_baseline
@@ -42,7 +42,7 @@ def main() -> None:
 
 def _write_segments(found: Sequence[Segments], reference: int) -> None:
     """The segments of each current row by its id; no row where there are no segments."""
-    ids = read_table(layout.window("current").validated, ["id"])
+    ids = unpacked(layout.window("current").validated, ["id"])
     parts = [ids.append_column("segment", pa.array(one.first + one.of_current(reference), pa.int64())) for one in found]
     none = ids.slice(0, 0).append_column("segment", pa.array([], pa.int64()))
     write_table(pa.concat_tables(parts or [none]), DRIFT_SEGMENTS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy as np
 from tasks.drift.estimates import labelled
 from tasks.drift.performance import MIN_LABELLED
 from tasks.drift.rows import Rows
-from tasks.statistics.measures import cells, interval
+from tasks.statistics.measures import RESAMPLES, Counts, Floats, cells, interval
 
 DIGITS = 6
+AT_ONCE = 100  # resamples: with many labels there are nearly as many cells as rows
 
 
 def beside_baseline(current: Rows, baseline: Sequence[str], seed: int) -> dict[str, Any] | None:
@@ -25,14 +27,14 @@ def beside_baseline(current: Rows, baseline: Sequence[str], seed: int) -> dict[s
     beside = [baseline[i] for i in known.tolist()]
     answers = sorted({*truth, *model, *beside})
     counted = cells(answers, truth, model, beside, holds=current.cells.matrix(answers))
-    whole, drawn = counted.counts[None], counted.resampled(seed)
+    measures: dict[str, Callable[[int, Counts], Floats]]
+    measures = {"accuracy": counted.accuracy, "macro_f1": partial(counted.macro_f1, resample=True)}
+    whole, rng = counted.counts[None], np.random.default_rng(seed)
+    parts = (counted.resampled(rng, AT_ONCE) for _ in range(RESAMPLES // AT_ONCE))
+    drawn = np.hstack([[measure(0, part) - measure(1, part) for measure in measures.values()] for part in parts])
     found: dict[str, Any] = {"rows": len(known), "baseline": {}, "difference": {}, "interval": {}}
-    for name, measure, options in (
-        ("accuracy", counted.accuracy, {}),
-        ("macro_f1", counted.macro_f1, {"resample": True}),
-    ):
+    for (name, measure), differences in zip(measures.items(), drawn, strict=True):
         own, its = (round(float(measure(i, whole)[0]), DIGITS) for i in (0, 1))
-        ends = interval(measure(0, drawn, **options) - measure(1, drawn, **options))
         found[name], found["baseline"][name], found["difference"][name] = own, its, round(own - its, DIGITS)
-        found["interval"][name] = [round(end, DIGITS) for end in ends]
+        found["interval"][name] = [round(end, DIGITS) for end in interval(differences)]
     return found

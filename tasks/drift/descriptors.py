@@ -16,7 +16,6 @@ from tasks.redaction import ADDRESS
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import HashingVectorizer
 
-CHUNK = 50_000  # texts in memory at once
 HASHES = 2**18  # words are hashed into this many columns: a collision among the frequent ones is rare
 TERMS_FROM = 2_000  # the first characters of a text, whose words count: the rest is of the same kind
 URL = r"(?i)https?://|www\."
@@ -38,11 +37,6 @@ FOREIGN = BYTE >= 0xC0  # the first byte of a character outside ASCII
 
 def describe(text: pa.Array) -> dict[str, NDArray[np.float64]]:
     """Length and composition of each text [n]; shares are of its characters, letters outside ASCII are "foreign"."""
-    chunks = [_describe(text.slice(start, CHUNK)) for start in range(0, max(len(text), 1), CHUNK)]
-    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
-
-
-def _describe(text: pa.Array) -> dict[str, NDArray[np.float64]]:
     data, offsets = _bytes(text)
     characters = _per_text(~CONTINUES[data], offsets)
     at_least_one = np.maximum(characters, 1)
@@ -73,8 +67,9 @@ def _bytes(text: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 def _per_text(mask: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
     """How often the mask is set in each text [n]."""
-    running = np.concatenate([[0], np.cumsum(mask)])
-    counts: NDArray[np.float64] = (running[offsets[1:]] - running[offsets[:-1]]).astype(np.float64)
+    counts, some = np.zeros(len(offsets) - 1), offsets[:-1] < offsets[1:]
+    if some.any():
+        counts[some] = np.add.reduceat(mask, offsets[:-1][some], dtype=np.int64)
     return counts
 
 
@@ -83,7 +78,7 @@ def terms(text: pa.Array) -> csr_array:
     return csr_array(_hasher().transform(cleaned(text)))
 
 
-def cleaned(text: pa.Array) -> list[str]:
+def cleaned(text: pa.Array | pa.ChunkedArray) -> list[str]:
     """The beginnings of the texts, without mail addresses."""
     start = pc.utf8_slice_codeunits(text, 0, TERMS_FROM)
     # the parts of an address are not words, and name people
@@ -91,7 +86,7 @@ def cleaned(text: pa.Array) -> list[str]:
     return without
 
 
-def word_of(column: int, text: pa.Array) -> str:
+def word_of(column: int, text: pa.ChunkedArray) -> str:
     """The word behind a hash: of those that hash to this column, the one that most of these texts hold."""
     split = _hasher().build_analyzer()
     words = Counter(word for start in cleaned(text) for word in set(split(start)))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2, vq
 
+from tasks.core.tables import batches, give_back
 from tasks.drift.permutation import Floats, Integers
 
 AXES = 32  # that the centres are found in, not whitened, so that the long ones count more
@@ -15,7 +16,7 @@ CENTRES = 64
 ROWS_PER_CENTRE = 10  # fewer centres where rows are few
 AXES_SAMPLE = 10_000  # rows, a seeded sample: the axes hardly change beyond it
 CENTRES_SAMPLE = 4_000  # rows, likewise
-CHUNK = 50_000
+SCATTERED = 256  # rows read before their memory is given back: the system maps 64 KiB around each
 
 
 def principal_axes(reference: NDArray[np.float32], current: NDArray[np.float32], rng: np.random.Generator) -> Floats:
@@ -28,8 +29,12 @@ def principal_axes(reference: NDArray[np.float32], current: NDArray[np.float32],
         fitted = PCA(min(AXES, *sample.shape), svd_solver="covariance_eigh").fit(sample - mean)
     lengths = fitted.explained_variance_
     kept = int((lengths > 1e-9 * max(lengths[0], 1e-300)).sum())
-    chunks = [side[start : start + CHUNK] for side in (reference, current) for start in range(0, len(side), CHUNK)]
-    return np.vstack([fitted.transform(chunk - mean)[:, :kept] for chunk in chunks])
+    scores, start = np.empty((len(reference) + len(current), kept)), 0
+    for side in (reference, current):
+        for batch in batches(side):
+            scores[start : start + len(batch)] = fitted.transform(batch - mean)[:, :kept]
+            start += len(batch)
+    return scores
 
 
 def _sample(
@@ -39,7 +44,16 @@ def _sample(
     count = len(reference) + len(current)
     chosen = np.sort(rng.choice(count, min(count, AXES_SAMPLE), replace=False))
     split = np.searchsorted(chosen, len(reference))
-    return np.concatenate([reference[chosen[:split]], current[chosen[split:] - len(reference)]])
+    return np.concatenate([rows_at(reference, chosen[:split]), rows_at(current, chosen[split:] - len(reference))])
+
+
+def rows_at(values: NDArray[np.float32], places: Integers) -> NDArray[np.float32]:
+    """The rows at these places of an array that may lie on disk."""
+    found = np.empty((len(places), values.shape[1]), values.dtype)
+    for start in range(0, len(places), SCATTERED):
+        found[start : start + SCATTERED] = values[places[start : start + SCATTERED]]
+        give_back()
+    return found
 
 
 def nearest_centres(scores: Floats, rng: np.random.Generator, most: int = CENTRES) -> tuple[Integers, int]:
@@ -51,5 +65,5 @@ def nearest_centres(scores: Floats, rng: np.random.Generator, most: int = CENTRE
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "One of the clusters is empty")  # it then attracts no row: harmless
         centres, _ = kmeans2(sample, count, minit="++", rng=rng)
-    nearest: Integers = vq(scores, centres)[0]
+    nearest = np.concatenate([vq(batch, centres)[0] for batch in batches(scores)])
     return nearest.astype(np.int64), count

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 from statsmodels.stats.proportion import proportion_confint
@@ -43,7 +44,7 @@ def labelled(rows: Rows) -> Bools:
     """Which rows have a prediction and a label [n]."""
     if not {"prediction", "label"} <= set(rows.categories):
         return np.zeros(rows.count, dtype=bool)
-    known: Bools = np.array([label is not None for label in rows.categories["label"]], dtype=bool)
+    known: Bools = pd.notna(rows.categories["label"])
     return known
 
 
@@ -114,11 +115,11 @@ def accuracy_under_label_shift(reference: Rows, current: Rows, seed: int) -> Est
     None where the current rows have a label that the reference does not.
     """
     known, now_known = labelled(reference), labelled(current)
-    names, codes = np.unique(reference.categories["label"][known].astype(str), return_inverse=True)
-    now = current.categories["label"][now_known].astype(str)
-    if not np.isin(now, names).all():
+    codes, names = pd.factorize(reference.categories["label"][known], sort=True)
+    now = pd.Index(names).get_indexer(pd.Index(current.categories["label"][now_known]))
+    if (now < 0).any():
         return None
-    shares = np.bincount(np.searchsorted(names, now), minlength=len(names)) / len(now)
+    shares = np.bincount(now, minlength=len(names)) / len(now)
     was_correct = correct(reference)[known]
     rng = np.random.default_rng([seed, 5])
     recalls: list[Floats] = []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -41,7 +42,7 @@ def what_changed(reference: Rows, current: Rows, count: int) -> tuple[list[Word]
     """The words whose share of texts changed most, and the current texts that are least like the reference."""
     if reference.text is None or current.text is None or count == 0:
         return [], []
-    counted = frequent_words([reference, current])
+    counted = frequent_words([reference.read_for_words, current.read_for_words])
     if counted is None:
         return [], []
     names, held = counted
@@ -52,11 +53,11 @@ def what_changed(reference: Rows, current: Rows, count: int) -> tuple[list[Word]
     return words, _examples(current, names, now, log_odds(before, now), count)
 
 
-def frequent_words(sides: Sequence[Rows]) -> tuple[list[str], csr_array] | None:
+def frequent_words(sides: Sequence[pa.ChunkedArray]) -> tuple[list[str], csr_array] | None:
     """The words in at least MIN_TEXTS texts, and which of them each text holds [rows, words]; None without any."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    texts = [text for side in sides for text in cleaned(side.read_for_words)]
+    texts = [text for side in sides for text in cleaned(side)]
     counter = CountVectorizer(binary=True, token_pattern=WORD)
     try:
         held = csr_array(counter.fit_transform(texts))

@@ -101,7 +101,9 @@ def _concept(reference: Rows, current: Rows, seed: int) -> dict[str, Any]:
     came = labelled(current)
     if came.sum() < MIN_LABELLED or not _can_estimate(reference, current):
         return {"concept": None, "accuracy_if_inputs_changed": None, "accuracy_if_labels_changed": None}
-    with_label = current.take(np.flatnonzero(came))
+    confidence = {"confidence": current.numbers["confidence"]}
+    answered = Rows(current.count, None, confidence, current.categories, groups=current.groups, cells=current.cells)
+    with_label = answered.take(np.flatnonzero(came))
     accuracy = measured_accuracy(with_label).value
     by_inputs, _ = estimated_accuracy(reference, with_label, seed)
     by_labels = accuracy_under_label_shift(reference, with_label, seed)

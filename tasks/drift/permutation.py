@@ -30,12 +30,19 @@ class Indicators:
     """Indicators that have one statistic together: ``values`` [rows, indicators] is one where a row has it.
 
     ``name`` puts one of them into words. Where ``cumulative``, the columns are the bins of one quantity, and an
-    indicator is "at most this bin".
+    indicator is "at most this bin". Where ``alone``, each indicator has a statistic of its own.
     """
 
     values: csr_array
     name: Callable[[int], str]
     cumulative: bool = False
+    alone: bool = False
+
+    @property
+    def widths(self) -> list[int]:
+        """How many indicators each statistic is of."""
+        width = self.values.shape[1]
+        return [1] * width if self.alone else [width]
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.core.tables import batches
 from tasks.drift.rows import Rows
 
 MAX_LABELS = 20  # unseen ones that are listed
 
 
-def quality(reference: Rows, current: Rows, training_texts: pa.Array | None) -> dict[str, Any]:
+def quality(reference: Rows, current: Rows, training_texts: pa.ChunkedArray | None) -> dict[str, Any]:
     """Current rows whose exact text is among the held-out or the training rows, and rows by unseen label.
 
     These are no signals of the verdict: the reference is deduplicated, so the two sides differ in copies without drift.
@@ -25,10 +26,11 @@ def quality(reference: Rows, current: Rows, training_texts: pa.Array | None) -> 
     }
 
 
-def _copies(texts: pa.Array | None, of: pa.Array | None) -> dict[str, float] | None:
+def _copies(texts: pa.ChunkedArray | None, of: pa.ChunkedArray | None) -> dict[str, float] | None:
     if texts is None or of is None or len(texts) == 0:
         return None
-    rows = pc.sum(pc.is_in(texts, value_set=pc.unique(of.cast(texts.type)))).as_py()
+    known = pc.unique(of).cast(texts.type)
+    rows = sum(pc.sum(pc.is_in(batch, value_set=known)).as_py() for batch in batches(texts))
     return {"rows": rows, "share": round(rows / len(texts), 4)}
 
 

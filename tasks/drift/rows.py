@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from tasks.core.errors import UserError
 from tasks.core.rows import BETWEEN, TEXT_PAIR, Modality, as_one, inputs
+from tasks.core.tables import batches, give_back, on_disk
 from tasks.dataset.labels import MULTI, SINGLE, LabelFormat
 from tasks.drift.descriptors import TERMS_FROM, describe, terms
+from tasks.drift.embeddings import rows_at
 
 CATEGORIES = ("prediction", "label")
 MODE = "image_mode"
@@ -32,16 +33,17 @@ HALF = (TERMS_FROM - len(BETWEEN)) // 2
 class Rows:
     """What is known of n rows; what a table does not have is absent.
 
-    ``numbers``: name → float64 [n]. ``categories``: name → str [n], a missing label is None. ``terms``: [n, hashes],
-    one where the text holds the word. ``embeddings``: [n, width]. ``groups``: str [n], None where a row stands
-    alone. ``times``: datetime64[us] [n]. ``slices``: column → float64 with NaN for none, or str [n].
+    ``numbers``: name → float64 [n]. ``categories``: name → str [n], a missing label is None. ``terms``: [n], which
+    words the text holds, as their hashes. ``embeddings``: [n, width]. ``groups``: str [n], None where a row stands
+    alone. ``times``: datetime64[us] [n]. ``slices``: column → float64 with NaN for none, or str [n]. Texts, terms and
+    embeddings may lie on disk: walk them by ``batches``.
     """
 
     count: int
-    text: pa.Array | None = None
+    text: pa.ChunkedArray | None = None
     numbers: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     categories: dict[str, NDArray[np.object_]] = field(default_factory=dict)
-    terms: csr_array | None = None
+    terms: pa.ChunkedArray | None = None
     embeddings: NDArray[np.float32] | None = None
     groups: NDArray[np.object_] | None = None
     times: NDArray[np.datetime64] | None = None
@@ -50,29 +52,34 @@ class Rows:
     """What the rows are; the numbers are properties of it, the confidence aside."""
     cells: LabelFormat = SINGLE
     """How predictions and labels are written. A set of several labels is right as a whole or wrong."""
-    beginnings: pa.Array | None = None
+    beginnings: pa.ChunkedArray | None = None
     """Of pairs, whose ``text`` is both as one: the beginnings of both, whose words count. None: of the text."""
 
     @property
-    def read_for_words(self) -> pa.Array | None:
+    def read_for_words(self) -> pa.ChunkedArray | None:
         """The texts whose words count."""
         return self.text if self.beginnings is None else self.beginnings
 
     def take(self, index: NDArray[np.int64]) -> Rows:
         """The rows at these positions, without reading anything anew."""
+        places = pa.array(index)
+        text, held, beginnings = (
+            None if each is None else each.take(places) for each in (self.text, self.terms, self.beginnings)
+        )
+        give_back()
         return Rows(
             len(index),
-            None if self.text is None else self.text.take(pa.array(index)),
+            text,
             {name: values[index] for name, values in self.numbers.items()},
             {name: values[index] for name, values in self.categories.items()},
-            None if self.terms is None else self.terms[index],
-            None if self.embeddings is None else self.embeddings[index],
+            held,
+            None if self.embeddings is None else rows_at(self.embeddings, index),
             None if self.groups is None else self.groups[index],
             None if self.times is None else self.times[index],
             {name: values[index] for name, values in self.slices.items()},
             self.modality,
             self.cells,
-            None if self.beginnings is None else self.beginnings.take(pa.array(index)),
+            beginnings,
         )
 
 
@@ -99,30 +106,45 @@ def rows_from_table(
         raise UserError(
             f"{place} has no column {missing[0]!r}: drift.slices must name some of {', '.join(sorted(columns))}"
         )
-    texts = {name: _strings(table, name).fill_null("") for name in inputs(columns) if "text" in columns}
-    beginnings = (
-        None if TEXT_PAIR not in texts else as_one([pc.utf8_slice_codeunits(its, 0, HALF) for its in texts.values()])
-    )
-    words = texts.get("text") if beginnings is None else beginnings
+    texts, of_texts = _texts(table.select(inputs(columns))) if "text" in columns else ({}, {})
     of_images = {name: _numbers(table, column, place) for name, column in OF_IMAGES.items() if column in columns}
     return Rows(
         count=table.num_rows,
-        text=as_one([*texts.values()]) if texts else None,
+        **texts,
         numbers={
-            **{_of(name, what): values for name, its in texts.items() for what, values in describe(its).items()},
+            **of_texts,
             **of_images,
             **({"confidence": _confidence(table, place)} if "confidence" in columns else {}),
         },
         categories={name: _category(table, name, place, cells) for name in (*CATEGORIES, MODE) if name in columns},
-        terms=None if words is None else terms(words),
         embeddings=embeddings,
-        groups=None if group is None else _strings(table, group).to_numpy(zero_copy_only=False),
+        groups=None if group is None else each_once(_strings(table, group)),
         times=_times(table) if "timestamp" in columns else None,
         slices={name: _slice(table, name, place) for name in slices},
         modality="image" if of_images else "text",
         cells=cells,
-        beginnings=beginnings,
     )
+
+
+def _texts(table: pa.Table) -> tuple[dict[str, pa.ChunkedArray], dict[str, NDArray[np.float64]]]:
+    """``text``, ``terms`` and, of pairs, ``beginnings`` of each row, on disk; and the numbers that describe texts."""
+    numbers: list[dict[str, NDArray[np.float64]]] = []
+
+    def read(batch: pa.Table) -> pa.Table:
+        texts = {name: _strings(batch, name).fill_null("") for name in batch.column_names}
+        numbers.append(
+            {_of(name, what): values for name, its in texts.items() for what, values in describe(its).items()}
+        )
+        columns = {"text": as_one([*texts.values()])}
+        if TEXT_PAIR in texts:
+            columns["beginnings"] = as_one([pc.utf8_slice_codeunits(its, 0, HALF) for its in texts.values()])
+        held = terms(columns.get("beginnings", columns["text"]))
+        hashes = pa.ListArray.from_arrays(*(pa.array(each, pa.int32()) for each in (held.indptr, held.indices)))
+        return pa.table({**columns, "terms": hashes})
+
+    kept = pa.concat_tables(on_disk(map(read, batches(table))))
+    described = {name: np.concatenate([each[name] for each in numbers]) for name in numbers[0]}
+    return {name: kept[name] for name in kept.column_names}, described
 
 
 def _of(name: str, what: str) -> str:
@@ -135,7 +157,7 @@ def _fits(embeddings: NDArray[np.float32], rows: int, place: str | Path) -> None
         raise UserError(
             f"{place} has {rows} rows, but its embeddings have the shape {embeddings.shape}: score it again"
         )
-    if not np.isfinite(embeddings).all():
+    if not all(np.isfinite(batch).all() for batch in batches(embeddings)):
         raise UserError(f"the embeddings of {place} hold NaN or infinite values: score it again")
 
 
@@ -153,9 +175,15 @@ def _category(table: pa.Table, name: str, place: str | Path, cells: LabelFormat)
     column = _strings(table, name)
     if cells.several and name in CATEGORIES:
         _refuse_no_lists(column, name, place)
-    filled = column if name == "label" else column.fill_null(MISSING)
-    values: NDArray[np.object_] = filled.to_numpy(zero_copy_only=False)
-    return values
+    return each_once(column if name == "label" else column.fill_null(MISSING))
+
+
+def each_once(column: pa.Array | pa.ChunkedArray) -> NDArray[np.object_]:
+    """The texts of a column [n], None where there is none; equal ones are one object in memory."""
+    values = pc.unique(column)
+    texts = np.array([*values.to_pylist(), None], dtype=object)
+    found: NDArray[np.object_] = texts[pc.index_in(column, value_set=values).to_numpy()]
+    return found
 
 
 def _refuse_no_lists(column: pa.Array, name: str, place: str | Path) -> None:
@@ -181,8 +209,7 @@ def _slice(table: pa.Table, name: str, place: str | Path) -> NDArray[Any]:
         return _numbers(table, name, place)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         table = pa.table({name: pc.strftime(table.column(name), format="%Y-%m")})
-    values: NDArray[np.object_] = _strings(table, name).fill_null(MISSING).to_numpy(zero_copy_only=False)
-    return values
+    return each_once(_strings(table, name).fill_null(MISSING))
 
 
 def _confidence(table: pa.Table, place: str | Path) -> NDArray[np.float64]:

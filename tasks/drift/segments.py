@@ -13,6 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -77,8 +79,8 @@ def _clusters(reference: Rows, current: Rows, seed: int) -> Segments | None:
             return Segments(of_row, names, words)
     if not all("prediction" in side.categories for side in (reference, current)):
         return None
-    both = np.concatenate([side.categories["prediction"] for side in (reference, current)]).astype(str)
-    classes, of_row = np.unique(both, return_inverse=True)
+    both = np.concatenate([side.categories["prediction"] for side in (reference, current)])
+    of_row, classes = pd.factorize(both, sort=True)
     words = tuple(_words(current, of_row[reference.count :], len(classes), rng))
     return Segments(of_row, tuple(f"answered {name}" for name in classes), words)
 
@@ -88,13 +90,15 @@ def _sliced(reference: Rows, current: Rows, column: str, first: int) -> Segments
     before, now = reference.slices[column], current.slices[column]
     if before.dtype.kind == now.dtype.kind == "f":
         before, now = np.split(_parts(np.concatenate([before, now]).astype(np.float64)), [reference.count])
-    names, counts = np.unique(now.astype(str), return_counts=True)
-    most = np.sort(names[np.argsort(-counts, kind="stable")[:MOST]])
-    both = np.concatenate([before, now]).astype(str)
-    place = np.minimum(np.searchsorted(most, both), len(most) - 1)
-    of_row = np.where(most[place] == both, place, len(most)).astype(np.int64)
-    called = tuple(f"{column}: {name}" for name in (*most, OTHERS))
-    return Segments(of_row, called, ((),) * len(called), column, first)
+    elif before.dtype != now.dtype:
+        before, now = (values.astype(str).astype(object) for values in (before, now))
+    codes, names = pd.factorize(np.concatenate([before, now]), sort=True)
+    counts = np.bincount(codes[reference.count :], minlength=len(names))
+    most = np.sort(np.argsort(-counts, kind="stable")[: min(MOST, np.count_nonzero(counts))])
+    place = np.full(len(names), len(most))
+    place[most] = np.arange(len(most))
+    called = tuple(f"{column}: {name}" for name in (*names[most], OTHERS))
+    return Segments(place[codes], called, ((),) * len(called), column, first)
 
 
 def _parts(values: Floats) -> NDArray[np.object_]:
@@ -108,13 +112,14 @@ def _parts(values: Floats) -> NDArray[np.object_]:
     else:
         names = [*(f"{cut:,g}" for cut in cuts), NONE]
     place = np.where(np.isnan(values), -1, np.searchsorted(cuts, values, "left"))
-    return np.array([NONE if i < 0 else names[i] for i in place], dtype=object)
+    return np.array([*names, NONE], dtype=object)[place]
 
 
 def _words(current: Rows, of_row: Integers, count: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
     """The words of each segment, most telling first; none where its rows are no texts, or few."""
     chosen = np.sort(rng.choice(current.count, min(current.count, SAMPLE), replace=False))
-    counted = frequent_words([current.take(chosen)]) if current.text is not None else None
+    texts = current.read_for_words
+    counted = None if texts is None else frequent_words([texts.take(pa.array(chosen))])
     for one in range(count):
         inside = of_row[chosen] == one
         yield () if counted is None or not inside.any() or inside.all() else _telling(*counted, inside)

@@ -6,18 +6,21 @@ test exact.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from tasks.core.errors import UserError
+from tasks.core.tables import batches
 from tasks.dataset.labels import LabelFormat
 from tasks.drift import SmallestEffects
-from tasks.drift.descriptors import word_of
+from tasks.drift.descriptors import HASHES, word_of
 from tasks.drift.embeddings import nearest_centres, principal_axes
 from tasks.drift.permutation import Bools, Floats, Indicators, Integers, Population, Signal
 from tasks.drift.rows import MODE, Rows
@@ -57,7 +60,7 @@ def quantity(name: str, values: Floats) -> Indicators:
 
 def category(name: str, values: NDArray[np.object_]) -> Indicators:
     """Whether it is this one, for each of the distinct values [rows]."""
-    names, codes = np.unique(values.astype(str), return_inverse=True)
+    codes, names = pd.factorize(values, sort=True)
     return Indicators(one_hot(codes, len(names)), lambda i: f"{name} = {names[i]}")
 
 
@@ -65,16 +68,19 @@ def answers(name: str, values: NDArray[np.object_], cells: LabelFormat) -> Indic
     """Whether it is this label, or of several whether it is among them, for each of the labels."""
     if not cells.several:
         return category(name, values)
-    labels = sorted(cells.count(values.tolist()))
-    held = cells.holds(values.tolist(), labels)
-    held = np.column_stack([held, ~held.any(axis=1)]).astype(np.float32)
-    return Indicators(csr_array(held), lambda i: f"{name} holds {labels[i]}" if i < len(labels) else f"no {name}")
+    codes, sets = pd.factorize(values)
+    labels = sorted(cells.count(sets.tolist()))
+    held = cells.holds(sets.tolist(), labels)
+    held = np.column_stack([held, ~held.any(axis=1)]).astype(np.uint8)
+    names = [*(f"{name} holds {label}" for label in labels), f"no {name}"]
+    return Indicators(csr_array(held)[codes], names.__getitem__)
 
 
 def one_hot(codes: Integers, width: int) -> csr_array:
     """[rows, width], one at each row's code."""
     rows = len(codes)
-    return csr_array((np.ones(rows, dtype=np.float32), codes, np.arange(rows + 1)), shape=(rows, width))
+    starts = np.arange(rows + 1, dtype=np.int32)
+    return csr_array((np.ones(rows, dtype=np.uint8), codes.astype(np.int32), starts), shape=(rows, width))
 
 
 def _groups(reference: Rows, current: Rows) -> Integers | None:
@@ -85,11 +91,8 @@ def _groups(reference: Rows, current: Rows) -> Integers | None:
 
 def group_codes(groups: NDArray[np.object_]) -> Integers:
     """A number for each row's group [rows]; rows without a group have one each."""
-    grouped = np.array([group is not None for group in groups], dtype=bool)
-    names, codes = np.unique(groups[grouped].astype(str), return_inverse=True)
-    numbers = len(names) + np.arange(len(groups))
-    numbers[grouped] = codes
-    return numbers
+    codes, names = pd.factorize(groups, sort=True)
+    return np.where(codes < 0, len(names) + np.arange(len(groups)), codes)
 
 
 def _input_signals(reference: Rows, current: Rows, smallest: SmallestEffects) -> list[Signal]:
@@ -105,30 +108,36 @@ def _input_signals(reference: Rows, current: Rows, smallest: SmallestEffects) ->
         signals.append(Signal("image: mode", (category("mode", modes),), effect))
     if reference.terms is None or current.terms is None:
         return signals
-    words = frequent_words(reference, current)
+    words = frequent_words((reference.terms, current.terms), (reference.read_for_words, current.read_for_words))
     return [*signals, Signal("vocabulary", (words,), smallest.vocabulary)] if words.values.shape[1] else signals
 
 
-def frequent_words(reference: Rows, current: Rows) -> Indicators:
-    """Whether the text holds a word, for the words that most of the pooled texts hold."""
-    both = vstack([reference.terms, current.terms], format="csc")
-    held = np.diff(both.indptr)
+def frequent_words(terms: Sequence[pa.ChunkedArray], texts: Sequence[pa.ChunkedArray]) -> Indicators:
+    """Whether the text holds a word, for the words that most of the pooled texts hold; both sides' terms and texts."""
+    both, pooled = (pa.chunked_array([part for side in sides for part in side.chunks]) for sides in (terms, texts))
+    held = np.zeros(HASHES, dtype=np.int64)
+    for batch in batches(both):
+        held += np.bincount(pc.list_flatten(batch), minlength=HASHES)
     columns = np.sort(np.argsort(-held, kind="stable")[:MAX_WORDS])
     columns = columns[held[columns] > 0]
+    values = vstack([_holds(batch, columns) for batch in batches(both)], format="csr")
 
     def name(i: int) -> str:
-        begin, end = both.indptr[columns[i]], both.indptr[columns[i] + 1]
-        text = _texts_of(reference, current, both.indices[begin : min(end, begin + TEXTS_PER_WORD)])
-        return f"the word “{word_of(int(columns[i]), text)}”"
+        some = values[:, [i]].nonzero()[0][:TEXTS_PER_WORD]
+        return f"the word “{word_of(int(columns[i]), pooled.take(pa.array(some)))}”"
 
-    return Indicators(csr_array(both[:, columns]), name)
+    return Indicators(values, name)
 
 
-def _texts_of(reference: Rows, current: Rows, rows: Integers) -> pa.Array:
-    """The texts of some of the pooled rows."""
-    sides = (reference, rows[rows < reference.count]), (current, rows[rows >= reference.count] - reference.count)
-    texts = [(side.read_for_words, chosen) for side, chosen in sides]
-    return pa.concat_arrays([text.take(pa.array(chosen)) for text, chosen in texts if text is not None])
+def _holds(terms: pa.ChunkedArray, columns: Integers) -> csr_array:
+    """[rows, columns], one where the row has that term."""
+    place = np.full(HASHES, -1)
+    place[columns] = np.arange(len(columns))
+    row = np.repeat(np.arange(len(terms)), pc.list_value_length(terms))
+    found = place[pc.list_flatten(terms)]
+    known = found >= 0
+    ones = np.ones(known.sum(), dtype=np.uint8)
+    return csr_array((ones, (row[known], found[known])), shape=(len(terms), len(columns)))
 
 
 def _embedding_signals(
@@ -144,11 +153,10 @@ def _embedding_signals(
         return []
     along = tuple(quantity(f"axis {i + 1}", scores[:, i]) for i in range(min(scores.shape[1], AXES)))
     nearest, centres = nearest_centres(scores, rng)
-    near = one_hot(nearest, centres)
-    each = tuple(Indicators(near[:, [i]], [f"nearest to centre {i + 1}"].__getitem__) for i in range(centres))
+    near = Indicators(one_hot(nearest, centres), lambda i: f"nearest to centre {i + 1}", alone=True)
     return [
         Signal("embeddings: axes", along, smallest.embeddings),
-        Signal("embeddings: centres", each, smallest.embeddings),
+        Signal("embeddings: centres", (near,), smallest.embeddings),
     ]
 
 
@@ -168,7 +176,7 @@ def _label_signals(reference: Rows, current: Rows, smallest: SmallestEffects) ->
     if "label" not in reference.categories or "label" not in current.categories:
         return (), np.zeros(0, dtype=bool)
     values = _both(reference.categories, current.categories, "label")
-    labelled: Bools = np.array([value is not None for value in values])
+    labelled: Bools = pd.notna(values)
     if not (labelled[: reference.count].any() and labelled[reference.count :].any()):
         return (), labelled
     labels = Signal("labels", (answers("label", values[labelled], reference.cells),), smallest.labels)

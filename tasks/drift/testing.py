@@ -85,7 +85,7 @@ def permutation_test(population: Population, permutations: int, seed: int | Sequ
 def _counts(indicators: Indicators, units: Units) -> NDArray[np.float32]:
     """How many rows of each unit have each indicator [units, indicators]."""
     counts = (units.membership @ indicators.values).toarray()
-    return (np.cumsum(counts, axis=1) if indicators.cumulative else counts).astype(np.float32)
+    return (np.cumsum(counts, axis=1) if indicators.cumulative else counts).astype(np.float32, copy=False)
 
 
 def signal_statistics(counts: Counts, signals: Sequence[Signal]) -> Floats:
@@ -95,8 +95,8 @@ def signal_statistics(counts: Counts, signals: Sequence[Signal]) -> Floats:
     indicators, and the largest, which finds a large change of one: of 5 % contaminated rows it found far more than the
     mean, at no loss.
     """
-    widths = np.array([each.values.shape[1] for signal in signals for each in signal.indicators])
-    sets = np.array([len(signal.indicators) for signal in signals])
+    widths = np.array([width for signal in signals for each in signal.indicators for width in each.widths])
+    sets = np.array([sum(len(each.widths) for each in signal.indicators) for signal in signals])
     cubes = counts.standardised() ** 3
     means = np.cbrt(np.add.reduceat(cubes, np.cumsum(widths) - widths, axis=1) / widths)
     largest: Floats = np.maximum.reduceat(means, np.cumsum(sets) - sets, axis=1)

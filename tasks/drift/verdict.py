@@ -28,7 +28,7 @@ def drift_verdict(
     params: Params,
     seed: int,
     extra: tuple[Population, ...] = (),
-    training_texts: pa.Array | None = None,
+    training_texts: pa.ChunkedArray | None = None,
     length: np.timedelta64 | None = None,
     found_segments: Sequence[Segments] = (),
 ) -> Verdict:

@@ -33,7 +33,7 @@ class Cells:
     holds: Floats | None = None
     """With several labels to a row a number is of a set: which labels each holds, 0 or 1, [numbers, labels]."""
 
-    def resampled(self, seed: int, times: int = RESAMPLES) -> Counts:
+    def resampled(self, seed: int | np.random.Generator, times: int = RESAMPLES) -> Counts:
         """Bootstrap counts, [times, cells]."""
         total = int(self.counts.sum())
         return np.random.default_rng(seed).multinomial(total, self.counts / total, size=times)

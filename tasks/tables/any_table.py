@@ -6,7 +6,7 @@ Csv and tsv are for a spreadsheet too, so their texts are guarded against formul
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from tasks.core.errors import UserError
 from tasks.core.files import replacing
-from tasks.core.tables import write_table
+from tasks.core.tables import on_disk, parts_of, write_table
 from tasks.tables.delimited import read_delimited, read_text, write_delimited
 from tasks.tables.formulas import is_number
 
@@ -110,13 +110,18 @@ def _write_lines(table: pa.Table, path: Path) -> None:
 
 def _read_parquet(path: Path) -> pa.Table:
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
-        table.validate(full=True)  # strings are only claimed to be UTF-8
+        return pa.concat_tables(on_disk(_valid_parts(path)))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as parquet: {error}: give a whole file") from None
-    return table
+
+
+def _valid_parts(path: Path) -> Iterator[pa.Table]:
+    whole_folder = [pq.read_table(path, page_checksum_verification=True)] if path.is_dir() else None
+    for part in whole_folder or parts_of(path):
+        part.validate(full=True)  # strings are only claimed to be UTF-8
+        yield part
 
 
 Reader = Callable[[Path], pa.Table]

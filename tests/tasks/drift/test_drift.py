@@ -51,6 +51,20 @@ def tiny(rng, rows=14):
     return Population(current, tuple(Signal(str(i), part, 0.1) for i, part in enumerate(parts)))
 
 
+def test_indicators_that_stand_alone_are_as_many_sets_of_one():
+    rng = np.random.default_rng(3)
+    values = csr_array(np.eye(5, dtype=np.uint8)[rng.integers(5, size=200)])
+    current = np.arange(200) < 80
+    alone = (Indicators(values, "abcde".__getitem__, alone=True),)
+    sets = tuple(Indicators(values[:, [i]], ["abcde"[i]].__getitem__) for i in range(5))
+    found, expected = (
+        permutation_test(Population(current, (Signal("s", parts, 0.1),)), 99, 7) for parts in (alone, sets)
+    )
+    assert np.array_equal(found.statistics, expected.statistics) and found.changes == expected.changes
+    together = permutation_test(Population(current, (Signal("s", (Indicators(values, str),), 0.1),)), 99, 7)
+    assert (together.statistics < found.statistics).all()
+
+
 def naive(population, current):
     """The statistics of one assignment of the rows, question by question."""
     statistics = []

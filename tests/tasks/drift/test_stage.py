@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,14 +24,18 @@ from tasks.drift.__main__ import main
 TOP = Path(__file__).parents[3]
 
 
-def write_rows(path, prefix, count, label=None):
+def write_rows(path, prefix, count, label=None, text=lambda row: "some words here"):
     names = {"id": [f"{prefix}{i}" for i in range(count)], "label": ["ham" if label else None] * count}
     columns = {field.name: names.get(field.name, [None] * count) for field in schema.RAW}
-    columns |= {"source_file": [prefix] * count, "source_row": list(range(count)), "text": ["some words here"] * count}
+    columns |= {
+        "source_file": [prefix] * count,
+        "source_row": list(range(count)),
+        "text": [text(row) for row in range(count)],
+    }
     write_table(pa.table(columns, schema=schema.RAW), path)
 
 
-def write_scores(window, ids, spam):
+def write_scores(window, ids, spam, width=8):
     rng = np.random.default_rng(len(ids))
     spam = rng.random(len(ids)) < spam
     columns = {"id": ids, "prediction": np.where(spam, "spam", "ham").tolist(), "confidence": [0.9] * len(ids)}
@@ -41,7 +46,7 @@ def write_scores(window, ids, spam):
     }
     write_table(pa.table(columns, schema=schema.scored(["ham", "spam"])), layout.window(window).scored)
     write_table(pa.table(columns, schema=schema.scored(["ham", "spam"])), layout.window(window).baseline)
-    np.save(layout.window(window).embeddings, rng.normal(size=(len(ids), 8)).astype(np.float32))
+    np.save(layout.window(window).embeddings, rng.normal(size=(len(ids), width)).astype(np.float32))
 
 
 @pytest.fixture
@@ -49,14 +54,14 @@ def pipeline(tmp_path, monkeypatch):
     """A folder with everything upstream of drift; call it with the number of current rows and their share of spam."""
     monkeypatch.chdir(tmp_path)
 
-    def build(current, spam=0.2):
+    def build(current, spam=0.2, width=8, **texts):
         Path("params.yaml").write_text("seed: 7\nmodel: {name: m}\ndrift: {permutations: 199}\n")
         write_rows(layout.split("train"), "r", 60, "ham")
         write_rows(layout.split("validation"), "v", 60, "ham")
         write_rows(layout.split("test"), "t", 60, "ham")
-        write_rows(layout.window("current").validated, "c", current)
-        write_scores("reference", [*(f"v{i}" for i in range(60)), *(f"t{i}" for i in range(60))], 0.2)
-        write_scores("current", [f"c{i}" for i in range(current)], spam)
+        write_rows(layout.window("current").validated, "c", current, **texts)
+        write_scores("reference", [*(f"v{i}" for i in range(60)), *(f"t{i}" for i in range(60))], 0.2, width)
+        write_scores("current", [f"c{i}" for i in range(current)], spam, width)
         for window, rows in (("reference", 200), ("current", current)):
             write_json({"rows": rows, "reasons": {"text_missing": rows // 50}}, paths.metrics("validate", window))
 
@@ -106,3 +111,21 @@ def test_scores_of_other_rows_are_refused(pipeline):
     with pytest.raises(UserError, match=r"data/current/scored\.parquet"):
         main()
     assert not paths.metrics("drift").exists() and not DRIFT_REPORT.exists()
+
+
+def peak():
+    """MiB that the stage took, by VmHWM: ru_maxrss of a child counts what its parent had before the exec."""
+    code = "from tasks.drift.__main__ import main; main(); print(open('/proc/self/status').read())"
+    environment = {**os.environ, "PYTHONPATH": str(TOP)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    return int(re.search(r"VmHWM:\s+(\d+) kB", done.stdout)[1]) / 1024
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_memory_hardly_grows_with_the_rows(pipeline):
+    """Texts of 60 MB and embeddings of 300 MB: what is held of a row is a few hundred bytes, whatever its text."""
+    pipeline(100, width=384)
+    few = peak()
+    pipeline(200_000, width=384, text=lambda row: f"number {row} " + "and so on " * 30)
+    assert peak() - few < 400, "MiB; with all of it in memory 1,000"
