@@ -169,7 +169,10 @@ def _start(folder: Path, nodes: Nodes, here: int, attempt: int) -> None:
 
 def _lost(error: ChildFailedError) -> str:
     """Which process was lost; what one of them refused or failed by is raised."""
-    failures = sorted(error.failures.items(), key=lambda found: (found[1].exitcode >= 0, found[0]))
+    ended_by_us = -signal.SIGTERM  # what the launcher sends to those that are left
+    failures = sorted(
+        error.failures.items(), key=lambda found: (found[1].exitcode >= 0, found[1].exitcode == ended_by_us, found[0])
+    )
     for _, failure in failures:
         if failure.exitcode in ENDED:
             raise SystemExit(failure.exitcode)
