@@ -19,14 +19,15 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def reviews(count, seed=0, names=NAMES):
-    """Rows an hour apart, of which a third have each label; a few words are of a neighbour."""
+    """Rows an hour apart, of which a third have each label; some have words of a neighbour, a few no others."""
     draw = random.Random(seed)
     rows = []
     for i in range(count):
         place = i % 3
-        words = draw.choices(FILLING, k=6) + draw.choices(WORDS[place], k=3)
-        if draw.random() < 0.3:
-            words += draw.choices(WORDS[place - 1 if place else 1], k=2)
+        neighbour, chance = WORDS[place - 1 if place else 1], draw.random()
+        words = draw.choices(FILLING, k=6) + draw.choices(neighbour if chance < 0.1 else WORDS[place], k=3)
+        if chance > 0.7:
+            words += draw.choices(neighbour, k=2)
         draw.shuffle(words)
         row = {"id": f"{seed}-{i:04d}", "text": " ".join([*words, f"n{seed}x{i}"]), "label": names[place]}
         rows.append(row | {"timestamp": START + timedelta(hours=i)})
