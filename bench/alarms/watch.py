@@ -64,6 +64,8 @@ def watched(stream: Stream, corpus: Corpus, watch: Watch) -> tuple[dict[str, Any
     """What is said of every window of a watch, and the chances that others' estimates need."""
     rng = np.random.default_rng([SEED, *stream.file.encode(), *watch.name.encode()])
     learnt, held_out = split(watch, rng)
+    if len({corpus.labels[i] for i in learnt}) < 2:  # nothing to tell apart, so no model
+        return {"stream": stream.name, "watch": watch.name, "trained": len(learnt), "windows": []}, {}
     probe = fit(*_texts(corpus, learnt))
     reference = _scored(probe, corpus, held_out)
     kept = {"classes": probe.classifier.classes_, "reference, rows": held_out, **_arrays("reference", reference)}
