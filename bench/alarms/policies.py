@@ -53,6 +53,8 @@ class Probes:
             own = self.watches[until]
             found = watched(self.stream, self.corpus, Watch(own.name, own.reference, [self.windows[window]]))
         said, arrays = found
+        if not arrays:  # the reference has one label, and so no model
+            raise Spent
         answers = arrays["classes"][arrays[f"{name}, chances"].argmax(axis=1)].tolist()
         drift = next(one["drift"] for one in said["windows"] if one["name"] == name)
         truth = arrays[f"{name}, labels"].tolist()

@@ -54,7 +54,8 @@ def watch_all(minutes: float) -> bool:
         start = time.monotonic()
         found, chances = watched(stream, corpora[stream], watch)
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(file.with_suffix(".npz"), **chances)
+        if chances:
+            np.savez_compressed(file.with_suffix(".npz"), **chances)
         write_json({**found, "seconds": time.monotonic() - start}, file)
         print(f"{stream.name}: {watch.name}, {len(found['windows'])} windows", flush=True)
     return True
