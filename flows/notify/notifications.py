@@ -37,7 +37,7 @@ def describe(watched: Watched, drift: DriftVerdict) -> str:
         lines.append(watched.where.in_words())
     lines.append(str(watched.decision))
     if watched.to_label:
-        lines.append(f"label: {watched.to_label}, then driftline label FILE")
+        lines.append(f"label: fill in the column label, then driftline label {watched.to_label}")
         if watched.labels_needed:
             lines.append(watched.labels_needed.in_words())
     elif watched.rows and watched.facts.labelled == watched.rows:
