@@ -263,7 +263,8 @@ def _about_drift(drift: Finding) -> Iterator[Step]:
     if drift.tone == "bad":
         yield Step(
             "Read which signals moved, and the example texts. If the change is permanent, label some current rows and "
-            "refit: extend `windows.reference` of params.yaml to them, move `windows.current` on, `driftline run`.",
+            "refit: extend `windows.reference` of params.yaml to them, move `windows.current` on, and run "
+            "`driftline run`.",
             ("Drift report", "drift.html"),
         )
     if drift.tone == "notice" and "held" in drift.title:
