@@ -39,7 +39,7 @@ def describe(watched: Watched, drift: DriftVerdict) -> str:
     if watched.to_label:
         lines.append(f"label: fill in the column label, then driftline label {watched.to_label}")
         if watched.labels_needed:
-            lines.append(watched.labels_needed.in_words())
+            lines.append(f"{watched.labels_needed.in_words()}; the window has {watched.rows:,} rows")
     elif watched.rows and watched.facts.labelled == watched.rows:
         lines.append("label: nothing, every row has one")
     return "\n".join(lines)
