@@ -154,7 +154,7 @@ def init(
     if name := Home.of(Path()).commit_name():
         print(f"prefect.yaml calls this repository {name}, after its folder; another name is yours to give")
     if params.general().model.family == "linear":
-        print("the model is linear; to fine-tune an encoder of English texts instead: driftline preset transformer")
+        print(dialogue.other_model(found))
     print("params.yaml and behaviour.yaml are written. Next: driftline trial")
 
 
