@@ -202,7 +202,8 @@ def _about_model(model: Finding, linear: bool) -> Iterator[Step]:
         )
         yield Step(
             "Do not use this model: it is not shown to tell the labels apart better than a constant answer. Look at "
-            f"the labels first, then at {then}."
+            f"the labels first, then at {then}.",
+            ("Labels that look wrong", "explained.html"),
         )
     if model.tone == "notice" and linear:
         yield Step(
