@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from flows.champion.proposal import typed_again
+from flows.champion.proposal import what_follows
 
 
 @pytest.mark.parametrize(
-    ("revision", "rule", "typed"),
+    ("may", "revision", "rule", "typed"),
     [
-        ("HEAD", None, "driftline promote"),
-        ("HEAD", "not_worse", "driftline promote --rule not_worse"),
-        ("training-a-1", "not_worse", "driftline promote --commit training-a-1 --rule not_worse"),
+        (True, "HEAD", None, "`driftline promote` acts"),
+        (True, "HEAD", "not_worse", "`driftline promote --rule not_worse` acts"),
+        (True, "training-a-1", "not_worse", "`driftline promote --commit training-a-1 --rule not_worse` acts"),
+        (
+            False,
+            "training-a-1",
+            "not_worse",
+            "does not allow it, and only `driftline promote --commit training-a-1 --force`",
+        ),
     ],
 )
-def test_the_command_promotes_what_was_judged_by_the_same_rule(revision, rule, typed):
-    assert typed_again(revision, rule) == typed
+def test_the_command_promotes_what_was_judged_by_the_same_rule(may, revision, rule, typed):
+    assert typed in what_follows(may, revision, rule)
