@@ -37,8 +37,7 @@ def refit(home: Home, policy: Policy, limits: Limits, publish: Publish, watched:
     made = next(one for one in record.records(home.origin) if record.read_record(home.origin, one).because == because)
     promote = policy.action == "promote"
     try:
-        outcome = proposal.propose(home, made.commit, promote, False, policy.rule, publish.upstream)
+        outcome = proposal.propose(home, made.name, promote, False, policy.rule, publish.upstream)
     except UserError as failure:
         return f"{made.name} was trained, but could not be judged: {failure}"
-    last = "" if promote else f"\nto promote it: driftline promote --commit {made.name}"
-    return f"{made.name} was trained\n{outcome.words}{last}"
+    return f"{made.name} was trained\n{outcome.words}"

@@ -51,6 +51,14 @@ def candidate(home: Home, revision: str) -> str:
     return record.find(home.origin, revision).commit
 
 
+def what_follows(may: bool, revision: str, rule: Rule | None) -> str:
+    """The command that promotes what was judged, by the same rule, or against the verdict."""
+    named = "" if revision == "HEAD" else f" --commit {revision}"
+    if not may:
+        return f"the gate does not allow it, and only `driftline promote{named} --force` overrules"
+    return f"`driftline promote{named}{f' --rule {rule}' if rule else ''}` acts on this"
+
+
 def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | None, remote: str | None) -> Outcome:
     """Judge the revision's model against the champion; make it the champion when asked and the verdict allows, or by
     force."""
@@ -66,7 +74,7 @@ def propose(home: Home, revision: str, promote: bool, force: bool, rule: Rule | 
         older = staler(home, commit, champion)
         may, words = verdict.promote and not older, "\n".join([str(verdict), *_who(home, commit, champion)])
         if not (force or (promote and may)):
-            last = "not promoted" if promote else "nothing was changed; `driftline promote` acts on this"
+            last = "not promoted" if promote else f"nothing was changed; {what_follows(may, revision, rule)}"
             return Outcome(verdict, may, None, f"{words}\n{last}{f': {older}' if older else ''}")
         how = "promoted" if may else "promoted by force, " + ("an older model" if older else "against the verdict")
         message = f"{how}, after {champion or 'none'}\n\n{verdict}\n\n{verdict.line()}"

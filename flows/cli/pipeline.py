@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +15,7 @@ import typer
 from flows.champion.manifest import verify_warm_start
 from flows.cli.options import HomeOption, examples, interruptible
 from flows.machine.home import Home
-from flows.pipeline import dvc_locks, guard, seconds, unequal
+from flows.pipeline import dvc_locks, guard, output, seconds, unequal
 from tasks.core import params, recorded, timings
 from tasks.core.cli import FAILED, from_caller
 from tasks.core.files import replacing
@@ -32,30 +35,42 @@ def run(
 ) -> None:
     """Bring the pipeline up to date: `dvc repro`, then `report`.
 
-    Ends with where the seconds went. Ctrl-C stops the running stage; the next run goes on from there.
+    Ctrl-C stops the running stage; the next run goes on from there.
     """
     verify_warm_start(Path())
     recorded.require_readable()
     began = time.time()
     with interruptible("the running stage was stopped; run again to go on"):
-        _reproduce(stages or [])
-    if not stages:
-        _say_results()
+        printed = _reproduce(stages or [])
+    if not stages and not printed.issuperset(closing := _results()):
+        print("\n".join(closing))
     _say_seconds(began)
     for line in unequal.lines(Path()):
         print(line)
 
 
-def _reproduce(stages: list[str]) -> None:
-    """`dvc repro`, which ends with this process; a stage that fails has said why."""
+def _reproduce(stages: list[str]) -> set[str]:
+    """`dvc repro`, which ends with this process, and what it printed; a stage that fails has said why.
+
+    Progress bars are on standard error, which stays the terminal's.
+    """
     dvc_locks.clear_stale()
-    running = guard.start([sys.executable, "-m", "dvc", "repro", "--", *stages])
+    unbuffered = os.environ | {"PYTHONUNBUFFERED": "1"}  # a stage's line is seen when it is printed
+    command = [sys.executable, "-m", "dvc", "repro", "--", *stages]
+    running = guard.start(command, stdout=subprocess.PIPE, env=unbuffered)
+    assert running.stdout
+    printed = set()
     try:
-        running.wait()
+        for line in output.lines(iter(partial(os.read, running.stdout.fileno(), 65536), b""), lambda _: None):
+            if not output.CHATTER.fullmatch(line):
+                print(line, flush=True)
+                printed.add(line)
     finally:
         guard.stop(running)
+        running.stdout.close()
     if running.returncode:
         raise typer.Exit(FAILED)
+    return printed
 
 
 @commands.command(
@@ -139,7 +154,7 @@ def init(
     if name := Home.of(Path()).commit_name():
         print(f"prefect.yaml calls this repository {name}, after its folder; another name is yours to give")
     if params.general().model.family == "linear":
-        print("the model is linear; to fine-tune an encoder of English texts instead: driftline preset transformer")
+        print(dialogue.other_model(found))
     print("params.yaml and behaviour.yaml are written. Next: driftline trial")
 
 
@@ -189,27 +204,28 @@ def report(
 
         show(home, run)
         return
-    _say_results()
+    print("\n".join(_results()))
     if open:
         from tasks.report import INDEX
 
         typer.launch(Path(INDEX).absolute().as_uri())
 
 
-def _say_results() -> None:
+def _results() -> list[str]:
+    """What `report` ends with."""
     from tasks.report import inputs
     from tasks.report.closing_summary import closing_lines
 
-    print("\n".join(closing_lines(inputs.read_inputs())))
+    return list(closing_lines(inputs.read_inputs()))
 
 
 def _say_seconds(began: float) -> None:
-    """Where the seconds of each stage that ran since ``began`` went; nothing where none did."""
+    """How long it took, and the page of where the seconds went, by stage; nothing where no stage ran."""
     if found := timings.since(began):
-        lines, page = seconds.table(found, time.time() - began), REPORTS / seconds.PAGE
+        clock, page = time.time() - began, REPORTS / seconds.PAGE
         with replacing(page) as part:
-            part.write_text(seconds.page(lines), encoding="utf-8")
-        print("\n".join([*lines, f"the same as a page: {page}"]))
+            part.write_text(seconds.page(seconds.table(found, clock)), encoding="utf-8")
+        print(f"{clock:.0f} s; by stage: {page}")
 
 
 commands.command(

@@ -112,10 +112,12 @@ def offer(
     home: Home, span: TimeRange | None, rows: list[Row], seed: int, count: int, segment: int | None = None
 ) -> Path | None:
     """Write the window's ``to_label.csv``; None where all rows have a label. One that is there is somebody's work."""
+    if all(row.label for row in rows):
+        return None
     file = file_of(home, span)
     if file.exists():
         return file
-    if not count or all(row.label for row in rows):
+    if not count:
         return None
     pairs = any(row.text_pair is not None for row in rows)
     columns = (*COLUMNS[:2], *((TEXT_PAIR,) if pairs else ()), *COLUMNS[2:])

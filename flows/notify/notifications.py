@@ -37,9 +37,9 @@ def describe(watched: Watched, drift: DriftVerdict) -> str:
         lines.append(watched.where.in_words())
     lines.append(str(watched.decision))
     if watched.to_label:
-        lines.append(f"label: {watched.to_label}, then driftline label FILE")
+        lines.append(f"label: fill in the column label, then driftline label {watched.to_label}")
         if watched.labels_needed:
-            lines.append(watched.labels_needed.in_words())
+            lines.append(f"{watched.labels_needed.in_words()}; the window has {watched.rows:,} rows")
     elif watched.rows and watched.facts.labelled == watched.rows:
         lines.append("label: nothing, every row has one")
     return "\n".join(lines)

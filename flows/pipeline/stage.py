@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import logging
 import os
 import re
@@ -11,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from flows.errors import StageFailed, TookTooLong, TooLittleSpace
 from flows.pipeline import dvc_locks, guard
 from flows.pipeline.disk import require_space
 from flows.pipeline.missing import install_hints
+from flows.pipeline.output import CHATTER, lines
 from flows.pipeline.result import Outcome, Result
 from tasks.core.shown import shown
 
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 
 RESTORED = re.compile(r"Stage '.*' is cached - skipping run, checking out outputs")
 UNCHANGED = re.compile(r"Stage '.*' didn't change, skipping")
-CHATTER = re.compile(r"\s*|.*lock file 'dvc.lock'|To (track|enable) .*:|\s+(git add|dvc config) .*|Use `dvc push` .*")
 DID = "%s: %s (%s)"  # how a stage's task logs its name, outcome and reason
 KEPT_LINES = 20  # of a failed stage's output
 KILLED = re.compile(r"exited with (-6|-9|-11|134|137|139)\b")
@@ -45,26 +44,6 @@ FULL_HINT = (
     "no space is left where the clone or DVC's cache lies: free some (`driftline prune` deletes clones of old runs), "
     "then run again"
 )
-
-
-def lines(chunks: Iterator[bytes], on_progress: Callable[[str], None]) -> Iterator[str]:
-    """Whole lines of a byte stream.
-
-    Of one redrawn with carriage returns, a progress bar, only the last state counts; each goes to ``on_progress``.
-    """
-    decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
-    rest = state = ""
-    for chunk in chunks:
-        *parts, rest = re.split(r"(\r|\n)", rest + decode(chunk))
-        for text, end in zip(parts[::2], parts[1::2], strict=True):
-            state = text or state
-            if end == "\r":
-                on_progress(state)
-            else:
-                yield state
-                state = ""
-    if rest or state:
-        yield rest or state
 
 
 def guarded(command: list[str], seconds: float | None = None) -> tuple[int, list[str]]:
@@ -81,7 +60,7 @@ def guarded(command: list[str], seconds: float | None = None) -> tuple[int, list
     last: deque[str] = deque(maxlen=KEPT_LINES)
     try:
         for line in lines(iter(partial(os.read, process.stdout.fileno(), 65536), b""), _redraw):
-            if not CHATTER.fullmatch(line):  # DVC's hints on what to type next, at every stage
+            if not CHATTER.fullmatch(line):
                 last.append(shown(line))
                 log.info(line)
     finally:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import typer
 
-from flows.start.init import REFERENCE_SHARE, Proposal, shown
+from flows.start.init import REFERENCE_SHARE, Proposal, shown, undivided
 from tasks.core.errors import UserError
 
 
@@ -32,6 +32,16 @@ def agreed(found: Proposal, yes: bool) -> bool:
     if not sys.stdin.isatty():
         raise UserError("nobody can be asked here: run it again with --yes to write params.yaml")
     return typer.confirm("Write params.yaml?", default=True)
+
+
+def other_model(found: Proposal) -> str:
+    """What to train in place of a linear model."""
+    if undivided(found.rows):
+        return (
+            "the model is linear and counts words, between which these texts put no space: docs/howto/languages.md "
+            "says how to name a multilingual checkpoint"
+        )
+    return "the model is linear; to fine-tune an encoder of English texts instead: driftline preset transformer"
 
 
 def _windows(found: Proposal) -> str:

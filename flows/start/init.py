@@ -49,9 +49,9 @@ MIN_SCALE = 3
 """Labels that are numbers and may have an order; two, such as 0 and 1, are a yes or no."""
 LENGTHS = (32, 64, 128, 256)
 TOKENS_PER_WORD = 1.5
+"""A little more than English needs, less than most other languages."""
 UNDIVIDED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 """Signs of scripts that put no space between words."""
-"""A little more than English needs, less than most other languages."""
 NO_TESTS = "tests: []\n"
 WHOLE = Windows(current=WindowRange(source="none"))
 """Every row of the source is reference."""
@@ -205,6 +205,15 @@ def _length(texts: pa.ChunkedArray) -> int:
     words = pc.add(pc.add(pc.count_substring_regex(given, r"\s+"), 1), pc.count_substring_regex(given, UNDIVIDED))
     tokens = (pc.quantile(words, q=0.95)[0].as_py() or 0) * TOKENS_PER_WORD + 2
     return next((length for length in LENGTHS if length >= tokens), LENGTHS[-1])
+
+
+def undivided(rows: pa.Table) -> bool:
+    """Whether most of the texts are of a script that puts no space between words."""
+    given = pc.drop_null(as_one([rows[name] for name in inputs(rows.column_names)]))
+    if not len(given):
+        return False
+    signs = pc.mean(pc.greater_equal(pc.multiply(pc.count_substring_regex(given, UNDIVIDED), 2), pc.utf8_length(given)))
+    return bool(signs.as_py() > 0.5)
 
 
 def _of_labels(rows: pa.Table) -> list[str]:

@@ -18,11 +18,13 @@ from tasks.ingest.times import missing
 Role = Literal["text", "text_pair", "label", "timestamp", "id"]
 NAMES: dict[Role, str] = {
     "text": "text body message content comment review sentence document description title tweet email mail "
-    "question utterance sms v2 transcript abstract beschreibung nachricht texte texto testo",
+    "question utterance sms v2 transcript abstract beschreibung nachricht meldung texte texto testo "
+    "内容 文本 正文 评论",
     "label": "label labels class category target intent sentiment topic y v1 tag type rating polarity "
-    "kategorie klasse thema categorie categoria classe",
-    "timestamp": "timestamp time date datetime created_at created received_at received published day updated_at",
-    "id": "id uuid guid key row_id message_id doc_id ticket_id ticket number nr",
+    "kategorie klasse thema rubrik categorie categoria classe 标签 类别 分类 评价",
+    "timestamp": "timestamp time date datetime created_at created received_at received published day updated_at "
+    "datum 时间 日期",
+    "id": "id uuid guid key row_id message_id doc_id ticket_id ticket number nr 编号",
 }
 """Names that columns of that part usually have, the more usual first."""
 ROW_NUMBERS = {"", "index", "unnamed: 0", "rownames"}
@@ -165,7 +167,9 @@ def _named(role: Role, name: str) -> int:
 
 def _why(role: Role, column: Column) -> str:
     if role == "text":
-        return f"{column.name!r}, {column.words:.0f} words on average"
+        undivided = column.words < 3 and column.length >= LONG_TEXT  # of a script without spaces
+        size = f"{column.length:.0f} characters" if undivided else f"{column.words:.0f} words"
+        return f"{column.name!r}, {size} on average"
     if role == "label":
         return f"{column.name!r}, {column.distinct} classes in {column.filled} rows"
     if role == "timestamp":

@@ -200,10 +200,14 @@ class WindowVerdict(Frozen):
         if self.windows_a_year is None:
             budget = "undated rows: no budget can be kept"
         else:
-            budget = f"at most {policy.false_alarms_a_year:g} false a year expected over {self.windows_a_year} windows"
+            windows = f"{self.windows_a_year} window{'' if self.windows_a_year == 1 else 's'}"
+            budget = f"at most {policy.false_alarms_a_year:g} false a year expected over {windows}"
         if self.overlaps:
             budget = f"the time of this window is part of another that was watched: {self.overlaps[0]}"
         on = " or ".join(policy.alarm_on) or "nothing"
+        if not self.alarm and not self.overlaps and "harmful" in policy.alarm_on and self.harm.tail and self.harm.holds:
+            rows = self.harm.tail.by == "rows alone"
+            on += f", but {'the chance of its rows explains the loss' if rows else 'past windows lost as much'}"
         return f"alarm: {'yes' if self.alarm else 'no'}: on {on}; {budget}"
 
 

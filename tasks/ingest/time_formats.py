@@ -114,10 +114,10 @@ def _named_months(date: str) -> list[str]:
     found = NAMES.fullmatch(date)
     if not found or (found[1] is None) == (found[5] is None):
         return []
-    month = "%b" if len(found[3]) == 3 else "%B"
+    months = ["%B", "%b"] if found[3].lower() == "may" else ["%b"] if len(found[3]) == 3 else ["%B"]
     year = "%Y" if len(found[7]) == 4 else "%y"
     first = f"%d{found[2]}" if found[1] else ""
-    return [f"{first}{month}{found[4]}" + (f"%d{found[6]}" if found[5] else "") + year]
+    return [f"{first}{month}{found[4]}" + (f"%d{found[6]}" if found[5] else "") + year for month in months]
 
 
 def formats_of(value: str) -> list[str]:

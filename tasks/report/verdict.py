@@ -12,7 +12,7 @@ from tasks.report import standing
 from tasks.report.inputs import Inputs, Record
 from tasks.report.phrases import count, figure, percent, points, signed
 
-SHIP = "to ship the baseline, set `model.family: linear` in params.yaml and run `dvc repro`"
+SHIP = "to ship the baseline, set `model.family: linear` in params.yaml and run `driftline run`"
 Tone = Literal["good", "notice", "bad", "silent"]
 
 MAX_UNKNOWN = 0.05  # share of unknown tokens; above, the checkpoint probably does not know the language
@@ -203,7 +203,8 @@ def _about_model(model: Finding, linear: bool) -> Iterator[Step]:
         )
         yield Step(
             "Do not use this model: it is not shown to tell the labels apart better than a constant answer. Look at "
-            f"the labels first, then at {then}."
+            f"the labels first, then at {then}.",
+            ("Labels that look wrong", "explained.html"),
         )
     if model.tone == "notice" and linear:
         yield Step(
@@ -264,7 +265,8 @@ def _about_drift(drift: Finding) -> Iterator[Step]:
     if drift.tone == "bad":
         yield Step(
             "Read which signals moved, and the example texts. If the change is permanent, label some current rows and "
-            "refit: extend `windows.reference` of params.yaml to them, move `windows.current` on, and run `dvc repro`.",
+            "refit: extend `windows.reference` of params.yaml to them, move `windows.current` on, and run "
+            "`driftline run`.",
             ("Drift report", "drift.html"),
         )
     if drift.tone == "notice" and "held" in drift.title:

@@ -76,6 +76,7 @@ def test_what_somebody_is_labelling_is_not_written_over_and_comes_back_by_id(dep
     assert labelling.window_of(file) == WINDOW
     before = file.read_text()
     assert offer(deployed, WINDOW, known[:50], 8, 20) == file
+    assert offer(deployed, WINDOW, list(rows(10, labelled=True)), 8, 20) is None, "nothing is left to label"
     assert file.read_text() == before
     assert "confidence" not in before
     with pytest.raises(UserError, match="holds no label yet"):

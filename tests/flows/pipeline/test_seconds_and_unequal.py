@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from flows.pipeline import seconds, unequal
+import sys
+
+import pytest
+import typer
+
+from flows.cli import pipeline
+from flows.pipeline import guard, seconds, unequal
 
 
 def stage(deps, outs, params=None, cmd="python"):
@@ -52,3 +58,30 @@ def test_the_table_adds_up_and_a_stage_cannot_write_into_the_page():
     assert lines[2].split() == ["all", "1.0", "2.0", "3.0", "4.0", "10.0"]
     assert "12.5 s on the clock" in lines[3]
     assert "<b>" not in seconds.page(lines)
+
+
+DVC = """Running stage 'split':
+Updating lock file 'dvc.lock'
+
+train 103  validation 20  test 27
+To track the changes with git, run:
+
+\tgit add dvc.lock
+
+To enable auto staging, run:
+
+\tdvc config core.autostage true
+Use `dvc push` to send your updates to remote storage.
+"""
+
+
+def test_what_dvc_says_of_git_at_the_end_of_a_run_is_left_out(monkeypatch, tmp_path, capsys):
+    start = guard.start
+    monkeypatch.chdir(tmp_path)
+    code = f"import sys; print({DVC!r}); sys.exit(len(sys.argv) - 1)"
+    monkeypatch.setattr(guard, "start", lambda command, **more: start([sys.executable, "-c", code], **more))
+    assert pipeline._reproduce([]) == {"Running stage 'split':", "train 103  validation 20  test 27"}
+    assert capsys.readouterr().out.splitlines() == ["Running stage 'split':", "train 103  validation 20  test 27"]
+    monkeypatch.setattr(guard, "start", lambda command, **more: start([sys.executable, "-c", code, "1"], **more))
+    with pytest.raises(typer.Exit):
+        pipeline._reproduce([])

@@ -6,8 +6,9 @@ import pytest
 
 from flows.errors import StageFailed, UnknownStage
 from flows.pipeline.graph import Dag, flat
+from flows.pipeline.output import lines
 from flows.pipeline.result import Result
-from flows.pipeline.stage import lines, outcome_of, reproduce
+from flows.pipeline.stage import outcome_of, reproduce
 from flows.runs.summary import rows, table
 
 

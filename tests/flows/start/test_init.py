@@ -110,6 +110,12 @@ def test_a_copy_that_an_earlier_call_made_is_taken_and_other_content_is_not_over
     assert held == ["text,label\nhello,ham\n"] * len(files)
 
 
+@pytest.mark.parametrize(("other", "said"), [("good", False), ("不错", True)])
+def test_texts_without_spaces_are_told_from_others(other, said):
+    assert init.undivided(pa.table({"text": ["很好，推荐给大家", other, None]})) is said
+    assert not init.undivided(pa.table({"text": pa.array([None], pa.string())}))
+
+
 @pytest.mark.parametrize(
     ("text", "length"), [("good phone", 32), ("评论" * 60, 256), ("word " * 40, 64), ("これは良い" * 10, 128)]
 )

@@ -40,6 +40,16 @@ def test_without_usual_names_the_values_decide():
     assert found.columns.model_dump(exclude_none=True) == {"text": "a", "label": "b", "timestamp": "c"}
 
 
+def test_a_table_in_chinese_is_read_by_its_names_and_signs():
+    texts = [f"房间很干净，服务员也很热情，下次还会再来住的，推荐给大家{i}" for i in range(40)]
+    labels = ["好评", "差评"] * 20
+    found = roles({"编号": list(range(7, 47)), "时间": PLAIN["created_at"], "内容": texts, "评价": labels})
+    assert found.columns.model_dump(exclude_none=True) == {
+        "id": "编号", "timestamp": "时间", "text": "内容", "label": "评价",
+    }  # fmt: skip
+    assert "text: '内容', 30 characters on average" in found.evidence
+
+
 def test_two_columns_that_may_be_the_label_are_left_to_a_person():
     found = roles({"text": TEXTS, "team": ["a", "b"] * 20, "channel": ["web", "app"] * 20})
     assert len(found.unsettled) == 1

@@ -154,6 +154,11 @@ def test_harm_is_a_fall_beyond_what_is_tolerated_and_an_alarm_where_the_past_has
     assert (usual.word, usual.alarm) == ("harmful", False)
     alone = verdict(lost(0.1), before=[])
     assert (alone.word, alone.alarm, alone.harm.tail.by) == ("harmful", True, "rows alone")
+    assert "but past windows lost as much; at most" in usual.lines(Policy(), "why")[-1]
+    wide = verdict(None, lost(0.04, half=0.1), before=[])
+    assert (wide.word, wide.alarm) == ("harmful", False)
+    assert "but the chance of its rows explains the loss; at most" in wide.lines(Policy(), "why")[-1]
+    assert "but" not in alone.lines(Policy(), "why")[-1]
 
 
 def test_a_prediction_is_corrected_by_what_predictions_missed_in_watched_windows_with_labels():

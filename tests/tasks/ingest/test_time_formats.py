@@ -37,6 +37,12 @@ def test_a_value_is_read_in_the_format_of_its_shape(value, form):
     assert parser(form)(value).strftime("%Y-%m-%d") == "2025-01-31"
 
 
+@pytest.mark.parametrize(("other", "form"), [("April 2, 2025", "%B %d, %Y"), ("Apr 2, 2025", "%b %d, %Y")])
+def test_may_is_a_whole_name_and_a_short_one(other, form):
+    found = propose(["May 1, 2025", "May 2, 2025", other])
+    assert (found.format, found.read) == (form, 3)
+
+
 def test_a_zone_is_kept():
     moment = parser("%d.%m.%Y %H:%M %z")("31.01.2025 10:00 +01:00")
     assert moment.utcoffset() == timedelta(hours=1)

@@ -215,7 +215,7 @@ def test_a_model_that_does_not_win_is_told_in_the_first_sentence_with_the_way_to
     first = said[said.index("The baseline is better" if ends[1] < 0 else "The model is not") :]
     assert (
         words_ in first[:80]
-        and "to ship the baseline, set model.family: linear in params.yaml and run dvc repro." in first
+        and "to ship the baseline, set model.family: linear in params.yaml and run driftline run." in first
     )
 
 
