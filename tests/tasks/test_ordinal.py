@@ -112,7 +112,7 @@ def transformer(tiny_checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("transformer")
     source = Checkpoint(str(tiny_checkpoint))
     tokenize(splits(), prepared(source, Tokenize(max_length=32)), folder / "tokens", BY_NAME)
-    model, _ = finetune(folder / "tokens", source, Params(epochs=2, **QUICK), 7, target=ORDINAL)
+    model, _ = finetune(folder / "tokens", source, Params(epochs=8, **QUICK), 7, target=ORDINAL)
     write_classifier(model, folder / "tokens/tokenizer", folder / "classifier")
     return folder / "classifier"
 
