@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Bring the pipeline up to date: `dvc repro`, then `report`.
 
-    Ctrl-C stops the running stage; the next run goes on from there.
+    Ends with where the seconds went. Ctrl-C stops the running stage; the next run goes on from there.
     """
     verify_warm_start(Path())
     recorded.require_readable()
@@ -220,12 +220,12 @@ def _results() -> list[str]:
 
 
 def _say_seconds(began: float) -> None:
-    """How long it took, and the page of where the seconds went, by stage; nothing where no stage ran."""
+    """Where the seconds of each stage that ran since ``began`` went, as lines and as a page; nothing where none did."""
     if found := timings.since(began):
-        clock, page = time.time() - began, REPORTS / seconds.PAGE
+        lines, page = seconds.table(found, time.time() - began), REPORTS / seconds.PAGE
         with replacing(page) as part:
-            part.write_text(seconds.page(seconds.table(found, clock)), encoding="utf-8")
-        print(f"{clock:.0f} s; by stage: {page}")
+            part.write_text(seconds.page(lines), encoding="utf-8")
+        print("\n".join([*lines, f"the same as a page: {page}"]))
 
 
 commands.command(
