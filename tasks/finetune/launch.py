@@ -85,7 +85,7 @@ def run(section: Params, general: General, nodes: Nodes | None = None) -> None:
                 _start(Path(folder), nodes, here, attempt)
                 return
             except ChildFailedError as error:
-                lost = _lost(error)
+                lost = who_was_lost(error)
                 print(flush=True)  # ends the line of a progress bar that was killed with its process
             if attempt < RESTARTS:
                 print(f"finetune: {lost}; starting again from the last checkpoint", flush=True)
@@ -167,20 +167,26 @@ def _start(folder: Path, nodes: Nodes, here: int, attempt: int) -> None:
         ) from error
 
 
-def _lost(error: ChildFailedError) -> str:
-    """Which process was lost; what one of them refused or failed by is raised."""
-    ended_by_us = -signal.SIGTERM  # what the launcher sends to those that are left
-    failures = sorted(
-        error.failures.items(), key=lambda found: (found[1].exitcode >= 0, found[1].exitcode == ended_by_us, found[0])
-    )
-    for _, failure in failures:
-        if failure.exitcode in ENDED:
-            raise SystemExit(failure.exitcode)
-        if failure.exitcode >= 0 and failure.exitcode != PEER_LOST:
+def who_was_lost(error: ChildFailedError) -> str:
+    """Which process was lost; what one of them refused or failed by is raised, and so is that all were ended.
+
+    The launcher sends SIGTERM to those that are left, so that one that ended by it says nothing beside another reason.
+    """
+    failures = sorted(error.failures.items())
+    codes = {rank: failure.exitcode for rank, failure in failures}
+    for rank, failure in failures:
+        if codes[rank] > 0 and codes[rank] not in (PEER_LOST, *ENDED):
             raise _said(failure)
+    for rank, failure in failures:
+        if codes[rank] < 0 and codes[rank] != -signal.SIGTERM:
+            return f"process {rank} was killed by {failure.signal_name()}"
+    for rank, failure in failures:
+        if codes[rank] == PEER_LOST:
+            return f"process {rank} has lost the others ({failure.message})"
+    for code in codes.values():
+        if code in ENDED:
+            raise SystemExit(code)
     rank, failure = failures[0]
-    if failure.exitcode == PEER_LOST:
-        return f"process {rank} has lost the others ({failure.message})"
     return f"process {rank} was killed by {failure.signal_name()}"
 
 

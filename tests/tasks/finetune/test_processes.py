@@ -18,6 +18,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from transformers import AutoModelForSequenceClassification
 
 from tasks.core.errors import UserError
@@ -26,7 +27,7 @@ from tasks.finetune.batching import LengthGroupedSampler, model_inputs
 from tasks.finetune.device import device_for
 from tasks.finetune.fingerprint import fingerprint
 from tasks.finetune.image_batches import ImageRows
-from tasks.finetune.launch import Nodes, refuse_unfit
+from tasks.finetune.launch import Nodes, TrainingFailed, refuse_unfit, who_was_lost
 from tasks.finetune.shared_trainer import SharedTrainer
 from tasks.finetune.shares import Dealt, Shares, cut
 from tasks.finetune.trainer import ClassifierTrainer
@@ -338,6 +339,32 @@ def test_it_goes_on_with_another_number_of_processes(place):
     assert "stopped after step 6 of 18" in process.stdout.read()
     assert "resuming at step 6 of 18" in trained(place, processes=1)
     assert_close(result(place), expected)
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        ((143, -9), "process 1 was killed by SIGKILL"),  # the launcher ended the first after the second
+        ((-15, -9), "process 1 was killed by SIGKILL"),
+        ((143, 75), "process 1 has lost the others"),
+        ((-15, -15), "process 0 was killed by SIGTERM"),
+    ],
+)
+def test_the_process_that_was_lost_is_named_and_not_one_that_the_launcher_ended(codes, said):
+    assert who_was_lost(failed(*codes)).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("codes", "error"), [((143, 143), SystemExit), ((143, 2), UserError), ((75, 1), TrainingFailed)]
+)
+def test_what_was_refused_or_ended_is_not_taken_for_lost(codes, error):
+    with pytest.raises(error):
+        who_was_lost(failed(*codes))
+
+
+def failed(*codes):
+    """What torch's launcher raises after processes ended with these exit codes."""
+    return ChildFailedError("rank", {rank: ProcessFailure(rank, 1, code, "") for rank, code in enumerate(codes)})
 
 
 @pytest.mark.long
