@@ -90,7 +90,7 @@ def main() -> None:
     write_section(
         "A training that is killed three times",
         f"`python -m bench.finetune.interrupted`, {datetime.now(UTC):%Y-%m-%d}, {chip.kind()}, "
-        f"{os.cpu_count()} cores, load average {os.getloadavg()[1]:.0f}. The shipped params.yaml; shares are of "
+        f"{os.cpu_count()} cores, load average {os.getloadavg()[1]:.0f}. `driftline preset transformer`; shares are of "
         "processor seconds, all threads.\n\n"
         "| start | processor s | of the whole | s on the clock | |\n|---|---:|---:|---:|---|\n"
         f"{table}\n\nThe fourth start takes {share:.0%} of a whole run; wanted: {TARGET:.0%} at most. "
