@@ -1,10 +1,10 @@
 """Alarms worth waking for: ``python -m bench.alarms [PART…] [--minutes M]``.
 
 ``watch``: streams of dated texts with labels, a model for every reference and the product's verdict on the windows
-after it. ``evidently`` and ``nanny``: what others say of the same windows. ``policies``: refits on *harmful* and
-*unusual* beside a schedule and none. ``windows`` and ``schedules``: whether the
-budget holds on nights that nothing but a planted, steady variation moves. What is finished is kept, so that a run that
-M minutes end goes on where it was; ``write`` puts what there is into bench/RESULTS.md.
+after it. ``planted``: real texts in a random order with one dated change. ``evidently`` and ``nanny``: what others say
+of the windows of ``watch``. ``policies``: refits on *harmful* and *unusual* beside a schedule and none. ``windows`` and
+``schedules``: whether the budget holds on nights that nothing but a planted, steady variation moves. What is finished
+is kept, so that a run that M minutes end goes on where it was; ``write`` puts what there is into bench/RESULTS.md.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections import Counter
 from bench.alarms import budget, policies
 from bench.alarms.cases import Case, cases
 from bench.alarms.peers import ask_evidently, ask_nanny
+from bench.alarms.planted import CHANGED, CHANGES, CORPORA, MONTHS, PLANTED, REFERENCE, ROWS
 from bench.alarms.streams import HORIZON, LOOKED_AT, STREAMS
 from bench.alarms.table import arms_table, errors_table, streams_table
 from bench.alarms.watch import MAX_ROWS, watch_all
@@ -23,7 +24,7 @@ from bench.drift.__main__ import head
 from bench.results import write_section
 from flows.backtest.replay import Summary
 
-PARTS = ("watch", "nanny", "evidently", "policies", "windows", "schedules", "write")
+PARTS = ("watch", "planted", "nanny", "evidently", "policies", "windows", "schedules", "write")
 ARMS = (  # that are shown stream by stream
     "changed alone (the gate)",
     "word harmful",
@@ -76,6 +77,20 @@ def alarms_text(known: list[Case]) -> str:
     )
 
 
+def planted_text(known: list[Case]) -> str:
+    """The section on planted changes, in Markdown."""
+    changes = "; ".join(f"*{name}*: {(plant.__doc__ or '').rstrip('.')}" for name, plant in CHANGES.items())
+    text = (
+        f"{head('python -m bench.alarms planted')} Semi-synthetic: {' and '.join(CORPORA)} in a random order, "
+        f"{MONTHS} months of {ROWS:,} rows, and from month {CHANGED + 1} on a planted change. {changes}. A model of "
+        f"each {REFERENCE} months, watched on at most {HORIZON} months after them, is asked without their labels, as "
+        "in *Alarms worth waking for*; windows before the change are harmed by nothing but chance. A model whose "
+        "reference has the change in it has learnt some of it."
+    )
+    lines = [text, "", *arms_table(known), "", *streams_table(known, ARMS)]
+    return "\n".join(lines)
+
+
 def budget_text() -> str:
     """The section on the budget, in Markdown."""
     text = (
@@ -105,6 +120,8 @@ def write() -> None:
     """A section for each part of which anything is known."""
     if known := [one for each in STREAMS for one in cases(each)]:
         write_section("Alarms worth waking for", alarms_text(known))
+    if planted := [one for each in PLANTED for one in cases(each)]:
+        write_section("Alarms where a change was planted", planted_text(planted))
     if replayed := policies.replay_all(0):
         write_section("Refits on harm, stream by stream", policies_text(replayed))
     if len(budget.table()) > budget.HEAD:
@@ -123,6 +140,8 @@ def main() -> None:
         end = time.monotonic() + 60 * given.minutes
         if part == "watch":
             print("all is known" if watch_all(given.minutes) else "the time is spent")
+        elif part == "planted":
+            print("all is known" if watch_all(given.minutes, PLANTED) else "the time is spent")
         elif part == "nanny":
             ask_nanny()
         elif part == "evidently":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -40,11 +41,11 @@ class Scored:
     labels: list[str]
 
 
-def watch_all(minutes: float) -> bool:
+def watch_all(minutes: float, streams: Sequence[Stream] = STREAMS) -> bool:
     """Every watch that is not known yet, the first of each stream first, until the time is spent; whether all are."""
     end = time.monotonic() + 60 * minutes
-    corpora = {stream: stream.load() for stream in STREAMS}
-    cut = [[(stream, watch) for watch in stream.cut(corpora[stream])] for stream in STREAMS]
+    corpora = {stream: stream.load() for stream in streams}
+    cut = [[(stream, watch) for watch in stream.cut(corpora[stream])] for stream in streams]
     for stream, watch in (one for turn in zip_longest(*cut) for one in turn if one):
         file = KEPT / stream.file / f"{watch.name}.json"
         if file.exists():
