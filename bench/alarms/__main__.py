@@ -1,10 +1,11 @@
 """Alarms worth waking for: ``python -m bench.alarms [PART…] [--minutes M]``.
 
 ``watch``: streams of dated texts with labels, a model for every reference and the product's verdict on the windows
-after it. ``planted``: real texts in a random order with one dated change. ``evidently`` and ``nanny``: what others say
-of the windows of ``watch``. ``policies``: refits on *harmful* and *unusual* beside a schedule and none. ``windows`` and
-``schedules``: whether the budget holds on nights that nothing but a planted, steady variation moves. What is finished
-is kept, so that a run that M minutes end goes on where it was; ``write`` puts what there is into bench/RESULTS.md.
+after it. ``planted``: real texts in a random order with one dated change. ``evidently``, ``nanny`` and ``alibi``: what
+others say of the windows of ``watch``. ``policies``: refits on *harmful* and *unusual* beside a schedule and none.
+``windows`` and ``schedules``: whether the budget holds on nights that nothing but a planted, steady variation moves.
+What is finished is kept, so that a run that M minutes end goes on where it was; ``write`` puts what there is into
+bench/RESULTS.md.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import Counter
 
 from bench.alarms import budget, policies
 from bench.alarms.cases import Case, cases
-from bench.alarms.peers import ask_evidently, ask_nanny
+from bench.alarms.peers import ask_alibi, ask_evidently, ask_nanny
 from bench.alarms.planted import CHANGED, CHANGES, CORPORA, MONTHS, PLANTED, REFERENCE, ROWS
 from bench.alarms.streams import HORIZON, LOOKED_AT, STREAMS
 from bench.alarms.table import arms_table, errors_table, streams_table
@@ -24,7 +25,7 @@ from bench.drift.__main__ import head
 from bench.results import write_section
 from flows.backtest.replay import Summary
 
-PARTS = ("watch", "planted", "nanny", "evidently", "policies", "windows", "schedules", "write")
+PARTS = ("watch", "planted", "nanny", "alibi", "evidently", "policies", "windows", "schedules", "write")
 ARMS = (  # that are shown stream by stream
     "changed alone (the gate)",
     "word harmful",
@@ -144,6 +145,8 @@ def main() -> None:
             print("all is known" if watch_all(given.minutes, PLANTED) else "the time is spent")
         elif part == "nanny":
             ask_nanny()
+        elif part == "alibi":
+            ask_alibi()
         elif part == "evidently":
             print("all is known" if ask_evidently(end) else "the time is spent")
         elif part == "policies":

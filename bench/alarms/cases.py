@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bench.alarms.peers import EVIDENTLY, evidently_said, nanny_alerts
+from bench.alarms.peers import EVIDENTLY, alibi_alarms, evidently_said, nanny_alerts
 from bench.alarms.streams import Stream
 from bench.alarms.watch import kept_chances, kept_watches
 from flows.parameters import Policy
@@ -31,6 +31,7 @@ class Others:
 
     evidently: Mapping[str, Mapping[str, bool]]
     nanny: Mapping[str, Mapping[str, float]]
+    alibi: Mapping[str, Mapping[str, bool]]
 
     def of(self, watch: str, window: str) -> dict[str, bool | None]:
         """By arm."""
@@ -39,6 +40,7 @@ class Others:
             **{name: said.get(name) for name in EVIDENTLY},
             "NannyML CBPE: any chunk": None if alert is None else alert > 0,
             "NannyML CBPE: half the chunks": None if alert is None else alert >= 0.5,
+            "alibi-detect: TabularDrift": self.alibi.get(watch, {}).get(window),
         }
 
 
@@ -69,7 +71,7 @@ class Case:
 def cases(stream: Stream) -> list[Case]:
     """Of all watches of a stream that are known."""
     watches = kept_watches(stream)
-    others = Others(evidently_said(), nanny_alerts())
+    others = Others(evidently_said(), nanny_alerts(), alibi_alarms())
     found = []
     for kept in watches:
         found += list(_watch(stream, kept, watches, others))

@@ -1,4 +1,5 @@
-"""What others say of the windows that ``bench.alarms`` watches: Evidently here, NannyML in its own environment."""
+"""What others say of the windows that ``bench.alarms`` watches: Evidently here, NannyML and alibi-detect in their own
+environments."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import time
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +24,7 @@ from tasks.drift.rows import Rows
 
 EVIDENTLY = ("Evidently: any column", "Evidently: half the columns")
 SAID = KEPT / "evidently.json"
-NANNY = KEPT / "nanny.jsonl"
+NANNY, ALIBI = KEPT / "nanny.jsonl", KEPT / "alibi.jsonl"
 
 
 def ask_evidently(end: float) -> bool:
@@ -81,15 +83,32 @@ def evidently_said() -> dict[str, dict[str, bool]]:
 
 def ask_nanny() -> None:
     """NannyML's CBPE on all watches that are kept."""
-    script = Path(__file__).parents[1] / "drift/environments/nanny_cbpe.py"
+    _ask("nanny.py", "nanny_cbpe.py", NANNY)
+
+
+def ask_alibi() -> None:
+    """alibi-detect's TabularDrift on all watches that are kept."""
+    _ask("alibi.py", "alibi_watches.py", ALIBI)
+
+
+def _ask(packages: str, script: str, kept: Path) -> None:
+    """Run a peer in its environment, and keep the lines that it prints."""
     folders = [str(KEPT / stream.file) for stream in STREAMS if (KEPT / stream.file).exists()]
-    with NANNY.open("w", encoding="utf-8") as file:
-        command = [str(environment("nanny.py")), str(script), *folders]
+    command = [str(environment(packages)), str(Path(__file__).parents[1] / "drift/environments" / script), *folders]
+    with kept.open("w", encoding="utf-8") as file:
         subprocess.run(command, stdout=file, env=os.environ | QUIET, check=True)
 
 
 def nanny_alerts() -> dict[str, dict[str, float]]:
     """The share of the window's chunks that NannyML alerts on, by watch and window."""
-    lines = NANNY.read_text(encoding="utf-8").splitlines() if NANNY.exists() else []
-    said = [json.loads(line) for line in lines if line.startswith("{")]
-    return {one["watch"]: one["alerts"] for one in said if "alerts" in one}
+    return {one["watch"]: one["alerts"] for one in _lines(NANNY) if "alerts" in one}
+
+
+def alibi_alarms() -> dict[str, dict[str, bool]]:
+    """Whether alibi-detect says that the window drifted, by watch and window."""
+    return {one["watch"]: one["alarms"] for one in _lines(ALIBI)}
+
+
+def _lines(kept: Path) -> list[dict[str, Any]]:
+    lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+    return [json.loads(line) for line in lines if line.startswith("{")]
