@@ -29,15 +29,15 @@ class LinearExplainer:
         They add up to the margin over that of a text without any known n-gram, which has the biases alone.
         """
         texts, scorer = texts_of(text), self.scorer
-        numbers, tfidf = scorer.reader.numbers_of(text), scorer.values([text]).toarray()[0]
-        logits = scorer.answers([text])[0][0]
+        numbers, values = scorer.reader.numbers_of(text), scorer.values([text])
+        logits, tfidf = scorer.of_values(values)[0][0], values.toarray()[0]
         answer, beside = of = contrast(logits, self.config, self.labels, label, other)
-        margin, without = (float(margin_of(values, of)) for values in (logits, scorer.biases))
+        margin, without = (float(margin_of(one, of)) for one in (logits, scorer.biases))
         each = tfidf[numbers] / np.bincount(numbers, minlength=len(tfidf))[numbers]
         added = (each * (scorer.axes[numbers] @ margin_of(scorer.last.T, of))).tolist()
-        values = _by_character(text, scorer.reader, added)
-        error = abs(sum(map(sum, values)) - (margin - without)) / max(abs(margin - without), 1e-9)
-        pieces, *second = map(_pieces, texts, values)
+        by_character = _by_character(text, scorer.reader, added)
+        error = abs(sum(map(sum, by_character)) - (margin - without)) / max(abs(margin - without), 1e-9)
+        pieces, *second = map(_pieces, texts, by_character)
         return Explained(
             pieces,
             self.labels[answer],
@@ -47,7 +47,7 @@ class LinearExplainer:
             round(error, 6),
             1,
             error <= 1e-3,
-            "".join(its[len(read) :].strip() for its, read in zip(texts, values, strict=True)),
+            "".join(its[len(read) :].strip() for its, read in zip(texts, by_character, strict=True)),
             *second,
         )
 

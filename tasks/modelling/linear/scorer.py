@@ -74,6 +74,10 @@ class Scorer:
         embeddings = np.empty((len(texts), self.axes.shape[1]), np.float32)
         for start in range(0, len(texts), CHUNK):
             chunk = slice(start, start + CHUNK)
-            found = self.values(texts[chunk]) @ self.axes
-            logits[chunk], embeddings[chunk] = found @ self.last.T + self.biases, found
+            logits[chunk], embeddings[chunk] = self.of_values(self.values(texts[chunk]))
         return logits, embeddings
+
+    def of_values(self, values: csr_array) -> tuple[Floats, Floats]:
+        """Logits [rows, labels] and embeddings [rows, hidden] of what ``values`` gives."""
+        embeddings: Floats = values @ self.axes
+        return embeddings @ self.last.T + self.biases, embeddings
